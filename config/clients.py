@@ -1,0 +1,67 @@
+"""Clients of Supabase, made from the settings: asyncio for the service, blocking for workers."""
+
+import httpx
+from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
+
+from config.errors import Transient
+from config.settings import Settings
+from config.upstream import retry_after
+
+
+def supabase_async(settings: Settings) -> AsyncClient:
+    """Client for the service; each request is bounded by the settings' deadline."""
+    return AsyncClient(
+        settings.supabase_url,
+        settings.supabase_service_role_key.get_secret_value(),
+        AsyncClientOptions(
+            auto_refresh_token=False,
+            persist_session=False,
+            postgrest_client_retry=False,
+            httpx_client=httpx.AsyncClient(
+                timeout=settings.upstream_deadline, event_hooks={"response": [_heed_async]}
+            ),
+        ),
+    )
+
+
+def supabase_blocking(settings: Settings) -> Client:
+    """Client for the threads of a worker process, which may all use it at once."""
+    return Client(
+        settings.supabase_url,
+        settings.supabase_service_role_key.get_secret_value(),
+        ClientOptions(
+            auto_refresh_token=False,
+            persist_session=False,
+            postgrest_client_retry=False,
+            httpx_client=httpx.Client(
+                timeout=settings.upstream_deadline, event_hooks={"response": [_heed]}
+            ),
+        ),
+    )
+
+
+def key_headers(settings: Settings) -> dict[str, str]:
+    """Both headers: ``sb_secret_...`` keys are no JWTs and are taken only so."""
+    key = settings.supabase_service_role_key.get_secret_value()
+    return {"apikey": key, "Authorization": f"Bearer {key}"}
+
+
+def _heed(response: httpx.Response) -> None:
+    """Raise Transient where only the answer's head tells that it is.
+
+    The errors of supabase carry neither Retry-After nor, if a gateway on the way answered with JSON
+    of its own (``{"message": ...}``), the status.
+    """
+    status, seconds = response.status_code, retry_after(response.headers)
+    if status in {429, 502, 503, 504}:
+        raise Transient(
+            response.request.url.host,
+            f"is not available (status {status})",
+            code=str(status),
+            status=status,
+            retry_after=seconds,
+        )
+
+
+async def _heed_async(response: httpx.Response) -> None:
+    _heed(response)

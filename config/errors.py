@@ -1,0 +1,74 @@
+"""Everything that can go wrong on purpose.
+
+ImporterError
+├── SettingsError          the process must not start
+├── MalformedInput         the bytes of a body or an object are not what they claim to be
+└── UpstreamError          Storage, PostgREST or Postgres did not do what was asked
+    ├── Transient          later it may work: wait, then ask again
+    └── Permanent          asking again will not help: a person must act
+"""
+
+
+class ImporterError(Exception):
+    """Root of the tree, so that a caller can tell our errors from bugs."""
+
+
+class SettingsError(ImporterError):
+    """One or more settings are missing or nonsensical; ``lines`` has one line for each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class MalformedInput(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised
+    """Input that breaks its format's grammar or one of our bounds.
+
+    ``code`` is stable and meant for programs, ``detail`` for people. ``offset`` counts bytes
+    from the start of what the client sent; ``record`` counts records from 1.
+    """
+
+    def __init__(
+        self, code: str, detail: str, *, offset: int | None = None, record: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.offset = offset
+        self.record = record
+
+
+class UpstreamError(ImporterError):
+    """A part of Supabase failed us; ``part`` says which (``storage``, ``database``).
+
+    ``code`` is the other side's word for it, ``status`` its HTTP status where it gave one.
+    """
+
+    def __init__(
+        self, part: str, detail: str, *, code: str = "unknown", status: int | None = None
+    ) -> None:
+        super().__init__(f"{part}: {detail}")
+        self.part = part
+        self.detail = detail
+        self.code = code
+        self.status = status
+
+
+class Transient(UpstreamError):  # noqa: N818
+    """Worth another try, after ``retry_after`` seconds if the other side named a time."""
+
+    def __init__(
+        self,
+        part: str,
+        detail: str,
+        *,
+        code: str = "unknown",
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(part, detail, code=code, status=status)
+        self.retry_after = retry_after
+
+
+class Permanent(UpstreamError):  # noqa: N818
+    """Not worth another try as it stands: keys, schema, a missing bucket or object."""

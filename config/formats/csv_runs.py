@@ -1,0 +1,171 @@
+"""Records of a CSV file (RFC 4180, read as leniently as Python's csv module reads it).
+
+A record ends at LF, CRLF or CR outside quotes; a quote opens a quoted field only at the field's
+start, so a stray one is plain text. Blank lines are no records. Structure is ASCII, so positions
+are found on Latin-1 text, where a character is a byte.
+"""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from typing import Final, Generic, TypeVar
+
+from config.errors import MalformedInput
+from config.formats.runs import Run, Span
+
+T = TypeVar("T")
+Row = list[str]
+
+_END: Final = "\0end\0"
+"""A line of our own behind the text: it comes back as a row unless a quote is still open."""
+
+# Our own bound on a record's size is checked before, in bytes; csv's is a global of 128 KiB.
+csv.field_size_limit(sys.maxsize)
+
+
+def read_rows(data: bytes) -> Sequence[Row] | None:
+    """The rows that are not blank; None if the text (UTF-8) ends inside a quoted field."""
+    rows = list(_reader(data.decode()))
+    if rows.pop() != [_END]:
+        return None
+    return rows if [] not in rows else [row for row in rows if row]
+
+
+def count_rows(data: bytes) -> Sequence[int] | None:
+    """As many numbers as ``read_rows`` would give rows, without keeping a row in memory."""
+    if _is_plain(data):
+        return range(data.count(b"\n") + (not data.endswith(b"\n")))
+    count, last = 0, None
+    for row in _reader(data.decode("latin-1")):
+        last = row
+        count += bool(row)
+    return range(count - 1) if last == [_END] else None
+
+
+class CsvRuns(Generic[T]):
+    """Runs of rows; the header, being a row, is the first."""
+
+    def __init__(
+        self,
+        decode: Callable[[bytes], Sequence[T] | None],
+        *,
+        max_record_bytes: int,
+        offset: int = 0,
+        records: int = 0,
+    ) -> None:
+        """``decode`` is ``read_rows`` or ``count_rows``; ``records`` came before these bytes."""
+        self.records = records
+        self._decode = decode
+        self._max_record = max_record_bytes
+        self._offset = offset
+        self._buffer = bytearray()
+        self._wanted = 1
+
+    def feed(self, data: bytes) -> Iterator[Run[T]]:
+        """Take the next bytes; yields what they complete. Raises MalformedInput."""
+        self._buffer += data
+        if len(self._buffer) >= self._wanted:
+            yield from self.flush()
+
+    def close(self) -> Iterator[Run[T]]:
+        """Tell that no more bytes come. Raises MalformedInput if a quote is still open."""
+        yield from self.flush()
+        if self._buffer:
+            run = self._run(bytes(self._buffer))
+            if run is None:
+                raise self._unclosed()
+            self._buffer = bytearray()
+            yield run
+
+    def flush(self) -> Iterator[Run[T]]:
+        """Yield what is complete by now, also where more bytes were wanted first."""
+        while (run := self._next()) is not None:
+            del self._buffer[: len(run.raw)]
+            yield run
+        if len(self._buffer) > self._max_record:
+            raise self._too_large()
+        self._wanted = min(2 * len(self._buffer), self._max_record + 1)
+
+    def spans(self, run: Run[object]) -> list[Span]:
+        """Where exactly each row of a run begins and ends, its line end included."""
+        return [
+            (run.offset + start, run.offset + end) for start, end, row in _placed(run.raw) if row
+        ]
+
+    def _next(self) -> Run[T] | None:
+        limit = min(len(self._buffer), self._max_record)
+        end = self._buffer.rfind(b"\n", 0, limit) + 1 or self._after_bare_cr(limit)
+        if end == 0:
+            return None
+        whole = bytes(self._buffer[:end])
+        run = self._run(whole)
+        if run is None:  # the line end found is one inside quotes
+            end = max((end for _, end, _ in _placed(whole)), default=0)
+            run = self._run(whole[:end]) if end else None
+        return run
+
+    def _after_bare_cr(self, limit: int) -> int:
+        # A CR at the very end of what has come may be the first half of a CRLF.
+        return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
+
+    def _run(self, raw: bytes) -> Run[T] | None:
+        rows = self._decode(raw)
+        if rows is None:
+            return None
+        offset, self._offset = self._offset, self._offset + len(raw)
+        self.records += len(rows)
+        return Run(offset, raw, 0, rows)
+
+    def _too_large(self) -> MalformedInput:
+        return MalformedInput(
+            "record_too_large",
+            f"Record {self.records + 1}, at byte {self._offset}, is longer than "
+            f"{self._max_record} bytes. Is a quote in it never closed?",
+            offset=self._offset,
+            record=self.records + 1,
+        )
+
+    def _unclosed(self) -> MalformedInput:
+        return MalformedInput(
+            "malformed_csv",
+            f"A quote in record {self.records + 1}, which starts at byte {self._offset}, is never "
+            "closed.",
+            offset=self._offset,
+            record=self.records + 1,
+        )
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
+    return not (
+        b'"' in data
+        or b"\n\n" in data
+        or b"\n\r\n" in data
+        or data.startswith((b"\n", b"\r\n"))
+        or data.count(b"\r") != data.count(b"\r\n")
+    )
+
+
+def _reader(text: str) -> Iterator[Row]:
+    """Rows of ``text``, then ``[_END]`` of its own unless the text ends inside quotes."""
+    line_end = "" if text.endswith(("\n", "\r")) else "\n"
+    return csv.reader(StringIO(text + line_end + _END, newline=""))
+
+
+def _placed(data: bytes) -> Iterator[tuple[int, int, Row]]:
+    """Start, end and fields of each row that is whole, blank ones too."""
+    position, start, ended = 0, 0, False
+
+    def lines() -> Iterator[str]:
+        nonlocal position, ended
+        for line in StringIO(data.decode("latin-1"), newline=""):
+            position += len(line)
+            yield line
+        ended = True
+
+    for row in csv.reader(lines()):
+        # A row that comes after the last line had a quote still open.
+        if not ended:
+            yield start, position, row
+        start = position

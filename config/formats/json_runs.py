@@ -1,0 +1,261 @@
+"""Records of a JSON array, found and checked against RFC 8259 while the bytes pass.
+
+The usual case is fast: the bytes up to some closing brace are wrapped in brackets and handed to
+msgspec, which knows the whole grammar. If it accepts them, they are whole records, since how JSON
+is read never depends on what follows a closing brace. If it refuses (the brace was a nested one,
+the array ends here, a lone surrogate, an error), the standard library's scanner looks at one
+record after the other; it works on Latin-1 text, where a character is a byte and all of JSON's
+structure is ASCII, so its positions are byte offsets.
+
+Not checked here: UTF-8 (see utf8.py). Lone surrogates in escapes are valid grammar and pass.
+"""
+
+import json
+import json.scanner
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, NoReturn, TypeVar, cast
+
+import msgspec
+
+from config.errors import MalformedInput
+from config.formats.runs import Run, Span
+
+T = TypeVar("T")
+
+_SPACE: Final = re.compile(rb"[ \t\n\r]*")
+_TEXT_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_NUMBER_START: Final = b"-0123456789"
+_NUMBER_FOLLOWERS: Final = b" \t\n\r,]"
+_CANDIDATES: Final = 4
+_CONSTANT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|NaN)')
+_UNSURE: Final = 12
+"""An error this close to the end of what has come may be a token cut in two (``\\ud83d\\ude``)."""
+
+
+class _NotJson(Exception):  # noqa: N818
+    """NaN and Infinity, which the standard library would let pass."""
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise _NotJson
+
+
+# Numbers stay text: converting a million digits would take minutes. (Typeshed has the type of the
+# scanner's context wrong.)
+_scan: Callable[[str, int], tuple[object, int]] = json.scanner.make_scanner(
+    cast("Any", json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant))
+)
+
+
+class _Undecided(Exception):  # noqa: N818
+    """More bytes are needed to tell whether this is a record or an error."""
+
+    def __init__(self, error: MalformedInput) -> None:
+        self.error = error
+
+
+class JsonRuns(Generic[T]):
+    """Runs of records of one array, from behind its ``[`` to its ``]`` or the end of a part."""
+
+    def __init__(
+        self,
+        decode_run: Callable[[bytes], list[T]],
+        decode_record: Callable[[bytes], T],
+        *,
+        max_record_bytes: int,
+        offset: int = 0,
+    ) -> None:
+        """``decode_run`` decodes an array and must refuse what is no JSON by a msgspec error.
+
+        ``decode_record`` gets a single record of which the grammar is known to be right.
+        """
+        self.records = 0
+        self.closed = False
+        """True once the ``]`` of the array was seen; ``rest`` has the bytes behind it."""
+        self.rest = b""
+        self._decode_run = decode_run
+        self._decode_record = decode_record
+        self._max_record = max_record_bytes
+        self._offset = offset
+        self._buffer = bytearray()
+        self._wanted = 1
+        self._after_value = False
+
+    def feed(self, data: bytes) -> Iterator[Run[T]]:
+        """Take the next bytes; yields what they complete. Raises MalformedInput."""
+        self._buffer += data
+        if len(self._buffer) >= self._wanted:
+            yield from self._drain(final=False)
+
+    def close(self) -> Iterator[Run[T]]:
+        """Tell that no more bytes come; the array may still lack its ``]``."""
+        yield from self._drain(final=True)
+
+    def flush(self) -> Iterator[Run[T]]:
+        """Yield what is complete by now, also where more bytes were wanted first."""
+        yield from self._drain(final=False)
+
+    def spans(self, run: Run[object]) -> list[Span]:
+        """Where exactly each record of a run begins and ends."""
+        text, at, spans = run.raw.decode("latin-1"), run.lead, []
+        for _ in run.records:
+            at = _skip_space(run.raw, at)
+            _, end = _scan(text, at)
+            spans.append((run.offset + at, run.offset + end))
+            at = _skip_space(run.raw, end) + 1
+        return spans
+
+    def _drain(self, *, final: bool) -> Iterator[Run[T]]:
+        data, at = bytes(self._buffer), 0
+        while (run := self._next(data, at, final=final)) is not None:
+            at += len(run.raw)
+            self.records += len(run.records)
+            self._offset += len(run.raw)
+            yield run
+        if self.closed:
+            self.rest, at = self.rest + data[at:], len(data)
+        self._buffer = bytearray(data[at:])
+        self._wanted = min(2 * len(self._buffer), self._max_record + 1)
+
+    def _next(self, data: bytes, at: int, *, final: bool) -> Run[T] | None:
+        first = _skip_space(data, at)
+        if self.closed or at == len(data):
+            return None
+        if first == len(data):  # passed on at once: there may be gigabytes of it
+            return Run(self._offset, data[at:], 0, ())
+        if data[first] == _CLOSE and (self._after_value or self.records == 0):
+            self.closed = True
+            return Run(self._offset, data[at : first + 1], 0, ())
+        if self._after_value:
+            if data[first] != _COMMA:
+                self._refuse(at, first, "after a record there must be a comma or the closing ]")
+            self._after_value = False
+            return Run(self._offset, data[at : first + 1], 0, ())
+        return self._fast(data, at, first) or self._exact(data, at, first, final=final)
+
+    def _fast(self, data: bytes, at: int, first: int) -> Run[T] | None:
+        end = min(len(data), first + self._max_record)
+        for _ in range(_CANDIDATES):
+            end = data.rfind(b"}", first, end)
+            if end < 0:
+                return None
+            try:
+                records = self._decode_run(b"[%b]" % data[first : end + 1])
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                continue
+            self._after_value = True
+            return Run(self._offset, data[at : end + 1], first - at, records)
+        return None
+
+    def _exact(self, data: bytes, at: int, first: int, *, final: bool) -> Run[T] | None:
+        text = data.decode("latin-1")
+        records: list[T] = []
+        start, end = first, first
+        try:
+            while start < len(data):
+                end = self._record_end(text, at, start, len(records), final=final)
+                records.append(self._decode_record(data[start:end]))
+                comma = _skip_space(data, end)
+                if data[comma : comma + 1] != b",":
+                    break
+                start = _skip_space(data, comma + 1)
+        except _Undecided as undecided:
+            if final:
+                raise undecided.error from None
+        if not records:
+            return None
+        self._after_value = True
+        return Run(self._offset, data[at:end], first - at, records)
+
+    def _record_end(self, text: str, at: int, start: int, before: int, *, final: bool) -> int:
+        number = self.records + before + 1
+        try:
+            _, end = _scan(text, start)
+        except (StopIteration, json.JSONDecodeError, _NotJson, RecursionError) as error:
+            self._judge(text, at, start, number, error)
+        if end - start > self._max_record:
+            raise self._too_large(at, start, number)
+        if text[start].encode("latin-1") in _NUMBER_START and not final:
+            self._check_number_end(text, at, end, number)
+        return end
+
+    def _check_number_end(self, text: str, at: int, end: int, number: int) -> None:
+        if end == len(text) or text[end].encode("latin-1") not in _NUMBER_FOLLOWERS:
+            error = self._malformed(at, end, number, "this is no number")
+            if end + _UNSURE >= len(text):
+                raise _Undecided(error)
+            raise error
+
+    def _judge(self, text: str, at: int, start: int, number: int, error: Exception) -> NoReturn:
+        position, reason, cut = _explain(text, start, error)
+        problem = self._malformed(at, position, number, reason)
+        if isinstance(error, RecursionError):
+            raise MalformedInput(
+                "nested_too_deeply",
+                f"Record {number} is nested too deeply.",
+                offset=problem.offset,
+                record=number,
+            ) from None
+        # An error that lies beyond the bound may not have come yet when the bound is passed.
+        beyond = position + _UNSURE - start >= self._max_record
+        if not (cut or beyond) and position + _UNSURE < len(text):
+            raise problem from None
+        if len(text) - start > self._max_record:
+            raise self._too_large(at, start, number) from None
+        raise _Undecided(problem) from None
+
+    def _refuse(self, at: int, position: int, reason: str) -> NoReturn:
+        raise self._malformed(at, position, self.records, reason)
+
+    def _malformed(self, at: int, position: int, number: int, reason: str) -> MalformedInput:
+        offset = self._offset + position - at
+        return MalformedInput(
+            "malformed_json",
+            f"At byte {offset}, record {number}: {reason}.",
+            offset=offset,
+            record=number,
+        )
+
+    def _too_large(self, at: int, start: int, number: int) -> MalformedInput:
+        offset = self._offset + start - at
+        return MalformedInput(
+            "record_too_large",
+            f"Record {number}, at byte {offset}, is longer than {self._max_record} bytes.",
+            offset=offset,
+            record=number,
+        )
+
+
+_CLOSE: Final = ord("]")
+_COMMA: Final = ord(",")
+
+
+def _skip_space(data: bytes, at: int) -> int:
+    match = _SPACE.match(data, at)
+    return match.end() if match else at
+
+
+def first_error(text: str) -> tuple[int, str] | None:
+    """Position and reason of what is wrong in a text that should be one value; None if nothing."""
+    start = cast(re.Match[str], _TEXT_SPACE.match(text)).end()
+    try:
+        _, end = _scan(text, start)
+    except (StopIteration, json.JSONDecodeError, _NotJson, RecursionError) as error:
+        return _explain(text, start, error)[:2]
+    end = cast(re.Match[str], _TEXT_SPACE.match(text, end)).end()
+    return (end, "nothing may follow") if end < len(text) else None
+
+
+def _explain(text: str, start: int, error: Exception) -> tuple[int, str, bool]:
+    """Position and reason of the scanner's error, and whether the text may just go on."""
+    if isinstance(error, json.JSONDecodeError):
+        cut = error.msg.startswith("Unterminated string")
+        reason = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
+        return error.pos, reason, cut
+    if isinstance(error, StopIteration):
+        return int(error.value), "expecting a value", False
+    if isinstance(error, _NotJson):
+        found = (match.start(1) for match in _CONSTANT.finditer(text, start) if match[1])
+        return next(found, start), "NaN and Infinity are no JSON", False
+    return start, "nested too deeply", False

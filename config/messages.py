@@ -1,0 +1,38 @@
+"""The messages on the queue: which actors there are, and what each is told.
+
+A message names its actor, so that the service need not import the workers. Nothing but ids
+travels; all else is in the ledger.
+"""
+
+import json
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from dramatiq import Message
+
+QUEUE: Final = "imports"
+IMPORT_CONTACTS: Final = "import_contacts"
+IMPORT_PART: Final = "import_part"
+
+
+def import_contacts_message(import_id: UUID) -> dict[str, Any]:
+    """Tells a worker to hand out the parts of an import; always the same for the same import."""
+    return _message(IMPORT_CONTACTS, (str(import_id),), uuid5(import_id, IMPORT_CONTACTS))
+
+
+def import_part_message(import_id: UUID, part: int) -> dict[str, Any]:
+    """Tells a worker to import one part; the same id each time, so that it is queued once."""
+    return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, f"{IMPORT_PART} {part}"))
+
+
+def _message(actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:
+    message: Message[None] = Message(
+        queue_name=QUEUE,
+        actor_name=actor,
+        args=args,
+        kwargs={},
+        options={},
+        message_id=str(message_id),
+    )
+    encoded: dict[str, Any] = json.loads(message.encode())
+    return encoded

@@ -1,0 +1,44 @@
+"""What the ledger says of an import, as both processes pass it around."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+BUCKET: Final = "imports"
+"""The Storage bucket that holds the objects of all imports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of a CSV object are read; positions count from 0."""
+
+    fields: int
+    """Number of fields in the header, and so in every good row."""
+    name: int | None
+    email: int | None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """The layout as the ledger keeps it."""
+        return cls(fields=value["fields"], name=value["name"], email=value["email"])
+
+    def to_json(self) -> dict[str, int | None]:
+        """The layout as the ledger keeps it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A byte range of the object that holds whole records: the unit of work and of retry."""
+
+    part: int
+    """Number within the import, from 1."""
+    byte_start: int
+    byte_end: int
+    """Offset behind the last byte."""
+    first_record: int
+    """Number of its first record within the import, from 1."""
+    records: int
+
+    def to_json(self) -> dict[str, int]:
+        """The part as the ledger keeps it."""
+        return asdict(self)

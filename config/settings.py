@@ -1,0 +1,97 @@
+"""The only reader of the environment: every setting of both processes, read once and validated."""
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.errors import SettingsError
+
+_MIB = 1024 * 1024
+_TRANSACTION_POOLER_PORT = 6543
+
+
+def _http_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise ValueError("must be an http(s) address, such as https://<project>.supabase.co")
+    return value.rstrip("/")
+
+
+def _printable(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip() or not value.get_secret_value().isprintable():
+        raise ValueError("must be the service role key (or a secret key), not empty")
+    return value
+
+
+def _session_database(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        port = url.port
+    except ValueError:
+        raise ValueError("must be an address such as postgresql://user:password@host/db") from None
+    if url.scheme not in {"postgres", "postgresql"}:
+        raise ValueError("must be an address such as postgresql://user:password@host:5432/db")
+    if port == _TRANSACTION_POOLER_PORT:
+        raise ValueError(
+            "is Supabase's transaction pooler (port 6543), which has no LISTEN and no session "
+            "locks; take the direct connection or the session pooler (port 5432)"
+        )
+    return value
+
+
+class Settings(BaseSettings):
+    """Settings of the service and the workers; a field's upper-case name is its variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    supabase_url: Annotated[str, AfterValidator(_http_url)]
+    """Address of the Supabase project: Storage and PostgREST are below it."""
+    supabase_service_role_key: Annotated[SecretStr, AfterValidator(_printable)]
+    """Key that may do everything; sent as ``apikey`` and as bearer token, never logged."""
+    database_url: Annotated[SecretStr, AfterValidator(_session_database)]
+    """Direct or session-mode connection to the same Postgres, for the queue."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Where the service listens; port 0 takes any free one."""
+    max_body_bytes: int = Field(default=50 * 1024 * _MIB, ge=1)
+    """Largest request body; larger ones are refused with 413."""
+    max_record_bytes: int = Field(default=_MIB, ge=1024, le=4 * _MIB)
+    """Largest single record, so that memory stays bounded whatever comes."""
+    part_bytes: int = Field(default=6 * _MIB, ge=1024, le=1024 * _MIB)
+    """Least size of a part; the last one of an import may be smaller."""
+    upstream_deadline: float = Field(default=30.0, gt=0, le=600)
+    """Seconds that Storage, PostgREST or the database may be away before a client gets a 503."""
+    shutdown_grace: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds that running uploads get to finish when the service is told to stop."""
+    batch_records: int = Field(default=5000, ge=1, le=50_000)
+    """Contacts in one request to PostgREST."""
+    part_attempts: int = Field(default=5, ge=1, le=100)
+    """How often a part may begin without reaching an orderly end before it is given up."""
+    part_retries: int = Field(default=20, ge=0, le=1000)
+    """How often a part may be put off because something it needs was away."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """``auto``: for people on a terminal, JSON everywhere else."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read and validate all settings.
+
+        Raises SettingsError with one line for each setting that is missing or nonsensical.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError([_line(dict(problem)) for problem in error.errors()]) from None
+
+
+def _line(problem: dict[str, Any]) -> str:
+    name = str(problem["loc"][0]).upper()
+    if problem["type"] == "missing":
+        return f"{name} is missing: set it in the environment (see .env.example)"
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    return f"{name} {reason}" if reason.startswith(("must", "is ")) else f"{name}: {reason}"

@@ -1,0 +1,94 @@
+"""The one place where the errors of foreign libraries become ours.
+
+What is worth another try: lost or refused connections, time-outs, and the statuses 408, 425, 429
+and 5xx. Storage answers 400 for many things (see its ``statusCode`` and ``code``), so the status
+inside its body counts more than the one of HTTP.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import aiohttp
+import httpx
+from postgrest.exceptions import APIError
+from storage3.exceptions import StorageApiError
+
+from config.errors import Permanent, Transient, UpstreamError
+
+STORAGE: Final = "storage"
+DATABASE: Final = "database"
+
+_TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
+_TRANSIENT_SQLSTATES: Final = ("08", "40", "53", "57P", "58", "PGRST0", "57014", "55P03")
+_MAX_DETAIL: Final = 300
+
+
+@contextmanager
+def translated(part: str) -> Iterator[None]:
+    """Raise UpstreamError for ``part`` in place of what httpx, aiohttp and supabase raise."""
+    try:
+        yield
+    except (httpx.TransportError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as e:
+        raise Transient(part, f"cannot be reached ({type(e).__name__})", code="unreachable") from e
+    except (TimeoutError, ConnectionError) as error:
+        raise Transient(part, "did not answer in time", code="timeout") from error
+    except APIError as error:
+        raise _from_postgrest(part, error) from error
+    except StorageApiError as error:
+        raise from_status(part, _status(error.status), error.message, code=error.code) from error
+    except (httpx.HTTPError, aiohttp.ClientError) as error:
+        raise Permanent(part, f"broke the protocol ({type(error).__name__})") from error
+
+
+def from_status(
+    part: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
+) -> UpstreamError:
+    """Our error for an answer with a status of failure."""
+    detail, code = detail[:_MAX_DETAIL], code or str(status)
+    if status >= 500 or status in _TRANSIENT_STATUSES:
+        return Transient(part, detail, code=code, status=status, retry_after=retry_after)
+    return Permanent(part, detail, code=code, status=status)
+
+
+def from_body(
+    part: str, status: int, body: bytes, *, retry_after: float | None = None
+) -> UpstreamError:
+    """Our error for an answer of Storage: the status in its body counts, where there is one."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        text = body.decode("utf-8", "replace")
+        return from_status(part, status, text or f"status {status}", retry_after=retry_after)
+    inner = _status(told.get("statusCode", status), default=status)
+    message = str(told.get("message", f"status {status}"))
+    return from_status(
+        part,
+        inner,
+        message,
+        code=str(told.get("code") or told.get("error") or ""),
+        retry_after=retry_after,
+    )
+
+
+def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aiohttp's mapping
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3); a date is not looked at."""
+    value = str(headers.get("Retry-After", ""))
+    return float(value) if value.isdigit() else None
+
+
+def _from_postgrest(part: str, error: APIError) -> UpstreamError:
+    code, message = str(error.code or "unknown"), str(error.message or "no message")[:_MAX_DETAIL]
+    if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
+        return from_status(part, int(code), message, code=code)
+    if code.startswith(_TRANSIENT_SQLSTATES):
+        return Transient(part, message, code=code)
+    return Permanent(part, message, code=code)
+
+
+def _status(value: object, *, default: int = 500) -> int:
+    text = str(value)
+    return int(text) if text.isdigit() else default
