@@ -1,0 +1,42 @@
+"""Loopback ports: the usual one if it is free, any free one else, a demanded one or none."""
+
+import socket
+
+from embedded.errors import StackError
+
+
+def listen(host: str, *, demanded: int | None, usual: int) -> socket.socket:
+    """A listening socket. ``demanded``: None leaves the choice to us, 0 takes any port."""
+    if demanded is not None:
+        return _demanded(host, demanded)
+    try:
+        return _listening(host, usual)
+    except OSError:
+        return _listening(host, 0)
+
+
+def free_port(host: str, *, demanded: int | None, usual: int) -> int:
+    """As ``listen``, for a program that opens its port itself."""
+    with listen(host, demanded=demanded, usual=usual) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _demanded(host: str, port: int) -> socket.socket:
+    try:
+        return _listening(host, port)
+    except OSError as error:
+        raise StackError(f"Port {port} of {host} cannot be used: {error.strerror}.") from error
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(1024)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -1,0 +1,183 @@
+"""The whole: what is started in which order, and stopped in the reverse one."""
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from embedded.accounts import Account
+from embedded.errors import StackError
+from embedded.files import write_private
+from embedded.gateway import gateway_app
+from embedded.keys import Secrets
+from embedded.migrations import apply_migrations
+from embedded.places import Data, Home, forget_the_dead, home_of
+from embedded.ports import free_port, listen
+from embedded.postgres import Postgres
+from embedded.postgrest import PostgREST, find_program
+from embedded.programs import postgres_programs
+from embedded.roles import make_roles
+from embedded.storage.app import ensure_bucket, storage_app
+from embedded.supervisor import kept_running
+
+PROJECT = Path(__file__).resolve().parent.parent
+USUAL_PORT, USUAL_POSTGRES_PORT = 54321, 54322
+BUCKET = "imports"
+SHUTDOWN_PATIENCE = 2.0
+LOOK_AGAIN = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may choose; a port of None is ours to choose, 0 is any free one."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int | None = None
+    postgres_port: int | None = None
+    migrations: Path = PROJECT / "supabase" / "migrations"
+
+
+@contextlib.asynccontextmanager
+async def running_stack(options: Options) -> AsyncIterator[str]:
+    """Run everything; gives the URL once all of it answers."""
+    if not ipaddress.ip_address(options.host).is_loopback:
+        raise StackError(f"{options.host} is no loopback address; this is not for the network.")
+    data = Data(options.data.resolve())
+    data.make()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_alone_in(data))
+        data.env.unlink(missing_ok=True)
+        door = stack.enter_context(listen(options.host, demanded=options.port, usual=USUAL_PORT))
+        secrets = Secrets.kept_in(data.secrets)
+        postgres = await _prepare_postgres(stack, options, data, secrets)
+        await stack.enter_async_context(kept_running("Postgres", postgres))
+        await _prepare_database(postgres, options.migrations)
+        postgrest = _postgrest(postgres, data)
+        await stack.enter_async_context(kept_running("PostgREST", postgrest))
+        await stack.enter_async_context(_gateway(door, data, secrets, postgrest.socket))
+        url = _url_of(door)
+        stack.enter_context(_announced(data.env, _env(url, secrets, postgres)))
+        yield url
+
+
+@contextlib.contextmanager
+def _alone_in(data: Data) -> Iterator[None]:
+    """Refuse to share a data folder; the lock goes with this process, however it ends."""
+    with (data.root / "lock").open("ab") as lock:
+        if not _locked(lock.fileno()):
+            raise StackError(f"Another stack is running on {data.root}.")
+        yield
+
+
+async def _prepare_postgres(
+    stack: contextlib.AsyncExitStack, options: Options, data: Data, secrets: Secrets
+) -> Postgres:
+    home = await asyncio.to_thread(home_of, data)
+    home.make()
+    if isinstance(home.account, Account):
+        await asyncio.to_thread(forget_the_dead, home.account)
+    postgres = Postgres(
+        programs=await asyncio.to_thread(postgres_programs, home.account),
+        home=home,
+        sockets=stack.enter_context(home.sockets()),
+        host=options.host,
+        port=free_port(options.host, demanded=options.postgres_port, usual=USUAL_POSTGRES_PORT),
+        log=data.log("postgres"),
+        secrets=secrets,
+        lock=await stack.enter_async_context(_cluster_to_ourselves(home)),
+    )
+    postgres.log.write_text("", "utf-8")
+    await postgres.make_cluster()
+    return postgres
+
+
+@contextlib.asynccontextmanager
+async def _cluster_to_ourselves(home: Home) -> AsyncIterator[int]:
+    """Wait until the guards of a killed stack have stopped its Postgres: they hold this lock."""
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _locked(descriptor):  # noqa: ASYNC110 (other processes hold it)
+            await asyncio.sleep(LOOK_AGAIN)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _prepare_database(postgres: Postgres, migrations: Path) -> None:
+    await asyncio.to_thread(make_roles, postgres.admin_dsn, postgres.secrets)
+    for done in await asyncio.to_thread(apply_migrations, postgres.owner_dsn, migrations):
+        logger.info("Applied migration %s.", done.path.name)
+
+
+def _postgrest(postgres: Postgres, data: Data) -> PostgREST:
+    return PostgREST(
+        program=find_program(PROJECT),
+        database=postgres.socket_dsn("authenticator", postgres.secrets.authenticator_password),
+        jwt_secret=postgres.secrets.jwt_secret,
+        socket=postgres.sockets / "postgrest.sock",
+        log=data.log("postgrest"),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _gateway(
+    door: socket.socket, data: Data, secrets: Secrets, postgrest: Path
+) -> AsyncIterator[None]:
+    storage = await storage_app(data.storage, secrets.jwt_secret)
+    await ensure_bucket(storage, BUCKET)
+    keys = frozenset(secrets.api_key(role) for role in ("anon", "service_role"))
+    app = gateway_app(storage, postgrest, keys)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_PATIENCE,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, door).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _url_of(door: socket.socket) -> str:
+    host, port, *_ = door.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _env(url: str, secrets: Secrets, postgres: Postgres) -> dict[str, str]:
+    return {
+        "SUPABASE_URL": url,
+        "SUPABASE_ANON_KEY": secrets.api_key("anon"),
+        "SUPABASE_SERVICE_ROLE_KEY": secrets.api_key("service_role"),
+        "DATABASE_URL": postgres.url,
+    }
+
+
+@contextlib.contextmanager
+def _announced(path: Path, values: dict[str, str]) -> Iterator[None]:
+    """Keep the env file there for as long as everything answers."""
+    write_private(path, "".join(f"{name}={value}\n" for name, value in values.items()))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

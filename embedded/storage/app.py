@@ -1,0 +1,53 @@
+"""The Storage API as one aiohttp application."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from embedded.storage import buckets, errors, objects, resumable, standard
+from embedded.storage.access import CATALOG, DOORKEEPER
+from embedded.storage.auth import Doorkeeper
+from embedded.storage.catalog import Bucket, Catalog
+from embedded.storage.uploads import Uploads
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the client what went wrong; nobody is left to be told of a cut connection."""
+    try:
+        return await handler(request)
+    except errors.StorageError as error:
+        return error.as_json()
+    except ConnectionError:
+        return web.Response(status=CLIENT_CLOSED_REQUEST)
+
+
+async def storage_app(root: Path, jwt_secret: str) -> web.Application:
+    """Storage as it was left in that folder, ready to serve."""
+    catalog, uploads = Catalog(root), Uploads(root / "uploads")
+    await asyncio.to_thread(catalog.load)
+    await asyncio.to_thread(uploads.load)
+    app = web.Application(middlewares=[answer_errors])
+    app[CATALOG] = catalog
+    app[DOORKEEPER] = Doorkeeper(jwt_secret)
+    app[resumable.UPLOADS] = uploads
+    for part in (buckets, objects, standard):
+        app.add_routes(part.routes)
+    app.add_subapp("/upload/resumable", _resumable_app())
+    return app
+
+
+def _resumable_app() -> web.Application:
+    app = web.Application(middlewares=[resumable.speak_tus])
+    app.add_routes(resumable.routes)
+    return app
+
+
+async def ensure_bucket(app: web.Application, name: str) -> None:
+    """Make a private bucket if it is missing."""
+    if app[CATALOG].known(name) is None:
+        await app[CATALOG].add_bucket(Bucket(name))

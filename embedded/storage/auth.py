@@ -1,0 +1,68 @@
+"""Who is asking: the role inside a verified token."""
+
+from dataclasses import dataclass
+
+import jwt
+from aiohttp import web
+
+from embedded.storage import errors
+
+SERVICE_ROLE = "service_role"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A role, and whether a verified token says so."""
+
+    role: str
+    known: bool
+
+    @property
+    def may_all(self) -> bool:
+        """The service role passes all row level security; the others have no policy here."""
+        return self.role == SERVICE_ROLE
+
+
+NOBODY = Caller("anon", known=False)
+
+
+@dataclass(frozen=True)
+class Doorkeeper:
+    """Verifies tokens with the stack's own secret."""
+
+    secret: str
+
+    def caller(self, request: web.Request) -> Caller:
+        """The caller by the token; a bad or missing token is refused."""
+        try:
+            claims = jwt.decode(
+                _token(request),
+                self.secret,
+                algorithms=["HS256"],
+                options={"verify_aud": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise errors.access_denied(_as_the_real_one_says(error)) from error
+        return Caller(str(claims.get("role", "anon")), known=True)
+
+    def caller_or_nobody(self, request: web.Request) -> Caller:
+        """As ``caller``, for the routes that also serve public buckets to strangers."""
+        try:
+            return self.caller(request)
+        except errors.StorageError:
+            return NOBODY
+
+
+def _token(request: web.Request) -> str:
+    """The bearer's token; a lone ``apikey`` counts as one, as behind a platform's gateway."""
+    headers = request.headers
+    given: str = headers.get("Authorization") or headers.get("apikey") or ""
+    return given[len("bearer ") :].strip() if given.lower().startswith("bearer ") else given
+
+
+def _as_the_real_one_says(error: jwt.InvalidTokenError) -> str:
+    if isinstance(error, jwt.ExpiredSignatureError):
+        return '"exp" claim timestamp check failed'
+    if isinstance(error, jwt.InvalidSignatureError):
+        return "signature verification failed"
+    return "Invalid Compact JWS"

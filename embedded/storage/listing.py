@@ -1,0 +1,87 @@
+"""What is in a folder: names up to the next slash, as the list of Storage shows them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from embedded.storage import errors
+from embedded.storage.catalog import Bucket, Stored
+
+COLUMNS = ("name", "updated_at", "created_at", "last_accessed_at")
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request for a list; ``folder`` is empty or ends with a slash."""
+
+    folder: str
+    limit: int
+    offset: int
+    search: str
+    column: str
+    descending: bool
+
+    @classmethod
+    def parse(cls, body: dict[str, Any]) -> "Query":
+        """Read the request's body, with the defaults of Storage."""
+        order = body.get("sortBy") or {}
+        prefix = str(body.get("prefix") or "")
+        if order.get("column", "name") not in COLUMNS:
+            raise errors.invalid_request("body/sortBy/column must be one of the allowed values")
+        return cls(
+            folder=prefix if not prefix or prefix.endswith("/") else f"{prefix}/",
+            limit=int(body.get("limit") or 100),
+            offset=int(body.get("offset") or 0),
+            search=str(body.get("search") or ""),
+            column=order.get("column", "name"),
+            descending=order.get("order") == "desc",
+        )
+
+
+def list_folder(bucket: Bucket, query: Query) -> list[Entry]:
+    """Folders and objects directly inside the folder; folders have a name and nothing else."""
+    found = _entries(bucket.objects.values(), query).values()
+    ordered = sorted(found, key=lambda entry: entry["name"], reverse=query.descending)
+    if query.column != "name":
+        ordered.sort(key=lambda entry: entry[query.column] or "", reverse=query.descending)
+    return ordered[query.offset : query.offset + query.limit]
+
+
+def _entries(objects: Iterable[Stored], query: Query) -> dict[str, Entry]:
+    beginning = query.folder + query.search
+    entries: dict[str, Entry] = {}
+    for stored in objects:
+        if stored.name.startswith(beginning):
+            name, inside, _ = stored.name.removeprefix(query.folder).partition("/")
+            entries[name] = _folder_entry(name) if inside else _object_entry(name, stored)
+    return entries
+
+
+def _folder_entry(name: str) -> Entry:
+    nothing = dict.fromkeys(("id", "updated_at", "created_at", "last_accessed_at", "metadata"))
+    return {"name": name, **nothing}
+
+
+def _object_entry(name: str, stored: Stored) -> Entry:
+    return {
+        "name": name,
+        "id": stored.id,
+        "updated_at": stored.updated_at,
+        "created_at": stored.created_at,
+        "last_accessed_at": stored.updated_at,
+        "metadata": metadata_of(stored),
+    }
+
+
+def metadata_of(stored: Stored) -> dict[str, Any]:
+    """What Storage notes of an object's bytes."""
+    return {
+        "eTag": stored.etag,
+        "size": stored.size,
+        "mimetype": stored.content_type,
+        "cacheControl": stored.cache_control,
+        "lastModified": stored.updated_at,
+        "contentLength": stored.size,
+        "httpStatusCode": 200,
+    }

@@ -1,0 +1,21 @@
+"""Whether an upload may begin, asked alike by standard and resumable ones."""
+
+from embedded.storage import errors
+from embedded.storage.auth import Caller
+from embedded.storage.catalog import Bucket
+
+
+def may_upload(caller: Caller, bucket: Bucket, name: str, *, upsert: bool) -> None:
+    """Refuse roles without a policy, and names that are taken."""
+    if not caller.may_all:
+        raise errors.not_permitted()
+    if name in bucket.objects and not upsert:
+        raise errors.already_exists()
+
+
+def mime_type_is_taken(bucket: Bucket, content_type: str) -> None:
+    """Refuse content types that the bucket is not for."""
+    allowed = bucket.allowed_mime_types
+    kind = content_type.split(";", 1)[0].strip()
+    if allowed and kind not in allowed and f"{kind.partition('/')[0]}/*" not in allowed:
+        raise errors.invalid_mime_type(content_type)

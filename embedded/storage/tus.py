@@ -1,0 +1,70 @@
+"""The headers of the tus protocol, read and checked."""
+
+import base64
+from collections.abc import Mapping
+
+from embedded.storage import errors
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,expiration"
+OFFSET_STREAM = "application/offset+octet-stream"
+Metadata = dict[str, str | None]
+
+
+def check_version(headers: Mapping[str, str]) -> None:
+    """Every request but OPTIONS names the protocol's version."""
+    spoken = headers.get("Tus-Resumable")
+    if spoken is None:
+        raise errors.tus(412, "Tus-Resumable Required\n")
+    if spoken != VERSION:
+        raise errors.tus(400, "Invalid tus-resumable\n")
+
+
+def declared_length(headers: Mapping[str, str]) -> int | None:
+    """The length that a new upload has; None if it will be told later."""
+    length, deferred = headers.get("Upload-Length"), headers.get("Upload-Defer-Length")
+    if (length is None) == (deferred is None):
+        raise errors.tus(400, "Upload-Length or Upload-Defer-Length header required\n")
+    if deferred not in (None, "1"):
+        raise errors.tus(400, "Invalid upload-defer-length\n")
+    return None if length is None else number("upload-length", length)
+
+
+def offset(headers: Mapping[str, str]) -> int:
+    """Where a PATCH goes on."""
+    given = headers.get("Upload-Offset")
+    if given is None:
+        raise errors.tus(403, "Upload-Offset header required\n")
+    return number("upload-offset", given)
+
+
+def number(name: str, text: str) -> int:
+    """A count of bytes."""
+    if not (text.isascii() and text.isdecimal()):
+        raise errors.tus(400, f"Invalid {name}\n")
+    return int(text)
+
+
+def parse_metadata(header: str | None) -> Metadata:
+    """Pairs of a key and a base64 value, with commas between them; a key may stand alone."""
+    if not header:
+        raise errors.tus(400, "Metadata header is required")
+    pairs = [pair.split(" ") for pair in header.split(",")]
+    if any(len(pair) > 2 or not pair[0] for pair in pairs):
+        raise errors.tus(400, "Invalid upload-metadata\n")
+    return {pair[0]: _decoded(pair[1]) if len(pair) == 2 else None for pair in pairs}
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError as error:
+        raise errors.tus(400, "Invalid upload-metadata\n") from error
+
+
+def format_metadata(metadata: Metadata) -> str:
+    """The header that ``parse_metadata`` reads."""
+    return ",".join(
+        key if value is None else f"{key} {base64.b64encode(value.encode()).decode()}"
+        for key, value in metadata.items()
+    )
