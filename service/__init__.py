@@ -1,0 +1,1 @@
+"""The HTTP API: takes imports in, tells what became of them."""

@@ -1,0 +1,63 @@
+"""``python -m service``: the HTTP API, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+from typing import Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from config.errors import SettingsError
+from config.logs import configure_logging
+from config.settings import Settings
+from service.app import create_app
+
+_USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
+
+_log = structlog.stdlib.get_logger("service")
+
+
+def main() -> int:
+    """Run the service; 0 after a stop in order, 2 for wrong settings, 1 if it cannot listen."""
+    if len(sys.argv) > 1:
+        sys.stdout.write(_USAGE + "\n")
+        return 0 if sys.argv[1:] in (["--help"], ["-h"]) else 2
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
+        return 2
+    configure_logging(settings)
+    try:
+        uvloop.run(_serve(settings))
+    except OSError as error:
+        sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}\n")
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(
+        await create_app(settings),
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=settings.shutdown_grace,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port).start()
+        host, port = runner.addresses[0][:2]
+        _log.info("listening", url=f"http://{host}:{port}")
+        await stop.wait()
+        _log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The answers to requests."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from config.errors import MalformedInput, UpstreamError
+from config.ids import job_id, parse_job_id
+from service.bodies import (
+    CSV,
+    JSON,
+    Limits,
+    check_head,
+    csv_submission,
+    json_submission,
+)
+from service.intake import Intake
+from service.ledger import Ledger
+from service.metrics import ServiceMetrics
+from service.middleware import to_problem
+from service.multipart import multipart_submission
+from service.problems import Problem
+from service.storage import Storage
+from service.submission import Submission
+
+_READY_SECONDS: Final = 5.0
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Handlers:
+    """One method for each route; what they need is given, nothing is looked up."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        ledger: Ledger,
+        storage: Storage,
+        metrics: ServiceMetrics,
+        limits: Limits,
+    ) -> None:
+        self._intake = intake
+        self._ledger = ledger
+        self._storage = storage
+        self._metrics = metrics
+        self._limits = limits
+
+    async def accept(self, request: web.Request) -> web.Response:
+        """``POST /import``: 202 once the object is stored and the import is queued."""
+        check_head(request, self._limits)
+        with self._metrics.upload():
+            new = await self._intake.accept(await self._submission(request))
+        job, split = job_id(new.id), new.split
+        self._metrics.accepted.labels(format=split.format).inc()
+        _log.info(
+            "import accepted",
+            import_id=str(new.id),
+            source=new.source,
+            format=split.format.value,
+            bytes=split.bytes,
+            records=split.records,
+            parts=len(split.parts),
+        )
+        return web.json_response({"jobId": job}, status=202, headers={"Location": f"/import/{job}"})
+
+    async def expect(self, request: web.Request) -> web.StreamResponse | None:
+        """``Expect: 100-continue`` (RFC 9110, 10.1.1): refuse before the client sends the body."""
+        if request.headers.get("Expect", "").lower() != "100-continue":
+            return Problem("expectation_failed", "Only 100-continue can be expected.").response()
+        try:
+            check_head(request, self._limits)
+        except (Problem, MalformedInput) as error:
+            problem = to_problem(error)
+            self._metrics.refused.labels(code=problem.code).inc()
+            return problem.response()
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # Interim: the head of the answer is still to come.
+        request.writer.output_size = 0
+        return None
+
+    async def show(self, request: web.Request) -> web.Response:
+        """``GET /import/{jobId}``: what has become of an import."""
+        import_id = parse_job_id(request.match_info["jobId"])
+        found = await self._ledger.get_import(import_id) if import_id else None
+        if import_id is None or found is None:
+            raise Problem("import_not_found", "No import has this jobId.")
+        return web.json_response(_shown(job_id(import_id), found))
+
+    async def health(self, _: web.Request) -> web.Response:
+        """``GET /healthz``: the process lives."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """``GET /readyz``: Storage, PostgREST and the queue answer."""
+        checks = {"storage": self._storage.check(), "database": self._ledger.check()}
+        passed = await asyncio.gather(*map(_passes, checks.values()))
+        told = {part: "ok" if ok else "away" for part, ok in zip(checks, passed, strict=True)}
+        away = [part for part, word in told.items() if word == "away"]
+        if away:
+            raise Problem(
+                f"{away[0]}_unavailable",
+                f"Not ready: {' and '.join(away)}.",
+                headers={"Retry-After": "5"},
+                checks=told,
+            )
+        return web.json_response({"status": "ok", "checks": told})
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """``GET /metrics``: counters in Prometheus' text format."""
+        return web.Response(
+            body=generate_latest(self._metrics.registry),
+            headers={"Content-Type": CONTENT_TYPE_LATEST},
+        )
+
+    async def _submission(self, request: web.Request) -> Submission:
+        count = self._metrics.received.inc
+        if request.content_type == JSON:
+            return json_submission(request, self._limits, count)
+        if request.content_type == CSV:
+            return csv_submission(request, self._limits, count)
+        return await multipart_submission(request, self._limits, count)
+
+
+async def _passes(check: Awaitable[None]) -> bool:
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            await check
+    except (UpstreamError, TimeoutError) as error:
+        _log.warning("not ready", reason=str(error))
+        return False
+    return True
+
+
+def _shown(job: str, found: dict[str, Any]) -> dict[str, Any]:
+    shown = {
+        "jobId": job,
+        "source": found["source"],
+        "format": found["format"],
+        "state": found["state"],
+        "createdAt": found["created_at"],
+        "finishedAt": found["finished_at"],
+        "bytes": found["bytes"],
+        "records": found["records"],
+        "imported": found["imported"],
+        "rejected": found["rejected"],
+        "parts": {key: found[f"parts_{key}"] for key in ("total", "done", "failed")},
+    }
+    return shown | ({"failure": found["failure"]} if found["failure"] else {})

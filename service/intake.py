@@ -1,0 +1,104 @@
+"""The story of one upload: split, store, record and queue; or leave nothing behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from config.errors import Permanent, UpstreamError
+from config.ids import job_id, new_import_id
+from service.ledger import Ledger, NewImport
+from service.storage import Storage
+from service.submission import Submission
+from service.upload import Upload
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Intake:
+    """Takes submissions in. Its undoing of failed ones goes on after their requests have ended."""
+
+    def __init__(self, storage: Storage, ledger: Ledger, *, deadline: float) -> None:
+        """``deadline`` is how many seconds a part of Supabase may be away, undoing included."""
+        self._storage = storage
+        self._ledger = ledger
+        self._deadline = deadline
+        self._undo_seconds = deadline / 3
+        self._undoing: set[asyncio.Task[None]] = set()
+
+    async def accept(self, submission: Submission) -> NewImport:
+        """Store a submission's object, record the import and queue it, in this order.
+
+        Raises MalformedInput, UpstreamError, or what reading the pieces raises; then there is
+        neither object nor import, or there soon will be none.
+        """
+        import_id = new_import_id()
+        with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
+            name = f"{job_id(import_id)}.{submission.splitter.format}"
+            upload = Upload(
+                self._storage,
+                name,
+                submission.splitter.format.content_type,
+                deadline=self._deadline - self._undo_seconds,
+            )
+            source = await self._store(submission, upload)
+            new = NewImport(import_id, source, name, submission.splitter.split())
+            await self._record(new, upload)
+        return new
+
+    async def close(self) -> None:
+        """Wait until what had to be undone is undone."""
+        if self._undoing:
+            await asyncio.wait(self._undoing)
+
+    async def _store(self, submission: Submission, upload: Upload) -> str:
+        """Bring the object into Storage; tells the source."""
+        try:
+            async for data in _stored(submission):
+                await upload.write(data)
+            source = await submission.source()
+            await upload.finish()
+        except BaseException:
+            await self._undo(upload.undo(self._undo_seconds))
+            raise
+        return source
+
+    async def _record(self, new: NewImport, upload: Upload) -> None:
+        try:
+            await self._ledger.create_import(new)
+        except BaseException as error:
+            await self._undo(self._take_back(new.id, upload, refused=isinstance(error, Permanent)))
+            raise
+
+    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> None:
+        if not refused:
+            # It may have been recorded and only the answer lost.
+            await self._discard(import_id)
+        await upload.undo(self._undo_seconds / 2)
+
+    async def _discard(self, import_id: UUID) -> None:
+        await _logged(self._ledger.discard_import(import_id, self._undo_seconds / 2))
+
+    async def _undo(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it to the end, also when the request that needs it is cancelled meanwhile."""
+        task = asyncio.create_task(_logged(work))
+        self._undoing.add(task)
+        task.add_done_callback(self._undoing.discard)
+        await asyncio.shield(task)
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except UpstreamError as error:
+        _log.error("left behind", part=error.part, reason=error.detail)
+
+
+async def _stored(submission: Submission) -> AsyncIterator[bytes]:
+    async for piece in submission.pieces:
+        for data in submission.splitter.feed(piece):
+            yield data
+    for data in submission.splitter.close():
+        yield data

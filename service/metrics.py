@@ -1,0 +1,50 @@
+"""What the service counts. No label has values that a client chooses."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+
+
+class ServiceMetrics:
+    """The counters of one service process, with a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self.accepted = Counter(
+            "imports_accepted", "Imports answered 202.", ["format"], registry=self.registry
+        )
+        self.refused = Counter(
+            "imports_refused",
+            "Requests for an import that were refused, by problem code.",
+            ["code"],
+            registry=self.registry,
+        )
+        self.received = Counter(
+            "import_received_bytes", "Bytes of bodies and files read.", registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "import_uploads_in_flight", "Uploads that are coming in.", registry=self.registry
+        )
+        self.seconds = Histogram(
+            "import_upload_seconds",
+            "Seconds from the head of a request until 202.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    @contextmanager
+    def upload(self) -> Iterator[None]:
+        """Count one upload; its time only if it comes to a good end."""
+        with self.in_flight.track_inprogress():
+            start = time.perf_counter()
+            yield
+            self.seconds.observe(time.perf_counter() - start)

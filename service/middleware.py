@@ -1,0 +1,69 @@
+"""Turns whatever ends a request into a problem that a client can understand."""
+
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from config.errors import MalformedInput, Transient, UpstreamError
+from service.metrics import ServiceMetrics
+from service.problems import Problem
+
+_RETRY_AFTER_SECONDS: Final = 5
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def problems_middleware(metrics: ServiceMetrics) -> Middleware:
+    """The middleware; refused imports are counted in ``metrics``."""
+
+    @web.middleware
+    async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001 -- the last line of defence
+            problem = to_problem(error)
+        if request.method == "POST" and request.path == "/import":
+            metrics.refused.labels(code=problem.code).inc()
+        _log.info("request refused", code=problem.code, method=request.method)
+        return problem.response()
+
+    return answer_problems
+
+
+def to_problem(error: Exception) -> Problem:
+    """What to tell the client; causes that it must not see are logged."""
+    match error:
+        case Problem():
+            problem = error
+        case MalformedInput():
+            problem = Problem(error.code, error.detail, offset=error.offset, record=error.record)
+        case UpstreamError():
+            problem = _unavailable(error)
+        case web.HTTPClientError():
+            problem = _misdirected(error)
+        case _:
+            _log.error("request broke", exc_info=error)
+            problem = Problem("internal_error", "It is our fault and was logged. Try again later.")
+    return problem
+
+
+def _misdirected(error: web.HTTPClientError) -> Problem:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return Problem("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
+    if isinstance(error, web.HTTPNotFound):
+        return Problem("not_found", "The API is at /import; see the README.")
+    return Problem("malformed_request", error.reason)
+
+
+def _unavailable(error: UpstreamError) -> Problem:
+    _log.warning("upstream failed", part=error.part, code=error.code, reason=error.detail)
+    named = error.retry_after if isinstance(error, Transient) else None
+    seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
+    return Problem(
+        f"{error.part}_unavailable",
+        "Nothing was imported. Send the request again later.",
+        headers={"Retry-After": str(seconds)},
+    )

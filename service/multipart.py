@@ -1,0 +1,145 @@
+"""A form with a source and a file, in either order (RFC 7578), read as it comes."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import PurePath
+from typing import Final
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from service.bodies import (
+    CSV,
+    JSON,
+    PIECE_BYTES,
+    READ_ERRORS,
+    Limits,
+    broken_off,
+    check_charset,
+    check_encoding,
+    too_large,
+)
+from service.problems import Problem
+from service.source import check_source
+from service.splitting.splitter import Splitter
+from service.submission import Submission
+
+_MAX_FIELD_BYTES: Final = 64 * 1024
+_ENDINGS: Final = {".csv": CSV, ".json": JSON}
+_PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
+
+
+async def multipart_submission(
+    request: web.Request, limits: Limits, count: Callable[[int], None]
+) -> Submission:
+    """Read the form up to its file; the rest is read when the source is asked for."""
+    form = _Form(request, limits, count)
+    file = await form.next_file()
+    if file is None:
+        raise Problem("file_missing", 'The form lacks the field "file".')
+    return Submission(form.pieces(file), _splitter(file, limits), form.finish)
+
+
+def _splitter(file: BodyPartReader, limits: Limits) -> Splitter:
+    content_type = file.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    ending = PurePath(file.filename or "").suffix.lower()
+    kind = content_type if content_type in {CSV, JSON} else _ENDINGS.get(ending)
+    if kind is None:
+        raise Problem(
+            "unsupported_media_type",
+            'The file must be CSV or JSON: name it ".csv" or ".json", or give its content type.',
+        )
+    return limits.csv() if kind == CSV else limits.json_array()
+
+
+class _Form:
+    """The fields of a form, one after the other."""
+
+    def __init__(self, request: web.Request, limits: Limits, count: Callable[[int], None]) -> None:
+        self._request = request
+        self._limits = limits
+        self._count = count
+        self._reader: MultipartReader | None = None
+        self._total = 0
+        self._source: str | None = None
+
+    async def next_file(self) -> BodyPartReader | None:
+        """Read on to the field ``file``, minding the source; None at the end of the form."""
+        while (part := await self._next_part()) is not None:
+            if part.name == "file":
+                check_charset(part.get_charset(default="utf-8"))
+                check_encoding(part.headers.get("Content-Encoding"))
+                return part
+            if part.name == "source":
+                self._take_source(await self._field(part))
+            else:
+                await self._field(part)
+        return None
+
+    async def finish(self) -> str:
+        """Read the form to its end and tell the source."""
+        if await self.next_file() is not None:
+            raise Problem("malformed_multipart", 'The form has two fields "file": send one each.')
+        if self._source is None:
+            raise Problem("source_missing", 'The form lacks the field "source".')
+        return self._source
+
+    async def pieces(self, part: BodyPartReader) -> AsyncIterator[bytes]:
+        """The bytes of one field."""
+        while data := await self._read(part):
+            yield data
+
+    async def _field(self, part: BodyPartReader) -> bytes:
+        value = bytearray()
+        async for data in self.pieces(part):
+            value += data
+            if len(value) > _MAX_FIELD_BYTES:
+                raise Problem(
+                    "envelope_too_large",
+                    f"A field other than the file has over {_MAX_FIELD_BYTES} bytes.",
+                )
+        return bytes(value)
+
+    def _take_source(self, value: bytes) -> None:
+        if self._source is not None:
+            raise Problem("duplicate_key", 'The form has two fields "source".')
+        try:
+            self._source = check_source(value.decode())
+        except UnicodeDecodeError:
+            raise Problem("invalid_utf8", "The source is not UTF-8.") from None
+
+    async def _read(self, part: BodyPartReader) -> bytes:
+        try:
+            data = await part.read_chunk(PIECE_BYTES)
+        except READ_ERRORS as error:
+            raise broken_off() from error
+        except (ValueError, AssertionError) as error:
+            raise _malformed() from error
+        self._count(len(data))
+        self._total += len(data)
+        if self._total > self._limits.body_bytes:
+            raise too_large(self._limits)
+        return data
+
+    async def _next_part(self) -> BodyPartReader | None:
+        try:
+            if self._reader is None:
+                self._reader = await self._request.multipart()
+            part = await self._reader.next()
+        except READ_ERRORS as error:
+            raise broken_off() from error
+        except (ValueError, AssertionError, RuntimeError) as error:
+            raise _malformed() from error
+        if part is None:
+            return None
+        if not isinstance(part, BodyPartReader):
+            raise Problem("malformed_multipart", "The form has a form inside.")
+        if part.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_TRANSFERS:
+            raise Problem("unsupported_encoding", "Send the fields as they are, not encoded.")
+        return part
+
+
+def _malformed() -> Problem:
+    return Problem(
+        "malformed_multipart",
+        "The form cannot be read: it must be multipart/form-data with its boundary in the "
+        "Content-Type header.",
+    )

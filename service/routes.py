@@ -1,0 +1,14 @@
+"""Which address is answered by which handler."""
+
+from aiohttp import web
+
+from service.handlers import Handlers
+
+
+def add_routes(app: web.Application, handlers: Handlers) -> None:
+    """Add the routes of the API."""
+    app.router.add_post("/import", handlers.accept, expect_handler=handlers.expect)
+    app.router.add_get("/import/{jobId}", handlers.show)
+    app.router.add_get("/healthz", handlers.health)
+    app.router.add_get("/readyz", handlers.ready)
+    app.router.add_get("/metrics", handlers.metrics)

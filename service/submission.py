@@ -1,0 +1,17 @@
+"""What a client submits, whatever form the request has: bytes, a splitter for them, a source."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from service.splitting.splitter import Splitter
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One import that is about to come in."""
+
+    pieces: AsyncIterator[bytes]
+    """The bytes of the body or file; read once, to the end or to an error."""
+    splitter: Splitter
+    source: Callable[[], Awaitable[str]]
+    """Tells the source; may be called once the pieces are read, and may read on for it."""
