@@ -1,0 +1,15 @@
+"""Free ports of this machine."""
+
+import socket
+
+
+def free_port(wanted: int = 0) -> int:
+    """``wanted`` if it is free on loopback, else any that is."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return free_port()
+        port: int = probe.getsockname()[1]
+        return port
