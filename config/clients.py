@@ -5,7 +5,7 @@ from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
 
 from config.errors import Transient
 from config.settings import Settings
-from config.upstream import retry_after
+from config.upstream import DATABASE, STORAGE, retry_after
 
 
 def supabase_async(settings: Settings) -> AsyncClient:
@@ -55,7 +55,7 @@ def _heed(response: httpx.Response) -> None:
     status, seconds = response.status_code, retry_after(response.headers)
     if status in {429, 502, 503, 504}:
         raise Transient(
-            response.request.url.host,
+            STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
             f"is not available (status {status})",
             code=str(status),
             status=status,

@@ -13,7 +13,8 @@ from typing import Any, Final
 import aiohttp
 import httpx
 from postgrest.exceptions import APIError
-from storage3.exceptions import StorageApiError
+from storage3.exceptions import StorageApiError, VectorBucketException
+from storage3.utils import StorageException
 
 from config.errors import Permanent, Transient, UpstreamError
 
@@ -21,8 +22,21 @@ STORAGE: Final = "storage"
 DATABASE: Final = "database"
 
 _TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
-_TRANSIENT_SQLSTATES: Final = ("08", "40", "53", "57P", "58", "PGRST0", "57014", "55P03")
+# Connections, conflicts, resources, a restart, the system, PostgREST without a database, time-outs,
+# locks; and 25006: hosted projects are read-only while their disk is full.
+_TRANSIENT_SQLSTATES: Final = (
+    "08",
+    "25006",
+    "40",
+    "53",
+    "55P03",
+    "57014",
+    "57P",
+    "58",
+    "PGRST0",
+)
 _MAX_DETAIL: Final = 300
+_OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
 
 
 @contextmanager
@@ -38,7 +52,7 @@ def translated(part: str) -> Iterator[None]:
         raise _from_postgrest(part, error) from error
     except StorageApiError as error:
         raise from_status(part, _status(error.status), error.message, code=error.code) from error
-    except (httpx.HTTPError, aiohttp.ClientError) as error:
+    except _OTHERS as error:
         raise Permanent(part, f"broke the protocol ({type(error).__name__})") from error
 
 

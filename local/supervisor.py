@@ -50,10 +50,11 @@ async def _keep(program: Program, stop: asyncio.Event, say: Say) -> None:
         if not ended.done() and guard.stdin is not None:
             guard.stdin.close()
         code = await ended
-        await said
+        # Whoever inherited its output may keep that open.
+        await asyncio.wait([said], timeout=_PAUSE_SECONDS)
+        said.cancel()
         if not stop.is_set():
             say(f"{program.name:<7}| ended by itself (code {code}); it is started again.")
-            await asyncio.wait([stopped], timeout=_PAUSE_SECONDS)
         stopped.cancel()
 
 

@@ -118,21 +118,22 @@ class CsvRuns(Generic[T]):
         return Run(offset, raw, 0, rows)
 
     def _too_large(self) -> MalformedInput:
-        return MalformedInput(
+        return self._refusal(
             "record_too_large",
-            f"Record {self.records + 1}, at byte {self._offset}, is longer than "
-            f"{self._max_record} bytes. Is a quote in it never closed?",
-            offset=self._offset,
-            record=self.records + 1,
+            f"is longer than {self._max_record} bytes. Is a quote in it never closed?",
         )
 
     def _unclosed(self) -> MalformedInput:
+        return self._refusal("malformed_csv", "has a quote that is never closed.")
+
+    def _refusal(self, code: str, reason: str) -> MalformedInput:
+        record = self.records + 1 or None
+        row = f"Record {record}" if record else "The header"
         return MalformedInput(
-            "malformed_csv",
-            f"A quote in record {self.records + 1}, which starts at byte {self._offset}, is never "
-            "closed.",
+            code,
+            f"{row}, which starts at byte {self._offset}, {reason}",
             offset=self._offset,
-            record=self.records + 1,
+            record=record,
         )
 
 

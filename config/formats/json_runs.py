@@ -238,12 +238,12 @@ def _skip_space(data: bytes, at: int) -> int:
 
 def first_error(text: str) -> tuple[int, str] | None:
     """Position and reason of what is wrong in a text that should be one value; None if nothing."""
-    start = cast(re.Match[str], _TEXT_SPACE.match(text)).end()
+    start = cast("re.Match[str]", _TEXT_SPACE.match(text)).end()
     try:
         _, end = _scan(text, start)
     except (StopIteration, json.JSONDecodeError, _NotJson, RecursionError) as error:
         return _explain(text, start, error)[:2]
-    end = cast(re.Match[str], _TEXT_SPACE.match(text, end)).end()
+    end = cast("re.Match[str]", _TEXT_SPACE.match(text, end)).end()
     return (end, "nothing may follow") if end < len(text) else None
 
 
