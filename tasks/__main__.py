@@ -1,0 +1,48 @@
+"""``python -m tasks --once``: a worker that ends when there is nothing left to do."""
+
+import argparse
+import os
+import sys
+
+from tasks.once import run_once
+
+EXIT_USAGE = 2
+
+
+def main() -> int:
+    """Read the arguments and work; returns the exit code."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    if not arguments.once:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+    return run_once(arguments.threads)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks",
+        description="Import what is on the queue. For a worker that stays, run: dramatiq tasks",
+        epilog="Exit codes: 0 all is done, 1 an import failed, 2 wrong arguments or settings, "
+        "3 the database cannot be reached, 130 or 143 stopped by a signal.",
+    )
+    parser.add_argument("--once", action="store_true", help="end when the queue is empty")
+    parser.add_argument(
+        "--threads",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="parts to import at the same time (default: as many as there are processors)",
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

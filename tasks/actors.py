@@ -1,0 +1,53 @@
+"""The actors, as messages name them: what they do is told in import_contacts and import_part."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import dramatiq
+import structlog
+from dramatiq.errors import Retry
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+
+from config import messages
+from tasks.broker import broker, runtime
+from tasks.errors import PutOff
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dramatiq.actor(actor_name=messages.IMPORT_CONTACTS, queue_name=messages.QUEUE, broker=broker)
+def import_contacts(import_id: str) -> None:
+    """Hand out the parts of an import."""
+    with structlog.contextvars.bound_contextvars(import_id=import_id), _queued_again():
+        runtime.stories.import_contacts(UUID(import_id))
+
+
+@dramatiq.actor(actor_name=messages.IMPORT_PART, queue_name=messages.QUEUE, broker=broker)
+def import_part(import_id: str, part: int) -> None:
+    """Import one part."""
+    with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _queued_again():
+        runtime.stories.import_part(UUID(import_id), part)
+
+
+@contextmanager
+def _queued_again() -> Iterator[None]:
+    """Have the message come again: at once, at a time that was named, or with dramatiq's backoff.
+
+    The causes are logged here, since dramatiq would store their tracebacks in the message.
+    """
+    try:
+        yield
+    except Shutdown:
+        log.info("interrupted: this worker is stopping")
+        raise Retry("the worker is stopping", delay=0) from None
+    except PutOff as put_off:
+        raise Retry(str(put_off), delay=_milliseconds(put_off.seconds)) from None
+    except (Exception, TimeLimitExceeded):
+        log.exception("failed in a way that was not foreseen")
+        raise Retry("failed in a way that was not foreseen") from None
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    # Never 0: without a delay dramatiq-pg would announce the message while it is still locked.
+    return None if seconds is None else max(1000, int(seconds * 1000))

@@ -1,0 +1,66 @@
+"""Puts the workers' pieces together, from the settings."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import httpx
+from supabase import Client
+
+from config.clients import key_headers, supabase_blocking
+from config.settings import Settings
+from tasks.carrying import Desk
+from tasks.import_contacts import ImportContacts
+from tasks.import_part import ImportPart, Metrics
+from tasks.ledger import WorkerLedger
+from tasks.model import PartWork
+from tasks.reading import ObjectReader
+from tasks.writing import PostgrestRejections, PostgrestWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """What a worker process can do; shared by its threads."""
+
+    import_contacts: ImportContacts
+    import_part: ImportPart
+    http: httpx.Client
+
+    @classmethod
+    def from_settings(cls, settings: Settings, metrics: Metrics) -> Self:
+        """Make all clients; no connection is opened before it is needed."""
+        supabase = supabase_blocking(settings)
+        # The first use makes the PostgREST client: not in two threads at once.
+        supabase.postgrest  # noqa: B018
+        http = httpx.Client(timeout=settings.upstream_deadline)
+        ledger = WorkerLedger(
+            supabase,
+            part_attempts=settings.part_attempts,
+            deadline=settings.upstream_deadline,
+        )
+        import_part = ImportPart(
+            ledger,
+            _reader(settings, http),
+            lambda work: _desk(settings, supabase, work),
+            metrics,
+            max_retries=settings.part_retries,
+        )
+        return cls(ImportContacts(ledger, import_part), import_part, http)
+
+    def close(self) -> None:
+        """Close the connections to Storage."""
+        self.http.close()
+
+
+def _reader(settings: Settings, http: httpx.Client) -> ObjectReader:
+    return ObjectReader(
+        settings.supabase_url, key_headers(settings), http, deadline=settings.upstream_deadline
+    )
+
+
+def _desk(settings: Settings, supabase: Client, work: PartWork) -> Desk:
+    batch, deadline = settings.batch_records, settings.upstream_deadline
+    return Desk(
+        contacts=PostgrestWriter(supabase, work, batch_records=batch, deadline=deadline),
+        rejections=PostgrestRejections(supabase, work, deadline=deadline),
+        batch_records=batch,
+    )

@@ -1,0 +1,112 @@
+"""Carries the records of one part from the object into the tables."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from config.errors import MalformedInput
+from config.formats.runs import Run
+from tasks.errors import PartFailed
+from tasks.model import Contact, PartWork, Refusal, Rejection, Tally
+from tasks.parsing import Parser, parser_for
+from tasks.window import Sifted, Window
+
+MAX_REJECTIONS: Final = 1000
+"""Rejections stored per part; all of them are counted."""
+
+
+class PartReader(Protocol):
+    """Gives the bytes of an object."""
+
+    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes ``[start, end)`` in pieces; raises UpstreamError."""
+        ...
+
+
+class ContactsWriter(Protocol):
+    """Takes contacts, the same ones any number of times."""
+
+    def write(self, contacts: Sequence[Contact]) -> list[Refusal]:
+        """Store contacts; returns those that the database refuses. Raises UpstreamError."""
+        ...
+
+
+class RejectionsWriter(Protocol):
+    """Takes rejections, the same ones any number of times."""
+
+    def write(self, rejections: Sequence[Rejection]) -> None:
+        """Store rejections; raises UpstreamError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the records of one part go to."""
+
+    contacts: ContactsWriter
+    rejections: RejectionsWriter
+    batch_records: int
+    """Contacts to write at a time."""
+
+
+class Carrier:
+    """One run through one part; not to be used twice."""
+
+    def __init__(self, work: PartWork, desk: Desk) -> None:
+        self.tally = Tally()
+        self._desk = desk
+        self._parser: Parser[Any] = parser_for(work)
+        self._next_record = work.part.first_record
+        self._window = Window(desk.batch_records)
+        self._refusals: list[Refusal] = []
+        self._room = MAX_REJECTIONS
+
+    @property
+    def records_read(self) -> int:
+        """Number of records found so far, whatever becomes of them."""
+        return self._parser.runs.records
+
+    def carry(self, pieces: Iterator[bytes]) -> Tally:
+        """Import all records; raises UpstreamError, or PartFailed if the bytes cannot be read."""
+        try:
+            for run in self._runs(pieces):
+                if run.records:
+                    self._take(run)
+        except MalformedInput as error:
+            detail = f"The stored object cannot be read: {error.detail}"
+            raise PartFailed(error.code, detail) from error
+        self._flush()
+        return self.tally
+
+    def _runs(self, pieces: Iterator[bytes]) -> Iterator[Run[Any]]:
+        for piece in pieces:
+            yield from self._parser.runs.feed(piece)
+        yield from self._parser.runs.close()
+
+    def _take(self, run: Run[Any]) -> None:
+        sifted = Sifted(run, self._next_record, self._parser)
+        self._next_record += len(run.records)
+        if not self._window.has_room(sifted):
+            self._flush()
+        self._window.add(sifted)
+        self._refuse(sifted.refusals)
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        self.tally.rejected.update(refusal.reason.code for refusal in refusals)
+        self._refusals += refusals[: max(0, self._room - len(self._refusals))]
+
+    def _flush(self) -> None:
+        """Write what waits. Contacts first: what the database refuses is a rejection, too."""
+        window, self._window = self._window, Window(self._desk.batch_records)
+        refused = self._desk.contacts.write(window.contacts) if window.contacts else []
+        self.tally.imported += len(window.contacts) - len(refused)
+        self.tally.rejected.update(refusal.reason.code for refusal in refused)
+        first = sorted(self._refusals + refused, key=_record)[: self._room]
+        self._refusals = []
+        if first:
+            self._room -= len(first)
+            self._desk.rejections.write(window.rejections(first, self._parser))
+
+
+def _record(refusal: Refusal) -> int:
+    return refusal.record

@@ -1,0 +1,57 @@
+"""The story of an import: hand its parts out to all workers, or do the only one at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from config.errors import Transient, UpstreamError
+from tasks.errors import PutOff
+from tasks.ledger import StartedImport
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ImportLedger(Protocol):
+    """What the story needs of WorkerLedger."""
+
+    def start_import(self, import_id: UUID) -> StartedImport | None:
+        """See WorkerLedger."""
+        ...
+
+    def queue_parts(self, import_id: UUID, parts: Sequence[int]) -> None:
+        """See WorkerLedger."""
+        ...
+
+
+class ImportContacts:
+    """Begins imports; usable by all threads of a process at once."""
+
+    def __init__(self, ledger: ImportLedger, import_part: Callable[[UUID, int], None]) -> None:
+        """``import_part`` does a part in this very thread."""
+        self._ledger = ledger
+        self._import_part = import_part
+
+    def __call__(self, import_id: UUID) -> None:
+        """See that all parts get done; raises PutOff if it has to be tried again."""
+        try:
+            parts = self._hand_out(import_id)
+        except UpstreamError as error:
+            log.warning("ledger does not do its part", reason=error.detail, code=error.code)
+            seconds = error.retry_after if isinstance(error, Transient) else None
+            raise PutOff("the ledger is away", seconds) from None
+        for part in parts:
+            self._import_part(import_id, part)
+
+    def _hand_out(self, import_id: UUID) -> Sequence[int]:
+        """Queue the parts; returns those to be done here."""
+        started = self._ledger.start_import(import_id)
+        if started is None:
+            log.warning("import is unknown")
+            return ()
+        log.info("import begun", state=started.state.value, parts=len(started.parts))
+        if len(started.parts) <= 1:
+            return started.parts
+        self._ledger.queue_parts(import_id, started.parts)
+        return ()

@@ -1,0 +1,190 @@
+"""The story of one part: begin, read, sift, write, end.
+
+However often it is told, and wherever it breaks off, the tables come out the same: every write is
+keyed by the record's number, and the counts are recorded once, with the part's end.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+from dramatiq.middleware import Shutdown
+
+from config.errors import Permanent, Transient, UpstreamError
+from tasks.carrying import Carrier, Desk, PartReader
+from tasks.errors import IllegalMove, PartFailed, PutOff
+from tasks.ledger import PartEnd
+from tasks.model import PartWork, Tally
+from tasks.reading import OBJECT_MISSING
+
+log = structlog.stdlib.get_logger(__name__)
+
+_OBJECT_GONE: Final = "The stored object is gone; send the import again."
+_COUNT_MISMATCH: Final = "count_mismatch"
+_AWAY: Final = "upstream_unavailable"
+
+
+class PartLedger(Protocol):
+    """What the story needs of WorkerLedger."""
+
+    def start_part(self, import_id: UUID, part: int) -> PartWork | None:
+        """See WorkerLedger."""
+        ...
+
+    def finish_part(self, work: PartWork, tally: Tally) -> PartEnd:
+        """See WorkerLedger."""
+        ...
+
+    def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
+        """See WorkerLedger."""
+        ...
+
+    def postpone_part(self, work: PartWork) -> int | None:
+        """See WorkerLedger."""
+        ...
+
+
+class Metrics(Protocol):
+    """What the story has counted; see PrometheusMetrics."""
+
+    def records_read(self, count: int) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def part_worked_on(self, seconds: float) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def part_done(self, tally: Tally, end: PartEnd) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def part_failed(self, end: PartEnd) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def part_postponed(self) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+
+class ImportPart:
+    """Imports parts; usable by all threads of a process at once."""
+
+    def __init__(
+        self,
+        ledger: PartLedger,
+        reader: PartReader,
+        desk_for: Callable[[PartWork], Desk],
+        metrics: Metrics,
+        *,
+        max_retries: int,
+    ) -> None:
+        """``max_retries`` is how often a part may be put off before it is given up."""
+        self._ledger = ledger
+        self._reader = reader
+        self._desk_for = desk_for
+        self._metrics = metrics
+        self._max_retries = max_retries
+
+    def __call__(self, import_id: UUID, part: int) -> None:
+        """Import a part unless that is done; raises PutOff if it has to be tried again."""
+        try:
+            work = self._ledger.start_part(import_id, part)
+            if work is None:
+                log.info("nothing to do: the part has ended, or was given up")
+            else:
+                self._attempt(work)
+        except IllegalMove as move:
+            log.warning("part is in another's hands", reason=str(move))
+        except UpstreamError as error:
+            # Only the ledger's errors come here. Without it not even a failure can be told.
+            log.warning("ledger does not do its part", reason=error.detail, code=error.code)
+            raise PutOff("the ledger is away", _seconds(error)) from None
+
+    def _attempt(self, work: PartWork) -> None:
+        try:
+            tally = self._carry(work)
+        except Transient as error:
+            self._postpone(work, error)
+        except Permanent as error:
+            self._fail(work, _failure(error), error)
+        except PartFailed as failure:
+            self._fail(work, failure, failure)
+        except Shutdown:
+            self._hand_back(work)
+            raise
+        else:
+            self._finish(work, tally)
+
+    def _carry(self, work: PartWork) -> Tally:
+        carrier = Carrier(work, self._desk_for(work))
+        part = work.part
+        with self._timed(carrier):
+            tally = carrier.carry(self._reader.read(work.object, part.byte_start, part.byte_end))
+        if tally.records != part.records:
+            detail = f"The part holds {tally.records} records; {part.records} were accepted."
+            raise PartFailed(_COUNT_MISMATCH, detail)
+        return tally
+
+    @contextmanager
+    def _timed(self, carrier: Carrier) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._metrics.part_worked_on(time.monotonic() - started)
+            self._metrics.records_read(carrier.records_read)
+
+    def _finish(self, work: PartWork, tally: Tally) -> None:
+        end = self._ledger.finish_part(work, tally)
+        self._metrics.part_done(tally, end)
+        log.info("part done", imported=tally.imported, rejected=tally.rejected.total())
+        _tell_close(end)
+
+    def _fail(self, work: PartWork, failure: PartFailed, cause: Exception) -> None:
+        log.error("part failed", code=failure.code, reason=str(cause))
+        end = self._ledger.fail_part(work, failure.code, failure.detail)
+        self._metrics.part_failed(end)
+        _tell_close(end)
+
+    def _postpone(self, work: PartWork, error: Transient) -> None:
+        retries = self._ledger.postpone_part(work)
+        self._metrics.part_postponed()
+        if retries is not None and retries > self._max_retries:
+            detail = f"Storage or the database was away in each of {retries} tries."
+            self._fail(work, PartFailed(_AWAY, detail), error)
+            return
+        log.warning("part put off", reason=error.detail, code=error.code, retries=retries)
+        raise PutOff("something the part needs is away", error.retry_after)
+
+    def _hand_back(self, work: PartWork) -> None:
+        """Make the interrupted attempt not count, if that is possible now."""
+        try:
+            self._ledger.postpone_part(work)
+        except UpstreamError as error:
+            log.warning("part could not be handed back", reason=error.detail)
+        else:
+            self._metrics.part_postponed()
+
+
+def _seconds(error: UpstreamError) -> float | None:
+    return error.retry_after if isinstance(error, Transient) else None
+
+
+def _failure(error: Permanent) -> PartFailed:
+    """What a client may know of an error of Storage or the database."""
+    if error.code == OBJECT_MISSING:
+        return PartFailed(OBJECT_MISSING, _OBJECT_GONE)
+    return PartFailed(
+        f"{error.part}_refused",
+        f"The {error.part} refused what the import needs ({error.code}); the operator has to look.",
+    )
+
+
+def _tell_close(end: PartEnd) -> None:
+    if end.closed:
+        log.info("import closed", state=end.state.value, seconds=end.seconds)

@@ -1,0 +1,70 @@
+"""What the workers count, for dramatiq's own endpoint, where all processes are summed.
+
+Import this only once dramatiq's Prometheus middleware has chosen the folder of the worker
+processes (after_process_boot): prometheus_client looks for it when it is imported.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from config.states import ImportState
+from tasks.ledger import PartEnd
+from tasks.model import Tally
+
+_IMPORTED: Final = Counter("contacts_imported", "Contacts of parts that are done.")
+_REJECTED: Final = Counter("contacts_rejected", "Rejections of parts that are done.", ["code"])
+_READ: Final = Counter(
+    "contacts_records_read", "Records read, those of repeated parts each time they were read."
+)
+_PARTS: Final = Counter("contacts_import_parts", "How work on parts came to an end.", ["outcome"])
+_PART_SECONDS: Final = Histogram(
+    "contacts_import_part_seconds",
+    "Seconds of work on a part, whatever its outcome.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
+_IMPORT_SECONDS: Final = Histogram(
+    "contacts_import_seconds",
+    "Seconds from the acceptance of an import to its close.",
+    ["state"],
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
+)
+
+for _outcome in ("done", "failed", "postponed"):
+    _PARTS.labels(_outcome)
+for _state in (ImportState.COMPLETED, ImportState.FAILED):
+    _IMPORT_SECONDS.labels(_state.value)
+
+
+class PrometheusMetrics:
+    """Counts for all threads of the process."""
+
+    def records_read(self, count: int) -> None:
+        """Records went by, whatever becomes of their part."""
+        _READ.inc(count)
+
+    def part_worked_on(self, seconds: float) -> None:
+        """Work on a part has stopped."""
+        _PART_SECONDS.observe(seconds)
+
+    def part_done(self, tally: Tally, end: PartEnd) -> None:
+        """All records of a part have come to an end; counted once per part."""
+        if end.moved:
+            _IMPORTED.inc(tally.imported)
+            for code, count in tally.rejected.items():
+                _REJECTED.labels(code).inc(count)
+        self._ended("done", end)
+
+    def part_failed(self, end: PartEnd) -> None:
+        """A part was given up."""
+        self._ended("failed", end)
+
+    def part_postponed(self) -> None:
+        """A part was handed back, to be tried later."""
+        _PARTS.labels("postponed").inc()
+
+    def _ended(self, outcome: str, end: PartEnd) -> None:
+        if end.moved:
+            _PARTS.labels(outcome).inc()
+        if end.closed and end.seconds is not None:
+            _IMPORT_SECONDS.labels(end.state.value).observe(end.seconds)

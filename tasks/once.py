@@ -1,0 +1,139 @@
+"""Works until the queue is empty, then ends: for cron jobs, CI, machines paid by the hour."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import dramatiq
+import psycopg2
+import structlog
+from dramatiq.common import dq_name
+
+from config.messages import QUEUE
+from tasks.broker import broker, runtime
+from tasks.pool import connection_arguments
+
+log = structlog.stdlib.get_logger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_IMPORT_FAILED: Final = 1
+EXIT_NO_DATABASE: Final = 3
+_EXIT_SIGNAL: Final = 128
+
+_POLL_SECONDS: Final = 0.25
+_QUEUES: Final = [QUEUE, dq_name(QUEUE)]
+_LEFT: Final = """
+    select exists (
+      select from dramatiq.queue
+      where queue_name = any(%s) and state in ('queued', 'consumed')
+    )
+"""
+_ENDED: Final = """
+    select count(*) filter (where state = 'completed'), count(*) filter (where state = 'failed')
+    from public.imports where finished_at >= %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has happened between two moments of the database's clock."""
+
+    completed: int
+    failed: int
+    seconds: float
+
+
+class Database:
+    """Looks at the queue and the imports."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        """``arguments`` are psycopg2's; raises psycopg2.OperationalError if nobody is there."""
+        self._conn = psycopg2.connect(**arguments)
+        self._conn.autocommit = True
+
+    def now(self) -> datetime:
+        """The time by the database's clock."""
+        moment: datetime = self._row("select clock_timestamp()")[0]
+        return moment
+
+    def has_messages(self) -> bool:
+        """Whether a message waits, is delayed, or is being worked on, here or elsewhere."""
+        return bool(self._row(_LEFT, _QUEUES)[0])
+
+    def outcome(self, since: datetime) -> Outcome:
+        """The imports that ended since then."""
+        completed, failed = self._row(_ENDED, since)
+        return Outcome(completed, failed, (self.now() - since).total_seconds())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._conn.close()
+
+    def _row(self, query: str, *parameters: object) -> tuple[Any, ...]:
+        with self._conn.cursor() as cursor:
+            cursor.execute(query, parameters)
+            row: tuple[Any, ...] = cursor.fetchall()[0]
+        return row
+
+
+def run_once(threads: int) -> int:
+    """Drain the queue with so many threads; returns the exit code for the process."""
+    broker.emit_after("process_boot")
+    try:
+        database = Database(connection_arguments(runtime.settings))
+        try:
+            return _drain(database, threads)
+        finally:
+            database.close()
+    except psycopg2.OperationalError as error:
+        log.error("database cannot be reached", reason=str(error).strip())  # noqa: TRY400
+        return EXIT_NO_DATABASE
+
+
+def _drain(database: Database, threads: int) -> int:
+    since = database.now()
+    with _stop_signal() as stop:
+        worker = dramatiq.Worker(broker, worker_threads=threads)
+        worker.start()
+        try:
+            while stop.signal is None and database.has_messages():
+                time.sleep(_POLL_SECONDS)
+        finally:
+            worker.stop()
+            broker.close()
+    return _report(database.outcome(since), stop)
+
+
+@dataclass(slots=True)
+class _Stop:
+    signal: int | None = None
+
+
+@contextmanager
+def _stop_signal() -> Iterator[_Stop]:
+    stop = _Stop()
+
+    def note(number: int, _: object) -> None:
+        stop.signal = number
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(outcome: Outcome, stop: _Stop) -> int:
+    end = "queue is empty" if stop.signal is None else "stopped before the queue was empty"
+    print(
+        f"{end}: {outcome.completed} imports completed, {outcome.failed} failed, "
+        f"in {outcome.seconds:.1f} s"
+    )
+    if stop.signal is not None:
+        return _EXIT_SIGNAL + stop.signal
+    return EXIT_IMPORT_FAILED if outcome.failed else EXIT_OK

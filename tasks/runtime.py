@@ -1,0 +1,84 @@
+"""A worker process from its start to its end, as a middleware of dramatiq."""
+
+import sys
+
+import structlog
+from dramatiq import Broker, Middleware, Worker
+
+from config.errors import SettingsError
+from config.logs import configure_logging
+from config.orphans import end_with_master
+from config.settings import Settings
+from tasks.assembly import Stories
+from tasks.pool import LatePool, connection_arguments
+
+log = structlog.stdlib.get_logger(__name__)
+
+EXIT_SETTINGS = 2
+_RECURSION_LIMIT = 3_000
+
+
+class Runtime(Middleware):
+    """Reads the settings, makes the clients, and closes them in the end.
+
+    It has to be the first middleware: at a process's start the last one comes first, and dramatiq's
+    Prometheus must have chosen its folder before our metrics are made.
+    """
+
+    def __init__(self, pool: LatePool) -> None:
+        self._pool = pool
+        self._settings: Settings | None = None
+        self._stories: Stories | None = None
+
+    @property
+    def stories(self) -> Stories:
+        """What this process can do."""
+        if self._stories is None:
+            raise RuntimeError("this is no worker process: nothing was read from the environment")
+        return self._stories
+
+    @property
+    def settings(self) -> Settings:
+        """What the process was told by the environment."""
+        if self._settings is None:
+            raise RuntimeError("this is no worker process: nothing was read from the environment")
+        return self._settings
+
+    def after_process_boot(self, _broker: Broker) -> None:
+        """Become able to work; ends the process if a setting is wrong.
+
+        dramatiq would only log an exception here and go on with a worker that can do nothing.
+        """
+        try:
+            self._boot()
+        except SettingsError as error:
+            print(error, file=sys.stderr, flush=True)
+            raise SystemExit(EXIT_SETTINGS) from None
+        except Exception:
+            log.exception("worker cannot start")
+            raise SystemExit(1) from None
+
+    def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
+        """Take no more messages than can soon be worked on, so that idle machines get them."""
+        worker.queue_prefetch = worker.worker_threads + 1
+        self._pool.open(connection_arguments(self.settings), worker.worker_threads)
+
+    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Come to an end also if the database does not answer."""
+        self._pool.stop_waiting()
+
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Close what is open."""
+        self.stories.close()
+        self._pool.close()
+
+    def _boot(self) -> None:
+        end_with_master()
+        self._settings = Settings.from_environment()
+        connection_arguments(self._settings)
+        configure_logging(self._settings)
+        # What the service could read, this must be able to read, however deep its call stack was.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
+        from tasks.metrics import PrometheusMetrics  # noqa: PLC0415 -- see there
+
+        self._stories = Stories.from_settings(self._settings, PrometheusMetrics())

@@ -1,0 +1,51 @@
+import httpx
+import pytest
+
+from config.clients import key_headers, supabase_async, supabase_blocking
+from config.errors import Transient
+from config.settings import Settings
+
+SETTINGS = Settings(
+    supabase_url="http://supabase",
+    supabase_service_role_key="sb_secret_x",
+    database_url="postgresql://h/db",
+    upstream_deadline=7,
+)
+
+
+def heed(status, headers=None, body=b"{}"):
+    """Send an answer through the hooks of the blocking client."""
+    hooks = supabase_blocking(SETTINGS).options.httpx_client.event_hooks
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=body))
+    with httpx.Client(transport=transport, event_hooks=hooks) as http:
+        return http.get("http://supabase/")
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_gateways_refusal_may_work_later_whatever_its_body(status):
+    with pytest.raises(Transient) as error:
+        heed(status, body=b'{"message":"name resolution failed"}')
+    assert (error.value.status, error.value.retry_after) == (status, None)
+
+
+def test_retry_after_is_carried_on():
+    with pytest.raises(Transient) as error:
+        heed(503, {"Retry-After": "12"})
+    assert error.value.retry_after == 12
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 409, 500])
+def test_all_else_is_for_supabase_to_read(status):
+    assert heed(status).status_code == status
+
+
+def test_both_clients_are_bound_by_the_deadline():
+    for client in (supabase_blocking(SETTINGS), supabase_async(SETTINGS)):
+        assert client.options.httpx_client.timeout == httpx.Timeout(7)
+        assert client.options.httpx_client.event_hooks["response"]
+
+
+def test_the_key_is_sent_in_both_headers():
+    assert key_headers(SETTINGS) == {
+        "apikey": "sb_secret_x", "Authorization": "Bearer sb_secret_x",
+    }  # fmt: skip

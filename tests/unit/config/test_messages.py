@@ -1,0 +1,34 @@
+import json
+from uuid import UUID
+
+from dramatiq import Message
+
+from config.messages import QUEUE, import_contacts_message, import_part_message
+
+IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+
+
+def test_a_message_is_one_that_dramatiq_reads():
+    message = Message.decode(json.dumps(import_part_message(IMPORT, 3)).encode())
+    assert (message.queue_name, message.actor_name) == (QUEUE, "import_part")
+    assert tuple(message.args) == (str(IMPORT), 3)
+    assert UUID(message.message_id)
+
+
+def test_the_same_work_has_the_same_message_id_and_other_work_another():
+    ids = [
+        message["message_id"]
+        for message in (
+            import_contacts_message(IMPORT),
+            import_part_message(IMPORT, 1),
+            import_part_message(IMPORT, 2),
+            import_part_message(UUID(int=IMPORT.int + 1), 1),
+        )
+    ]
+    assert len(set(ids)) == 4
+    assert import_part_message(IMPORT, 2)["message_id"] == ids[2]
+
+
+def test_nothing_but_ids_travels():
+    message = import_contacts_message(IMPORT)
+    assert (message["args"], message["kwargs"], message["options"]) == ([str(IMPORT)], {}, {})

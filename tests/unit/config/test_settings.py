@@ -1,0 +1,132 @@
+import pytest
+
+from config.errors import SettingsError
+from config.settings import Settings
+
+GOOD = {
+    "SUPABASE_URL": "https://project.supabase.co",
+    "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_abc",
+    "DATABASE_URL": "postgresql://postgres:secret@db.project.supabase.co:5432/postgres",
+}
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Reads the settings from these variables and no others."""
+
+    def from_variables(**variables):
+        for name in [field.upper() for field in Settings.model_fields]:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Settings.from_environment()
+
+    return from_variables
+
+
+@pytest.fixture
+def lines(read):
+    """The lines that these variables lead to."""
+
+    def of_error(**variables):
+        with pytest.raises(SettingsError) as error:
+            read(**variables)
+        assert str(error.value) == "\n".join(error.value.lines)
+        return error.value.lines
+
+    return of_error
+
+
+def test_three_settings_are_enough(read):
+    settings = read(**GOOD)
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.part_bytes == 6 * 1024 * 1024
+    assert settings.max_record_bytes == 1024 * 1024
+    assert settings.max_body_bytes == 50 * 1024**3
+    assert (settings.batch_records, settings.upstream_deadline) == (5000, 30)
+
+
+def test_what_is_missing_has_a_line_each(lines):
+    found = lines()
+    assert [line.split()[0] for line in found] == list(GOOD)
+    assert all("is missing" in line for line in found)
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("empty", ["", "   "])
+def test_empty_is_as_good_as_missing(lines, name, empty):
+    (line,) = lines(**{**GOOD, name: empty})
+    assert line.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SUPABASE_URL", "project.supabase.co"),
+        ("SUPABASE_URL", "ftp://project.supabase.co"),
+        ("SUPABASE_URL", "https://"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "ab\ncd"),
+        ("DATABASE_URL", "mysql://u@h/db"),
+        ("DATABASE_URL", "db.project.supabase.co"),
+        ("DATABASE_URL", "postgresql://u:p@h:notaport/db"),
+        ("DATABASE_URL", "postgresql://u:p@h:99999/db"),
+        ("PORT", "http"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("MAX_BODY_BYTES", "0"),
+        ("MAX_RECORD_BYTES", "1023"),
+        ("MAX_RECORD_BYTES", "4194305"),
+        ("PART_BYTES", "1023"),
+        ("UPSTREAM_DEADLINE", "0"),
+        ("UPSTREAM_DEADLINE", "soon"),
+        ("SHUTDOWN_GRACE", "-1"),
+        ("BATCH_RECORDS", "0"),
+        ("BATCH_RECORDS", "50001"),
+        ("PART_ATTEMPTS", "0"),
+        ("PART_RETRIES", "-1"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_nonsense_has_one_line_that_names_the_variable(lines, name, value):
+    (line,) = lines(**{**GOOD, name: value})
+    assert line.startswith((f"{name} ", f"{name}:"))
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"), ("PORT", "65535"), ("MAX_RECORD_BYTES", "1024"),
+        ("MAX_RECORD_BYTES", "4194304"), ("PART_BYTES", "1024"), ("SHUTDOWN_GRACE", "0"),
+        ("BATCH_RECORDS", "1"), ("BATCH_RECORDS", "50000"), ("PART_RETRIES", "0"),
+        ("LOG_LEVEL", "debug"), ("LOG_FORMAT", "json"), ("DATABASE_URL", "postgres://h/db"),
+        ("SUPABASE_URL", "http://127.0.0.1:54321"),
+    ],
+)  # fmt: skip
+def test_what_stands_at_a_bound_is_taken(read, name, value):
+    assert read(**{**GOOD, name: value})
+
+
+def test_the_transaction_pooler_is_refused_with_a_way_out(lines):
+    pooler = "postgresql://u:p@aws-0-eu.pooler.supabase.com:6543/postgres"
+    (line,) = lines(**{**GOOD, "DATABASE_URL": pooler})
+    assert "transaction pooler" in line
+    assert "5432" in line
+
+
+def test_no_line_and_no_repr_shows_a_secret(read, lines):
+    bad = "postgresql://u:TOPSECRET@h:6543/db"
+    assert "TOPSECRET" not in str(lines(**{**GOOD, "DATABASE_URL": bad}))
+    assert "TOPSECRET" not in str(lines(**{**GOOD, "SUPABASE_SERVICE_ROLE_KEY": "TOPSECRET\n"}))
+    shown = repr(read(**GOOD))
+    assert "sb_secret" not in shown
+    assert ":secret@" not in shown
+
+
+def test_a_slash_at_the_end_of_the_address_does_not_matter(read):
+    assert read(**{**GOOD, "SUPABASE_URL": "http://h:1/"}).supabase_url == "http://h:1"
+
+
+def test_other_variables_do_not_matter(read):
+    assert read(**GOOD, SUPABASE_ANON_KEY="x", NONSENSE="y")

@@ -1,0 +1,160 @@
+import inspect
+
+import aiohttp
+import httpx
+import postgrest.exceptions
+import pytest
+import storage3.exceptions
+from aiohttp.client_reqrep import ConnectionKey
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from config.errors import Permanent, Transient, UpstreamError
+from config.upstream import from_body, from_status, retry_after, translated
+
+REQUEST = httpx.Request("GET", "http://h/")
+INFO = aiohttp.RequestInfo(URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()))
+KEY = ConnectionKey(
+    "h", 80, is_ssl=False, ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=None
+)
+
+
+def made(kind):
+    """An instance of a foreign exception, however many arguments it wants."""
+    attempts = (
+        lambda: kind("m", request=REQUEST, response=httpx.Response(500)),
+        lambda: kind("m", request=REQUEST),
+        lambda: kind({"message": "m", "code": "23505"}),
+        lambda: kind("m", "code", 500),
+        lambda: kind(INFO, ()),
+        lambda: kind(KEY, OSError(1, "m")),
+        lambda: kind(KEY, OSError(1, "m"), "fingerprint"),
+        lambda: kind(b"a", b"b", "h", 80),
+        lambda: kind("m"),
+        kind,
+    )
+    for attempt in attempts:
+        try:
+            error = attempt()
+            str(error)
+        except (TypeError, AttributeError):
+            continue
+        return error
+    raise AssertionError(f"cannot make {kind}")
+
+
+def below(root, module):
+    found = [
+        kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, root)
+    ]
+    assert found
+    return found
+
+
+FOREIGN = {
+    *below(httpx.HTTPError, httpx),
+    *below(aiohttp.ClientError, aiohttp),
+    *[
+        kind
+        for kind in below(Exception, postgrest.exceptions)
+        if kind.__module__.startswith("postgrest")
+    ],
+    *[
+        kind
+        for kind in below(Exception, storage3.exceptions)
+        if kind.__module__.startswith("storage3")
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FOREIGN, key=str), ids=lambda kind: kind.__qualname__)
+def test_no_exception_of_our_libraries_is_left_out(kind):
+    with pytest.raises(UpstreamError) as error, translated("storage"):
+        raise made(kind)
+    assert error.value.part == "storage"
+    if issubclass(kind, httpx.TransportError | aiohttp.ClientConnectionError):
+        assert isinstance(error.value, Transient)
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, BrokenPipeError])
+def test_what_the_system_raises_may_work_later(kind):
+    with pytest.raises(Transient), translated("database"):
+        raise kind
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, ZeroDivisionError])
+def test_bugs_stay_what_they_are(kind):
+    with pytest.raises(kind), translated("database"):
+        raise kind
+
+
+def test_our_own_errors_pass():
+    ours = Transient("database", "busy", retry_after=3)
+    with pytest.raises(Transient) as error, translated("storage"):
+        raise ours
+    assert error.value is ours
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("57014", Transient), ("40001", Transient), ("40P01", Transient), ("53300", Transient),
+        ("08006", Transient), ("57P01", Transient), ("58030", Transient), ("55P03", Transient),
+        ("PGRST000", Transient), ("PGRST003", Transient),
+        ("503", Transient), ("429", Transient), ("502", Transient),
+        ("23505", Permanent), ("22001", Permanent), ("42P01", Permanent), ("42501", Permanent),
+        ("P0001", Permanent), ("PT409", Permanent), ("PGRST204", Permanent),
+        ("PGRST301", Permanent), ("401", Permanent), ("404", Permanent), (None, Permanent),
+    ],
+)  # fmt: skip
+def test_postgrests_codes_tell_what_may_work_later(code, kind):
+    with pytest.raises(kind) as error, translated("database"):
+        raise postgrest.exceptions.APIError({"code": code, "message": "m"})
+    assert error.value.code == (code or "unknown")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, Permanent), (401, Permanent), (403, Permanent), (404, Permanent), (409, Permanent),
+     (413, Permanent), (416, Permanent), (408, Transient), (423, Transient), (425, Transient),
+     (429, Transient), (500, Transient), (502, Transient), (503, Transient), (544, Transient)],
+)  # fmt: skip
+def test_statuses_tell_what_may_work_later(status, kind):
+    error = from_status("storage", status, "m" * 1000, retry_after=4)
+    assert type(error) is kind
+    assert (error.status, error.code) == (status, str(status))
+    assert len(error.detail) <= 300
+    if isinstance(error, Transient):
+        assert error.retry_after == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "inner", "code"),
+    [
+        (400, b'{"statusCode":"404","error":"not_found","message":"m","code":"NoSuchKey"}',
+         Permanent, 404, "NoSuchKey"),
+        (400, b'{"statusCode":"404","error":"not_found","message":"m"}',
+         Permanent, 404, "not_found"),
+        (400, b'{"statusCode":"503","error":"busy","message":"m"}', Transient, 503, "busy"),
+        (400, b'{"statusCode":"what","message":"m"}', Permanent, 400, "400"),
+        (500, b'{"message":"m"}', Transient, 500, "500"),
+        (502, b"<html>bad gateway</html>", Transient, 502, "502"),
+        (409, b"The resource already exists", Permanent, 409, "409"),
+        (404, b"", Permanent, 404, "404"),
+        (403, b"[1]", Permanent, 403, "403"),
+        (503, b"\xff\xfe", Transient, 503, "503"),
+    ],
+)  # fmt: skip
+def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, code):
+    error = from_body("storage", status, body)
+    assert type(error) is kind
+    assert (error.status, error.code) == (inner, code)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("3", 3.0), ("0", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)],
+)
+def test_retry_after_in_seconds_is_read(value, seconds):
+    assert retry_after({"Retry-After": value}) == seconds
+    assert retry_after({}) is None

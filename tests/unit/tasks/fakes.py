@@ -1,0 +1,127 @@
+"""Stand-ins at the workers' own boundaries."""
+
+from uuid import UUID
+
+from config.model import Layout, Part
+from config.states import Format, ImportState
+from tasks.ledger import PartEnd, StartedImport
+from tasks.model import PartWork, Refusal
+from tasks.reasons import refused_by_database
+
+IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+
+
+def work_on(data, *, records, first_record=1, layout=None, part=1):
+    return PartWork(
+        import_id=IMPORT,
+        source="fair",
+        format=Format.CSV if layout else Format.JSON,
+        layout=layout,
+        object=f"import-{IMPORT}.json",
+        part=Part(part, 0, len(data), first_record, records),
+    )
+
+
+NAME_AND_EMAIL = Layout(fields=2, name=0, email=1)
+
+
+class FakeReader:
+    """Gives ``data`` in pieces; raises ``error`` after the first of them."""
+
+    def __init__(self, data, *, piece=64, error=None):
+        self.data = data
+        self.piece = piece
+        self.error = error
+
+    def read(self, name, start, end):
+        for at in range(start, end, self.piece):
+            if self.error and at > start:
+                raise self.error
+            yield self.data[at : min(at + self.piece, end)]
+
+
+class FakeContacts:
+    """Keeps contacts by record, as the table does; refuses the records in ``refuse``."""
+
+    def __init__(self, *, refuse=(), error=None):
+        self.stored = {}
+        self.batches = []
+        self.refuse = set(refuse)
+        self.error = error
+
+    def write(self, contacts):
+        if self.error:
+            raise self.error
+        self.batches.append(len(contacts))
+        taken = [one for one in contacts if one.record not in self.refuse]
+        self.stored.update({one.record: (one.name, one.email) for one in taken})
+        reason = refused_by_database("23514")
+        return [Refusal(one.record, reason) for one in contacts if one.record in self.refuse]
+
+
+class FakeRejections:
+    def __init__(self):
+        self.stored = []
+
+    def write(self, rejections):
+        self.stored += rejections
+
+
+class FakeLedger:
+    """Remembers its calls; ``error`` is raised by the calls named in ``failing``."""
+
+    def __init__(self, work=None, *, retries=1, started=None, error=None, failing=()):
+        self.calls = []
+        self.work = work
+        self.retries = retries
+        self.started = started
+        self.error = error
+        self.failing = failing
+
+    def _note(self, name, *arguments):
+        self.calls.append((name, *arguments))
+        if name in self.failing:
+            raise self.error
+
+    def start_import(self, import_id):
+        self._note("start_import", import_id)
+        return None if self.started is None else StartedImport(ImportState.IMPORTING, self.started)
+
+    def queue_parts(self, import_id, parts):
+        self._note("queue_parts", import_id, parts)
+
+    def start_part(self, import_id, part):
+        self._note("start_part", import_id, part)
+        return self.work
+
+    def finish_part(self, work, tally):
+        self._note("finish_part", tally.imported, tally.rejected.total())
+        return PartEnd(True, ImportState.COMPLETED, True, 1.5)
+
+    def fail_part(self, work, code, detail):
+        self._note("fail_part", code, detail)
+        return PartEnd(True, ImportState.FAILED, True, 1.5)
+
+    def postpone_part(self, work):
+        self._note("postpone_part")
+        return self.retries
+
+
+class FakeMetrics:
+    def __init__(self):
+        self.seen = []
+
+    def records_read(self, count):
+        self.seen.append(("read", count))
+
+    def part_worked_on(self, seconds):
+        self.seen.append("worked")
+
+    def part_done(self, tally, end):
+        self.seen.append(("done", tally.imported, dict(tally.rejected)))
+
+    def part_failed(self, end):
+        self.seen.append("failed")
+
+    def part_postponed(self):
+        self.seen.append("postponed")

@@ -1,0 +1,78 @@
+import dramatiq
+import pytest
+from dramatiq.common import dq_name
+from dramatiq.errors import Retry
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+
+import tasks
+from config import messages
+from tasks.broker import runtime
+from tasks.errors import PutOff
+from tests.unit.tasks.fakes import IMPORT
+
+
+class FakeStories:
+    def __init__(self, error=None):
+        self.error = error
+        self.told = []
+
+    def import_contacts(self, *arguments):
+        self.told.append(arguments)
+        if self.error:
+            raise self.error
+
+    import_part = import_contacts
+
+
+@pytest.fixture
+def stories(monkeypatch):
+    fake = FakeStories()
+    monkeypatch.setattr(runtime, "_stories", fake)
+    return fake
+
+
+def test_importing_tasks_sets_dramatiqs_broker():
+    assert dramatiq.get_broker() is tasks.broker
+
+
+@pytest.mark.parametrize(
+    "message", [messages.import_contacts_message(IMPORT), messages.import_part_message(IMPORT, 3)]
+)
+def test_each_message_names_an_actor_and_its_queue(message, stories):
+    actor = tasks.broker.get_actor(message["actor_name"])
+    assert actor.queue_name == message["queue_name"]
+    actor(*message["args"], **message["kwargs"])
+    assert stories.told[0][0] == IMPORT
+
+
+def test_there_are_no_other_actors_and_no_other_queue():
+    assert tasks.broker.get_declared_actors() == {messages.IMPORT_CONTACTS, messages.IMPORT_PART}
+    assert tasks.broker.get_declared_queues() == {messages.QUEUE}
+    assert tasks.broker.get_declared_delay_queues() == {dq_name(messages.QUEUE)}
+
+
+@pytest.mark.parametrize(
+    ("error", "delay"),
+    [
+        (Shutdown(), 0),
+        (PutOff("away"), None),
+        (PutOff("away", 2.5), 2500),
+        (PutOff("away", 0), 1000),
+        (TimeLimitExceeded(), None),
+        (ZeroDivisionError(), None),
+    ],
+)
+def test_whatever_happens_the_message_comes_again(stories, error, delay):
+    stories.error = error
+    for actor, arguments in ((tasks.import_contacts, ()), (tasks.import_part, (1,))):
+        with pytest.raises(Retry) as retry:
+            actor(str(IMPORT), *arguments)
+        assert retry.value.delay == delay
+        assert retry.value.__suppress_context__
+
+
+def test_outside_a_worker_process_there_is_nothing_to_work_with():
+    with pytest.raises(RuntimeError, match="no worker process"):
+        _ = runtime.stories
+    with pytest.raises(RuntimeError, match="no worker process"):
+        _ = runtime.settings

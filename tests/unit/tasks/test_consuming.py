@@ -1,0 +1,113 @@
+import pytest
+from dramatiq import Message, MessageProxy
+from dramatiq.errors import Retry
+from dramatiq_pg.broker import PostgresConsumer
+
+from tasks import consuming
+from tasks.consuming import Consumer, Delivery
+
+
+def message(number=1):
+    return Message("imports", "import_part", (), {}, {}, message_id=str(number))
+
+
+class FakeConnection:
+    def __init__(self):
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+class FakePool:
+    def __init__(self):
+        self.returned = []
+
+    def putconn(self, conn):
+        self.returned.append((conn, conn.closed))
+
+
+@pytest.fixture
+def consumer():
+    return Consumer(pool=FakePool(), queue_name="imports", prefetch=2, timeout=1000)
+
+
+@pytest.fixture
+def acknowledged(monkeypatch):
+    """What dramatiq-pg itself is told to mark as done."""
+    done = []
+
+    def ack(self, message):
+        done.append(message.message_id)
+        self.in_processing.remove(message.message_id)
+
+    monkeypatch.setattr(PostgresConsumer, "ack", ack)
+    return done
+
+
+def test_messages_are_delivered_so_that_they_know_of_errors(consumer, monkeypatch):
+    taken = [MessageProxy(message()), None]
+    monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: taken.pop(0))
+    delivery = next(consumer)
+    assert isinstance(delivery, Delivery)
+    assert delivery.message_id == "1"
+    assert not delivery.raised
+    assert next(consumer) is None
+
+
+def test_a_message_whose_actor_returned_is_done(consumer, acknowledged):
+    consumer.in_processing.add("1")
+    consumer.ack(Delivery(message()))
+    assert acknowledged == ["1"]
+    assert not consumer.in_processing
+
+
+@pytest.mark.parametrize("error", [Retry("later"), ZeroDivisionError(), SystemExit()])
+def test_a_message_whose_actor_raised_is_only_let_go(consumer, acknowledged, error):
+    consumer.in_processing.add("1")
+    delivery = Delivery(message())
+    delivery.stuff_exception(error)
+    consumer.ack(delivery)
+    assert acknowledged == []
+    assert not consumer.in_processing
+    assert consumer.unlock_q.get_nowait() is delivery
+
+
+def test_a_message_of_a_former_consumer_is_acknowledged_without_complaint(consumer, acknowledged):
+    consumer.ack(Delivery(message(7)))
+    assert acknowledged == ["7"]
+
+
+def test_it_looks_for_lost_messages_every_few_seconds_while_idle(consumer, monkeypatch):
+    looks, clock = [], [1000.0]
+    monkeypatch.setattr(consuming.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(PostgresConsumer, "poll_for_notify", lambda self: None)
+    monkeypatch.setattr(
+        Consumer, "fetch_pending_notifies", lambda self: looks.append(clock[0]) or []
+    )
+    consumer._next_look = 1005.0
+    for _ in range(20):
+        consumer.poll_for_notify()
+        clock[0] += 1
+    assert looks[0] == 1005.0
+    assert 2 <= len(looks) <= 5
+
+
+def test_it_does_not_look_while_there_is_news(consumer, monkeypatch):
+    monkeypatch.setattr(Consumer, "fetch_pending_notifies", lambda self: pytest.fail("looked"))
+    monkeypatch.setattr(
+        PostgresConsumer, "poll_for_notify", lambda self: self.notifies.append("news")
+    )
+    consumer._next_look = 0.0
+    consumer.poll_for_notify()
+
+
+def test_its_sessions_end_with_it(consumer):
+    listen, consume = FakeConnection(), FakeConnection()
+    consumer._listen_conn, consumer._consume_conn = listen, consume
+    consumer.close()
+    assert {conn for conn, closed in consumer.pool.returned if closed} == {listen, consume}
+
+
+def test_closing_what_was_never_opened_is_fine(consumer):
+    consumer.close()

@@ -1,0 +1,162 @@
+import json
+
+import pytest
+from dramatiq.middleware import Shutdown
+
+from config.errors import Permanent, Transient
+from tasks.carrying import Desk
+from tasks.errors import IllegalMove, PutOff
+from tasks.import_part import ImportPart
+from tests.unit.tasks.fakes import (
+    IMPORT,
+    FakeContacts,
+    FakeLedger,
+    FakeMetrics,
+    FakeReader,
+    FakeRejections,
+    work_on,
+)
+
+DATA = json.dumps([{"name": f"P{n}"} for n in range(20)] + [17])[1:-1].encode()
+AWAY = Transient("database", "cannot be reached at 10.0.0.7", code="unreachable")
+
+
+class Scene:
+    """One part with 21 records, its ledger, and what goes wrong."""
+
+    def __init__(self, *, records=21, read_error=None, write_error=None, **ledger):
+        self.ledger = FakeLedger(work_on(DATA, records=records), **ledger)
+        self.metrics = FakeMetrics()
+        self.desk = Desk(FakeContacts(error=write_error), FakeRejections(), 5)
+        reader = FakeReader(DATA, error=read_error)
+        self.story = ImportPart(
+            self.ledger, reader, lambda _: self.desk, self.metrics, max_retries=3
+        )
+
+    def tell(self):
+        self.story(IMPORT, 1)
+        return self.calls
+
+    @property
+    def calls(self):
+        return self.ledger.calls[1:]
+
+
+def test_a_part_is_imported_and_its_counts_recorded():
+    scene = Scene()
+    assert scene.tell() == [("finish_part", 20, 1)]
+    assert len(scene.desk.contacts.stored) == 20
+    assert len(scene.desk.rejections.stored) == 1
+    assert scene.metrics.seen == ["worked", ("read", 21), ("done", 20, {"not_an_object": 1})]
+
+
+def test_telling_it_twice_changes_nothing():
+    scene = Scene()
+    scene.tell()
+    stored = dict(scene.desk.contacts.stored)
+    scene.tell()
+    assert scene.desk.contacts.stored == stored
+    assert [call for call in scene.ledger.calls if call[0] == "finish_part"] == [
+        ("finish_part", 20, 1), ("finish_part", 20, 1),
+    ]  # fmt: skip
+
+
+def test_a_part_that_has_ended_is_left_alone():
+    scene = Scene()
+    scene.ledger.work = None
+    assert scene.tell() == []
+    assert scene.metrics.seen == []
+
+
+@pytest.mark.parametrize("records", [20, 22])
+def test_another_number_of_records_than_accepted_is_a_failure(records):
+    (call,) = Scene(records=records).tell()
+    assert call == (
+        "fail_part", "count_mismatch", f"The part holds 21 records; {records} were accepted.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["read_error", "write_error"])
+def test_a_part_is_put_off_while_something_is_away(where):
+    scene = Scene(**{where: AWAY})
+    with pytest.raises(PutOff) as put_off:
+        scene.tell()
+    assert put_off.value.seconds is None
+    assert scene.calls == [("postpone_part",)]
+    assert scene.metrics.seen[-1] == "postponed"
+
+
+def test_retry_after_is_honoured():
+    scene = Scene(read_error=Transient("storage", "busy", retry_after=42))
+    with pytest.raises(PutOff) as put_off:
+        scene.tell()
+    assert put_off.value.seconds == 42
+
+
+def test_a_part_is_given_up_after_so_many_retries():
+    assert Scene(read_error=AWAY, retries=4).tell() == [
+        ("postpone_part",),
+        ("fail_part", "upstream_unavailable",
+         "Storage or the database was away in each of 4 tries."),
+    ]  # fmt: skip
+    with pytest.raises(PutOff):
+        Scene(read_error=AWAY, retries=3).tell()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Permanent("storage", "Object not found", code="object_missing"), "object_missing"),
+        (Permanent("storage", "https://host/key", code="InvalidJWT"), "storage_refused"),
+        (Permanent("database", "column c of table t", code="42703"), "database_refused"),
+    ],
+)
+def test_a_permanent_error_fails_the_part_and_tells_no_secrets(error, code):
+    scene = Scene(write_error=error)
+    ((name, failure, detail),) = scene.tell()
+    assert (name, failure) == ("fail_part", code)
+    assert error.detail not in detail
+    assert scene.metrics.seen[-1] == "failed"
+
+
+@pytest.mark.parametrize("error", [AWAY, Permanent("database", "key revoked", code="PGRST301")])
+@pytest.mark.parametrize("call", ["start_part", "finish_part"])
+def test_without_the_ledger_the_message_comes_again(error, call):
+    with pytest.raises(PutOff):
+        Scene(error=error, failing={call}).tell()
+
+
+@pytest.mark.parametrize(
+    ("call", "trouble"),
+    [("fail_part", Permanent("storage", "no", code="403")), ("postpone_part", AWAY)],
+)
+def test_without_the_ledger_not_even_a_failure_is_lost(call, trouble):
+    with pytest.raises(PutOff):
+        Scene(read_error=trouble, error=AWAY, failing={call}).tell()
+
+
+def test_an_illegal_move_is_the_end_of_it():
+    scene = Scene(error=IllegalMove("it is failed"), failing={"finish_part"})
+    assert scene.tell() == [("finish_part", 20, 1)]
+    assert "done" not in str(scene.metrics.seen)
+
+
+def test_a_stopping_worker_hands_its_part_back():
+    scene = Scene(read_error=Shutdown())
+    with pytest.raises(Shutdown):
+        scene.tell()
+    assert scene.calls == [("postpone_part",)]
+
+
+def test_a_stopping_worker_stops_even_if_the_ledger_is_away():
+    scene = Scene(read_error=Shutdown(), error=AWAY, failing={"postpone_part"})
+    with pytest.raises(Shutdown):
+        scene.tell()
+
+
+def test_a_bug_costs_an_attempt_but_never_the_message():
+    scene = Scene(read_error=ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        scene.tell()
+    assert scene.calls == []
+    assert scene.metrics.seen[0] == "worked"

@@ -1,0 +1,121 @@
+import json
+from collections import Counter
+
+import httpx
+import pytest
+from supabase import Client, ClientOptions
+
+from config.errors import Permanent, Transient
+from config.messages import import_part_message
+from config.model import Layout, Part
+from config.states import Format, ImportState
+from tasks.errors import IllegalMove
+from tasks.ledger import PartEnd, StartedImport, WorkerLedger
+from tasks.model import Tally
+from tests.unit.tasks.fakes import IMPORT, work_on
+
+
+class FakeFunctions:
+    """Answers rpc calls with the values given, in turn; Responses go out as they are."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.calls = []
+
+    def __call__(self, request):
+        self.calls.append((request.url.path.rpartition("/")[2], json.loads(request.content)))
+        answer = self.answers.pop(0)
+        if isinstance(answer, httpx.Response):
+            return answer
+        return httpx.Response(200, content=json.dumps(answer))
+
+    def ledger(self, deadline=5):
+        http = httpx.Client(transport=httpx.MockTransport(self))
+        supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
+        return WorkerLedger(supabase, part_attempts=5, deadline=deadline)
+
+
+WORK = work_on(b"x", records=3, part=2)
+END = {"moved": True, "state": "completed", "closed": True, "seconds": 2.5}
+
+
+def test_an_import_is_started():
+    functions = FakeFunctions({"state": "importing", "parts": [1, 3]})
+    assert functions.ledger().start_import(IMPORT) == StartedImport(ImportState.IMPORTING, (1, 3))
+    assert functions.calls == [("start_import", {"p_import": str(IMPORT)})]
+
+
+def test_an_unknown_import_is_none():
+    assert FakeFunctions(None).ledger().start_import(IMPORT) is None
+
+
+def test_parts_are_queued_with_one_message_each_a_thousand_at_a_time():
+    functions = FakeFunctions(None, None, None)
+    functions.ledger().queue_parts(IMPORT, range(1, 2002))
+    sent = [call[1]["p_messages"] for call in functions.calls]
+    assert [len(messages) for messages in sent] == [1000, 1000, 1]
+    assert sent[2][0]["message_id"] == import_part_message(IMPORT, 2001)["message_id"]
+
+
+def test_a_part_is_started():
+    found = {
+        "source": "fair", "format": "csv", "layout": {"fields": 3, "name": None, "email": 2},
+        "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
+    }  # fmt: skip
+    functions = FakeFunctions(found)
+    work = functions.ledger().start_part(IMPORT, 4)
+    assert work is not None
+    assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
+    assert (work.format, work.layout) == (Format.CSV, Layout(3, None, 2))
+    assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
+    assert functions.calls[0][1] == {"p_import": str(IMPORT), "p_part": 4, "p_max_attempts": 5}
+
+
+def test_a_part_that_has_ended_is_none():
+    assert FakeFunctions(None).ledger().start_part(IMPORT, 4) is None
+
+
+def test_a_part_is_finished_with_its_counts():
+    functions = FakeFunctions(END)
+    end = functions.ledger().finish_part(WORK, Tally(2, Counter(a=3, b=4)))
+    assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
+    assert functions.calls == [
+        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, "p_imported": 2, "p_rejected": 7})
+    ]
+
+
+def test_a_part_is_failed_with_a_reason():
+    functions = FakeFunctions({**END, "state": "failed", "seconds": None})
+    end = functions.ledger().fail_part(WORK, "code", "detail")
+    assert (end.state, end.seconds) == (ImportState.FAILED, None)
+    assert functions.calls[0][1] == {
+        "p_import": str(IMPORT), "p_part": 2, "p_code": "code", "p_failure": "detail",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("retries", [3, None])
+def test_a_part_is_postponed(retries):
+    assert FakeFunctions(retries).ledger().postpone_part(WORK) == retries
+
+
+def test_an_illegal_move_is_told_apart():
+    answer = httpx.Response(409, json={"code": "PT409", "message": "it is failed"})
+    with pytest.raises(IllegalMove, match="it is failed"):
+        FakeFunctions(answer).ledger().finish_part(WORK, Tally())
+
+
+def test_a_revoked_key_is_permanent():
+    answer = httpx.Response(401, json={"code": "PGRST301", "message": "JWT expired"})
+    with pytest.raises(Permanent):
+        FakeFunctions(answer).ledger().start_import(IMPORT)
+
+
+def test_an_answer_that_was_lost_is_asked_for_again():
+    functions = FakeFunctions(httpx.Response(503), END)
+    functions.ledger().finish_part(WORK, Tally())
+    assert len(functions.calls) == 2
+
+
+def test_it_gives_up_for_now_at_its_deadline():
+    with pytest.raises(Transient):
+        FakeFunctions(*[httpx.Response(503)] * 9).ledger(deadline=0.01).start_import(IMPORT)

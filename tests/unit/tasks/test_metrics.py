@@ -1,0 +1,57 @@
+from collections import Counter
+
+import pytest
+from prometheus_client import REGISTRY
+
+from config.states import ImportState
+from tasks.ledger import PartEnd
+from tasks.metrics import PrometheusMetrics
+from tasks.model import Tally
+
+
+@pytest.fixture
+def grown():
+    """How much a sample has grown since the test began."""
+    before = {(s.name, str(s.labels)): s.value for m in REGISTRY.collect() for s in m.samples}
+
+    def since(name, **labels):
+        value = REGISTRY.get_sample_value(name, labels) or 0
+        return value - before.get((name, str(labels)), 0)
+
+    return since
+
+
+END = PartEnd(moved=True, state=ImportState.COMPLETED, closed=False, seconds=None)
+CLOSED = PartEnd(moved=True, state=ImportState.FAILED, closed=True, seconds=12.0)
+AGAIN = PartEnd(moved=False, state=ImportState.COMPLETED, closed=False, seconds=12.0)
+
+
+def test_a_done_part_counts_its_records(grown):
+    PrometheusMetrics().part_done(Tally(5, Counter(email_invalid=2)), END)
+    assert grown("contacts_imported_total") == 5
+    assert grown("contacts_rejected_total", code="email_invalid") == 2
+    assert grown("contacts_import_parts_total", outcome="done") == 1
+    assert grown("contacts_import_seconds_count", state="completed") == 0
+
+
+def test_a_part_that_was_done_before_counts_nothing(grown):
+    PrometheusMetrics().part_done(Tally(5, Counter(email_invalid=2)), AGAIN)
+    assert grown("contacts_imported_total") == 0
+    assert grown("contacts_rejected_total", code="email_invalid") == 0
+    assert grown("contacts_import_parts_total", outcome="done") == 0
+
+
+def test_the_end_that_closes_an_import_tells_how_long_it_took(grown):
+    PrometheusMetrics().part_failed(CLOSED)
+    assert grown("contacts_import_parts_total", outcome="failed") == 1
+    assert grown("contacts_import_seconds_sum", state="failed") == 12
+
+
+def test_work_and_waiting_are_seen(grown):
+    metrics = PrometheusMetrics()
+    metrics.part_worked_on(0.5)
+    metrics.records_read(7)
+    metrics.part_postponed()
+    assert grown("contacts_import_part_seconds_sum") == 0.5
+    assert grown("contacts_records_read_total") == 7
+    assert grown("contacts_import_parts_total", outcome="postponed") == 1

@@ -1,0 +1,94 @@
+import os
+import signal
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import dramatiq
+import psycopg2
+import pytest
+
+from tasks import once
+from tasks.once import Outcome
+
+
+class FakeDatabase:
+    def __init__(self, looks, failed=0):
+        self.looks = list(looks)
+        self.failed = failed
+
+    def now(self):
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def has_messages(self):
+        return self.looks.pop(0)
+
+    def outcome(self, since):
+        return Outcome(completed=2, failed=self.failed, seconds=1.5)
+
+
+class FakeWorker:
+    made: ClassVar[list] = []
+
+    def __init__(self, broker, worker_threads):
+        self.threads = worker_threads
+        self.life = []
+        FakeWorker.made.append(self)
+
+    def start(self):
+        self.life.append("started")
+
+    def stop(self):
+        self.life.append("stopped")
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch):
+    FakeWorker.made = []
+    monkeypatch.setattr(dramatiq, "Worker", FakeWorker)
+    monkeypatch.setattr(once.time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 1)])
+def test_it_works_until_the_queue_is_empty(failed, code, capsys):
+    database = FakeDatabase([True, True, False], failed)
+    assert once._drain(database, 3) == code
+    assert database.looks == []
+    (worker,) = FakeWorker.made
+    assert (worker.threads, worker.life) == (3, ["started", "stopped"])
+    line = f"queue is empty: 2 imports completed, {failed} failed, in 1.5 s\n"
+    assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order(number, capsys):
+    class Signalling(FakeDatabase):
+        def has_messages(self):
+            os.kill(os.getpid(), number)
+            return True
+
+    before = signal.getsignal(number)
+    assert once._drain(Signalling([]), 1) == 128 + number
+    assert FakeWorker.made[0].life == ["started", "stopped"]
+    assert signal.getsignal(number) == before
+    assert capsys.readouterr().out.startswith("stopped before")
+
+
+def test_a_worker_is_stopped_whatever_happens():
+    class Lost(FakeDatabase):
+        def has_messages(self):
+            raise psycopg2.OperationalError
+
+    with pytest.raises(psycopg2.OperationalError):
+        once._drain(Lost([]), 1)
+    assert FakeWorker.made[0].life == ["started", "stopped"]
+
+
+def test_without_a_database_the_exit_code_says_so(monkeypatch):
+    def nobody(**arguments):
+        raise psycopg2.OperationalError("refused")
+
+    monkeypatch.setattr(once.broker, "emit_after", lambda signal: None)
+    monkeypatch.setattr(once, "connection_arguments", lambda settings: {})
+    monkeypatch.setattr(once.runtime, "_settings", object())
+    monkeypatch.setattr(psycopg2, "connect", nobody)
+    assert once.run_once(1) == 3

@@ -1,0 +1,147 @@
+import json
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.errors import MalformedInput
+from config.model import Layout
+from tasks.parsing import CsvParser, JsonParser, parser_for
+from tasks.validation import Refused
+from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
+
+
+def parse(parser, data, piece=None):
+    step = piece or max(1, len(data))
+    runs = [
+        run for at in range(0, len(data), step) for run in parser.runs.feed(data[at : at + step])
+    ]
+    return runs + list(parser.runs.close())
+
+
+def fields(parser, data, piece=None):
+    """Fields or the refusal's code, record by record."""
+    found = []
+    for run in parse(parser, data, piece):
+        for record in run.records:
+            try:
+                found.append(parser.fields(record))
+            except Refused as refused:
+                found.append(refused.reason.code)
+    return found
+
+
+def json_fields(data, piece=None):
+    return fields(JsonParser(0), data, piece)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (b'{"name":"Ada","email":"a@b.co"}', ("Ada", "a@b.co")),
+        (b'{"email":"a@b.co"}', (None, "a@b.co")),
+        (b'{"name":null,"other":[{"name":"x"}]}', (None, None)),
+        (b'{"name":"x","name":"y"}', ("y", None)),
+        (b'{"n\\u0061me":"x"}', ("x", None)),
+        (b"{}", (None, None)),
+        (b"[]", "not_an_object"),
+        (b'["Ada"]', "not_an_object"),
+        (b'"Ada"', "not_an_object"),
+        (b"17", "not_an_object"),
+        (b"-1.5e300", "not_an_object"),
+        (b"9" * 5000, "not_an_object"),
+        (b"null", "not_an_object"),
+        (b"true", "not_an_object"),
+        (b'{"name":"\\ud800"}', ("\ud800", None)),
+        (b'{"name":"\\ud83d\\ude00"}', ("\U0001f600", None)),
+        (b'{"x":"\\udc00","name":"Ada"}', ("Ada", None)),
+        (b'{"x":1e999,"name":"Ada"}', ("Ada", None)),
+        (b'{"x":%b,"name":"Ada"}' % (b"9" * 5000), ("Ada", None)),
+    ],
+)
+def test_one_odd_record_among_good_ones(record, expected):
+    good = b'{"name":"Eve"}'
+    data = b", ".join([good, record, good])
+    assert json_fields(data) == [("Eve", None), expected, ("Eve", None)]
+    assert json_fields(data, piece=7) == [("Eve", None), expected, ("Eve", None)]
+
+
+@pytest.mark.parametrize("number", [b"1", b"9" * 5000, b"1e999", b"-0.5"])
+def test_a_number_never_becomes_text(number):
+    ((name, _),) = json_fields(b'{"name":%b,"x":"\\ud800"}' % number)
+    assert not isinstance(name, str)
+
+
+def test_texts_are_the_records_as_they_came():
+    records = [b'{"name" : "A"}', b"[1, 2]", b'{"name":"\\ud800"}', b" ".join([b"{", b"}"])]
+    parser = JsonParser(0)
+    runs = parse(parser, b" , ".join(records) + b" ")
+    assert [text for run in runs for text in parser.texts(run)] == records
+
+
+def test_bytes_that_are_no_records_are_malformed():
+    with pytest.raises(MalformedInput):
+        json_fields(b'{"name":"Ada"},,')
+
+
+def test_depth_within_the_limit_is_no_trouble_in_a_thread():
+    deep = b'{"name":' + b"[" * 600 + b"]" * 600 + b"}"
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(json_fields(deep + b',{"name":"Ada"}')))
+    thread.start()
+    thread.join()
+    assert len(found) == 2
+    assert found[1] == ("Ada", None)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+records = st.lists(
+    st.fixed_dictionaries(
+        {}, optional={"name": json_values, "email": json_values, "x": json_values}
+    )
+    | json_values,
+    max_size=8,
+)
+
+
+@given(records, st.booleans(), st.integers(1, 40))
+def test_parsing_says_what_json_says(values, ascii_only, piece):
+    data = json.dumps(values, ensure_ascii=ascii_only)[1:-1].encode("utf-8", "surrogatepass")
+    found = json_fields(data, piece)
+    assert len(found) == len(values)
+    for value, seen in zip(values, found, strict=True):
+        if not isinstance(value, dict):
+            assert seen == "not_an_object"
+        else:
+            assert [x for x in seen if isinstance(x, str)] == [
+                x for x in (value.get("name"), value.get("email")) if isinstance(x, str)
+            ]
+
+
+def test_rows_need_the_fields_of_the_header():
+    data = b'Ada,ada@b.co\r\nonly\r\n"x, y","a ""b"" c",z\r\n\r\n"Eve\nEve",\r\n'
+    found = fields(CsvParser(NAME_AND_EMAIL, 0), data)
+    assert found == [
+        ("Ada", "ada@b.co"), "wrong_field_count", "wrong_field_count", ("Eve\nEve", ""),
+    ]  # fmt: skip
+
+
+def test_a_column_that_is_not_there_is_null():
+    found = fields(CsvParser(Layout(fields=2, name=None, email=1), 0), b"x,ada@b.co\n")
+    assert found == [(None, "ada@b.co")]
+
+
+def test_texts_of_rows_lack_the_line_end():
+    parser = CsvParser(NAME_AND_EMAIL, 100)
+    runs = parse(parser, b'a,b\r\n\n"c\nd",e\nf,g')
+    assert [text for run in runs for text in parser.texts(run)] == [b"a,b", b'"c\nd",e', b"f,g"]
+
+
+def test_the_format_chooses_the_parser():
+    assert isinstance(parser_for(work_on(b"", records=1)), JsonParser)
+    assert isinstance(parser_for(work_on(b"", records=1, layout=NAME_AND_EMAIL)), CsvParser)

@@ -1,0 +1,47 @@
+import pytest
+
+from config.errors import SettingsError
+from config.settings import Settings
+from tasks.pool import LatePool, connection_arguments
+
+
+def settings(url):
+    return Settings(
+        supabase_url="http://supabase", supabase_service_role_key="key", database_url=url
+    )
+
+
+def test_what_libpq_knows_is_passed_on():
+    found = connection_arguments(
+        settings("postgresql://u:p%40ss@db:5433/x?sslmode=require&application_name=mine")
+    )
+    assert found == {
+        "user": "u", "password": "p@ss", "host": "db", "port": "5433", "dbname": "x",
+        "sslmode": "require", "application_name": "mine", "connect_timeout": 10,
+    }  # fmt: skip
+
+
+def test_a_unix_socket_is_an_address_too():
+    assert connection_arguments(settings("postgresql:///x?host=/run/pg"))["host"] == "/run/pg"
+
+
+def test_what_libpq_does_not_know_is_a_wrong_setting():
+    with pytest.raises(SettingsError) as error:
+        connection_arguments(settings("postgresql://u:secret@db/x?pgbouncer=true"))
+    assert len(error.value.lines) == 1
+    assert error.value.lines[0].startswith("DATABASE_URL must")
+    assert "secret" not in str(error.value)
+
+
+def test_a_pool_is_opened_without_connecting_and_has_one_connection_for_each_user():
+    pool = LatePool()
+    pool.open({"host": "nowhere.invalid"}, threads=3)
+    assert pool._opened().maxconn == 4 + 4 + 3
+    assert pool.minconn == 5
+    pool.close()
+    pool.close()
+
+
+def test_a_pool_that_is_not_open_says_so():
+    with pytest.raises(RuntimeError, match="worker process"):
+        LatePool().getconn()

@@ -1,0 +1,82 @@
+import logging
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from config.settings import Settings
+from tasks import runtime as module
+from tasks.pool import LatePool
+from tasks.runtime import Runtime
+
+GOOD = {
+    "SUPABASE_URL": "http://127.0.0.1:9",
+    "SUPABASE_SERVICE_ROLE_KEY": "key",
+    "DATABASE_URL": "postgresql://u@127.0.0.1:9/x",
+}
+
+
+@pytest.fixture
+def boot(monkeypatch):
+    """Boots a runtime with these variables; what is global in a process stays as it was."""
+    monkeypatch.setattr(module, "configure_logging", lambda settings: None)
+    monkeypatch.setattr(module.sys, "setrecursionlimit", lambda limit: None)
+
+    def with_environment(**variables):
+        for name in GOOD:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        runtime = Runtime(LatePool())
+        runtime.after_process_boot(None)
+        return runtime
+
+    return with_environment
+
+
+def test_wrong_settings_end_the_process_with_a_line_for_each(boot, capsys):
+    with pytest.raises(SystemExit) as end:
+        boot(**{**GOOD, "SUPABASE_URL": "nonsense", "DATABASE_URL": "mysql://x"})
+    assert end.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["SUPABASE_URL", "DATABASE_URL"]
+
+
+def test_an_address_that_only_libpq_refuses_ends_it_as_well(boot, capsys):
+    with pytest.raises(SystemExit) as end:
+        boot(**{**GOOD, "DATABASE_URL": "postgresql://u@h/x?pgbouncer=true"})
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("DATABASE_URL must")
+
+
+def test_a_worker_that_cannot_start_does_not_go_on(boot, monkeypatch):
+    monkeypatch.setattr(Settings, "from_environment", lambda: 1 / 0)
+    with pytest.raises(SystemExit) as end:
+        boot(**GOOD)
+    assert end.value.code == 1
+
+
+def test_a_process_takes_one_message_more_than_it_has_threads(boot):
+    runtime = boot(**GOOD)
+    worker = SimpleNamespace(worker_threads=4, queue_prefetch=8)
+    runtime.before_worker_boot(None, worker)
+    assert worker.queue_prefetch == 5
+    assert runtime._pool._opened().maxconn >= 4 + 4
+    runtime.after_worker_shutdown(None, worker)
+    assert runtime.stories.http.is_closed
+
+
+def test_importing_tasks_reads_no_setting_and_leaves_the_metrics_for_later():
+    code = (
+        "import sys, tasks; "
+        "assert 'prometheus_client' not in sys.modules; "
+        "assert 'tasks.metrics' not in sys.modules"
+    )
+    environment = {"PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
+
+
+def test_dramatiqs_own_lines_are_not_silenced():
+    assert logging.getLogger("dramatiq").level in (logging.NOTSET, logging.INFO)

@@ -1,0 +1,96 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.validation import Refused, validated
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "expected"),
+    [
+        ("Ada", None, ("Ada", None)),
+        (None, "ada@example.com", (None, "ada@example.com")),
+        ("  Ada \t", "\n ada@example.com ", ("Ada", "ada@example.com")),
+        ("\u00a0Ada\u2003", "", ("Ada", None)),
+        ("", "a@b.co", (None, "a@b.co")),
+        ("   ", "a@b.co", (None, "a@b.co")),
+        ("a" * 1000, None, ("a" * 1000, None)),
+        (" " + "a" * 1000 + " ", None, ("a" * 1000, None)),
+        ("\x01", None, ("\x01", None)),
+        ("🙂", None, ("🙂", None)),
+        ("Ada", "ADA@Example.COM", ("Ada", "ADA@example.com")),
+        ("Ada", "o'neil+x@sub.example.co.uk", ("Ada", "o'neil+x@sub.example.co.uk")),
+        ("Ada", "a..b@example.com", ("Ada", "a..b@example.com")),  # WHATWG lets it pass
+        ("Ada", "jörg@example.com", ("Ada", "jörg@example.com")),
+        ("Ada", "jo\u0308rg@example.com", ("Ada", "jörg@example.com")),  # NFC
+        ("Ada", "ada@BÜCHER.example.com", ("Ada", "ada@bücher.example.com")),
+        ("Ada", "用户@例子.广告", ("Ada", "用户@例子.广告")),
+    ],
+)
+def test_what_is_valid_is_normalised(name, email, expected):
+    assert validated(name, email) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "code"),
+    [
+        (None, None, "no_name_and_no_email"),
+        ("  ", "\t", "no_name_and_no_email"),
+        (1, "a@b.co", "name_not_text"),
+        (True, "a@b.co", "name_not_text"),
+        (["Ada"], None, "name_not_text"),
+        ("Ada", {}, "email_not_text"),
+        (1, 1, "name_not_text"),
+        ("a" * 1001, "nope", "name_too_long"),
+        ("a\0b", None, "unstorable_text"),
+        ("\ud800", None, "unstorable_text"),
+        ("Ada", "a\0@example.com", "unstorable_text"),
+        ("Ada", "\udfff@example.com", "unstorable_text"),
+        ("Ada", "a" * 309 + "@example.com", "email_too_long"),
+        ("Ada", "nope", "email_invalid"),
+        ("Ada", "ada@localhost", "email_invalid"),
+        ("Ada", "ada@example.com, bob@example.com", "email_invalid"),
+        ("Ada", "Ada <ada@example.com>", "email_invalid"),
+        ("Ada", "@example.com", "email_invalid"),
+        ("Ada", "ada@", "email_invalid"),
+        ("Ada", "ada@-example.com", "email_invalid"),
+        ("Ada", "ada@example..com", "email_invalid"),
+        ("Ada", "ada@[127.0.0.1]", "email_invalid"),
+        ("Ada", "ada@example.com\u200b", "email_invalid"),
+        ("Ada", f"ada@{'a' * 64}.com", "email_invalid"),
+    ],
+)
+def test_what_is_not_valid_has_a_reason(name, email, code):
+    with pytest.raises(Refused) as refused:
+        validated(name, email)
+    assert refused.value.reason.code == code
+    assert refused.value.reason.message.endswith((".", ";"))
+
+
+def test_an_address_of_320_characters_is_not_too_long():
+    email = "a" * 308 + "@example.com"
+    assert validated(None, email) == (None, email)
+
+
+values = st.none() | st.text() | st.emails() | st.integers() | st.text(st.characters(codec=None))
+
+
+@given(values, values)
+def test_a_contact_can_always_be_stored(name, email):
+    try:
+        contact = validated(name, email)
+    except Refused:
+        return
+    assert any(contact)
+    for text in filter(None, contact):
+        assert "\0" not in text.encode().decode()
+        assert text == text.strip()
+
+
+@given(st.emails(), st.text(max_size=20))
+def test_validating_twice_changes_nothing(email, name):
+    try:
+        once = validated(name, email)
+    except Refused:
+        return
+    assert validated(*once) == once

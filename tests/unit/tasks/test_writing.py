@@ -1,0 +1,149 @@
+import json
+
+import httpx
+import pytest
+from supabase import Client, ClientOptions
+
+from config.errors import Permanent, Transient
+from config.ids import contact_id_prefix
+from tasks.model import Contact, Rejection
+from tasks.reasons import NOT_AN_OBJECT
+from tasks.writing import PostgrestRejections, PostgrestWriter
+from tests.unit.tasks.fakes import IMPORT, work_on
+
+
+class FakePostgrest:
+    """Keeps rows by id; ``judge`` may answer in its place."""
+
+    def __init__(self, judge=lambda rows: None):
+        self.judge = judge
+        self.requests = []
+        self.rows = {}
+
+    def __call__(self, request):
+        rows = json.loads(request.content)
+        self.requests.append((request, len(rows)))
+        answer = self.judge(rows)
+        if answer is None:
+            self.rows.update({row.get("id", row.get("record")): row for row in rows})
+            return httpx.Response(201)
+        return answer
+
+    @property
+    def sizes(self):
+        return [size for _, size in self.requests]
+
+    def client(self):
+        http = httpx.Client(transport=httpx.MockTransport(self))
+        return Client("http://supabase", "key", ClientOptions(httpx_client=http))
+
+
+def problem(code, status=400):
+    return httpx.Response(
+        status, json={"code": code, "message": "m", "details": None, "hint": None}
+    )
+
+
+def contacts(count):
+    return [Contact(n, f"P{n}", None) for n in range(1, count + 1)]
+
+
+def writer(postgrest, batch=100, deadline=0.05):
+    work = work_on(b"", records=1)
+    return PostgrestWriter(postgrest.client(), work, batch_records=batch, deadline=deadline)
+
+
+def refuses(*names, code="23514"):
+    return lambda rows: problem(code) if {row["name"] for row in rows} & set(names) else None
+
+
+def test_rows_have_computed_ids_and_duplicates_are_left_alone():
+    postgrest = FakePostgrest()
+    assert writer(postgrest).write([Contact(26, "Ada", "a@b.co")]) == []
+    ((request, _),) = postgrest.requests
+    assert request.url.path == "/rest/v1/contacts"
+    assert request.url.params["on_conflict"] == "id"
+    assert set(request.url.params["columns"].replace('"', "").split(",")) == {
+        "id", "name", "email", "source",
+    }  # fmt: skip
+    assert "resolution=ignore-duplicates" in request.headers["Prefer"]
+    assert "return=minimal" in request.headers["Prefer"]
+    identity = contact_id_prefix(IMPORT) + "00000001a"
+    assert postgrest.rows == {
+        identity: {"id": identity, "name": "Ada", "email": "a@b.co", "source": "fair"}
+    }
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (99, [99]), (100, [100]), (101, [100, 1])])
+def test_a_request_holds_a_batch_at_most(count, sizes):
+    postgrest = FakePostgrest()
+    writer(postgrest).write(contacts(count))
+    assert postgrest.sizes == sizes
+
+
+@pytest.mark.parametrize("bad", [{1}, {100}, {50}, {1, 2}, {33, 34, 99}, set(range(1, 101))])
+@pytest.mark.parametrize("code", ["22001", "22P05", "23505", "23514", "P0001", "54000", "PT422"])
+def test_bad_rows_are_found_and_all_others_imported(bad, code):
+    postgrest = FakePostgrest(refuses(*(f"P{n}" for n in bad), code=code))
+    refused = writer(postgrest).write(contacts(100))
+    assert [one.record for one in refused] == sorted(bad)
+    assert {one.reason.code for one in refused} == {"refused_by_database"}
+    assert len(postgrest.rows) == 100 - len(bad)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("42703", 400), ("42P01", 404), ("42501", 403), ("PGRST204", 400), ("PGRST301", 401)],
+)
+def test_a_refused_request_blames_no_row(code, status):
+    postgrest = FakePostgrest(lambda rows: problem(code, status))
+    with pytest.raises(Permanent) as error:
+        writer(postgrest).write(contacts(8))
+    assert error.value.code == code
+    assert postgrest.sizes == [8]
+
+
+def test_what_takes_too_long_is_halved():
+    postgrest = FakePostgrest(lambda rows: problem("57014", 500) if len(rows) > 30 else None)
+    assert writer(postgrest).write(contacts(100)) == []
+    assert postgrest.sizes == [100, 50, 25, 25, 50, 25, 25]
+    assert len(postgrest.rows) == 100
+
+
+def test_a_body_too_large_for_a_gateway_is_halved():
+    answer = httpx.Response(413, text="too large")
+    postgrest = FakePostgrest(lambda rows: answer if len(rows) > 1 else None)
+    writer(postgrest).write(contacts(4))
+    assert len(postgrest.rows) == 4
+
+
+def test_one_row_that_takes_too_long_may_work_later():
+    postgrest = FakePostgrest(lambda rows: problem("57014", 500))
+    with pytest.raises(Transient):
+        writer(postgrest).write(contacts(4))
+
+
+def test_what_is_away_is_asked_again():
+    answers = [httpx.Response(503), problem("40001", 500), problem("53300", 503)]
+    postgrest = FakePostgrest(lambda rows: answers.pop(0) if answers else None)
+    writer(postgrest, deadline=10).write(contacts(3))
+    assert postgrest.sizes == [3, 3, 3, 3]
+
+
+def test_what_stays_away_ends_it_for_now():
+    postgrest = FakePostgrest(lambda rows: httpx.Response(503))
+    with pytest.raises(Transient):
+        writer(postgrest).write(contacts(3))
+
+
+def test_rejections_are_stored_in_small_requests():
+    postgrest = FakePostgrest()
+    rejections = [Rejection(n, NOT_AN_OBJECT, f"[{n}]") for n in range(1, 302)]
+    work = work_on(b"", records=1, part=4)
+    PostgrestRejections(postgrest.client(), work, deadline=1).write(rejections)
+    assert postgrest.sizes == [250, 51]
+    assert postgrest.requests[0][0].url.params["on_conflict"] == "import_id,record"
+    assert postgrest.rows[301] == {
+        "import_id": str(IMPORT), "record": 301, "part": 4, "code": "not_an_object",
+        "message": NOT_AN_OBJECT.message, "content": "[301]",
+    }  # fmt: skip
