@@ -1,0 +1,107 @@
+"""``python -m tasks --once``: drains the queue and tells by its exit code how that went."""
+
+import json
+from uuid import UUID
+
+from config.messages import import_contacts_message
+from tests.acceptance.conftest import Importer
+
+GOOD = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(1, 8)]
+BAD = [{"name": "No at", "email": "nowhere"}, {"phone": "1"}, 5]
+
+
+def test_imports_what_is_queued(importer: Importer) -> None:
+    jobs = [importer.post(GOOD + BAD), importer.post([])]
+
+    done = importer.run("tasks", "--once")
+
+    assert done.returncode == 0, done.stderr
+    assert importer.counts(jobs[0]) == (7, 3)
+    assert importer.counts(jobs[1]) == (0, 0)
+    assert {importer.shown(job)["state"] for job in jobs} == {"completed"}
+
+
+def test_rejections_tell_record_reason_and_content(importer: Importer) -> None:
+    job = importer.post(GOOD + BAD)
+    importer.run("tasks", "--once")
+
+    found = importer.query(
+        "select record, code, content from import_rejections where import_id = %s order by record",
+        job.removeprefix("import-"),
+    )
+
+    assert [(record, code) for record, code, _ in found] == [
+        (8, "email_invalid"),
+        (9, "no_name_and_no_email"),
+        (10, "not_an_object"),
+    ]
+    assert json.loads(found[0][2]) == BAD[0]
+
+
+def test_the_contacts_are_in_the_table(importer: Importer) -> None:
+    job = importer.post(GOOD, source="in-the-table")
+    importer.run("tasks", "--once")
+
+    found = importer.query(
+        "select name, email, source, imported_at is not null from contacts "
+        "where source = 'in-the-table' order by id"
+    )
+
+    assert importer.shown(job)["state"] == "completed"
+    assert found == [(c["name"], c["email"], "in-the-table", True) for c in GOOD]
+
+
+def test_the_same_contacts_twice_are_two_imports(importer: Importer) -> None:
+    for _ in range(2):
+        importer.post(GOOD, source="twice")
+    importer.run("tasks", "--once")
+
+    found = importer.query(
+        "select count(*), count(distinct id) from contacts where source = 'twice'"
+    )
+
+    assert found == [(14, 14)]
+
+
+def test_a_failed_import_is_told_by_the_exit_code(importer: Importer) -> None:
+    job = importer.post(GOOD)
+    importer.remove_object(job)
+
+    done = importer.run("tasks", "--once")
+
+    assert done.returncode == 1
+    assert importer.shown(job)["state"] == "failed"
+    assert importer.shown(job)["failure"]["code"] == "object_missing"
+
+
+def test_delayed_messages_are_waited_for(importer: Importer) -> None:
+    job = importer.post(GOOD)
+    _delay_message(importer, job, milliseconds=1500)
+
+    done = importer.run("tasks", "--once")
+
+    assert done.returncode == 0, done.stderr
+    assert importer.shown(job)["state"] == "completed"
+
+
+def test_an_empty_queue_is_no_work(importer: Importer) -> None:
+    done = importer.run("tasks", "--once")
+
+    assert done.returncode == 0
+    assert "0 imports" in done.stdout or "no" in done.stdout.lower()
+
+
+def _delay_message(importer: Importer, job: str, *, milliseconds: int) -> None:
+    message_id = import_contacts_message(UUID(job.removeprefix("import-")))["message_id"]
+    importer.query(
+        """
+        update dramatiq.queue
+        set queue_name = 'imports.DQ',
+            message = jsonb_set(
+              jsonb_set(message, '{queue_name}', '"imports.DQ"'), '{options,eta}',
+              to_jsonb((extract(epoch from clock_timestamp()) * 1000)::bigint + %s))
+        where message_id = %s
+        """,
+        milliseconds,
+        message_id,
+    )

@@ -1,0 +1,50 @@
+"""Facts of Storage's buckets."""
+
+import uuid
+
+import pytest
+
+
+@pytest.fixture
+def bucket(storage):
+    made = f"contract-{uuid.uuid4().hex}"
+    yield made
+    storage.client.delete(f"/bucket/{made}")
+
+
+def test_a_bucket_is_private_unless_said_otherwise(storage, bucket):
+    answer = storage.client.post("/bucket", json={"id": bucket, "name": bucket})
+    assert answer.json() == {"name": bucket}
+    got = storage.client.get(f"/bucket/{bucket}").json()
+    assert (got["id"], got["name"], got["public"]) == (bucket, bucket, False)
+    assert bucket in [each["id"] for each in storage.client.get("/bucket").json()]
+
+
+def test_a_bucket_is_made_once(storage, bucket):
+    storage.client.post("/bucket", json={"id": bucket, "name": bucket})
+    again = storage.client.post("/bucket", json={"id": bucket, "name": bucket})
+    assert (again.status_code, again.json()["statusCode"]) == (400, "409")
+    assert again.json()["error"] == "Duplicate"
+
+
+def test_a_missing_bucket_is_400_with_404_inside(storage, bucket):
+    got = storage.client.get(f"/bucket/{bucket}")
+    assert (got.status_code, got.json()["statusCode"]) == (400, "404")
+    assert got.json()["code"] == "NoSuchBucket"
+
+
+def test_only_an_empty_bucket_can_be_removed(storage, bucket):
+    storage.client.post("/bucket", json={"id": bucket, "name": bucket})
+    storage.client.post(f"/object/{bucket}/x", content=b"x")
+    refused = storage.client.delete(f"/bucket/{bucket}")
+    assert (refused.status_code, refused.json()["statusCode"]) == (400, "409")
+    storage.client.request("DELETE", f"/object/{bucket}", json={"prefixes": ["x"]})
+    assert storage.client.delete(f"/bucket/{bucket}").status_code == 200
+    assert storage.client.get(f"/bucket/{bucket}").status_code == 400
+
+
+def test_a_bucket_keeps_its_size_limit(storage, bucket):
+    limit = {"id": bucket, "name": bucket, "file_size_limit": 10}
+    storage.client.post("/bucket", json=limit).raise_for_status()
+    refused = storage.client.post(f"/object/{bucket}/x", content=b"x" * 11)
+    assert (refused.status_code, refused.json()["statusCode"]) == (400, "413")

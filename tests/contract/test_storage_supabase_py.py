@@ -1,0 +1,61 @@
+"""What supabase-py does with Storage on our behalf."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from storage3.exceptions import StorageApiError
+from supabase import AsyncClient, AsyncClientOptions
+
+
+@pytest.fixture
+async def client(supabase_env) -> AsyncIterator[AsyncClient]:
+    async with httpx.AsyncClient(timeout=60) as http:
+        yield AsyncClient(
+            supabase_env["SUPABASE_URL"],
+            supabase_env["SUPABASE_SERVICE_ROLE_KEY"],
+            AsyncClientOptions(httpx_client=http, auto_refresh_token=False),
+        )
+
+
+@pytest.fixture
+async def bucket(client) -> AsyncIterator[str]:
+    made = f"contract-{uuid.uuid4().hex}"
+    await client.storage.create_bucket(made)
+    yield made
+    files = await client.storage.from_(made).list()
+    await client.storage.from_(made).remove([file["name"] for file in files] or ["none"])
+    await client.storage.delete_bucket(made)
+
+
+async def test_buckets_can_be_found(client, bucket):
+    assert (await client.storage.get_bucket(bucket)).public is False
+    assert bucket in [each.id for each in await client.storage.list_buckets()]
+
+
+async def test_a_missing_bucket_is_told_by_its_status(client):
+    with pytest.raises(StorageApiError) as caught:
+        await client.storage.get_bucket(f"no-{uuid.uuid4().hex}")
+    assert str(caught.value.status) == "404"
+
+
+async def test_an_object_from_upload_to_removal(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    await objects.upload(name, b"[1, 2]", {"content-type": "application/json"})
+    assert await objects.download(name) == b"[1, 2]"
+    assert await objects.exists(name)
+    assert (await objects.info(name))["size"] == 6
+    assert [each["name"] for each in await objects.list()] == [name]
+    assert [each["name"] for each in await objects.remove([name])] == [name]
+    assert not await objects.exists(name)
+
+
+async def test_a_taken_name_is_told_by_its_status(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    await objects.upload(name, b"1")
+    with pytest.raises(StorageApiError) as caught:
+        await objects.upload(name, b"2")
+    assert str(caught.value.status) == "409"
+    await objects.upload(name, b"2", {"upsert": "true"})
+    assert await objects.download(name) == b"2"

@@ -1,0 +1,72 @@
+import uuid
+from pathlib import Path
+
+import pytest
+
+from embedded.storage.catalog import Bucket, Catalog, Stored
+from embedded.storage.errors import StorageError
+
+
+@pytest.fixture
+async def catalog(tmp_path: Path) -> Catalog:
+    made = Catalog(tmp_path)
+    made.load()
+    await made.add_bucket(Bucket("b"))
+    return made
+
+
+async def put(catalog: Catalog, name: str, content: bytes) -> Stored:
+    version = str(uuid.uuid4())
+    arrived = catalog.arrivals / version
+    arrived.write_bytes(content)
+    stored = Stored("b", name, version, len(content), "text/plain", "no-cache")
+    return await catalog.put(stored, arrived)
+
+
+def reloaded(root: Path) -> Catalog:
+    again = Catalog(root)
+    again.load()
+    return again
+
+
+@pytest.mark.parametrize("name", ["a", "../a", "../../../etc/passwd", "/", "a//b", "a/.", ".."])
+async def test_no_name_leads_out_of_the_folder(catalog, tmp_path, name):
+    stored = await put(catalog, name, b"x")
+    place = catalog.bytes_of(stored)
+    assert place.resolve().is_relative_to(tmp_path.resolve())
+    assert reloaded(tmp_path).bucket("b").find(name) == stored
+
+
+async def test_a_replaced_object_keeps_its_id_and_loses_its_bytes(catalog, tmp_path):
+    first = await put(catalog, "a", b"1")
+    second = await put(catalog, "a", b"22")
+    assert (second.id, second.size) == (first.id, 2)
+    assert not catalog.bytes_of(first).exists()
+    assert catalog.bytes_of(second).read_bytes() == b"22"
+
+
+async def test_leftovers_of_a_crash_are_cleared_away(catalog, tmp_path):
+    kept = await put(catalog, "a", b"1")
+    lost = catalog.bytes_of(kept).with_name(str(uuid.uuid4()))
+    lost.write_bytes(b"no record speaks of this")
+    (catalog.arrivals / "half").write_bytes(b"x")
+    again = reloaded(tmp_path)
+    assert again.bucket("b").find("a") == kept
+    assert not lost.exists()
+    assert not list(again.arrivals.iterdir())
+
+
+async def test_only_an_empty_bucket_goes(catalog, tmp_path):
+    stored = await put(catalog, "a", b"1")
+    with pytest.raises(StorageError):
+        await catalog.remove_bucket("b")
+    assert await catalog.remove(catalog.bucket("b"), "a") == stored
+    assert await catalog.remove(catalog.bucket("b"), "a") is None
+    await catalog.remove_bucket("b")
+    assert reloaded(tmp_path).buckets() == []
+
+
+@pytest.mark.parametrize("name", ["", "a/b", " a", "x" * 101, "é"])
+async def test_bad_bucket_names_are_refused(catalog, name):
+    with pytest.raises(StorageError):
+        await catalog.add_bucket(Bucket(name))

@@ -1,0 +1,90 @@
+import jwt
+import pytest
+
+from embedded.errors import StackError
+from embedded.keys import Secrets
+from embedded.migrations import migrations_in
+from embedded.ports import free_port, listen
+from embedded.storage.buckets import parse_size
+from embedded.storage.catalog import Bucket, Stored
+from embedded.storage.errors import StorageError
+from embedded.storage.listing import Query, list_folder
+
+
+def test_secrets_are_made_once_and_private(tmp_path):
+    path = tmp_path / "secrets.json"
+    made = Secrets.kept_in(path)
+    assert Secrets.kept_in(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len({made.jwt_secret, made.admin_password, made.postgres_password}) == 3
+
+
+def test_an_api_key_names_its_role_and_never_changes():
+    secrets = Secrets()
+    key = secrets.api_key("service_role")
+    claims = jwt.decode(key, secrets.jwt_secret, algorithms=["HS256"])
+    assert (claims["role"], claims["iss"]) == ("service_role", "supabase")
+    assert secrets.api_key("service_role") == key != secrets.api_key("anon")
+
+
+def test_migrations_are_taken_in_order_and_strangers_left(tmp_path):
+    for name in ("20_b.sql", "10_a_b.sql", "notes.sql", "30_c.txt", "x_d.sql"):
+        (tmp_path / name).touch()
+    found = [(each.version, each.name) for each in migrations_in(tmp_path)]
+    assert found == [("10", "a_b"), ("20", "b")]
+
+
+def test_no_folder_has_no_migrations(tmp_path):
+    assert migrations_in(tmp_path / "missing") == []
+
+
+def test_a_taken_port_is_given_up_or_complained_about():
+    with listen("127.0.0.1", demanded=0, usual=1) as taken:
+        port = taken.getsockname()[1]
+        assert free_port("127.0.0.1", demanded=None, usual=port) != port
+        with pytest.raises(StackError, match=f"Port {port}"):
+            free_port("127.0.0.1", demanded=port, usual=port)
+    assert free_port("127.0.0.1", demanded=port, usual=1) == port
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("20MB", 20_000_000), ("1.5kb", 1500), ("7b", 7), ("2GB", 2_000_000_000)]
+)
+def test_sizes_are_decimal(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "x MB", "20", "-1MB"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(StorageError):
+        parse_size(text)
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    names = ("a", "b", "in/c", "in/d/e", "other/f")
+    made = Bucket("b")
+    for number, name in enumerate(names):
+        when = f"2026-01-0{9 - number}T00:00:00.000Z"
+        made.objects[name] = Stored("b", name, "0", 1, "", "", created_at=when, updated_at=when)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"prefix": ""}, ["a", "b", "in", "other"]),
+        ({"prefix": "in"}, ["c", "d"]),
+        ({"prefix": "in/"}, ["c", "d"]),
+        ({"prefix": "i"}, []),
+        ({"prefix": "", "search": "o"}, ["other"]),
+        ({"prefix": "", "limit": 2, "offset": 1}, ["b", "in"]),
+        ({"prefix": "", "sortBy": {"column": "name", "order": "desc"}}, ["other", "in", "b", "a"]),
+    ],
+)
+def test_a_folder_is_listed_one_level_deep(bucket, body, names):
+    bucket.objects = {
+        name: Stored("b", name, "00000000-0000-4000-8000-000000000000", 1, "", "")
+        for name in bucket.objects
+    }
+    assert [entry["name"] for entry in list_folder(bucket, Query.parse(body))] == names
