@@ -22,6 +22,8 @@ CONTACTS: Final = 100_000
 _SAMPLE: Final = PROJECT / "local" / "sample.csv"
 _SAMPLE_COUNTS: Final = {"records": 12, "imported": 8, "rejected": 4}
 _JSON_COUNTS: Final = {"records": CONTACTS, "imported": CONTACTS, "rejected": 0}
+_PART_BYTES: Final = 1024 * 1024
+"""Smaller than usual, so that there is progress to look at."""
 _PATIENCE_SECONDS: Final = 300.0
 _ENDED: Final = {"completed", "failed"}
 
@@ -47,7 +49,8 @@ def run_demo(say: Say) -> bool:
         folder = Path(name)
         say("Starting Supabase (Postgres, PostgREST, Storage), the service and two workers ...")
         supabase = stack.enter_context(running(folder / "supabase"))
-        url, _ = stack.enter_context(service(supabase, folder / "service.log"))
+        settings = {**supabase, "PART_BYTES": str(_PART_BYTES)}
+        url, _ = stack.enter_context(service(settings, folder / "service.log"))
         workers = worker_environment(supabase, folder / "metrics", free_port())
         stack.enter_context(started(list(WORKERS), workers, folder / "workers.log"))
         say(f"  Supabase at {supabase['SUPABASE_URL']}, the service at {url}\n")

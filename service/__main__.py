@@ -12,9 +12,12 @@ from aiohttp import web
 from config.errors import SettingsError
 from config.logs import configure_logging
 from config.settings import Settings
-from service.app import create_app
+from service.app import INTAKE, create_app
 
 _USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
+
+_CANCEL_SECONDS: Final = 0.1
+"""For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
 
 _log = structlog.stdlib.get_logger("service")
 
@@ -39,24 +42,36 @@ def main() -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _told_to_stop()
+    app = await create_app(settings)
     runner = web.AppRunner(
-        await create_app(settings),
-        access_log=None,
-        auto_decompress=False,
-        shutdown_timeout=settings.shutdown_grace,
+        app, access_log=None, auto_decompress=False, shutdown_timeout=_CANCEL_SECONDS
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        host, port = runner.addresses[0][:2]
-        _log.info("listening", url=f"http://{host}:{port}")
+        site = await _listen(runner, settings)
         await stop.wait()
         _log.info("stopping")
+        await site.stop()
+        # Before the cleanup, from which on aiohttp drops all that clients still send.
+        await app[INTAKE].drain(settings.shutdown_grace)
     finally:
         await runner.cleanup()
+
+
+def _told_to_stop() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> web.TCPSite:
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    _log.info("listening", url=f"http://{host}:{port}")
+    return site
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The service, put together from its settings."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import aiohttp
 import structlog
@@ -17,6 +18,8 @@ from service.metrics import ServiceMetrics
 from service.middleware import problems_middleware
 from service.routes import add_routes
 from service.storage import Storage
+
+INTAKE: Final = web.AppKey("intake", Intake)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,6 +47,7 @@ async def create_app(settings: Settings) -> web.Application:
         await supabase.postgrest.aclose()
 
     app = web.Application(middlewares=[problems_middleware(metrics)])
+    app[INTAKE] = intake
     app.cleanup_ctx.append(connections)
     limits = Limits.of(settings)
     add_routes(

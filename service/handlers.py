@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.errors import MalformedInput, UpstreamError
@@ -53,6 +53,8 @@ class Handlers:
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
         check_head(request, self._limits)
+        if self._intake.draining:
+            raise Problem("shutting_down", "Send it again.", headers={"Retry-After": "1"})
         with self._metrics.upload():
             new = await self._intake.accept(await self._submission(request))
         job, split = job_id(new.id), new.split
@@ -70,6 +72,8 @@ class Handlers:
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """``Expect: 100-continue`` (RFC 9110, 10.1.1): refuse before the client sends the body."""
+        if request.version < HttpVersion11:
+            return None  # the RFC has it ignored
         if request.headers.get("Expect", "").lower() != "100-continue":
             return Problem("expectation_failed", "Only 100-continue can be expected.").response()
         try:

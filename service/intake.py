@@ -27,6 +27,9 @@ class Intake:
         self._deadline = deadline
         self._undo_seconds = deadline / 3
         self._undoing: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
+        self.draining = False
+        """True once no new submissions should come."""
 
     async def accept(self, submission: Submission) -> NewImport:
         """Store a submission's object, record the import and queue it, in this order.
@@ -34,6 +37,7 @@ class Intake:
         Raises MalformedInput, UpstreamError, or what reading the pieces raises; then there is
         neither object nor import, or there soon will be none.
         """
+        self._mind(asyncio.current_task())
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
             name = f"{job_id(import_id)}.{submission.splitter.format}"
@@ -48,10 +52,21 @@ class Intake:
             await self._record(new, upload)
         return new
 
+    async def drain(self, seconds: float) -> None:
+        """Wait for the requests whose submissions are on their way, but no longer than that."""
+        self.draining = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+
     async def close(self) -> None:
         """Wait until what had to be undone is undone."""
         if self._undoing:
             await asyncio.wait(self._undoing)
+
+    def _mind(self, task: "asyncio.Task[Any] | None") -> None:
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""

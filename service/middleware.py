@@ -60,6 +60,8 @@ def _misdirected(error: web.HTTPClientError) -> Problem:
 
 def _unavailable(error: UpstreamError) -> Problem:
     _log.warning("upstream failed", part=error.part, code=error.code, reason=error.detail)
+    if error.status == 413:
+        return Problem("body_too_large", "The storage bucket's size limit is lower than this.")
     named = error.retry_after if isinstance(error, Transient) else None
     seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
     return Problem(

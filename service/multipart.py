@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Final
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from service.bodies import (
     CSV,
@@ -126,7 +127,7 @@ class _Form:
             part = await self._reader.next()
         except READ_ERRORS as error:
             raise broken_off() from error
-        except (ValueError, AssertionError, RuntimeError) as error:
+        except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
             raise _malformed() from error
         if part is None:
             return None

@@ -6,8 +6,11 @@ Storage says it is.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from config.errors import Permanent, Transient, UpstreamError
 from config.retrying import retrying_async
 from config.upstream import STORAGE, translated
 from service.storage import Conflict, Storage
@@ -30,7 +33,9 @@ class Upload:
         self._deadline = deadline
         self._filling = bytearray()
         self._sent = 0
+        self._tried = 0
         self._path: str | None = None
+        self._creation: asyncio.Task[str] | None = None
         self._travelling: asyncio.Task[None] | None = None
         self._whole = False
         self._tried_to_put = False
@@ -61,30 +66,42 @@ class Upload:
 
         Raises UpstreamError if that cannot be done in so many seconds.
         """
+        async with _within(seconds):
+            await self._stop()
+            async for attempt in retrying_async(seconds):
+                with attempt:
+                    await self._remove()
+
+    async def _stop(self) -> None:
         if self._travelling is not None:
             self._travelling.cancel()
             await asyncio.gather(self._travelling, return_exceptions=True)
-        with translated(STORAGE):
-            async with asyncio.timeout(seconds):
-                async for attempt in retrying_async(seconds):
-                    with attempt:
-                        await self._remove()
+        if self._path is None and self._creation is not None:
+            with suppress(UpstreamError):
+                self._path = await self._creation
 
     async def _remove(self) -> None:
-        if self._path is not None and not self._whole:
-            await self._storage.cancel_upload(self._path)
-        if self._tried_to_put or self._path is not None:
-            await self._storage.remove(self._name)
+        try:
+            if self._path is not None and not self._whole:
+                await self._storage.cancel_upload(self._path)
+        finally:
+            # An upload that cannot be ended may be an object by now, of which the answer was lost.
+            if self._tried_to_put or self._path is not None:
+                await self._storage.remove(self._name)
 
     async def _put(self, content: bytes) -> None:
+        async with _within(self._deadline):
+            await self._put_again(content)
+
+    async def _put_again(self, content: bytes) -> None:
         async for attempt in retrying_async(self._deadline):
             with attempt:
                 try:
                     await self._storage.put(self._name, content, self._content_type)
-                except Conflict:
-                    # The name is ours alone: an answer got lost, not the object.
+                except Conflict as conflict:
+                    # At a second try it is our own object, of which the answer was lost.
                     if not self._tried_to_put:
-                        raise
+                        raise Permanent(STORAGE, conflict.detail, code=conflict.code) from conflict
                 finally:
                     self._tried_to_put = True
 
@@ -92,29 +109,65 @@ class Upload:
         await self._arrived()
         chunk, self._filling = self._filling, bytearray()
         start, self._sent = self._sent, self._sent + len(chunk)
-        self._travelling = asyncio.create_task(self._deliver(chunk, start, length))
+        self._travelling = asyncio.create_task(self._deliver_in_time(chunk, start, length))
 
     async def _arrived(self) -> None:
         if self._travelling is not None:
             await self._travelling
 
+    async def _deliver_in_time(self, chunk: bytearray, start: int, length: int | None) -> None:
+        """Slow is not away: as long as bytes arrive, the time starts anew."""
+        reached = start
+        while True:
+            try:
+                async with _within(self._deadline * 3 / 4):
+                    return await self._deliver(chunk, start, length)
+            except Transient:
+                before, reached = reached, await self._reached(reached)
+                if reached == before:
+                    raise
+
+    async def _reached(self, at_least: int) -> int:
+        """How many bytes Storage has by now, if it tells."""
+        if self._path is not None:
+            with suppress(UpstreamError):
+                async with _within(self._deadline / 4):
+                    return max(at_least, (await self._storage.progress(self._path)).offset)
+        return at_least
+
     async def _deliver(self, chunk: bytearray, start: int, length: int | None) -> None:
-        first = True
         async for attempt in retrying_async(self._deadline):
             with attempt:
                 if self._path is None:
-                    self._path = await self._storage.create_upload(self._name, self._content_type)
-                if first:
-                    first = False
+                    self._path = await self._create()
+                if self._tried < start + len(chunk):
+                    self._tried = start + len(chunk)
                     await self._storage.append(self._path, start, memoryview(chunk), length=length)
                 else:
                     await self._resume(self._path, chunk, start, length)
 
+    async def _create(self) -> str:
+        """Goes on when cancelled: else nobody would know the upload that is to be undone."""
+        self._creation = asyncio.create_task(
+            self._storage.create_upload(self._name, self._content_type)
+        )
+        return await asyncio.shield(self._creation)
+
     async def _resume(self, path: str, chunk: bytearray, start: int, length: int | None) -> None:
         progress = await self._storage.progress(path)
         end = start + len(chunk)
+        if not start <= progress.offset <= end:
+            raise Permanent(STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost")
         if progress.offset == end and (length is None or progress.length_known):
             return
         rest = memoryview(chunk)[progress.offset - start :]
         untold = None if progress.length_known else length
         await self._storage.append(path, progress.offset, rest, length=untold)
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Bound all tries together: each of them may hang."""
+    with translated(STORAGE):
+        async with asyncio.timeout(seconds):
+            yield

@@ -231,6 +231,8 @@ class _Around:
     def _malformed(self, error: Exception) -> MalformedInput:
         if isinstance(error, ArithmeticError):
             return MalformedInput("number_too_long", "A number's exponent has too many digits.")
+        if isinstance(error, UnicodeDecodeError):
+            return MalformedInput("malformed_json", "A string has half of a surrogate pair.")
         if "premature EOF" in str(error) or "ncomplete JSON" in str(error):
             return truncated("too early")
         at, reason = first_error(self._text.decode("latin-1")) or (len(self._text), "no JSON")
