@@ -1,0 +1,36 @@
+"""The service names actors that it cannot see: each must be there."""
+
+import uuid
+
+import pytest
+
+from config import messages
+from tasks import broker
+
+IMPORT = uuid.UUID("01890000-0000-7000-8000-000000000000")
+SENT = [messages.import_contacts_message(IMPORT), messages.import_part_message(IMPORT, 3)]
+
+
+@pytest.mark.parametrize("message", SENT, ids=lambda message: message["actor_name"])
+def test_each_message_names_an_actor_on_its_queue(message):
+    actor = broker.get_actor(message["actor_name"])
+    assert actor.queue_name == message["queue_name"]
+
+
+@pytest.mark.parametrize("message", SENT, ids=lambda message: message["actor_name"])
+def test_each_message_has_the_arguments_that_its_actor_takes(message):
+    code = broker.get_actor(message["actor_name"]).fn.__code__
+    assert len(message["args"]) == code.co_argcount
+    assert message["kwargs"] == {}
+
+
+def test_no_actor_is_without_a_message():
+    named = {message["actor_name"] for message in SENT}
+    assert broker.get_declared_actors() == named
+    assert named == {messages.IMPORT_CONTACTS, messages.IMPORT_PART}
+
+
+def test_the_same_work_is_the_same_message():
+    assert SENT[0]["message_id"] == messages.import_contacts_message(IMPORT)["message_id"]
+    assert SENT[1]["message_id"] == messages.import_part_message(IMPORT, 3)["message_id"]
+    assert SENT[1]["message_id"] != messages.import_part_message(IMPORT, 4)["message_id"]

@@ -1,0 +1,187 @@
+"""What clients do to connections: wait for a word before they send, lie, go away."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.contacts import MIB, csv_file, envelope, json_array
+from tests.support.forms import SOURCE, field, form
+from tests.support.proxy import TUS, Proxy
+from tests.support.service import Service, running_service
+from tests.support.traces import Traces
+from tests.support.wire import Wire
+
+GOOD = envelope(b"[]")
+
+
+@pytest.fixture
+def wire(service: Service) -> Iterator[Wire]:
+    wire = Wire(service)
+    yield wire
+    wire.close()
+
+
+def test_a_client_that_waits_is_told_to_go_on(wire, traces):
+    wire.head(Expect="100-continue", Content_Length=str(len(GOOD)))
+    assert wire.answer() == (100, {}, b"")
+    wire.send(GOOD)
+    status, headers, body = wire.answer()
+    assert status == 202
+    assert headers["location"] == f"/import/{json.loads(body)['jobId']}"
+    assert traces.object(json.loads(body)["jobId"], "json") == b"[]"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "refusal"),
+    [
+        ("/import", {"Content_Type": "text/html"}, (415, "unsupported_media_type")),
+        ("/import", {"Content_Type": "application/json; charset=x"}, (415, "unsupported_charset")),
+        ("/import", {"Content_Length": str(64 * MIB + 1)}, (413, "body_too_large")),
+        ("/import", {"Content_Encoding": "gzip"}, (415, "unsupported_encoding")),
+        ("/import", {"Content_Type": "text/csv"}, (422, "source_missing")),
+        ("/import?source=", {"Content_Type": "text/csv"}, (422, "source_invalid")),
+        ("/import", {"Expect": "200-ok"}, (417, "expectation_failed")),
+    ],
+)
+def test_a_client_that_waits_is_refused_before_it_sends(wire, path, headers, refusal):
+    wire.head(path, **{"Expect": "100-continue", "Content_Length": "10", **headers})
+    assert wire.code() == refusal
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content_Length": str(64 * MIB + 1)}, {"Content_Length": str(10**15)}]
+)
+def test_a_declared_length_over_the_limit_is_refused_before_the_body(wire, headers):
+    wire.head(**headers)
+    assert wire.code() == (413, "body_too_large")
+
+
+def test_a_body_that_is_shorter_than_declared(wire, traces, proxy, service):
+    """All of the JSON is there, but not all that was promised."""
+    proxy.reset()
+    service.forget_lines()
+    with traces.unchanged(proxy):
+        wire.head(Content_Length=str(len(GOOD) + 1))
+        wire.send(GOOD)
+        wire.socket.shutdown(socket.SHUT_WR)
+        service.await_line(lambda line: line.get("code") == "truncated_body")
+
+
+def test_a_body_that_is_longer_than_declared(wire, traces, proxy):
+    proxy.reset()
+    with traces.unchanged(proxy):
+        wire.head(Content_Length=str(len(GOOD) - 1))
+        wire.send(GOOD)
+        assert wire.answer()[0] == 400
+
+
+def test_a_chunked_body_that_ends_without_its_last_chunk(wire, traces, proxy, service):
+    proxy.reset()
+    service.forget_lines()
+    with traces.unchanged(proxy):
+        wire.head(Transfer_Encoding="chunked")
+        wire.send(b"%x\r\n%b\r\n" % (len(GOOD), GOOD))
+        wire.socket.shutdown(socket.SHUT_WR)
+        service.await_line(lambda line: line.get("code") == "truncated_body")
+
+
+def test_a_chunked_body_that_breaks_its_own_rules(wire, traces, proxy, service):
+    proxy.reset()
+    service.forget_lines()
+    with traces.unchanged(proxy):
+        wire.head(Transfer_Encoding="chunked", Expect="100-continue")
+        assert wire.answer()[0] == 100
+        wire.send(b"5\r\n" + GOOD[:5] + b"\r\nzz\r\n")
+        wire.socket.shutdown(socket.SHUT_WR)
+        service.await_line(lambda line: line.get("code") == "truncated_body")
+
+
+def bodies(size: int) -> dict[str, tuple[str, str, bytes]]:
+    """Path, content type and body of each form."""
+    rows, array = csv_file(size), json_array(size)
+    with_rows, kind = form([SOURCE, field("file", rows, "a.csv")])
+    with_array, _ = form([field("file", array, "a.json"), SOURCE])
+    return {
+        "json": ("/import", "application/json", envelope(array)),
+        "csv": ("/import?source=s", "text/csv", rows),
+        "form, csv": ("/import", kind, with_rows),
+        "form, json": ("/import", kind, with_array),
+    }
+
+
+SIZES = {"small": bodies(10_000), "large": bodies(14 * MIB)}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", SIZES["small"])
+@pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
+def test_a_client_that_goes_away_leaves_nothing(
+    service, traces: Traces, proxy: Proxy, size, kind, rudely
+):
+    path, content_type, body = SIZES[size][kind]
+    proxy.reset()
+    service.forget_lines()
+    with traces.unchanged(proxy):
+        wire = Wire(service)
+        wire.head(path, Content_Type=content_type, Content_Length=str(len(body)))
+        wire.send(body[:-50])
+        wire.close(rudely=rudely)
+        service.await_line(lambda line: line.get("code") == "truncated_body")
+        assert rudely or len(proxy.uploads) == (size == "large")
+
+
+@pytest.mark.parametrize("pieces", [1, 30])
+def test_a_client_that_goes_away_in_the_head_or_at_once(service, client, pieces):
+    wire = Wire(service)
+    wire.send(b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Ty"[:pieces])
+    wire.close(rudely=True)
+    assert client.get("/healthz").status_code == 200
+
+
+def stopped(service: Service, number: int = signal.SIGTERM) -> int:
+    service.process.send_signal(number)
+    return service.process.wait(30)
+
+
+def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> Wire:
+    """An upload of which Storage has a part, and the client has more to send."""
+    body = SIZES["large"]["json"][2]
+    wire = Wire(service)
+    kept_open.append(wire)
+    wire.head(Content_Length=str(len(body)))
+    wire.send(body[:-50])
+    while not proxy.count("PATCH", TUS):
+        assert service.process.poll() is None
+        proxy.seen.clear()
+        proxy.seen.wait(1)
+    return wire
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_undoes_what_cannot_be_finished(behind_proxy, traces, proxy, number):
+    proxy.reset()
+    wires: list[Wire] = []
+    with running_service(behind_proxy, SHUTDOWN_GRACE="0") as service, traces.unchanged(proxy):
+        begun(service, proxy, wires)
+        assert stopped(service, number) == 0
+    wires[0].close()
+    assert len(proxy.uploads) == 1
+
+
+def test_a_stop_lets_uploads_finish_in_time(behind_proxy, traces, proxy):
+    proxy.reset()
+    wires: list[Wire] = []
+    with running_service(behind_proxy, SHUTDOWN_GRACE="30") as service:
+        wire = begun(service, proxy, wires)
+        service.process.send_signal(signal.SIGTERM)
+        service.await_line(lambda line: line["event"] == "stopping")
+        wire.send(SIZES["large"]["json"][2][-50:])
+        status, _, body = wire.answer()
+        wire.close()
+        assert service.process.wait(30) == 0
+    assert status == 202
+    assert traces.messages(json.loads(body)["jobId"])

@@ -1,0 +1,219 @@
+"""Each row of the table of bad input, over a real socket: the answer, and nothing left behind."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.contacts import MIB, csv_file, json_array
+from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
+from tests.support.proxy import Proxy
+from tests.support.traces import Traces
+
+JSON, CSV = "application/json", "text/csv"
+BY_ADDRESS = "/import?source=s"
+GOOD = b'{"source":"s","data":[]}'
+LARGE = json_array(13 * MIB)
+LARGE_ROWS = csv_file(13 * MIB)
+DATA = b'{"source":"s","data":'
+Row = tuple[str, str, str, bytes, int, str]
+
+
+def bad_json() -> Iterator[tuple[str, bytes, int, str]]:
+    yield "nothing", b"", 400, "malformed_json"
+    yield "no JSON", b"name,email", 400, "malformed_json"
+    yield "malformed envelope", b'{"source":"s" "data":[]}', 400, "malformed_json"
+    yield "malformed record", DATA + b'[{"name":}]}', 400, "malformed_json"
+    yield "trailing comma", DATA + b"[1,]}", 400, "malformed_json"
+    yield "NaN", DATA + b"[NaN]}", 400, "malformed_json"
+    yield "wrong UTF-8", DATA + b'["\xff"]}', 400, "invalid_utf8"
+    yield "a character cut in two", DATA + b"[]}\xc3", 400, "invalid_utf8"
+    yield "truncated", DATA + b'[{"a":1}', 400, "malformed_json"
+    yield "truncated after the data", DATA + b"[]", 400, "malformed_json"
+    yield "trailing garbage", GOOD + b"x", 400, "malformed_json"
+    yield "two bodies", GOOD + GOOD, 400, "malformed_json"
+    yield "duplicate data", DATA + b'[],"data":[]}', 400, "duplicate_key"
+    yield "duplicate source", b'{"source":"s","source":"t","data":[]}', 400, "duplicate_key"
+    yield "nested too deeply", DATA + b"[" * 10_000, 400, "nested_too_deeply"
+    yield "nested too deeply outside", GOOD[:-1] + b',"x":' + b"[" * 600, 400, "nested_too_deeply"
+    yield "a huge number outside", GOOD[:-1] + b',"x":' + b"1" * 9999 + b"}", 400, "number_too_long"
+    yield "a huge exponent", GOOD[:-1] + b',"x":1e' + b"9" * 99 + b"}", 400, "number_too_long"
+    yield "no data", b'{"source":"s"}', 422, "data_missing"
+    yield "an array", b"[]", 422, "data_missing"
+    yield "data no array", DATA + b"{}}", 422, "data_not_array"
+    yield "no source", b'{"data":[]}', 422, "source_missing"
+    yield "source empty", b'{"source":"","data":[]}', 422, "source_invalid"
+    yield "source no string", b'{"source":5,"data":[]}', 422, "source_invalid"
+    yield (
+        "source too long",
+        json.dumps({"source": "x" * 201, "data": []}).encode(),
+        422,
+        "source_invalid",
+    )
+    yield "control character", b'{"source":"a\\u0000","data":[]}', 422, "source_invalid"
+    yield "half a character", b'{"source":"\\ud800","data":[]}', 422, "source_invalid"
+    yield "record too large", DATA + b'[{"a":"' + b"x" * MIB + b'"}]}', 413, "record_too_large"
+    yield "too much around", GOOD[:-1] + b',"x":"' + b"x" * MIB + b'"}', 413, "envelope_too_large"
+    yield "UTF-16", GOOD.decode().encode("utf-16"), 415, "wrong_encoding"
+    yield "large, malformed at its end", DATA + LARGE[:-1] + b",{]}", 400, "malformed_json"
+    yield "large, truncated", DATA + LARGE[:-100], 400, "malformed_json"
+    yield "large, wrong UTF-8", DATA + LARGE[:-2] + b"\xff", 400, "invalid_utf8"
+    yield "large, duplicate data", DATA + LARGE + b',"data":[]}', 400, "duplicate_key"
+    yield "large, no source", b'{"data":' + LARGE + b"}", 422, "source_missing"
+    yield "large, bad source", b'{"data":' + LARGE + b',"source":""}', 422, "source_invalid"
+    yield "large, large record", DATA + LARGE[:-1] + b',"' + b"x" * MIB, 413, "record_too_large"
+
+
+def bad_csv() -> Iterator[tuple[str, bytes, int, str]]:
+    yield "empty CSV", b"", 422, "csv_header_unusable"
+    yield "header without name or email", b"a,b\n1,2\n", 422, "csv_header_unusable"
+    yield "semicolons", b"name;email\n1;2\n", 422, "csv_header_unusable"
+    yield "quote never closed", b'name,email\n"a,b\n', 400, "malformed_csv"
+    yield "CSV with wrong UTF-8", b"name\n\xe9\n", 400, "invalid_utf8"
+    yield "CSV record too large", b'name\n"' + b"x\n" * MIB, 413, "record_too_large"
+    yield "UTF-16 CSV", "name\nä\n".encode("utf-16"), 415, "wrong_encoding"
+    yield "large CSV, quote never closed", LARGE_ROWS + b'"', 400, "malformed_csv"
+    yield "large CSV, wrong UTF-8", LARGE_ROWS + b"\xff", 400, "invalid_utf8"
+
+
+def bad_forms() -> Iterator[tuple[str, tuple[bytes, str], int, str]]:
+    body, kind = form([SOURCE, CSV_FILE])
+    large = field("file", LARGE_ROWS, "a.csv")
+    yield "form without a file", form([SOURCE]), 422, "file_missing"
+    yield "form without a source", form([CSV_FILE]), 422, "source_missing"
+    yield "form with an empty source", form([field("source", b""), CSV_FILE]), 422, "source_invalid"
+    yield "form with two sources", form([SOURCE, CSV_FILE, SOURCE]), 400, "duplicate_key"
+    yield "form with two files", form([SOURCE, JSON_FILE, JSON_FILE]), 400, "malformed_multipart"
+    yield "form without a boundary", (body, "multipart/form-data"), 400, "malformed_multipart"
+    yield "form cut off", (body[:-30], kind), 400, "malformed_multipart"
+    yield (
+        "form with a large header",
+        form([field("x", b"", extra=b"X:" + b"y" * 9999)]),
+        400,
+        "malformed_multipart",
+    )
+    yield (
+        "form with an unknown file",
+        form([SOURCE, field("file", b"x", "a.xls")]),
+        415,
+        "unsupported_media_type",
+    )
+    yield (
+        "form with a JSON object",
+        form([SOURCE, field("file", GOOD, "a.json")]),
+        422,
+        "data_not_array",
+    )
+    yield (
+        "form with a malformed file",
+        form([SOURCE, field("file", b"[1", "a.json")]),
+        400,
+        "malformed_json",
+    )
+    yield "large form without a source", form([large]), 422, "source_missing"
+    yield "large form with two files", form([SOURCE, large, CSV_FILE]), 400, "malformed_multipart"
+    yield "large form cut off", (form([SOURCE, large])[0][:-3], kind), 400, "malformed_multipart"
+
+
+def table() -> Iterator[Row]:
+    for name, body, status, code in bad_json():
+        yield name, "/import", JSON, body, status, code
+    for name, body, status, code in bad_csv():
+        yield name, BY_ADDRESS, CSV, body, status, code
+    for name, (body, kind), status, code in bad_forms():
+        yield name, "/import", kind, body, status, code
+    for kind in ("", "text/plain", "application/xml", "application/x-www-form-urlencoded"):
+        yield f"type {kind}", "/import", kind, GOOD, 415, "unsupported_media_type"
+    yield "charset", "/import", f"{JSON}; charset=latin-1", GOOD, 415, "unsupported_charset"
+    yield (
+        "charset of CSV",
+        BY_ADDRESS,
+        f"{CSV}; charset=utf-16",
+        b"name\n",
+        415,
+        "unsupported_charset",
+    )
+    yield "CSV without a source", "/import", CSV, b"name\n", 422, "source_missing"
+    yield "CSV with an empty source", "/import?source=", CSV, b"name\n", 422, "source_invalid"
+    yield (
+        "CSV with a long source",
+        "/import?source=" + "x" * 201,
+        CSV,
+        b"name\n",
+        422,
+        "source_invalid",
+    )
+    yield "CSV with a NUL", "/import?source=a%00", CSV, b"name\n", 422, "source_invalid"
+    yield "wrong path", "/imports", JSON, GOOD, 404, "not_found"
+    yield "path with a slash", "/import/", JSON, GOOD, 404, "not_found"
+
+
+def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:contacts-importer:problem:{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body", "status", "code"),
+    [pytest.param(*rest, id=name) for name, *rest in table()],
+)
+def test_what_is_refused_and_how(
+    client, traces: Traces, proxy: Proxy, path, content_type, body, status, code
+):
+    proxy.reset()
+    with traces.unchanged(proxy):
+        headers = {"Content-Type": content_type} if content_type else {}
+        is_problem(client.post(path, content=body, headers=headers), status, code)
+        assert (len(proxy.uploads) == 1) == (len(body) > 6 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("body", "offset", "record"),
+    [
+        (DATA + b"[1,2,x]}              ", 26, 3),
+        (DATA + b"[1],x}", 25, None),
+        (DATA + b'[1,"\xff"]}', 25, 2),
+    ],
+)
+def test_where_the_error_is(client, body, offset, record):
+    answer = client.post("/import", content=body, headers={"Content-Type": JSON})
+    assert (answer.json().get("offset"), answer.json().get("record")) == (offset, record)
+
+
+def test_a_body_over_the_limit_of_which_the_length_is_not_told(client, traces, proxy):
+    """The service of these tests takes 64 MiB."""
+    piece = b'{"name":"' + b"x" * 65_000 + b'"},'
+    pieces = (DATA + b"[" if at == 0 else piece for at in range(1100))
+    proxy.reset()
+    with traces.unchanged(proxy):
+        answer = client.post("/import", content=pieces, headers={"Content-Type": JSON})
+        is_problem(answer, 413, "body_too_large")
+        assert len(proxy.uploads) == 1
+
+
+def test_a_compressed_body_is_refused(client):
+    headers = {"Content-Type": JSON, "Content-Encoding": "gzip"}
+    is_problem(client.post("/import", content=GOOD, headers=headers), 415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/import", "POST"),
+        ("PUT", "/import", "POST"),
+        ("DELETE", "/import/import-1", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_refused(client, method, path, allowed):
+    answer = client.request(method, path)
+    is_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["Allow"] == allowed

@@ -1,0 +1,179 @@
+"""Bodies that are hard to split: generated JSON and CSV, whole and broken."""
+
+import csv
+import json
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from hypothesis import strategies as st
+
+NASTY = 'ab"\\[]{},:/ \n\t\r\x0b\x0c\x00\x7f\x85é€😀\ufeff\u2028'
+"""Characters that could be taken for structure, or that need several bytes."""
+BOM = b"\xef\xbb\xbf"
+SEPARATORS = [(",", ":"), (", ", ": "), (" ,\r\n", "\t: "), ("\n\n,", ":")]
+
+texts = st.text(NASTY, max_size=12) | st.text(max_size=6)
+halves = st.text(st.sampled_from("\ud800\udc00\ud83d\ude00a\\"), max_size=4)
+"""Halves of surrogate pairs, which JSON can only write as escapes."""
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts
+)
+
+
+def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+        max_leaves=8,
+    )
+
+
+values = nested(scalars)
+contacts = st.fixed_dictionaries({"name": texts, "email": texts}, optional={"more": values})
+records = st.lists(nested(scalars | halves) | contacts, max_size=12)
+
+
+@st.composite
+def json_text(draw: st.DrawFn, value: Any) -> bytes:
+    """One of the many ways to write a value."""
+    written = json.dumps(
+        value,
+        ensure_ascii=draw(st.booleans()),
+        indent=draw(st.sampled_from([None, None, 0, 1])),
+        separators=draw(st.sampled_from(SEPARATORS)),
+    )
+    try:
+        return written.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
+@dataclass(frozen=True)
+class Body:
+    """A JSON body and what is in it."""
+
+    raw: bytes
+    array: bytes
+    array_at: int
+    records: list[Any]
+    source: str
+
+
+sources = st.text(NASTY + "xyz", min_size=1, max_size=8).filter(
+    lambda text: text.isprintable() and bool(text.strip())
+)
+gaps = st.text(" \t\r\n", max_size=3).map(str.encode)
+keys = texts.filter(lambda key: key not in {"source", "data"})
+written_source_key = st.sampled_from([b'"source"', rb'"s\u006furce"'])
+written_data_key = st.sampled_from([b'"data"', rb'"\u0064ata"'])
+
+
+@st.composite
+def bodies(draw: st.DrawFn, *, records: st.SearchStrategy[list[Any]] = records) -> Body:
+    """A valid body: members in any order, unknown ones among them, any space, maybe a BOM."""
+    inside, source = draw(records), draw(sources)
+    array = draw(json_text(inside))
+    members = [
+        (draw(written_source_key), draw(json_text(source))),
+        (draw(written_data_key), array),
+        *[
+            (draw(json_text(key)), draw(json_text(draw(values))))
+            for key in draw(st.lists(keys, max_size=3))
+        ],
+    ]
+    between = [draw(gaps) for _ in range(4)]
+    around = draw(gaps)
+    raw, array_at = draw(st.sampled_from([b"", BOM])) + around + b"{", 0
+    for number, (key, value) in enumerate(draw(st.permutations(members))):
+        raw += (b"," if number else b"") + between[0] + key + between[1] + b":" + between[2]
+        array_at = len(raw) if value is array else array_at
+        raw += value + between[3]
+    return Body(raw + b"}" + around, array, array_at, json.loads(array), source)
+
+
+broken_bytes = st.sampled_from(
+    [bytes([byte]) for byte in b'[]{},:"\\0x1-.eE+ntfu \n\x00\x0c\xff\xc3\xed\xa0\x80\xf0\x9f']
+    + [b"NaN", b"-Infinity", b'"data"', b"\\ud800", b"\\u12", b"1e99", b"0001", b"\xef\xbb\xbf"]
+    + [b'"source":', b"null", b'""', b"[[[", b"]]]", "é".encode()]
+)
+
+
+@st.composite
+def mutations(draw: st.DrawFn, raw: bytes) -> bytes:
+    """The body after a few accidents: bytes lost, doubled, put in, or cut off."""
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(raw)))
+        end = min(len(raw), start + draw(st.integers(0, 3)))
+        raw = raw[:start] + draw(broken_bytes | st.just(b"")) + raw[end:]
+    return raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 9)) == 0 else raw
+
+
+class ConstantError(ValueError):
+    """NaN and Infinity."""
+
+
+def _refuse(_: str) -> None:
+    raise ConstantError
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a strict reader makes of a body."""
+
+    value: Any
+    keys: list[str]
+    """Of the outermost object, as often as they are there."""
+
+
+def read_strictly(raw: bytes) -> Read | None:
+    """The body as RFC 8259 has it, read by the standard library; None if it is no JSON."""
+    pairs: list[list[tuple[str, Any]]] = []
+
+    def keep(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        pairs.append(members)
+        return dict(members)
+
+    try:
+        value = json.loads(
+            raw.decode().removeprefix("\ufeff"),
+            parse_constant=_refuse,
+            parse_int=str,
+            parse_float=float,
+            object_pairs_hook=keep,
+        )
+    except ValueError:
+        return None
+    return Read(value, [key for key, _ in pairs[-1]] if isinstance(value, dict) else [])
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    """The rows that are not blank."""
+    return [row for row in csv.reader(StringIO(text, newline="")) if row]
+
+
+def quote_is_open(text: str) -> bool:
+    """Whether a row put behind the text would fall into a quoted field."""
+    return csv_rows(f"{text}\r\nnext,row")[-1:] != [["next", "row"]]
+
+
+fields = st.text('ab",\n\r é😀;\t\x00\x0c\x85\u2028', max_size=8)
+
+
+@st.composite
+def csv_texts(draw: st.DrawFn) -> str:
+    """A header that can be used, then rows as a spreadsheet writes them, or careless ones."""
+    out = StringIO(newline="")
+    writer = csv.writer(
+        out,
+        lineterminator=draw(st.sampled_from(["\n", "\r\n"])),
+        quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
+    )
+    writer.writerow(["Name", "E-Mail", draw(fields)])
+    writer.writerows(draw(st.lists(st.lists(fields, min_size=1, max_size=4), max_size=12)))
+    careless = draw(st.text('ab",\n\r é', max_size=30))
+    return draw(st.sampled_from(["", "\n", "\r\n\n"])) + out.getvalue() + careless

@@ -1,0 +1,78 @@
+"""The service as a process of its own, and its log."""
+
+import contextlib
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+Line = dict[str, Any]
+
+
+@dataclass
+class Service:
+    """A service that listens; ``process`` is the test's to stop."""
+
+    process: "subprocess.Popen[str]"
+    lines: "queue.Queue[Line]"
+    url: str = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def await_line(self, wanted: Callable[[Line], bool], seconds: float = 30) -> Line:
+        """The next line of the log that is wanted; those before it are gone."""
+        while not wanted(line := self.lines.get(timeout=seconds)):
+            assert line, "the service ended"
+        return line
+
+    def forget_lines(self) -> None:
+        while not self.lines.empty():
+            self.lines.get_nowait()
+
+    def peak_bytes(self) -> int:
+        """The most memory that it has ever had in use."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(kib) * 1024
+
+
+@contextlib.contextmanager
+def running_service(env: Mapping[str, str], **settings: str) -> Iterator[Service]:
+    """``python -m service`` on a free port, until the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service"],
+        cwd=PROJECT,
+        env={**env, "PORT": "0", "HOST": "127.0.0.1", "LOG_FORMAT": "json", **settings},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    service = Service(process, queue.Queue())
+    reader = threading.Thread(target=_read, args=[service])
+    reader.start()
+    try:
+        service.url = service.await_line(lambda line: line["event"] == "listening")["url"]
+        yield service
+    finally:
+        process.terminate()
+        process.wait(60)
+        reader.join()
+
+
+def _read(service: Service) -> None:
+    assert service.process.stderr
+    with service.process.stderr as lines:
+        for line in lines:
+            try:
+                service.lines.put(json.loads(line))
+            except ValueError:
+                service.lines.put({"event": line})
+    service.lines.put({})

@@ -1,0 +1,118 @@
+"""Runs a splitter over a body that arrives in pieces of any size."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hypothesis import strategies as st
+
+from config.errors import MalformedInput
+from config.model import Part
+from service.splitting.parts import Split
+from service.splitting.splitter import Splitter
+
+BIG = 1 << 20
+"""Bytes: a bound that no small test body reaches."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A body that was taken: the object's bytes and what the ledger would be told."""
+
+    stored: bytes
+    split: Split
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A body that was refused: what the client would be told, save for the words."""
+
+    code: str
+    offset: int | None
+    record: int | None
+
+
+def pieces_of(body: bytes, size: int) -> list[bytes]:
+    return [body[start : start + size] for start in range(0, len(body), size)]
+
+
+def pieces_at(body: bytes, cuts: Iterable[int]) -> list[bytes]:
+    edges = [0, *sorted(cut for cut in cuts if cut <= len(body)), len(body)]
+    return [body[start:end] for start, end in pairwise(edges)]
+
+
+def run(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome | Refusal:
+    stored = bytearray()
+    try:
+        for piece in pieces:
+            stored += b"".join(splitter.feed(piece))
+        stored += b"".join(splitter.close())
+    except MalformedInput as error:
+        return Refusal(error.code, error.offset, error.record)
+    return Outcome(bytes(stored), splitter.split(), getattr(splitter, "source", None))
+
+
+def taken(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome:
+    outcome = run(splitter, pieces)
+    assert isinstance(outcome, Outcome), outcome
+    return outcome
+
+
+def refused(splitter: Splitter, pieces: Iterable[bytes]) -> Refusal:
+    outcome = run(splitter, pieces)
+    assert isinstance(outcome, Refusal), outcome
+    return outcome
+
+
+def chunkings(body: bytes) -> list[list[bytes]]:
+    """Cut everywhere, nowhere, and at sizes that fall out of step with any structure."""
+    return [pieces_of(body, size) for size in (1, 2, 3, 5, 7, 31, max(1, len(body)))]
+
+
+def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
+    """Any chunking of the body."""
+    at_places = st.lists(st.integers(0, len(body)), max_size=8).map(
+        lambda places: pieces_at(body, places)
+    )
+    return st.integers(1, 9).map(lambda size: pieces_of(body, size)) | at_places
+
+
+def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | Refusal:
+    """What becomes of the body; asserts that it does not matter how it arrives."""
+    outcomes = [run(make(), pieces) for pieces in chunkings(body)]
+    assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
+    return outcomes[0]
+
+
+def parts_hold(split: Split, part_bytes: int) -> None:
+    """Assert what is true of the parts of every import."""
+    parts = split.parts
+    assert [part.part for part in parts] == list(range(1, len(parts) + 1))
+    assert all(part.byte_end - part.byte_start >= part_bytes for part in parts[:-1])
+    assert sum(part.records for part in parts) == split.records
+    assert [part.first_record for part in parts] == _first_records(parts)
+    edges = [edge for part in parts for edge in (part.byte_start, part.byte_end)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= split.bytes for edge in edges)
+
+
+def _first_records(parts: list[Part]) -> list[int]:
+    before, firsts = 0, []
+    for part in parts:
+        firsts.append(before + 1)
+        before += part.records
+    return firsts
+
+
+def greedy_parts(spans: list[tuple[int, int]], part_bytes: int) -> list[Part]:
+    """The parts as the words of the design have them, found in the plainest way."""
+    parts: list[Part] = []
+    open_from: tuple[int, int] | None = None  # byte, record
+    for number, (start, end) in enumerate(spans, 1):
+        open_from = open_from or (start, number)
+        if end - open_from[0] >= part_bytes or number == len(spans):
+            first = open_from[1]
+            parts.append(Part(len(parts) + 1, open_from[0], end, first, number - first + 1))
+            open_from = None
+    return parts

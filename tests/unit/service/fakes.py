@@ -1,0 +1,152 @@
+"""Stand-ins for what the service talks to, at the boundary of our own classes."""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from config.errors import Permanent, Transient
+from service.ledger import NewImport
+from service.storage import Conflict, Progress
+
+Fault = Callable[[], Awaitable[None]]
+
+
+def away(part: str = "storage") -> Transient:
+    """An error that may be tried again at once, so that tests need not wait."""
+    return Transient(part, "is away", code="unreachable", retry_after=0)
+
+
+def conflict() -> Conflict:
+    return Conflict("storage", "The resource already exists", retry_after=0)
+
+
+def refused(part: str = "storage") -> Permanent:
+    return Permanent(part, "may not", code="AccessDenied", status=403)
+
+
+class FakeStorage:
+    """Storage in memory, which does each request as the real one would, or fails as scripted.
+
+    ``faults[method]`` is a queue of what the next calls do: None is no fault; an exception comes
+    instead of the work; ``Lost`` comes after it; ``Cut(n)`` after n bytes of it.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.uploads: dict[str, bytearray] = {}
+        self.lengths: dict[str, int] = {}
+        self.names: dict[str, str] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.faults: dict[str, deque[Any]] = {}
+        self.always: dict[str, Exception] = {}
+        self.before_append: Fault | None = None
+        self.delivered = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.objects and not self.uploads
+
+    def count(self, method: str) -> int:
+        return Counter(call[0] for call in self.calls)[method]
+
+    async def put(self, name: str, content: bytes, content_type: str) -> None:
+        fault = self._fault("put", name, len(content), content_type)
+        if name in self.objects:
+            raise conflict()
+        self.objects[name] = content
+        self._after(fault)
+
+    async def remove(self, name: str) -> None:
+        fault = self._fault("remove", name)
+        self.objects.pop(name, None)
+        self._after(fault)
+
+    async def create_upload(self, name: str, content_type: str) -> str:
+        fault = self._fault("create_upload", name, content_type)
+        path = f"upload-{len(self.names)}"
+        self.uploads[path], self.names[path] = bytearray(), name
+        self._after(fault)
+        return path
+
+    async def append(
+        self, upload: str, offset: int, content: memoryview, *, length: int | None
+    ) -> None:
+        if self.before_append:
+            await self.before_append()
+        fault = self._fault("append", offset, len(content), length)
+        if upload not in self.uploads or offset != len(self.uploads[upload]):
+            raise conflict()
+        taken = content[: fault.bytes] if isinstance(fault, Cut) else content
+        self.uploads[upload] += taken
+        self.delivered += len(taken)
+        if length is not None and not isinstance(fault, LengthLost):
+            self.lengths[upload] = length
+        if len(self.uploads[upload]) == self.lengths.get(upload):
+            self.objects[self.names[upload]] = bytes(self.uploads.pop(upload))
+        self._after(fault)
+
+    async def progress(self, upload: str) -> Progress:
+        fault = self._fault("progress")
+        if isinstance(fault, Progress):
+            return fault
+        if upload not in self.uploads:
+            return Progress(len(self.objects[self.names[upload]]), length_known=True)
+        return Progress(len(self.uploads[upload]), upload in self.lengths)
+
+    async def cancel_upload(self, upload: str) -> None:
+        fault = self._fault("cancel_upload")
+        if self.names[upload] in self.objects:
+            raise conflict()
+        self.uploads.pop(upload, None)
+        self._after(fault)
+
+    def _fault(self, method: str, *arguments: Any) -> Any:
+        self.calls.append((method, *arguments))
+        script = self.faults.get(method)
+        fault = script.popleft() if script else self.always.get(method)
+        if isinstance(fault, Exception) and not isinstance(fault, Lost | Cut):
+            raise fault
+        return fault
+
+    def _after(self, fault: Any) -> None:
+        if isinstance(fault, Lost | Cut):
+            raise away()
+
+
+class Lost(Exception):  # noqa: N818
+    """The work was done, but its answer never came."""
+
+
+class LengthLost(Lost):
+    """All bytes were taken, but not that these are all."""
+
+
+class Cut(Exception):  # noqa: N818
+    """The connection broke after some bytes."""
+
+    def __init__(self, taken: int) -> None:
+        self.bytes = taken
+
+
+class FakeLedger:
+    """A ledger that notes what it is told, or fails as it is told."""
+
+    def __init__(self, *, error: Exception | None = None, records_first: bool = False) -> None:
+        self.imports: dict[UUID, NewImport] = {}
+        self.discarded: list[UUID] = []
+        self.discard_error: Exception | None = None
+        self._error = error
+        self._records_first = records_first
+
+    async def create_import(self, new: NewImport) -> None:
+        if self._error is None or self._records_first:
+            self.imports[new.id] = new
+        if self._error is not None:
+            raise self._error
+
+    async def discard_import(self, import_id: UUID, seconds: float) -> None:
+        self.discarded.append(import_id)
+        if self.discard_error is not None:
+            raise self.discard_error
+        self.imports.pop(import_id, None)

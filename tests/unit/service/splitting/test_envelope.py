@@ -1,0 +1,323 @@
+"""The JSON body, split: the array's bytes and nothing else, whatever is around it."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from config.formats.json_runs import JsonRuns
+from config.model import Part
+from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
+from tests.support import bodies, splits
+from tests.support.splits import BIG, Outcome, Refusal, refused, run, same_for_all, taken
+
+SEMANTIC = {"data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"}
+
+
+def small() -> EnvelopeSplitter:
+    return EnvelopeSplitter(50, 1000)
+
+
+def spans_of(array: bytes, records: list[object]) -> list[tuple[int, int]]:
+    """Where each record stands in the array, found with the standard library's decoder."""
+    text, at, spans = array.decode("latin-1"), 1, []
+    decoder = json.JSONDecoder()
+    for _ in records:
+        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
+        _, end = decoder.raw_decode(text, at)
+        spans.append((at, end))
+        at = end
+    return spans
+
+
+def as_workers_read(stored: bytes, part: Part, size: int) -> list[object]:
+    """The records of a part, found with the code that the workers use."""
+    runs = JsonRuns(
+        msgspec.json.Decoder(list[msgspec.Raw]).decode,
+        msgspec.Raw,
+        max_record_bytes=BIG,
+        offset=part.byte_start,
+    )
+    content = stored[part.byte_start : part.byte_end]
+    found = [run for piece in splits.pieces_of(content, size) for run in runs.feed(piece)]
+    found += runs.close()
+    assert b"".join(run.raw for run in found) == content
+    return [json.loads(bytes(raw)) for run in found for raw in run.records]
+
+
+@given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
+def test_any_body_in_any_pieces(data, body, part_bytes):
+    pieces = data.draw(splits.cuts(body.raw))
+    outcome = taken(EnvelopeSplitter(part_bytes, BIG), pieces)
+    split = outcome.split
+    assert outcome.stored == body.array
+    assert outcome.source == body.source
+    assert split.bytes == len(body.array)
+    assert split.records == len(body.records)
+    assert split.layout is None
+    assert split.parts == splits.greedy_parts(spans_of(body.array, body.records), part_bytes)
+    splits.parts_hold(split, part_bytes)
+
+
+@given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
+def test_parsing_the_parts_is_parsing_the_whole(data, body, part_bytes):
+    outcome = taken(EnvelopeSplitter(part_bytes, BIG), [body.raw])
+    size = data.draw(st.integers(1, 40))
+    parts = outcome.split.parts
+    parsed = [
+        json.loads(b"[" + outcome.stored[part.byte_start : part.byte_end] + b"]") for part in parts
+    ]
+    assert [record for part in parsed for record in part] == body.records
+    assert [as_workers_read(outcome.stored, part, size) for part in parts] == parsed
+
+
+@given(data=st.data(), body=bodies.bodies(), max_record=st.integers(1, 60))
+def test_a_record_over_the_bound_is_found_in_any_pieces(data, body, max_record):
+    outcome = run(EnvelopeSplitter(20, max_record), data.draw(splits.cuts(body.raw)))
+    spans = spans_of(body.array, body.records)
+    too_large = [
+        Refusal("record_too_large", body.array_at + start, number)
+        for number, (start, end) in enumerate(spans, 1)
+        if end - start > max_record
+    ]
+    if too_large:
+        assert outcome == too_large[0]
+    else:
+        assert isinstance(outcome, Outcome)
+
+
+@given(data=st.data(), body=bodies.bodies())
+def test_accepts_what_a_strict_reader_accepts_and_nothing_else(data, body):
+    raw = data.draw(bodies.mutations(body.raw))
+    assume(not raw.startswith((b"\xff\xfe", b"\xfe\xff")))
+    outcome = run(small(), [raw])
+    # Half a surrogate pair beside the records is JSON, but too much for yajl.
+    assume(b"\\ud" not in raw or outcome != Refusal("malformed_json", None, None))
+    assert_like_a_strict_reader(raw, outcome)
+
+
+def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | Refusal) -> None:
+    read = bodies.read_strictly(raw)
+    if isinstance(outcome, Outcome):
+        assert read is not None
+        assert json.loads(outcome.stored, parse_int=str) == read.value["data"]
+        assert outcome.source == read.value["source"]
+        assert outcome.split.records == len(read.value["data"])
+    elif outcome.code in SEMANTIC:
+        assert read is None or is_meant_wrong(read)
+    else:
+        assert read is None, outcome
+
+
+def is_meant_wrong(read: bodies.Read) -> bool:
+    """Whether the body is JSON, but not what it should be."""
+    value = read.value
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        return True
+    source = value.get("source")
+    if read.keys.count("data") > 1 or read.keys.count("source") > 1:
+        return True
+    return not isinstance(source, str) or not source.strip() or not source.isprintable()
+
+
+@given(data=st.data(), body=bodies.bodies(), max_record=st.sampled_from([20, 100, BIG]))
+def test_a_broken_body_is_refused_alike_in_any_pieces(data, body, max_record):
+    raw = data.draw(bodies.mutations(body.raw))
+    whole = run(EnvelopeSplitter(30, max_record), [raw])
+    assert run(EnvelopeSplitter(30, max_record), data.draw(splits.cuts(raw))) == whole
+    assert run(EnvelopeSplitter(30, max_record), splits.pieces_of(raw, 1)) == whole
+
+
+REFUSED = {
+    b"": Refusal("malformed_json", None, None),
+    b" ": Refusal("malformed_json", None, None),
+    b"5": Refusal("data_missing", None, None),
+    b'"x"': Refusal("data_missing", None, None),
+    b"[1]": Refusal("data_missing", None, None),
+    b"null": Refusal("data_missing", None, None),
+    b"{}": Refusal("data_missing", None, None),
+    b'{"source":"s"}': Refusal("data_missing", None, None),
+    b'{"data":[]}': Refusal("source_missing", None, None),
+    b'{"source":"s","data":{}}': Refusal("data_not_array", None, None),
+    b'{"source":"s","data":null}': Refusal("data_not_array", None, None),
+    b'{"source":"s","data":"[]"}': Refusal("data_not_array", None, None),
+    b'{"source":5,"data":[]}': Refusal("source_invalid", None, None),
+    b'{"source":null,"data":[]}': Refusal("source_invalid", None, None),
+    b'{"source":["s"],"data":[]}': Refusal("source_invalid", None, None),
+    b'{"source":{"s":1},"data":[]}': Refusal("source_invalid", None, None),
+    b'{"source":" ","data":[]}': Refusal("source_invalid", None, None),
+    b'{"data":[],"source":"\\ud800"}': Refusal("source_invalid", None, None),
+    b'{"source":"a\\u0000b","data":[]}': Refusal("source_invalid", None, None),
+    b'{"source":"s","data":[1],"data":[]}': Refusal("duplicate_key", None, None),
+    b'{"source":"s","data":[1],"d\\u0061ta":[]}': Refusal("duplicate_key", None, None),
+    b'{"source":"s","source":"s","data":[]}': Refusal("duplicate_key", None, None),
+    b'{"source":"s","data":[1,]}': Refusal("malformed_json", 24, 2),
+    b'{"source":"s","data":[,1]}': Refusal("malformed_json", 22, 1),
+    b'{"source":"s","data":[1 2]}': Refusal("malformed_json", 24, 1),
+    b'{"source":"s","data":[1,2': Refusal("malformed_json", None, 2),
+    b'{"source":"s","data":[{"a":"x': Refusal("malformed_json", 27, 1),
+    b'{"source":"s","data":[]': Refusal("malformed_json", None, None),
+    b'{"source":"s","data":[]} x': Refusal("malformed_json", 25, None),
+    b'{"source":"s","data":[]}{}': Refusal("malformed_json", 24, None),
+    b'{"source":"s" "data":[]}': Refusal("malformed_json", 14, None),
+    b'{"source":"s",\x0c"data":[]}': Refusal("malformed_json", 14, None),
+    b'{"source":"s",\x00"data":[]}': Refusal("malformed_json", 14, None),
+    b'{"source":"s","data":[\x0c1]}': Refusal("malformed_json", 22, 1),
+    b'{"source":"s","data":["\x00"]}': Refusal("malformed_json", 23, 1),
+    b'{"source":"s","data":[{"a":NaN}]} ': Refusal("malformed_json", 27, 1),
+    b'{"source":"s","data":[{"NaN":-Infinity}]} ': Refusal("malformed_json", 29, 1),
+    b'{"source":"s","x":["NaN",NaN],"data":[]}': Refusal("malformed_json", 25, None),
+    b'{"source":"s","data":[{"a":"\\x"}]}': Refusal("malformed_json", 28, 1),
+    b'{"source":"s","data":[{"a":01}, {"b":2}]}': Refusal("malformed_json", 28, 1),
+    b'{"source":"s","data":["\xff"]}': Refusal("invalid_utf8", 23, 1),
+    b'{"source":"s","data":[1,"\xed\xa0\x80"]}': Refusal("invalid_utf8", 25, 2),
+    b'{"source":"s\xff","data":[]}': Refusal("invalid_utf8", 12, None),
+    b'{"source":"s","data":[1]}\xc3': Refusal("invalid_utf8", 25, None),
+    b'{\xc3("source":"s"': Refusal("invalid_utf8", 1, None),
+    b'{"source":"s","data":[{"a":1}]zz\xff': Refusal("malformed_json", 30, None),
+    b'{"data":[],"source":"s","n":' + b"9" * 4301 + b"}": Refusal("number_too_long", 28, None),
+    b'{"data":[],"source":"s","x":"\\udc00"}': Refusal(
+        "malformed_json", None, None
+    ),  # yajl's limit
+    b'{"data":[],"source":"s","n":1e' + b"9" * 30 + b"}": Refusal("number_too_long", None, None),
+}
+
+
+@pytest.mark.parametrize(("body", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
+def test_what_is_refused_and_how(body, refusal):
+    assert same_for_all(small, body) == refusal
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be"])
+def test_other_encodings_are_refused(encoding):
+    body = '{"source": "s", "data": [{"name": "é"}]}'.encode(encoding)
+    refusal = same_for_all(small, body)
+    assert isinstance(refusal, Refusal)
+    marked = encoding in {"utf-16", "utf-32"}
+    assert refusal.code == ("wrong_encoding" if marked else "malformed_json")
+
+
+@pytest.mark.parametrize("bom", [b"", bodies.BOM])
+def test_offsets_count_from_the_body_s_first_byte(bom):
+    body = bom + b'{"data":[{"a":1}],"source":"s","x":tru}'
+    assert same_for_all(small, body) == Refusal("malformed_json", len(bom) + 35, None)
+
+
+def test_a_record_too_large_is_refused_with_its_place():
+    body = b'{"source":"s","data":[{"a":1},{"b":"' + b"x" * 1000 + b'"}]}'
+    assert same_for_all(small, body) == Refusal("record_too_large", 30, 2)
+
+
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+def test_the_bound_of_a_record_and_its_neighbours(size):
+    record = b'{"b":"' + b"x" * (size - 8) + b'"}'
+    outcome = same_for_all(small, b'{"source":"s","data":[' + record + b"]}")
+    assert isinstance(outcome, Outcome if size <= 1000 else Refusal)
+
+
+@pytest.mark.parametrize("record", [b'"' + b"x" * 2000, b"1" * 2000, b"[" + b"1," * 1000])
+def test_a_record_without_end_is_refused_before_the_end_comes(record):
+    pieces = splits.pieces_of(b'{"source":"s","data":[' + record, 1)
+    stored = iter(pieces)
+    assert refused(small(), stored) == Refusal("record_too_large", 22, 1)
+    assert len(list(stored)) > 900
+
+
+def test_a_hundred_thousand_levels_are_refused():
+    for inside in (b"[" * 100_000, b'{"a":' * 100_000):
+        bodies_ = [b'{"source":"s","data":[' + inside, b'{"source":"s","x":' + inside]
+        codes = [refused(EnvelopeSplitter(BIG, BIG), splits.pieces_of(b, 65536)) for b in bodies_]
+        assert [refusal.code for refusal in codes] == ["nested_too_deeply"] * 2
+        assert codes[0].record == 1
+
+
+@pytest.mark.parametrize("place", [b'{"x":%b,"source":"s","data":[]}', b'{"data":[],"x":%b}'])
+def test_deep_nesting_beside_the_data_is_refused_whatever_follows(place):
+    deep = b"[" * 2000 + b"]" * 2000
+    assert same_for_all(small, place % deep) == Refusal("nested_too_deeply", None, None)
+    objects = b'{"a":' * 2000
+    assert same_for_all(small, place % objects) == Refusal("nested_too_deeply", None, None)
+
+
+def test_many_brackets_beside_the_data_are_no_nesting():
+    body = b'{"x":[' + b"[]," * 50_000 + b'1],"source":"s","data":[1]}'
+    assert taken(small(), splits.pieces_of(body, 65536)).stored == b"[1]"
+
+
+@pytest.mark.parametrize("number", [b"7" * 1_000_000, b"-0." + b"3" * 1_000_000, b"1e" + b"9" * 99])
+def test_numbers_of_a_million_digits_in_records_pass(number):
+    body = b'{"source":"s","data":[' + number + b',{"a":' + number + b"}]}"
+    outcome = taken(EnvelopeSplitter(BIG, 2 * BIG), splits.pieces_of(body, 65536))
+    assert outcome.stored == body[21:-1]
+    assert outcome.split.records == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 4096, 4300, 4301, 10_000])
+@pytest.mark.parametrize("shape", [b"%b", b"-%b", b"[%b]", b'{"a":%b}', b"1.%b", b"1e%b", b"[0,%b"])
+def test_no_chunking_gets_a_long_number_past_the_guard(size, shape):
+    """yajl would end the process here, so that this test would not fail but vanish."""
+    lead = b'{"data":[1],"x":'
+    body = lead + shape % (b"1" * 9000) + b',"source":"s"}'
+    refusal = refused(small(), splits.pieces_of(body, size))
+    assert refusal == Refusal("number_too_long", body.index(b"1" * 9000), None)
+
+
+@pytest.mark.parametrize("digits", [4299, 4300])
+@pytest.mark.parametrize("size", [1, 4096, 4300, 10_000])
+def test_numbers_up_to_the_guard_pass(digits, size):
+    number = b"9" * digits
+    body = b'{"x":[' + number + b"," + number + b'],"data":[],"y":-' + number + b',"source":"s"}'
+    assert taken(small(), splits.pieces_of(body, size)).stored == b"[]"
+
+
+def test_digits_on_both_sides_of_the_records_are_no_number():
+    body = b'{"a":' + b"1" * 4300 + b',"data":[' + b"2" * 900 + b'],"b":' + b"3" * 4300 + b"}"
+    assert same_for_all(small, body) == Refusal("source_missing", None, None)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize("filler", [b" ", b"x"])
+def test_the_envelope_is_bounded(extra, order, filler):
+    """One MiB beside the records, whatever it consists of."""
+    fixed = b'{"":"","source":"s","data":[]}'
+    room = filler * (MAX_ENVELOPE_BYTES - len(fixed) + extra)
+    more = b'"":""' + room if filler == b" " else b'"":"' + room + b'"'
+    members = [more, b'"source":"s","data":[1,2,3]']
+    body = b"{" + b",".join(members if order == "before" else members[::-1]) + b"}"
+    outcome = run(small(), splits.pieces_of(body, 65536))
+    if extra:
+        assert outcome == Refusal("envelope_too_large", None, None)
+    else:
+        assert isinstance(outcome, Outcome)
+
+
+@pytest.mark.parametrize("around", [(b"", b""), (b"1", b""), (b"1,", b"2"), (b'{"a":1}', b"")])
+def test_space_between_records_is_passed_on_and_not_kept(around):
+    """There may be gigabytes of it: it is legal, and must not fill the memory."""
+    before, after = around
+    splitter = small()
+    list(splitter.feed(b'{"source":"s","data":[' + before))
+    gap = b" \n\t\r" * 16384
+    passed = [b"".join(splitter.feed(gap)) for _ in range(50)]
+    assert passed[1:] == [gap] * 49
+    rest = b"".join([*splitter.feed(after + b"]}"), *splitter.close()])
+    assert rest == after + b"]"
+    assert splitter.split().bytes == 2 + len(before + after) + 50 * len(gap)
+
+
+def test_records_are_passed_on_as_they_come():
+    """Nothing is held back but the record that has not ended yet."""
+    splitter = EnvelopeSplitter(BIG, BIG)
+    stored = b"".join(splitter.feed(b'{"data":[{"a":1},{"b":2},{"c":'))
+    assert stored == b'[{"a":1},{"b":2},'
+
+
+def test_records_that_are_no_objects_pass():
+    body = b'{"source":"s","data":[null,1.5,"x]",[1,[2]],true,-0,1E+2,{},"\\ud800"]}'
+    outcome = same_for_all(small, body)
+    assert isinstance(outcome, Outcome)
+    assert outcome.stored == body[21:-1]
+    assert outcome.split.records == 9

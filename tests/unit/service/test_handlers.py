@@ -1,0 +1,138 @@
+"""What handlers answer by themselves; all else is told by the contract tests."""
+
+import asyncio
+import json
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
+from aiohttp.http_writer import StreamWriter
+from aiohttp.test_utils import make_mocked_request
+
+from config.errors import Permanent, Transient
+from service.bodies import Limits
+from service.handlers import Handlers
+from service.intake import Intake
+from service.ledger import Ledger
+from service.metrics import ServiceMetrics
+from service.problems import Problem
+from service.storage import Storage
+
+JOB = "import-01890000-0000-7000-8000-000000000000"
+FOUND = {
+    "id": JOB[7:],
+    "source": "s",
+    "format": "csv",
+    "state": "failed",
+    "created_at": "2026-01-01T00:00:00+00:00",
+    "started_at": "2026-01-01T00:00:01+00:00",
+    "finished_at": "2026-01-01T00:00:02+00:00",
+    "bytes": 9,
+    "records": 3,
+    "imported": 1,
+    "rejected": 1,
+    "parts_total": 2,
+    "parts_done": 1,
+    "parts_failed": 1,
+    "failure": {"code": "x", "detail": "y", "part": 2},
+}
+HEADERS = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def ledger() -> Mock:
+    return AsyncMock(spec=Ledger)
+
+
+@pytest.fixture
+def storage() -> Mock:
+    return AsyncMock(spec=Storage)
+
+
+@pytest.fixture
+def intake() -> Mock:
+    return AsyncMock(spec=Intake, draining=False)
+
+
+@pytest.fixture
+def handlers(intake: Mock, ledger: Mock, storage: Mock) -> Handlers:
+    limits = Limits(100, 100, 100)
+    return Handlers(
+        intake=intake, ledger=ledger, storage=storage, metrics=ServiceMetrics(), limits=limits
+    )
+
+
+async def test_nothing_new_is_taken_while_stopping(handlers, intake):
+    intake.draining = True
+    with pytest.raises(Problem) as caught:
+        await handlers.accept(make_mocked_request("POST", "/import", headers=HEADERS))
+    assert (caught.value.code, caught.value.status) == ("shutting_down", 503)
+    assert caught.value.headers["Retry-After"]
+    intake.accept.assert_not_called()
+
+
+def expecting(version: HttpVersion, **headers: str) -> tuple[web.Request, Mock]:
+    writer = AsyncMock(spec=StreamWriter)
+    sent = HEADERS | {"Expect": "100-continue"} | headers
+    return make_mocked_request("POST", "/", sent, version=version, writer=writer), writer
+
+
+@pytest.mark.parametrize(("version", "told"), [(HttpVersion10, 0), (HttpVersion11, 1)])
+async def test_only_clients_that_know_of_it_are_told_to_go_on(handlers, version, told):
+    request, writer = expecting(version)
+    assert await handlers.expect(request) is None
+    assert writer.write.await_count == told
+
+
+async def test_a_refusal_comes_instead_of_the_word_to_go_on(handlers):
+    request, writer = expecting(HttpVersion11, **{"Content-Type": "text/html"})
+    answer = await handlers.expect(request)
+    assert (answer.status, answer.content_type) == (415, "application/problem+json")
+    writer.write.assert_not_awaited()
+
+
+async def test_an_import_that_failed_is_shown_with_its_reason(handlers, ledger):
+    ledger.get_import.return_value = FOUND
+    request = make_mocked_request("GET", "/", match_info={"jobId": JOB})
+    answer = await handlers.show(request)
+    assert json.loads(answer.text) == {
+        "jobId": JOB,
+        "source": "s",
+        "format": "csv",
+        "state": "failed",
+        "createdAt": FOUND["created_at"],
+        "finishedAt": FOUND["finished_at"],
+        "bytes": 9,
+        "records": 3,
+        "imported": 1,
+        "rejected": 1,
+        "parts": {"total": 2, "done": 1, "failed": 1},
+        "failure": FOUND["failure"],
+    }
+
+
+@pytest.mark.parametrize("job", ["x", JOB[7:], JOB.upper(), JOB])
+async def test_an_unknown_import_is_not_found(handlers, ledger, job):
+    ledger.get_import.return_value = None
+    with pytest.raises(Problem) as caught:
+        await handlers.show(make_mocked_request("GET", "/", match_info={"jobId": job}))
+    assert caught.value.code == "import_not_found"
+    assert ledger.get_import.await_count == (job == JOB)
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("storage", "x"), Permanent("storage", "x"), TimeoutError()]
+)
+async def test_what_is_away_is_named(handlers, storage, error):
+    storage.check.side_effect = error
+    with pytest.raises(Problem) as caught:
+        await handlers.ready(make_mocked_request("GET", "/readyz"))
+    assert caught.value.code == "storage_unavailable"
+    assert caught.value.extra["checks"] == {"storage": "away", "database": "ok"}
+
+
+async def test_both_are_asked_at_the_same_time(handlers, storage, ledger):
+    both = asyncio.Barrier(2)
+    storage.check.side_effect = ledger.check.side_effect = both.wait
+    answer = await handlers.ready(make_mocked_request("GET", "/readyz"))
+    assert answer.status == 200

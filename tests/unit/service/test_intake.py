@@ -1,0 +1,254 @@
+"""One upload from its first byte to the queue, or to nothing at all."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+import pytest
+
+from config.errors import MalformedInput, Permanent, Transient
+from config.ids import job_id
+from service.intake import Intake
+from service.problems import Problem
+from service.splitting.envelope import EnvelopeSplitter
+from service.submission import Submission
+from service.upload import CHUNK_BYTES
+from tests.unit.service.fakes import FakeLedger, FakeStorage, Lost, away, refused
+
+SMALL = [b'{"source":"s","data":[', b'{"name":"a"},', b'{"name":"b"}]}']
+RECORD = b'{"name":"' + b"x" * 65_000 + b'"}'
+LARGE = [b'{"source":"s","data":[', *[RECORD + b","] * 200, RECORD + b"]}"]
+SIZES = pytest.mark.parametrize("pieces", [SMALL, LARGE], ids=["small", "large"])
+
+
+@pytest.fixture
+def storage() -> FakeStorage:
+    return FakeStorage()
+
+
+async def each(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
+def submission(pieces: AsyncIterator[bytes], source: str | Exception | None = None) -> Submission:
+    splitter = EnvelopeSplitter(CHUNK_BYTES, 2**20)
+
+    async def tell() -> str:
+        if isinstance(source, Exception):
+            raise source
+        return source or splitter.source
+
+    return Submission(pieces, splitter, tell)
+
+
+def intake_of(storage: FakeStorage, ledger: FakeLedger, deadline: float = 30) -> Intake:
+    return Intake(storage, ledger, deadline=deadline)  # type: ignore[arg-type]
+
+
+@SIZES
+async def test_a_good_submission_is_stored_then_recorded(storage, pieces):
+    ledger = FakeLedger()
+    new = await intake_of(storage, ledger).accept(submission(each(pieces)))
+    content = b"".join(pieces)[21:-1]
+    assert storage.objects == {f"{job_id(new.id)}.json": content}
+    assert ledger.imports == {new.id: new}
+    assert (new.source, new.object) == ("s", f"{job_id(new.id)}.json")
+    assert new.split.bytes == len(content)
+    assert ledger.discarded == []
+
+
+async def test_each_import_has_an_id_of_its_own(storage):
+    intake = intake_of(storage, FakeLedger())
+    first, second = [await intake.accept(submission(each(SMALL))) for _ in range(2)]
+    assert first.id != second.id
+    assert set(storage.objects) == {first.object, second.object}
+
+
+async def breaking_off(pieces: list[bytes], error: BaseException) -> AsyncIterator[bytes]:
+    for piece in pieces[:-1]:
+        yield piece
+        await asyncio.sleep(0)
+    raise error
+
+
+@SIZES
+@pytest.mark.parametrize(
+    "error", [Problem("truncated_body", "x"), RuntimeError("a bug"), asyncio.CancelledError()]
+)
+async def test_a_body_that_breaks_off_leaves_nothing(storage, pieces, error):
+    ledger = FakeLedger()
+    with pytest.raises(type(error)):
+        await intake_of(storage, ledger).accept(submission(breaking_off(pieces, error)))
+    assert storage.is_empty
+    assert (storage.count("create_upload") == 1) == (pieces is LARGE)
+    assert ledger.imports == {}
+
+
+@SIZES
+async def test_a_malformed_body_leaves_nothing(storage, pieces):
+    ledger = FakeLedger()
+    with pytest.raises(MalformedInput, match=r"nothing may follow|JSON"):
+        await intake_of(storage, ledger).accept(submission(each([*pieces, b"!"])))
+    assert storage.is_empty
+    assert ledger.imports == {}
+
+
+@SIZES
+async def test_a_source_that_cannot_be_told_leaves_nothing(storage, pieces):
+    ledger = FakeLedger()
+    wrong = Problem("source_missing", "x")
+    with pytest.raises(Problem):
+        await intake_of(storage, ledger).accept(submission(each(pieces), wrong))
+    assert storage.is_empty
+    assert ledger.imports == {}
+
+
+@SIZES
+@pytest.mark.parametrize("method", ["put", "create_upload", "append"])
+@pytest.mark.parametrize("error", [away(), refused()])
+async def test_a_storage_that_fails_leaves_nothing(storage, pieces, method, error):
+    if (method == "put") == (pieces is LARGE):
+        return
+    storage.always[method] = error
+    with pytest.raises(type(error)):
+        await intake_of(storage, FakeLedger(), 0.09).accept(submission(each(pieces)))
+    assert storage.is_empty
+
+
+@SIZES
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_an_import_of_which_the_answer_is_lost_is_taken_back(storage, pieces, recorded):
+    ledger = FakeLedger(error=away("database"), records_first=recorded)
+    with pytest.raises(Transient):
+        await intake_of(storage, ledger).accept(submission(each(pieces)))
+    assert len(ledger.discarded) == 1
+    assert ledger.imports == {}
+    assert storage.is_empty
+
+
+async def test_an_import_that_is_refused_for_good_was_not_recorded(storage):
+    ledger = FakeLedger(error=refused("database"))
+    with pytest.raises(Permanent):
+        await intake_of(storage, ledger).accept(submission(each(SMALL)))
+    assert ledger.discarded == []
+    assert storage.is_empty
+
+
+async def test_undoing_that_fails_does_not_hide_why_it_was_needed(storage):
+    ledger = FakeLedger(error=away("database"))
+    ledger.discard_error = away("database")
+    storage.always["remove"] = away()
+    with pytest.raises(Transient) as caught:
+        await intake_of(storage, ledger, 0.09).accept(submission(each(SMALL)))
+    assert caught.value.part == "database"
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+async def test_cancelling_mid_way_undoes_also_when_nobody_waits_for_it(storage, impatient):
+    """As when the client goes, and then the service is stopped."""
+    more, undoing, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    cancel_upload = storage.cancel_upload
+
+    async def slowly(upload: str) -> None:
+        undoing.set()
+        await go_on.wait()
+        await cancel_upload(upload)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in LARGE[:-1]:
+            yield piece
+            await asyncio.sleep(0)
+        more.set()
+        await asyncio.Event().wait()
+
+    storage.cancel_upload = slowly
+    intake = intake_of(storage, FakeLedger())
+    request = asyncio.create_task(intake.accept(submission(pieces())))
+    await more.wait()
+    request.cancel()
+    await undoing.wait()
+    if impatient:
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+    go_on.set()
+    await intake.close()
+    assert storage.is_empty
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+
+async def test_cancelling_while_the_import_is_recorded_takes_it_back(storage):
+    recorded = asyncio.Event()
+    ledger = FakeLedger()
+    create_import = ledger.create_import
+
+    async def record_and_hang(new: object) -> None:
+        await create_import(new)
+        recorded.set()
+        await asyncio.Event().wait()
+
+    ledger.create_import = record_and_hang
+    intake = intake_of(storage, ledger)
+    request = asyncio.create_task(intake.accept(submission(each(SMALL))))
+    await recorded.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert ledger.imports == {}
+    assert storage.is_empty
+
+
+async def test_closing_waits_for_nothing_where_nothing_is_undone(storage):
+    intake = intake_of(storage, FakeLedger())
+    await intake.accept(submission(each(SMALL)))
+    await intake.close()
+    assert storage.count("remove") == 0
+
+
+async def test_lost_answers_do_not_reach_the_client(storage):
+    storage.faults["append"] = deque([away(), Lost(), away()])
+    new = await intake_of(storage, FakeLedger()).accept(submission(each(LARGE)))
+    assert storage.objects[new.object] == b"".join(LARGE)[21:-1]
+
+
+async def test_draining_waits_for_what_is_on_its_way(storage):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield SMALL[0]
+        begun.set()
+        await go_on.wait()
+        yield SMALL[2]
+
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    request = asyncio.create_task(intake.accept(submission(pieces())))
+    await begun.wait()
+    draining = asyncio.create_task(intake.drain(60))
+    await asyncio.sleep(0)
+    assert intake.draining
+    assert not draining.done()
+    go_on.set()
+    await draining
+    assert ledger.imports == {(await request).id: await request}
+
+
+async def test_draining_does_not_wait_for_ever(storage):
+    begun = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    intake = intake_of(storage, FakeLedger())
+    request = asyncio.create_task(intake.accept(submission(pieces())))
+    await begun.wait()
+    await intake.drain(0)
+    assert not request.done()
+    request.cancel()
+    await asyncio.wait([request])
+    await intake.drain(60)

@@ -1,0 +1,120 @@
+"""Calls of the database's functions, as the service makes them."""
+
+import asyncio
+from collections import deque
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from postgrest.exceptions import APIError
+
+from config.errors import Permanent, Transient
+from config.messages import import_contacts_message
+from config.model import Layout, Part
+from config.states import Format
+from service.ledger import Ledger, NewImport
+from service.splitting.parts import Split
+
+IMPORT = UUID("01890000-0000-7000-8000-000000000000")
+PARTS = [Part(1, 1, 60, 1, 2), Part(2, 61, 90, 3, 1)]
+
+
+class FakeSupabase:
+    """Answers to ``rpc(function, arguments).execute()`` with what is next in line."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._answers = deque(answers)
+
+    def rpc(self, function: str, arguments: dict[str, Any]) -> "FakeSupabase":
+        self.calls.append((function, arguments))
+        return self
+
+    async def execute(self) -> "FakeSupabase":
+        answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+        self.data = answer
+        return self
+
+
+def ledger_on(supabase: FakeSupabase, deadline: float = 30) -> Ledger:
+    return Ledger(supabase, deadline=deadline)  # type: ignore[arg-type]
+
+
+def postgrest_error(code: str) -> APIError:
+    return APIError({"code": code, "message": "m", "hint": None, "details": None})
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [(None, None), (Layout(3, None, 2), {"fields": 3, "name": None, "email": 2})],
+)
+async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
+    supabase = FakeSupabase(None)
+    split = Split(Format.CSV if layout else Format.JSON, layout, 91, 3, PARTS)
+    await ledger_on(supabase).create_import(NewImport(IMPORT, "s", "object", split))
+    [(function, arguments)] = supabase.calls
+    assert function == "create_import"
+    assert arguments["p_import"] == {
+        "id": str(IMPORT),
+        "source": "s",
+        "format": split.format,
+        "layout": told,
+        "object": "object",
+        "bytes": 91,
+        "records": 3,
+    }
+    first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
+    assert arguments["p_parts"][0] == first
+    sent = {key: value for key, value in arguments["p_message"].items() if "time" not in key}
+    again = import_contacts_message(IMPORT)
+    assert sent == {key: value for key, value in again.items() if "time" not in key}
+
+
+TRANSIENT = [
+    httpx.ConnectError("x"),
+    httpx.ReadTimeout("x"),
+    postgrest_error("57014"),
+    postgrest_error("08006"),
+    postgrest_error("PGRST001"),
+    postgrest_error("503"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+async def test_what_may_pass_is_tried_again(error):
+    supabase = FakeSupabase(error, {"id": "x"})
+    assert await ledger_on(supabase).get_import(IMPORT) == {"id": "x"}
+    assert supabase.calls == [("get_import", {"p_import": str(IMPORT)})] * 2
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+async def test_what_does_not_pass_is_told_in_the_end(error):
+    with pytest.raises(Transient) as caught:
+        await ledger_on(FakeSupabase(error), 0.05).get_import(IMPORT)
+    assert caught.value.part == "database"
+
+
+@pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])
+async def test_what_stays_is_not_tried_again(code):
+    supabase = FakeSupabase(postgrest_error(code))
+    with pytest.raises(Permanent) as caught:
+        await ledger_on(supabase).discard_import(IMPORT, 30)
+    assert (caught.value.part, len(supabase.calls)) == ("database", 1)
+
+
+async def test_a_database_that_hangs_is_given_up():
+    with pytest.raises(Transient) as caught:
+        await ledger_on(FakeSupabase(asyncio.Event()), 0.05).get_import(IMPORT)
+    assert caught.value.part == "database"
+
+
+async def test_a_check_is_asked_once():
+    supabase = FakeSupabase(httpx.ConnectError("x"))
+    with pytest.raises(Transient):
+        await ledger_on(supabase).check()
+    assert [function for function, _ in supabase.calls] == ["queue_ready"]

@@ -1,0 +1,124 @@
+"""Forms, read as they come."""
+
+import asyncio
+from collections.abc import Iterable
+from unittest.mock import Mock
+
+import pytest
+from aiohttp import streams, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+
+from config.errors import MalformedInput
+from service.bodies import Limits
+from service.multipart import multipart_submission
+from service.problems import Problem
+from service.submission import Submission
+from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
+
+LIMITS = Limits(body_bytes=100_000, record_bytes=1000, part_bytes=50)
+
+
+def request_of(raw: bytes, content_type: str, size: int) -> web.Request:
+    protocol = Mock(spec=BaseProtocol, _reading_paused=False)
+    content = streams.StreamReader(protocol, 2**16, loop=asyncio.get_running_loop())
+    for start in range(0, len(raw), size):
+        content.feed_data(raw[start : start + size])
+    content.feed_eof()
+    headers = {"Content-Type": content_type}
+    return make_mocked_request("POST", "/import", headers=headers, payload=content)
+
+
+async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, str, Submission]:
+    request = request_of(raw, content_type, size)
+    submission = await multipart_submission(request, LIMITS, lambda _: None)
+    stored = b""
+    async for piece in submission.pieces:
+        stored += b"".join(submission.splitter.feed(piece))
+    stored += b"".join(submission.splitter.close())
+    return stored, await submission.source(), submission
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+@pytest.mark.parametrize(
+    ("file", "content", "kind"),
+    [
+        (CSV_FILE, b"name,email\na,b\n", "csv"),
+        (JSON_FILE, b"[1,2]", "json"),
+        (field("file", b"[]", filename="x.JSON"), b"[]", "json"),
+        (field("file", b"name\n", filename="x.csv", content_type="text/plain"), b"name\n", "csv"),
+        (field("file", b"name\n", content_type="Text/CSV; charset=utf-8"), b"name\n", "csv"),
+        (field("file", b"[]", filename="x.csv", content_type="application/json"), b"[]", "json"),
+        (field("file", b"name\r\n--\r\n-", filename="x.csv"), b"name\r\n--\r\n-", "csv"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+async def test_source_and_file_in_either_order(file, content, kind, order, size):
+    stored, source, submission = await read(*form([SOURCE, file][::order]), size)
+    assert (stored, source) == (content, "s")
+    assert submission.splitter.format == kind
+    assert submission.splitter.split().bytes == len(content)
+
+
+async def test_other_fields_are_skipped():
+    other = field("note", b"x" * 20_000)
+    stored, source, _ = await read(*form([other, SOURCE, other, JSON_FILE, other]), 5000)
+    assert (stored, source) == (b"[1,2]", "s")
+
+
+def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
+    whole, kind = form([SOURCE, JSON_FILE])
+    yield "no file", form([SOURCE]), "file_missing"
+    yield "empty form", form([]), "file_missing"
+    yield "no source", form([JSON_FILE]), "source_missing"
+    yield "two sources", form([SOURCE, SOURCE, JSON_FILE]), "duplicate_key"
+    yield "a source behind, too", form([SOURCE, JSON_FILE, SOURCE]), "duplicate_key"
+    yield "two files", form([SOURCE, JSON_FILE, JSON_FILE]), "malformed_multipart"
+    yield "empty source", form([field("source", b""), JSON_FILE]), "source_invalid"
+    yield "wrong UTF-8", form([field("source", b"\xff"), JSON_FILE]), "invalid_utf8"
+    yield "long field", form([field("x", b"x" * 65_537), JSON_FILE]), "envelope_too_large"
+    yield (
+        "long form",
+        form([SOURCE, field("file", b"[]" + b" " * 100_000, "a.json")]),
+        "body_too_large",
+    )
+    yield "unknown kind", form([SOURCE, field("file", b"[]", "x.xml")]), "unsupported_media_type"
+    yield "no kind", form([SOURCE, field("file", b"[]")]), "unsupported_media_type"
+    yield "no boundary", (whole, "multipart/form-data"), "malformed_multipart"
+    yield "other boundary", (whole, kind + "2"), "malformed_multipart"
+    yield "empty body", (b"", kind), "malformed_multipart"
+    yield "no form", (b"[1,2]" * 10, kind), "malformed_multipart"
+    yield "cut in a JSON file", (whole[: whole.index(b"[1") + 3], kind), "malformed_json"
+    rows, kind = form([SOURCE, CSV_FILE])
+    for end in (len(rows) - 6, len(rows) - 4, len(rows) - 20, rows.index(b"a,b") + 2):
+        yield f"cut at {end} of {len(rows)}", (rows[:end], kind), "malformed_multipart"
+    yield "cut in a header", (rows[: rows.index(b"; filename") - 13], kind), "malformed_multipart"
+    for header, code in [
+        (b"Content-Type: text/csv; charset=latin-1", "unsupported_charset"),
+        (b"Content-Encoding: gzip", "unsupported_encoding"),
+        (b"Content-Transfer-Encoding: base64", "unsupported_encoding"),
+    ]:
+        yield header.decode(), form([SOURCE, field("file", b"[]", "a.json", extra=header)]), code
+    yield (
+        "many headers",
+        form([SOURCE, field("file", b"[]", "a.json", extra=b"X: y\r\n" * 500 + b"Z: z")]),
+        "malformed_multipart",
+    )
+    yield (
+        "long header",
+        form([SOURCE, field("file", b"[]", "a.json", extra=b"X: " + b"y" * 20_000)]),
+        "malformed_multipart",
+    )
+    yield "no header", form([SOURCE, b"\r\n[]\r\n"]), "file_missing"
+    inner = field("file", b"--i\r\n\r\n[]\r\n--i--", content_type="multipart/mixed; boundary=i")
+    yield "form in form", form([SOURCE, inner]), "malformed_multipart"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [pytest.param(*rest, id=name) for name, *rest in refusals()]
+)
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_what_is_refused_and_how(sent, code, size):
+    with pytest.raises((Problem, MalformedInput)) as caught:
+        await read(*sent, size)
+    assert caught.value.code == code

@@ -1,0 +1,56 @@
+"""What clients are told when something goes wrong (RFC 9457)."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+import service
+from service.problems import KINDS, Problem
+
+SOURCES = [
+    *Path(service.__path__[0]).rglob("*.py"),
+    *(Path(service.__path__[0]).parent / "config" / "formats").glob("*.py"),
+]
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_the_body_of_each_kind(code):
+    answer = Problem(code, "What to do.", headers={"X-A": "b"}, offset=5, record=None).response()
+    kind = KINDS[code]
+    assert answer.status == kind.status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-A"] == "b"
+    assert isinstance(answer.body, bytes)
+    assert json.loads(answer.body) == {
+        "type": f"urn:contacts-importer:problem:{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": "What to do.",
+        "code": code,
+        "offset": 5,
+    }
+
+
+def raised_codes() -> set[str]:
+    """Codes in the first place of each Problem and MalformedInput that is made anywhere."""
+    names = {"Problem", "MalformedInput", "_at", "_invalid", "_refusal"}
+    return {
+        node.args[0].value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) in names
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and node.args[0].value.replace("_", "").islower()
+        and " " not in node.args[0].value
+    }
+
+
+def test_each_code_that_is_raised_has_a_kind():
+    codes = raised_codes()
+    assert "malformed_json" in codes
+    assert codes <= set(KINDS)

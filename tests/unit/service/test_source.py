@@ -1,0 +1,31 @@
+"""What may be the name of a source."""
+
+import pytest
+
+from config.errors import MalformedInput
+from service.source import MAX_SOURCE_LENGTH, check_source
+
+GOOD = [
+    "s",
+    "CRM export 2026",
+    "Zoë's 名刺 📇",
+    "a\u00a0b",
+    "x" * MAX_SOURCE_LENGTH,
+    "'; drop table",
+]
+BAD = [
+    None, 5, True, ["s"], {}, b"s", "", " ", "\u3000", "x" * (MAX_SOURCE_LENGTH + 1),
+    "a\x00b", "a\nb", "a\tb", "\x7f", "a\x85b", "a\u2028b", "a\u2029b", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", GOOD)
+def test_good_sources_stay_as_they_are(source):
+    assert check_source(source) == source
+
+
+@pytest.mark.parametrize("source", BAD, ids=repr)
+def test_bad_sources_are_refused(source):
+    with pytest.raises(MalformedInput) as caught:
+        check_source(source)
+    assert caught.value.code == "source_invalid"
