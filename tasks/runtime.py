@@ -44,6 +44,10 @@ class Runtime(Middleware):
             raise RuntimeError("this is no worker process: nothing was read from the environment")
         return self._settings
 
+    def sweep(self) -> None:
+        """Look for what a crash left behind, if it is this process's turn."""
+        self.stories.sweep.take_turn()
+
     def after_process_boot(self, _broker: Broker) -> None:
         """Become able to work; ends the process if a setting is wrong.
 
