@@ -14,8 +14,8 @@ __all__ = ["procfile"]
 
 
 @pytest.fixture(scope="module")
-def importer(embedded_env: Mapping[str, str]) -> Iterator[Importer]:
-    environment = {**embedded_env, "PART_BYTES": "1024"}
+def importer(request: pytest.FixtureRequest, embedded_env: Mapping[str, str]) -> Iterator[Importer]:
+    environment = {**embedded_env, "PART_BYTES": getattr(request.module, "PART_BYTES", "1024")}
     with (
         tempfile.TemporaryDirectory() as name,
         service(environment, Path(name) / "service.log") as (url, _),
