@@ -3,7 +3,14 @@
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import SettingsError
@@ -72,9 +79,22 @@ class Settings(BaseSettings):
     """How often a part may begin without reaching an orderly end before it is given up."""
     part_retries: int = Field(default=20, ge=0, le=1000)
     """How often a part may be put off because something it needs was away."""
+    sweep_after: float = Field(default=86_400.0, gt=0, le=31 * 86_400)
+    """Age in seconds from which an object that no import names is removed.
+
+    Longer than any upload takes; a resumable one lives 24 hours at most.
+    """
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     """``auto``: for people on a terminal, JSON everywhere else."""
+
+    @field_validator("sweep_after")
+    @classmethod
+    def _longer_than_recording(cls, value: float, info: ValidationInfo) -> float:
+        """Between an object's upload and its import's record, Supabase may be away for a while."""
+        if value < 2 * info.data.get("upstream_deadline", 0):
+            raise ValueError("must be at least twice UPSTREAM_DEADLINE")
+        return value
 
     @classmethod
     def from_environment(cls) -> Self:

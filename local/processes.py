@@ -19,7 +19,10 @@ import psutil
 from embedded.processes import GUARD
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
-WORKERS: Final = ("dramatiq", "tasks", "--processes", "2", "--threads", "4")
+WORKERS: Final = (
+    *("dramatiq", "tasks", "--processes", "2", "--threads", "4"),
+    *("--worker-shutdown-timeout", "10000"),
+)
 STOP_SECONDS: Final = 45.0
 """What a process has to come to an end in order: longer than its own grace."""
 

@@ -1,10 +1,10 @@
-"""``python -m tasks --once``: a worker that ends when there is nothing left to do."""
+"""``python -m tasks``: works or sweeps once, then ends."""
 
 import argparse
 import os
 import sys
 
-from tasks.once import run_once
+from tasks.once import run_once, sweep_now
 
 EXIT_USAGE = 2
 
@@ -13,10 +13,12 @@ def main() -> int:
     """Read the arguments and work; returns the exit code."""
     parser = _parser()
     arguments = parser.parse_args()
-    if not arguments.once:
-        parser.print_help(sys.stderr)
-        return EXIT_USAGE
-    return run_once(arguments.threads)
+    if arguments.once:
+        return run_once(arguments.threads)
+    if arguments.sweep:
+        return sweep_now()
+    parser.print_help(sys.stderr)
+    return EXIT_USAGE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,9 +26,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tasks",
         description="Import what is on the queue. For a worker that stays, run: dramatiq tasks",
         epilog="Exit codes: 0 all is done, 1 an import failed, 2 wrong arguments or settings, "
-        "3 the database cannot be reached, 130 or 143 stopped by a signal.",
+        "3 the database or Storage is away, 130 or 143 stopped by a signal.",
     )
-    parser.add_argument("--once", action="store_true", help="end when the queue is empty")
+    do = parser.add_mutually_exclusive_group()
+    do.add_argument("--once", action="store_true", help="work until the queue is empty")
+    do.add_argument(
+        "--sweep",
+        action="store_true",
+        help="queue imports that lost their message, remove old objects without an import",
+    )
     parser.add_argument(
         "--threads",
         type=_count,

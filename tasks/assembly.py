@@ -1,20 +1,30 @@
 """Puts the workers' pieces together, from the settings."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import httpx
 from supabase import Client
 
 from config.clients import key_headers, supabase_blocking
 from config.settings import Settings
+from tasks.bucket import Bucket
 from tasks.carrying import Desk
+from tasks.functions import Functions
 from tasks.import_contacts import ImportContacts
-from tasks.import_part import ImportPart, Metrics
+from tasks.import_part import ImportPart
+from tasks.import_part import Metrics as PartMetrics
 from tasks.ledger import WorkerLedger
 from tasks.model import PartWork
 from tasks.reading import ObjectReader
+from tasks.sweep_ledger import SweepLedger
+from tasks.sweeping import Metrics as SweepMetrics
+from tasks.sweeping import Sweep
 from tasks.writing import PostgrestRejections, PostgrestWriter
+
+
+class Metrics(PartMetrics, SweepMetrics, Protocol):
+    """What the stories have counted; see PrometheusMetrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +33,15 @@ class Stories:
 
     import_contacts: ImportContacts
     import_part: ImportPart
+    sweep: Sweep
     http: httpx.Client
 
     @classmethod
     def from_settings(cls, settings: Settings, metrics: Metrics) -> Self:
         """Make all clients; no connection is opened before it is needed."""
         supabase = supabase_blocking(settings)
-        # The first use makes the PostgREST client: not in two threads at once.
-        supabase.postgrest  # noqa: B018
+        # The first use makes these clients: not in two threads at once.
+        supabase.postgrest, supabase.storage  # noqa: B018
         http = httpx.Client(timeout=settings.upstream_deadline)
         ledger = WorkerLedger(
             supabase,
@@ -44,7 +55,8 @@ class Stories:
             metrics,
             max_retries=settings.part_retries,
         )
-        return cls(ImportContacts(ledger, import_part), import_part, http)
+        sweep = _sweep(settings, supabase, metrics)
+        return cls(ImportContacts(ledger, import_part), import_part, sweep, http)
 
     def close(self) -> None:
         """Close the connections to Storage."""
@@ -54,6 +66,16 @@ class Stories:
 def _reader(settings: Settings, http: httpx.Client) -> ObjectReader:
     return ObjectReader(
         settings.supabase_url, key_headers(settings), http, deadline=settings.upstream_deadline
+    )
+
+
+def _sweep(settings: Settings, supabase: Client, metrics: SweepMetrics) -> Sweep:
+    deadline = settings.upstream_deadline
+    return Sweep(
+        SweepLedger(Functions(supabase, deadline=deadline)),
+        Bucket(supabase, deadline=deadline),
+        metrics,
+        after=settings.sweep_after,
     )
 
 

@@ -9,6 +9,7 @@ from config.orphans import GuardedPrometheus
 from tasks.consuming import Consumer
 from tasks.pool import LatePool
 from tasks.runtime import Runtime
+from tasks.sweeper import Sweeper
 
 _HOUR: Final = 3_600_000
 _MIN_BACKOFF: Final = 1_000
@@ -25,6 +26,7 @@ class QueueBroker(PostgresBroker):  # type: ignore[misc]
 
 pool: Final = LatePool()
 runtime: Final = Runtime(pool)
+sweeper: Final = Sweeper(runtime.sweep)
 # Before a message they come in this order, after it in the opposite one: whatever may interrupt a
 # thread is switched off before Retries decides what becomes of the message.
 broker: Final = QueueBroker(
@@ -32,6 +34,7 @@ broker: Final = QueueBroker(
     results=False,
     middleware=[
         runtime,
+        sweeper,
         Retries(max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF),
         TimeLimit(time_limit=_HOUR),
         ShutdownNotifications(notify_shutdown=True),

@@ -4,6 +4,10 @@
   then; if that failed, or was interrupted, the message is found by the next look.
 * Messages of dead processes, and those that a stopping process gives back, are announced to nobody.
   dramatiq-pg looks for them by a throw of dice, on average after five minutes; here it is seconds.
+  It would read the whole queue for that; here it is a page of those that nobody has locked. While
+  the pages are full, the next one comes without waiting.
+* A done message's lock is let go of before the next message is taken. dramatiq-pg does so when
+  there is nothing left to take: at the end of a long queue the locks fill the server's memory.
 * A message is locked by a database session. When a consumer closes, so does its session; back in
   the pool, it would keep the lock for as long as the process lives.
 """
@@ -14,8 +18,12 @@ from typing import Any, Final
 
 from dramatiq import MessageProxy
 from dramatiq_pg.broker import PostgresConsumer
+from dramatiq_pg.utils import raise_connection_error, transaction
+from psycopg2.extensions import Notify
 
 _LOOK_SECONDS: Final = 5.0
+_PAGE: Final = 100
+_UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
 
 
 class Delivery(MessageProxy):
@@ -42,17 +50,30 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         super().__init__(**options)
         self.in_processing = _InProcessing()
         self._next_look = _next_look()
+        self._more = False
 
     def __next__(self) -> Delivery | None:
+        if not self.unlock_q.empty():
+            self.purge_locks()
         taken: MessageProxy | None = super().__next__()
         return None if taken is None else Delivery(taken.copy())  # type: ignore[no-untyped-call]
 
     def poll_for_notify(self) -> None:
         """Wait up to a second for news; now and then look for messages nobody told of."""
-        super().poll_for_notify()
-        if not self.notifies and time.monotonic() >= self._next_look:
+        if not self._more:
+            super().poll_for_notify()
+        if self._more or (not self.notifies and time.monotonic() >= self._next_look):
             self.notifies += self.fetch_pending_notifies()
-            self._next_look = _next_look()
+
+    @raise_connection_error  # type: ignore[untyped-decorator]
+    def fetch_pending_notifies(self) -> list[Notify]:
+        """Look for messages that wait, or whose process is gone: the oldest ones, one page."""
+        with transaction(self.get_listen_conn()) as cursor:
+            cursor.execute(_UNCLAIMED, (self.queue_name, _PAGE))
+            found = [Notify(0, "", payload) for (payload,) in cursor]
+        self._more = len(found) == _PAGE
+        self._next_look = _next_look()
+        return found
 
     def ack(self, message: MessageProxy) -> None:
         """Mark a message as done, or let go of it if it is not."""

@@ -16,7 +16,8 @@ from dramatiq.middleware import Shutdown
 from config.errors import Permanent, Transient, UpstreamError
 from tasks.carrying import Carrier, Desk, PartReader
 from tasks.errors import IllegalMove, PartFailed, PutOff
-from tasks.ledger import PartEnd
+from tasks.gate import Gate
+from tasks.ledger import GivenUp, PartEnd, Start, Suspect
 from tasks.model import PartWork, Tally
 from tasks.reading import OBJECT_MISSING
 
@@ -30,7 +31,7 @@ _AWAY: Final = "upstream_unavailable"
 class PartLedger(Protocol):
     """What the story needs of WorkerLedger."""
 
-    def start_part(self, import_id: UUID, part: int) -> PartWork | None:
+    def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
         """See WorkerLedger."""
         ...
 
@@ -89,21 +90,34 @@ class ImportPart:
         self._desk_for = desk_for
         self._metrics = metrics
         self._max_retries = max_retries
+        self._gate = Gate()
 
     def __call__(self, import_id: UUID, part: int) -> None:
         """Import a part unless that is done; raises PutOff if it has to be tried again."""
         try:
-            work = self._ledger.start_part(import_id, part)
-            if work is None:
-                log.info("nothing to do: the part has ended, or was given up")
-            else:
-                self._attempt(work)
+            if self._begin(import_id, part, alone=False):
+                return
+            log.warning("part came to no end before: it is imported alone")
+            self._begin(import_id, part, alone=True)
         except IllegalMove as move:
             log.warning("part is in another's hands", reason=str(move))
         except UpstreamError as error:
             # Only the ledger's errors come here. Without it not even a failure can be told.
             log.warning("ledger does not do its part", reason=error.detail, code=error.code)
             raise PutOff("the ledger is away", _seconds(error)) from None
+
+    def _begin(self, import_id: UUID, part: int, *, alone: bool) -> bool:
+        """Returns whether it could be done in this company."""
+        with self._gate.alone() if alone else self._gate.among_others():
+            started = self._ledger.start_part(import_id, part, alone=alone)
+            if isinstance(started, PartWork):
+                self._attempt(started)
+            elif isinstance(started, GivenUp):
+                log.error("part given up: its workers died or hung each time")
+                self._failed(started.end)
+            elif started is None:
+                log.info("nothing to do: the part has ended")
+            return not isinstance(started, Suspect)
 
     def _attempt(self, work: PartWork) -> None:
         try:
@@ -147,7 +161,9 @@ class ImportPart:
 
     def _fail(self, work: PartWork, failure: PartFailed, cause: Exception) -> None:
         log.error("part failed", code=failure.code, reason=str(cause))
-        end = self._ledger.fail_part(work, failure.code, failure.detail)
+        self._failed(self._ledger.fail_part(work, failure.code, failure.detail))
+
+    def _failed(self, end: PartEnd) -> None:
         self._metrics.part_failed(end)
         _tell_close(end)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 from uuid import UUID
 
 from supabase import Client
@@ -10,10 +10,9 @@ from supabase import Client
 from config.errors import Permanent
 from config.messages import import_part_message
 from config.model import Layout, Part
-from config.retrying import retrying
 from config.states import Format, ImportState
-from config.upstream import DATABASE, translated
 from tasks.errors import IllegalMove
+from tasks.functions import Functions
 from tasks.model import PartWork, Tally
 
 _ILLEGAL_MOVE: Final = "PT409"
@@ -49,6 +48,22 @@ class PartEnd:
         return cls(value["moved"], state, value["closed"], value["seconds"])
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A part that was begun too often without coming to an end: it has failed just now."""
+
+    end: PartEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A part that may have killed a worker: to be begun alone. No attempt was counted."""
+
+
+Start: TypeAlias = PartWork | GivenUp | Suspect | None
+"""What comes of beginning a part."""
+
+
 class WorkerLedger:
     """Moves imports and parts on; usable by all threads at once.
 
@@ -57,9 +72,8 @@ class WorkerLedger:
     """
 
     def __init__(self, supabase: Client, *, part_attempts: int, deadline: float) -> None:
-        self._supabase = supabase
+        self._functions = Functions(supabase, deadline=deadline)
         self._part_attempts = part_attempts
-        self._deadline = deadline
 
     def start_import(self, import_id: UUID) -> StartedImport | None:
         """Begin, or go on; None if there is no such import."""
@@ -69,17 +83,30 @@ class WorkerLedger:
         return StartedImport(ImportState(found["state"]), tuple(found["parts"]))
 
     def queue_parts(self, import_id: UUID, parts: Sequence[int]) -> None:
-        """Put a message on the queue for each part that never had one."""
+        """Put a message on the queue for each of these parts that has none waiting."""
         messages = [import_part_message(import_id, part) for part in parts]
         for start in range(0, len(messages), _MESSAGES_A_CALL):
             self._call("queue_parts", p_messages=messages[start : start + _MESSAGES_A_CALL])
 
-    def start_part(self, import_id: UUID, part: int) -> PartWork | None:
-        """Count an attempt and tell the work; None if there is nothing (more) to do."""
+    def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
+        """Count an attempt and tell the work; None if there is nothing (more) to do.
+
+        ``alone`` promises that this process runs nothing else meanwhile.
+        """
         found = self._call(
-            "start_part", p_import=str(import_id), p_part=part, p_max_attempts=self._part_attempts
+            "start_part",
+            p_import=str(import_id),
+            p_part=part,
+            p_max_attempts=self._part_attempts,
+            p_alone=alone,
         )
-        return _work(import_id, part, found) if found else None
+        if not found:
+            return None
+        if "suspect" in found:
+            return Suspect()
+        if "given_up" in found:
+            return GivenUp(PartEnd.from_json(found["given_up"]))
+        return _work(import_id, part, found)
 
     def finish_part(self, work: PartWork, tally: Tally) -> PartEnd:
         """Record a part's counts and its end; raises IllegalMove if it is in another's hands."""
@@ -107,15 +134,11 @@ class WorkerLedger:
 
     def _call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         try:
-            return retrying(self._deadline)(self._once, function, arguments)
+            return self._functions.call(function, **arguments)
         except Permanent as error:
             if error.code == _ILLEGAL_MOVE:
                 raise IllegalMove(error.detail) from None
             raise
-
-    def _once(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-        with translated(DATABASE):
-            return self._supabase.rpc(function, arguments).execute().data
 
 
 def _work(import_id: UUID, part: int, found: dict[str, Any]) -> PartWork:

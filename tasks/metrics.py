@@ -30,6 +30,13 @@ _IMPORT_SECONDS: Final = Histogram(
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
 )
 
+_QUEUED_AGAIN: Final = Counter(
+    "contacts_imports_queued_again", "Imports without a message, found and queued by a sweep."
+)
+_REMOVED: Final = Counter(
+    "contacts_objects_removed", "Objects without an import, found and removed by a sweep."
+)
+
 for _outcome in ("done", "failed", "postponed"):
     _PARTS.labels(_outcome)
 for _state in (ImportState.COMPLETED, ImportState.FAILED):
@@ -62,6 +69,14 @@ class PrometheusMetrics:
     def part_postponed(self) -> None:
         """A part was handed back, to be tried later."""
         _PARTS.labels("postponed").inc()
+
+    def imports_queued_again(self, count: int) -> None:
+        """A sweep has found lost imports."""
+        _QUEUED_AGAIN.inc(count)
+
+    def objects_removed(self, count: int) -> None:
+        """A sweep has removed objects that belong to no import."""
+        _REMOVED.inc(count)
 
     def _ended(self, outcome: str, end: PartEnd) -> None:
         if end.moved:

@@ -1,4 +1,7 @@
-"""Works until the queue is empty, then ends: for cron jobs, CI, machines paid by the hour."""
+"""Works until the queue is empty, then ends: for cron jobs, CI, machines paid by the hour.
+
+``sweep_now`` only looks for what a crash has left behind.
+"""
 
 import signal
 import time
@@ -13,8 +16,9 @@ import psycopg2
 import structlog
 from dramatiq.common import dq_name
 
+from config.errors import UpstreamError
 from config.messages import QUEUE
-from tasks.broker import broker, runtime
+from tasks.broker import broker, runtime, sweeper
 from tasks.pool import connection_arguments
 
 log = structlog.stdlib.get_logger(__name__)
@@ -86,12 +90,27 @@ def run_once(threads: int) -> int:
     try:
         database = Database(connection_arguments(runtime.settings))
         try:
+            # Before the work, since nothing waits for the sweeper's thread.
+            sweeper.sweep()
             return _drain(database, threads)
         finally:
             database.close()
     except psycopg2.OperationalError as error:
         log.error("database cannot be reached", reason=str(error).strip())  # noqa: TRY400
         return EXIT_NO_DATABASE
+
+
+def sweep_now() -> int:
+    """Sweep all there is, whosever turn it is; returns the exit code for the process."""
+    broker.emit_after("process_boot")
+    sweep = runtime.stories.sweep
+    try:
+        queued, removed = sweep.queue_lost(), sweep.remove_orphans()
+    except UpstreamError as error:
+        log.error("sweep broke off", part=error.part, reason=error.detail)  # noqa: TRY400
+        return EXIT_NO_DATABASE
+    print(f"swept: {queued} lost imports queued again, {removed} objects without an import removed")
+    return EXIT_OK
 
 
 def _drain(database: Database, threads: int) -> int:

@@ -1,4 +1,8 @@
-"""The queue's connections to Postgres: a pool that exists before it is known where Postgres is."""
+"""The queue's connections to Postgres: a pool that exists before it is known where Postgres is.
+
+Both ends notice within half a minute that the other has vanished. It matters most at the server's:
+what a worker had in work stays locked for as long as the server believes in its connection.
+"""
 
 from typing import Any, Final
 
@@ -14,7 +18,32 @@ _CONSUMERS: Final = 4
 """Connections held all the time: a queue and its delay queue, two each."""
 _SPARE: Final = 4
 """For what the consumers and the main thread do beside their waiting."""
-_CONNECT_TIMEOUT: Final = 10
+_CLIENT: Final = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+_SERVER: Final = """
+    set tcp_keepalives_idle = 10;
+    set tcp_keepalives_interval = 5;
+    set tcp_keepalives_count = 3;
+    set tcp_user_timeout = 25000;
+"""
+
+
+class QueueConnection(connection):
+    """A connection whose loss the server notices, too.
+
+    (Not by libpq's ``options``: poolers refuse or misread them.)
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **options)
+        with self, self.cursor() as cursor:
+            cursor.execute(_SERVER)
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
@@ -25,8 +54,8 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
         # libpq's message may quote the password.
         line = "DATABASE_URL must be an address that libpq knows, without foreign query parameters"
         raise SettingsError([line]) from None
-    defaults = {"application_name": "contacts-worker", "connect_timeout": _CONNECT_TIMEOUT}
-    return {**defaults, **given}
+    ours = {"application_name": "contacts-worker", "connection_factory": QueueConnection}
+    return {**_CLIENT, **ours, **given}
 
 
 class LatePool:

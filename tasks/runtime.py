@@ -1,6 +1,9 @@
 """A worker process from its start to its end, as a middleware of dramatiq."""
 
+import os
 import sys
+import threading
+import time
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
@@ -15,6 +18,8 @@ from tasks.pool import LatePool, connection_arguments
 log = structlog.stdlib.get_logger(__name__)
 
 EXIT_SETTINGS = 2
+EXIT_FORCED = 3
+_STOP_SECONDS = 25.0
 _RECURSION_LIMIT = 3_000
 
 
@@ -44,6 +49,10 @@ class Runtime(Middleware):
             raise RuntimeError("this is no worker process: nothing was read from the environment")
         return self._settings
 
+    def sweep(self) -> None:
+        """Look for what a crash left behind, if it is this process's turn."""
+        self.stories.sweep.take_turn()
+
     def after_process_boot(self, _broker: Broker) -> None:
         """Become able to work; ends the process if a setting is wrong.
 
@@ -66,6 +75,7 @@ class Runtime(Middleware):
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Come to an end also if the database does not answer."""
         self._pool.stop_waiting()
+        threading.Thread(target=_end_by_force, name="end", daemon=True).start()
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Close what is open."""
@@ -82,3 +92,14 @@ class Runtime(Middleware):
         from tasks.metrics import PrometheusMetrics  # noqa: PLC0415 -- see there
 
         self._stories = Stories.from_settings(self._settings, PrometheusMetrics())
+
+
+def _end_by_force() -> None:
+    """End a process that a server which neither answers nor hangs up keeps from ending.
+
+    dramatiq bounds its wait for threads, but not what it tells the queue after that. Nothing is
+    lost: the sessions end with the process, and others find what it had in work.
+    """
+    time.sleep(_STOP_SECONDS)
+    log.error("not stopped in time: the process ends without handing back its work")
+    os._exit(EXIT_FORCED)

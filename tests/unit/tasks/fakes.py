@@ -4,7 +4,7 @@ from uuid import UUID
 
 from config.model import Layout, Part
 from config.states import Format, ImportState
-from tasks.ledger import PartEnd, StartedImport
+from tasks.ledger import PartEnd, StartedImport, Suspect
 from tasks.model import PartWork, Refusal
 from tasks.reasons import refused_by_database
 
@@ -77,6 +77,7 @@ class FakeLedger:
         self.started = started
         self.error = error
         self.failing = failing
+        self.suspect = False
 
     def _note(self, name, *arguments):
         self.calls.append((name, *arguments))
@@ -90,9 +91,9 @@ class FakeLedger:
     def queue_parts(self, import_id, parts):
         self._note("queue_parts", import_id, parts)
 
-    def start_part(self, import_id, part):
-        self._note("start_part", import_id, part)
-        return self.work
+    def start_part(self, import_id, part, *, alone):
+        self._note("start_part", import_id, part, alone)
+        return Suspect() if self.suspect and not alone else self.work
 
     def finish_part(self, work, tally):
         self._note("finish_part", tally.imported, tally.rejected.total())
@@ -125,3 +126,9 @@ class FakeMetrics:
 
     def part_postponed(self):
         self.seen.append("postponed")
+
+    def imports_queued_again(self, count):
+        self.seen.append(("queued again", count))
+
+    def objects_removed(self, count):
+        self.seen.append(("removed", count))

@@ -4,13 +4,16 @@ from config.orphans import GuardedPrometheus
 from tasks.broker import broker
 from tasks.consuming import Consumer
 from tasks.runtime import Runtime
+from tasks.sweeper import Sweeper
 
 
 def test_the_order_of_the_middleware_is_the_one_that_is_safe():
     # Boot runs it backwards: Prometheus chooses its folder, then our metrics are made.
     # So does the end of a message: interruptions are off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]
-    assert kinds == [Runtime, Retries, TimeLimit, ShutdownNotifications, GuardedPrometheus]
+    assert kinds == [
+        Runtime, Sweeper, Retries, TimeLimit, ShutdownNotifications, GuardedPrometheus,
+    ]  # fmt: skip
 
 
 def test_messages_are_retried_for_ever_within_a_minute():

@@ -1,7 +1,11 @@
+from contextlib import contextmanager
+
 import pytest
 from dramatiq import Message, MessageProxy
+from dramatiq import errors as dramatiq_errors
 from dramatiq.errors import Retry
 from dramatiq_pg.broker import PostgresConsumer
+from psycopg2 import OperationalError
 
 from tasks import consuming
 from tasks.consuming import Consumer, Delivery
@@ -78,19 +82,61 @@ def test_a_message_of_a_former_consumer_is_acknowledged_without_complaint(consum
     assert acknowledged == ["7"]
 
 
+class FakeLook:
+    """A queue of ``unclaimed`` messages: what the look in the database finds, page by page."""
+
+    def __init__(self, monkeypatch, unclaimed=0):
+        self.unclaimed = unclaimed
+        self.asked = []
+        self.waits = 0
+        monkeypatch.setattr(consuming, "transaction", self.transaction)
+        monkeypatch.setattr(Consumer, "get_listen_conn", lambda self: None)
+        monkeypatch.setattr(PostgresConsumer, "poll_for_notify", self.wait)
+
+    @contextmanager
+    def transaction(self, _):
+        yield self
+
+    def execute(self, query, parameters):
+        self.asked.append(parameters)
+
+    def __iter__(self):
+        page = min(self.asked[-1][1], self.unclaimed)
+        self.unclaimed -= page
+        return iter([(message().encode().decode(),)] * page)
+
+    def wait(self, _=None):
+        self.waits += 1
+
+
 def test_it_looks_for_lost_messages_every_few_seconds_while_idle(consumer, monkeypatch):
-    looks, clock = [], [1000.0]
+    look, clock = FakeLook(monkeypatch), [1000.0]
     monkeypatch.setattr(consuming.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(PostgresConsumer, "poll_for_notify", lambda self: None)
-    monkeypatch.setattr(
-        Consumer, "fetch_pending_notifies", lambda self: looks.append(clock[0]) or []
-    )
     consumer._next_look = 1005.0
     for _ in range(20):
+        assert len(look.asked) == 0 or clock[0] > 1005
         consumer.poll_for_notify()
         clock[0] += 1
-    assert looks[0] == 1005.0
-    assert 2 <= len(looks) <= 5
+    assert 2 <= len(look.asked) <= 5
+    assert look.waits == 20
+
+
+def test_a_look_is_bounded_and_finds_what_dramatiq_pg_understands(consumer, monkeypatch):
+    look = FakeLook(monkeypatch, unclaimed=3)
+    found = consumer.fetch_pending_notifies()
+    assert look.asked == [("imports", 100)]
+    assert [Message.decode(one.payload.encode()).message_id for one in found] == ["1"] * 3
+
+
+def test_while_the_pages_are_full_the_next_one_comes_at_once(consumer, monkeypatch):
+    look = FakeLook(monkeypatch, unclaimed=250)
+    consumer._next_look = 0.0
+    for _ in range(4):
+        consumer.notifies = []
+        consumer.poll_for_notify()
+        consumer._next_look = float("inf")
+    assert (len(look.asked), look.unclaimed) == (3, 0)
+    assert look.waits == 2
 
 
 def test_it_does_not_look_while_there_is_news(consumer, monkeypatch):
@@ -100,6 +146,25 @@ def test_it_does_not_look_while_there_is_news(consumer, monkeypatch):
     )
     consumer._next_look = 0.0
     consumer.poll_for_notify()
+
+
+def test_it_lets_go_of_done_messages_before_it_takes_another(consumer, monkeypatch):
+    life = []
+    monkeypatch.setattr(Consumer, "purge_locks", lambda self: life.append("let go"))
+    monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: life.append("took"))
+    next(consumer)
+    consumer.unlock_q.put_nowait(message())
+    next(consumer)
+    assert life == ["took", "let go", "took"]
+
+
+def test_a_lost_connection_during_a_look_is_dramatiqs_own_error(consumer, monkeypatch):
+    def lost(self):
+        raise OperationalError
+
+    monkeypatch.setattr(Consumer, "get_listen_conn", lost)
+    with pytest.raises(dramatiq_errors.ConnectionError):
+        consumer.fetch_pending_notifies()
 
 
 def test_its_sessions_end_with_it(consumer):

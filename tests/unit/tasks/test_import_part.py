@@ -2,11 +2,14 @@ import json
 
 import pytest
 from dramatiq.middleware import Shutdown
+from structlog.testing import capture_logs
 
 from config.errors import Permanent, Transient
+from config.states import ImportState
 from tasks.carrying import Desk
 from tasks.errors import IllegalMove, PutOff
 from tasks.import_part import ImportPart
+from tasks.ledger import GivenUp, PartEnd
 from tests.unit.tasks.fakes import (
     IMPORT,
     FakeContacts,
@@ -66,6 +69,24 @@ def test_a_part_that_has_ended_is_left_alone():
     scene.ledger.work = None
     assert scene.tell() == []
     assert scene.metrics.seen == []
+
+
+def test_a_part_that_is_given_up_is_counted_and_closes_its_import():
+    scene = Scene()
+    scene.ledger.work = GivenUp(PartEnd(True, ImportState.FAILED, True, 1.5))
+    with capture_logs() as logs:
+        assert scene.tell() == []
+    assert scene.metrics.seen == ["failed"]
+    assert [line["event"].split(":")[0] for line in logs] == ["part given up", "import closed"]
+
+
+def test_a_part_that_came_to_no_end_before_is_imported_alone():
+    scene = Scene()
+    scene.ledger.suspect = True
+    scene.tell()
+    assert scene.ledger.calls == [
+        ("start_part", IMPORT, 1, False), ("start_part", IMPORT, 1, True), ("finish_part", 20, 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("records", [20, 22])

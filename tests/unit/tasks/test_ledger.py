@@ -10,8 +10,8 @@ from config.messages import import_part_message
 from config.model import Layout, Part
 from config.states import Format, ImportState
 from tasks.errors import IllegalMove
-from tasks.ledger import PartEnd, StartedImport, WorkerLedger
-from tasks.model import Tally
+from tasks.ledger import GivenUp, PartEnd, StartedImport, Suspect, WorkerLedger
+from tasks.model import PartWork, Tally
 from tests.unit.tasks.fakes import IMPORT, work_on
 
 
@@ -63,16 +63,28 @@ def test_a_part_is_started():
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
     }  # fmt: skip
     functions = FakeFunctions(found)
-    work = functions.ledger().start_part(IMPORT, 4)
-    assert work is not None
+    work = functions.ledger().start_part(IMPORT, 4, alone=False)
+    assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(3, None, 2))
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
-    assert functions.calls[0][1] == {"p_import": str(IMPORT), "p_part": 4, "p_max_attempts": 5}
+    assert functions.calls[0][1] == {
+        "p_import": str(IMPORT), "p_part": 4, "p_max_attempts": 5, "p_alone": False,
+    }  # fmt: skip
 
 
 def test_a_part_that_has_ended_is_none():
-    assert FakeFunctions(None).ledger().start_part(IMPORT, 4) is None
+    assert FakeFunctions(None).ledger().start_part(IMPORT, 4, alone=True) is None
+
+
+def test_a_part_that_was_given_up_just_now_is_told_apart():
+    given_up = FakeFunctions({"given_up": END}).ledger().start_part(IMPORT, 4, alone=True)
+    assert given_up == GivenUp(PartEnd(True, ImportState.COMPLETED, True, 2.5))
+
+
+def test_a_part_that_has_to_be_alone_is_told_apart():
+    functions = FakeFunctions({"suspect": True})
+    assert functions.ledger().start_part(IMPORT, 4, alone=False) == Suspect()
 
 
 def test_a_part_is_finished_with_its_counts():

@@ -10,6 +10,7 @@ def run(monkeypatch):
     def with_arguments(*arguments):
         threads = []
         monkeypatch.setattr(command, "run_once", lambda count: threads.append(count) or 0)
+        monkeypatch.setattr(command, "sweep_now", lambda: threads.append("swept") or 0)
         monkeypatch.setattr("sys.argv", ["tasks", *arguments])
         return command.main(), threads
 
@@ -29,6 +30,16 @@ def test_once_has_a_default(run):
 def test_without_once_it_only_tells_what_it_can_do(run, capsys):
     assert run() == (2, [])
     assert "--once" in capsys.readouterr().err
+
+
+def test_sweep_sweeps(run):
+    assert run("--sweep") == (0, ["swept"])
+
+
+def test_it_does_one_thing_at_a_time(run):
+    with pytest.raises(SystemExit) as end:
+        run("--sweep", "--once")
+    assert end.value.code == 2
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "many"])

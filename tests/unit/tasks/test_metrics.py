@@ -47,6 +47,13 @@ def test_the_end_that_closes_an_import_tells_how_long_it_took(grown):
     assert grown("contacts_import_seconds_sum", state="failed") == 12
 
 
+def test_what_a_sweep_found_is_seen(grown):
+    PrometheusMetrics().imports_queued_again(2)
+    PrometheusMetrics().objects_removed(3)
+    assert grown("contacts_imports_queued_again_total") == 2
+    assert grown("contacts_objects_removed_total") == 3
+
+
 def test_work_and_waiting_are_seen(grown):
     metrics = PrometheusMetrics()
     metrics.part_worked_on(0.5)

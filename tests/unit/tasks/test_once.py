@@ -1,12 +1,14 @@
 import os
 import signal
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import ClassVar
 
 import dramatiq
 import psycopg2
 import pytest
 
+from config.errors import Permanent, Transient
 from tasks import once
 from tasks.once import Outcome
 
@@ -92,3 +94,34 @@ def test_without_a_database_the_exit_code_says_so(monkeypatch):
     monkeypatch.setattr(once.runtime, "_settings", object())
     monkeypatch.setattr(psycopg2, "connect", nobody)
     assert once.run_once(1) == 3
+
+
+class FakeSweep:
+    def __init__(self, error=None):
+        self.error = error
+
+    def queue_lost(self):
+        if self.error:
+            raise self.error
+        return 2
+
+    def remove_orphans(self):
+        return 3
+
+
+def sweep_now(monkeypatch, sweep):
+    monkeypatch.setattr(once.broker, "emit_after", lambda signal: None)
+    monkeypatch.setattr(once.runtime, "_stories", SimpleNamespace(sweep=sweep))
+    return once.sweep_now()
+
+
+def test_a_sweep_says_what_it_did(monkeypatch, capsys):
+    assert sweep_now(monkeypatch, FakeSweep()) == 0
+    said = "swept: 2 lost imports queued again, 3 objects without an import removed\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("error", [Transient("database", "away"), Permanent("storage", "no key")])
+def test_a_sweep_that_broke_off_is_told_by_the_exit_code(monkeypatch, capsys, error):
+    assert sweep_now(monkeypatch, FakeSweep(error)) == 3
+    assert "swept" not in capsys.readouterr().out

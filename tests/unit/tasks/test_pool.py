@@ -1,8 +1,11 @@
+import re
+
 import pytest
 
 from config.errors import SettingsError
 from config.settings import Settings
-from tasks.pool import LatePool, connection_arguments
+from tasks import pool as module
+from tasks.pool import LatePool, QueueConnection, connection_arguments
 
 
 def settings(url):
@@ -18,7 +21,25 @@ def test_what_libpq_knows_is_passed_on():
     assert found == {
         "user": "u", "password": "p@ss", "host": "db", "port": "5433", "dbname": "x",
         "sslmode": "require", "application_name": "mine", "connect_timeout": 10,
+        "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+        "tcp_user_timeout": 25_000, "connection_factory": QueueConnection,
     }  # fmt: skip
+
+
+def test_what_the_address_says_counts_more_than_our_defaults():
+    found = connection_arguments(settings("postgresql://u@db/x?keepalives_idle=99"))
+    assert found["keepalives_idle"] == "99"
+
+
+def test_a_vanished_machine_is_noticed_within_a_minute_at_both_ends():
+    client = connection_arguments(settings("postgresql://u@db/x"))
+    server = dict(re.findall(r"set (\w+) = (\d+);", module._SERVER))
+    for idle, interval, count in (
+        (client[f"keepalives_{name}"] for name in ("idle", "interval", "count")),
+        (int(server[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")),
+    ):
+        assert idle + interval * count <= 30
+    assert int(server["tcp_user_timeout"]) <= 30_000
 
 
 def test_a_unix_socket_is_an_address_too():

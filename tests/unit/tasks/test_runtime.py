@@ -68,6 +68,15 @@ def test_a_process_takes_one_message_more_than_it_has_threads(boot):
     assert runtime.stories.http.is_closed
 
 
+def test_a_process_that_does_not_come_to_an_end_is_ended(monkeypatch):
+    ends = []
+    monkeypatch.setattr(module.time, "sleep", ends.append)
+    monkeypatch.setattr(module.os, "_exit", ends.append)
+    module._end_by_force()
+    assert ends[0] < 30
+    assert ends[1] == 3
+
+
 def test_importing_tasks_reads_no_setting_and_leaves_the_metrics_for_later():
     code = (
         "import sys, tasks; "

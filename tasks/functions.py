@@ -1,0 +1,27 @@
+"""Calls of the migrations' SQL functions, through PostgREST."""
+
+from typing import Any
+
+from supabase import Client
+
+from config.retrying import retrying
+from config.upstream import DATABASE, translated
+
+
+class Functions:
+    """Usable by all threads at once.
+
+    Calls are tried again for ``deadline`` seconds and raise UpstreamError after that.
+    """
+
+    def __init__(self, supabase: Client, *, deadline: float) -> None:
+        self._supabase = supabase
+        self._deadline = deadline
+
+    def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
+        """What the function returns; it must be one that may be called again."""
+        return retrying(self._deadline)(self._once, function, arguments)
+
+    def _once(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
+        with translated(DATABASE):
+            return self._supabase.rpc(function, arguments).execute().data

@@ -1,0 +1,151 @@
+"""Finds what a crash left behind: imports that nobody would finish, objects that nobody wants.
+
+Two sweeps at once do no harm: a message that waits is not queued again, and an object is removed
+only if it could no longer become an import's.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from config.ids import parse_job_id
+from config.states import Format
+from tasks.bucket import StoredObject
+
+log = structlog.stdlib.get_logger(__name__)
+
+MESSAGES_EVERY: Final = 60.0
+"""Seconds between two looks for lost imports, of all workers together."""
+OBJECTS_EVERY: Final = 3600.0
+"""The same for objects."""
+
+
+class Ledger(Protocol):
+    """What the story needs of SweepLedger."""
+
+    def begin(self, kind: str, every: float) -> float | None:
+        """See SweepLedger."""
+        ...
+
+    def end(self, kind: str, until: float) -> None:
+        """See SweepLedger."""
+        ...
+
+    def lost(self) -> Iterator[list[UUID]]:
+        """See SweepLedger."""
+        ...
+
+    def queue(self, imports: Sequence[UUID]) -> None:
+        """See SweepLedger."""
+        ...
+
+    def known(self, imports: Sequence[UUID]) -> set[UUID]:
+        """See SweepLedger."""
+        ...
+
+
+class Objects(Protocol):
+    """What the story needs of Bucket."""
+
+    def pages(self) -> Iterator[list[StoredObject]]:
+        """See Bucket."""
+        ...
+
+    def remove(self, names: Sequence[str]) -> None:
+        """See Bucket."""
+        ...
+
+
+class Metrics(Protocol):
+    """What the story has counted; see PrometheusMetrics."""
+
+    def imports_queued_again(self, count: int) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def objects_removed(self, count: int) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+
+class Sweep:
+    """All raise UpstreamError; what was done until then stays done."""
+
+    def __init__(self, ledger: Ledger, bucket: Objects, metrics: Metrics, *, after: float) -> None:
+        """``after`` is the age in seconds from which an object without an import is removed.
+
+        No upload may take longer: it bounds the time from an import's id to its object, and from
+        the object to the import's record.
+        """
+        self._ledger = ledger
+        self._bucket = bucket
+        self._metrics = metrics
+        self._after = after
+
+    def take_turn(self) -> None:
+        """Sweep what is due, if no other worker is doing it."""
+        if self._ledger.begin("messages", MESSAGES_EVERY) is not None:
+            self.queue_lost()
+        since = self._ledger.begin("objects", OBJECTS_EVERY)
+        if since is not None:
+            self.remove_orphans(since)
+
+    def queue_lost(self) -> int:
+        """Queue again the imports of which there is no message; returns how many."""
+        count = 0
+        for imports in self._ledger.lost():
+            self._ledger.queue(imports)
+            count += len(imports)
+            self._metrics.imports_queued_again(len(imports))
+            for import_id in imports:
+                log.warning("import had no message: queued again", import_id=str(import_id))
+        return count
+
+    def remove_orphans(self, since: float = 0) -> int:
+        """Remove old objects that belong to no import; returns how many.
+
+        What is named after a moment before ``since`` is left to the sweeps of before, so that
+        one costs the same however many objects are kept.
+        """
+        now, count = time.time(), 0
+        for page in self._bucket.pages():
+            ours = list(_ours(page))
+            count += self._remove(self._orphans(ours, now - self._after))
+            if ours and max(_born(import_id) for import_id, _ in ours) < since:
+                break
+        # Whatever is named after a moment before then was whole so long ago that it was old today.
+        self._ledger.end("objects", now - 2 * self._after)
+        return count
+
+    def _orphans(self, objects: list[tuple[UUID, StoredObject]], before: float) -> list[str]:
+        old = [
+            (import_id, stored.name)
+            for import_id, stored in objects
+            if max(_born(import_id), stored.created_at) < before
+        ]
+        known = self._ledger.known([import_id for import_id, _ in old]) if old else set()
+        return [name for import_id, name in old if import_id not in known]
+
+    def _remove(self, names: list[str]) -> int:
+        if names:
+            self._bucket.remove(names)
+            self._metrics.objects_removed(len(names))
+            log.info("objects without an import removed", objects=names)
+        return len(names)
+
+
+def _ours(objects: Iterable[StoredObject]) -> Iterator[tuple[UUID, StoredObject]]:
+    """Only what the service can have named; other objects are none of our business."""
+    for stored in objects:
+        job, _, ending = stored.name.rpartition(".")
+        import_id = parse_job_id(job)
+        if import_id is not None and ending in set(Format):
+            yield import_id, stored
+
+
+def _born(import_id: UUID) -> float:
+    """When a UUIDv7 was made, in seconds since 1970."""
+    return (import_id.int >> 80) / 1000

@@ -1,0 +1,109 @@
+"""The look for abandoned messages: what it finds, and what it costs when the queue is long."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from dramatiq import Message
+from dramatiq_pg.broker import message_lock
+
+from config.settings import Settings
+from tasks.pool import connection_arguments
+from tests.acceptance.conftest import Importer
+
+LOOK = "select message from dramatiq.unclaimed_messages(%s, 100) as message"
+QUEUE = "long"
+
+
+@pytest.fixture
+def cursor(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
+    """A session as the workers have it; the messages of the test vanish at its end."""
+    with _session(importer) as session:
+        yield session
+        session.execute("delete from dramatiq.queue where queue_name = %s", (QUEUE,))
+
+
+@contextmanager
+def _session(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
+    settings = Settings(**{name.lower(): value for name, value in importer.env.items()})
+    connection = psycopg2.connect(**connection_arguments(settings))
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+def test_the_lock_is_the_one_that_dramatiq_pg_takes(cursor: psycopg2.extensions.cursor) -> None:
+    for _ in range(200):
+        message = _message()
+        cursor.execute("select dramatiq.message_lock(%s, %s)", (QUEUE, message.message_id))
+        assert cursor.fetchone() == (message_lock(message),)
+
+
+def test_messages_of_the_living_are_passed_over_and_hide_nobody(
+    importer: Importer, cursor: psycopg2.extensions.cursor
+) -> None:
+    messages = [_message() for _ in range(350)]
+    for message in messages:
+        cursor.execute(
+            "insert into dramatiq.queue (queue_name, message_id, state, message, mtime) "
+            "values (%s, %s, 'consumed', %s, clock_timestamp())",
+            (QUEUE, message.message_id, json.dumps(json.loads(message.encode()))),
+        )
+    with _session(importer) as living:
+        for message in messages[:240]:
+            living.execute("select pg_try_advisory_lock(%s)", (message_lock(message),))
+        assert _look(cursor) == [message.message_id for message in messages[240:340]]
+    cursor.execute(
+        "update dramatiq.queue set state = 'done' where message_id = %s", (messages[0].message_id,)
+    )
+    assert _look(cursor) == [message.message_id for message in messages[1:101]]
+
+
+def test_a_long_queue_is_not_read_to_its_end(cursor: psycopg2.extensions.cursor) -> None:
+    for state, count in (("queued", 100_000), ("done", 100_000)):
+        cursor.execute(
+            "insert into dramatiq.queue (queue_name, message_id, state, message) "
+            "select %s, gen_random_uuid(), %s, '{}' from generate_series(1, %s)",
+            (QUEUE, state, count),
+        )
+    cursor.execute("analyze dramatiq.queue")
+
+    cursor.execute(f"explain (analyze, format json) {LOOK}", (QUEUE,))
+
+    ((plan,),) = cursor.fetchall()
+    nodes = list(_nodes(plan[0]["Plan"]))
+    assert any(node.get("Index Name") == "queue_pending_idx" for node in nodes), plan
+    read = [n["Actual Rows"] for n in nodes if n.get("Relation Name") == "queue"]
+    assert max(read) <= 100, plan
+    assert plan[0]["Execution Time"] < 250, plan
+
+
+def test_the_server_is_told_to_notice_a_vanished_worker(
+    cursor: psycopg2.extensions.cursor,
+) -> None:
+    told = {}
+    for name in ("idle", "interval", "count"):
+        cursor.execute(f"show tcp_keepalives_{name}")
+        ((told[name],),) = cursor.fetchall()
+    assert int(told["idle"]) + int(told["interval"]) * int(told["count"]) <= 30
+
+
+def _message() -> Message[None]:
+    return Message(QUEUE, "import_part", (), {}, {}, message_id=str(uuid4()))
+
+
+def _look(cursor: psycopg2.extensions.cursor) -> list[str]:
+    cursor.execute(LOOK, (QUEUE,))
+    return [json.loads(payload)["message_id"] for (payload,) in cursor.fetchall()]
+
+
+def _nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from _nodes(inner)

@@ -1,0 +1,90 @@
+import json
+
+import httpx
+import pytest
+from supabase import Client, ClientOptions
+
+from config.errors import Permanent, Transient
+from tasks import bucket as module
+from tasks.bucket import Bucket, StoredObject
+
+CREATED = "2026-11-23T06:50:31.5Z"
+
+
+class FakeStorage:
+    """A bucket with these names; answers are first taken from ``answers``."""
+
+    def __init__(self, names, answers=()):
+        self.names = sorted(names, reverse=True)
+        self.answers = list(answers)
+        self.listed = []
+
+    def __call__(self, request):
+        if self.answers:
+            return self.answers.pop(0)
+        body = json.loads(request.content)
+        if request.method == "DELETE":
+            self.names = [name for name in self.names if name not in body["prefixes"]]
+            return httpx.Response(200, json=[])
+        self.listed.append(body)
+        page = self.names[body["offset"] : body["offset"] + body["limit"]]
+        return httpx.Response(200, json=[self.entry(name) for name in page])
+
+    def entry(self, name):
+        folder = name.endswith("folder")
+        return {"name": name, "id": None if folder else "1", "created_at": CREATED}
+
+    def bucket(self, deadline=5):
+        http = httpx.Client(transport=httpx.MockTransport(self))
+        supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
+        return Bucket(supabase, deadline=deadline)
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch):
+    monkeypatch.setattr(module, "_PAGE", 3)
+
+
+def names_of(pages):
+    return [[stored.name for stored in page] for page in pages]
+
+
+def test_all_objects_are_listed_page_by_page_the_last_first():
+    storage = FakeStorage("abcdefg")
+    assert names_of(storage.bucket().pages()) == [["g", "f", "e"], ["d", "c", "b"], ["a"]]
+    assert {body["limit"] for body in storage.listed} == {3}
+    assert storage.listed[0]["sortBy"] == {"column": "name", "order": "desc"}
+
+
+def test_an_empty_bucket_has_no_pages():
+    assert list(FakeStorage("").bucket().pages()) == []
+
+
+def test_an_object_tells_when_it_appeared():
+    ((stored,),) = FakeStorage("a").bucket().pages()
+    assert stored == StoredObject("a", 1795416631.5)
+
+
+def test_folders_are_none():
+    assert names_of(FakeStorage(["a", "folder"]).bucket().pages()) == [["a"]]
+
+
+def test_what_is_removed_on_the_way_hides_nothing():
+    bucket, seen = FakeStorage("abcdefghij").bucket(), []
+    for page in bucket.pages():
+        seen += [stored.name for stored in page]
+        bucket.remove([stored.name for stored in page if stored.name not in "cf"])
+    assert sorted(seen) == list("abcdefghij")
+
+
+def test_a_storage_that_is_away_is_asked_again_for_a_while():
+    storage = FakeStorage("a", answers=[httpx.Response(503, json={})])
+    assert names_of(storage.bucket().pages()) == [["a"]]
+    with pytest.raises(Transient):
+        list(FakeStorage("", [httpx.Response(503, json={})] * 9).bucket(deadline=0.01).pages())
+
+
+def test_a_missing_bucket_is_permanent():
+    told = {"statusCode": "404", "error": "Bucket not found", "message": "Bucket not found"}
+    with pytest.raises(Permanent):
+        list(FakeStorage("", [httpx.Response(400, json=told)]).bucket().pages())
