@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 
-from config.errors import Permanent, UpstreamError
+from config.errors import Permanent, Transient, UpstreamError
 from config.ids import job_id, new_import_id
 from service.ledger import Ledger, NewImport
 from service.storage import Storage
 from service.submission import Submission
 from service.upload import Upload
+
+T = TypeVar("T")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -26,7 +28,7 @@ class Intake:
         self._ledger = ledger
         self._deadline = deadline
         self._undo_seconds = deadline / 3
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._undoing: set[asyncio.Task[Any]] = set()
         self._running: set[asyncio.Task[Any]] = set()
         self.draining = False
         """True once no new submissions should come."""
@@ -84,31 +86,43 @@ class Intake:
         try:
             await self._ledger.create_import(new)
         except BaseException as error:
-            await self._undo(self._take_back(new.id, upload, refused=isinstance(error, Permanent)))
-            raise
+            refused = isinstance(error, Permanent)
+            goes_on = await self._undo(self._take_back(new.id, upload, refused=refused))
+            if not (goes_on and isinstance(error, Transient)):
+                raise
 
-    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> None:
-        if not refused:
-            # It may have been recorded and only the answer lost.
-            await self._discard(import_id)
+    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> bool:
+        """Leave nothing of an import, unless it was recorded, the answer lost, and it has begun."""
+        if not refused and await self._goes_on(import_id):
+            return True
         await upload.undo(self._undo_seconds / 2)
+        return False
 
-    async def _discard(self, import_id: UUID) -> None:
-        await _logged(self._ledger.discard_import(import_id, self._undo_seconds / 2))
+    async def _goes_on(self, import_id: UUID) -> bool:
+        try:
+            return await self._ledger.discard_import(import_id, self._undo_seconds / 2)
+        except UpstreamError as error:
+            _left_behind(error)
+            return False
 
-    async def _undo(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _undo(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do it to the end, also when the request that needs it is cancelled meanwhile."""
         task = asyncio.create_task(_logged(work))
         self._undoing.add(task)
         task.add_done_callback(self._undoing.discard)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Coroutine[Any, Any, T]) -> T | None:
     try:
-        await work
+        return await work
     except UpstreamError as error:
-        _log.error("left behind", part=error.part, reason=error.detail)
+        _left_behind(error)
+        return None
+
+
+def _left_behind(error: UpstreamError) -> None:
+    _log.error("left behind", part=error.part, reason=error.detail)
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:

@@ -136,6 +136,7 @@ class FakeLedger:
         self.imports: dict[UUID, NewImport] = {}
         self.discarded: list[UUID] = []
         self.discard_error: Exception | None = None
+        self.begun = False
         self._error = error
         self._records_first = records_first
 
@@ -145,8 +146,10 @@ class FakeLedger:
         if self._error is not None:
             raise self._error
 
-    async def discard_import(self, import_id: UUID, seconds: float) -> None:
+    async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         self.discarded.append(import_id)
         if self.discard_error is not None:
             raise self.discard_error
-        self.imports.pop(import_id, None)
+        if not self.begun:
+            self.imports.pop(import_id, None)
+        return self.begun

@@ -128,6 +128,17 @@ async def test_an_import_of_which_the_answer_is_lost_is_taken_back(storage, piec
     assert storage.is_empty
 
 
+@SIZES
+async def test_an_import_that_a_worker_has_begun_is_accepted_though_no_answer_came(storage, pieces):
+    ledger = FakeLedger(error=away("database"), records_first=True)
+    ledger.begun = True
+
+    new = await intake_of(storage, ledger).accept(submission(each(pieces)))
+
+    assert list(ledger.imports) == [new.id]
+    assert list(storage.objects) == [new.object]
+
+
 async def test_an_import_that_is_refused_for_good_was_not_recorded(storage):
     ledger = FakeLedger(error=refused("database"))
     with pytest.raises(Permanent):
