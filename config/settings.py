@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """Largest single record, so that memory stays bounded whatever comes."""
     part_bytes: int = Field(default=6 * _MIB, ge=1024, le=1024 * _MIB)
     """Least size of a part; the last one of an import may be smaller."""
+    max_uploads: int = Field(default=50, ge=1, le=10_000)
+    """Uploads that one service process takes at a time, of at most 12 MiB memory each."""
+    idle_timeout: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds without a byte from a client after which its upload is refused."""
     upstream_deadline: float = Field(default=30.0, gt=0, le=600)
     """Seconds that Storage, PostgREST or the database may be away before a client gets a 503."""
     shutdown_grace: float = Field(default=30.0, ge=0, le=3600)

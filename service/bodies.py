@@ -1,9 +1,9 @@
 """From a request to a submission: media type, limits, and the bytes as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -15,6 +15,8 @@ from service.splitting.csv_file import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 from service.submission import Submission
+
+T = TypeVar("T")
 
 PIECE_BYTES: Final = 64 * 1024
 """How much is split at a time: a millisecond or less, so that the event loop stays free."""
@@ -37,11 +39,21 @@ class Limits:
     body_bytes: int
     record_bytes: int
     part_bytes: int
+    idle_seconds: float = 30.0
+    """How long a client may send nothing."""
+    uploads: int = 50
+    """How many may run at a time."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
         """The bounds that the settings name."""
-        return cls(settings.max_body_bytes, settings.max_record_bytes, settings.part_bytes)
+        return cls(
+            settings.max_body_bytes,
+            settings.max_record_bytes,
+            settings.part_bytes,
+            settings.idle_timeout,
+            settings.max_uploads,
+        )
 
     def csv(self) -> CsvSplitter:
         """A splitter for a CSV file."""
@@ -122,7 +134,7 @@ async def body_pieces(
     """The body in small pieces; raises Problem if it breaks off or gets too large."""
     total = 0
     try:
-        async for chunk in request.content.iter_any():
+        while chunk := await in_time(request.content.readany(), limits):
             total += len(chunk)
             count(len(chunk))
             if total > limits.body_bytes:
@@ -132,6 +144,19 @@ async def body_pieces(
                 await asyncio.sleep(0)
     except READ_ERRORS as error:
         raise broken_off() from error
+
+
+async def in_time(reading: Awaitable[T], limits: Limits) -> T:
+    """Wait for a client's next bytes; raises Problem if it sends nothing for too long."""
+    try:
+        async with asyncio.timeout(limits.idle_seconds):
+            return await reading
+    except TimeoutError:
+        raise Problem(
+            "client_too_slow",
+            f"Nothing came for {limits.idle_seconds:g} seconds.",
+            headers={"Connection": "close"},
+        ) from None
 
 
 READ_ERRORS: Final = (web.RequestPayloadError, aiohttp.ClientPayloadError, ConnectionError)

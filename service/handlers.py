@@ -53,8 +53,8 @@ class Handlers:
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
         check_head(request, self._limits)
-        if self._intake.draining:
-            raise Problem("shutting_down", "Send it again.", headers={"Retry-After": "1"})
+        self._check_room()
+        self._intake.begin()
         with self._metrics.upload():
             new = await self._intake.accept(await self._submission(request))
         job, split = job_id(new.id), new.split
@@ -70,6 +70,13 @@ class Handlers:
         )
         return web.json_response({"jobId": job}, status=202, headers={"Location": f"/import/{job}"})
 
+    def _check_room(self) -> None:
+        wait = {"Retry-After": "1"}
+        if self._intake.draining:
+            raise Problem("shutting_down", "Send it again.", headers=wait)
+        if self._intake.running >= self._limits.uploads:
+            raise Problem("too_many_uploads", "Send it again in a moment.", headers=wait)
+
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """``Expect: 100-continue`` (RFC 9110, 10.1.1): refuse before the client sends the body."""
         if request.version < HttpVersion11:
@@ -78,6 +85,7 @@ class Handlers:
             return Problem("expectation_failed", "Only 100-continue can be expected.").response()
         try:
             check_head(request, self._limits)
+            self._check_room()
         except (Problem, MalformedInput) as error:
             problem = to_problem(error)
             self._metrics.refused.labels(code=problem.code).inc()

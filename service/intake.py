@@ -39,7 +39,6 @@ class Intake:
         Raises MalformedInput, UpstreamError, or what reading the pieces raises; then there is
         neither object nor import, or there soon will be none.
         """
-        self._mind(asyncio.current_task())
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
             name = f"{job_id(import_id)}.{submission.splitter.format}"
@@ -54,6 +53,18 @@ class Intake:
             await self._record(new, upload)
         return new
 
+    @property
+    def running(self) -> int:
+        """Requests with a submission that is on its way."""
+        return len(self._running)
+
+    def begin(self) -> None:
+        """Count the request that the current task answers among the running ones until it ends."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
     async def drain(self, seconds: float) -> None:
         """Wait for the requests whose submissions are on their way, but no longer than that."""
         self.draining = True
@@ -64,11 +75,6 @@ class Intake:
         """Wait until what had to be undone is undone."""
         if self._undoing:
             await asyncio.wait(self._undoing)
-
-    def _mind(self, task: "asyncio.Task[Any] | None") -> None:
-        if task is not None:
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
 
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""

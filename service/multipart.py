@@ -16,6 +16,7 @@ from service.bodies import (
     broken_off,
     check_charset,
     check_encoding,
+    in_time,
     too_large,
 )
 from service.problems import Problem
@@ -109,7 +110,7 @@ class _Form:
 
     async def _read(self, part: BodyPartReader) -> bytes:
         try:
-            data = await part.read_chunk(PIECE_BYTES)
+            data = await in_time(part.read_chunk(PIECE_BYTES), self._limits)
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError) as error:
@@ -124,7 +125,7 @@ class _Form:
         try:
             if self._reader is None:
                 self._reader = await self._request.multipart()
-            part = await self._reader.next()
+            part = await in_time(self._reader.next(), self._limits)
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:

@@ -33,6 +33,7 @@ KINDS: Final[dict[str, Kind]] = {
     "import_not_found": Kind(404, "There is no such import"),
     "not_found": Kind(404, "There is nothing at this address"),
     "method_not_allowed": Kind(405, "This address does not take this method"),
+    "client_too_slow": Kind(408, "The body stopped coming"),
     "body_too_large": Kind(413, "The body is too large"),
     "envelope_too_large": Kind(413, "There is too much beside the records"),
     "record_too_large": Kind(413, "A record is too large"),
@@ -50,6 +51,7 @@ KINDS: Final[dict[str, Kind]] = {
     "internal_error": Kind(500, "Something went wrong on our side"),
     "database_unavailable": Kind(503, "The database is away"),
     "storage_unavailable": Kind(503, "The storage is away"),
+    "too_many_uploads": Kind(503, "Too many uploads are running"),
     "shutting_down": Kind(503, "The service is stopping"),
 }
 

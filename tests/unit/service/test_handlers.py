@@ -51,7 +51,7 @@ def storage() -> Mock:
 
 @pytest.fixture
 def intake() -> Mock:
-    return AsyncMock(spec=Intake, draining=False)
+    return AsyncMock(spec=Intake, draining=False, running=0)
 
 
 @pytest.fixture
@@ -67,6 +67,15 @@ async def test_nothing_new_is_taken_while_stopping(handlers, intake):
     with pytest.raises(Problem) as caught:
         await handlers.accept(make_mocked_request("POST", "/import", headers=HEADERS))
     assert (caught.value.code, caught.value.status) == ("shutting_down", 503)
+    assert caught.value.headers["Retry-After"]
+    intake.accept.assert_not_called()
+
+
+async def test_no_more_is_taken_than_there_is_room_for(handlers, intake):
+    intake.running = 50
+    with pytest.raises(Problem) as caught:
+        await handlers.accept(make_mocked_request("POST", "/import", headers=HEADERS))
+    assert (caught.value.code, caught.value.status) == ("too_many_uploads", 503)
     assert caught.value.headers["Retry-After"]
     intake.accept.assert_not_called()
 

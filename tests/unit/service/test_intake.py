@@ -9,6 +9,7 @@ import pytest
 from config.errors import MalformedInput, Permanent, Transient
 from config.ids import job_id
 from service.intake import Intake
+from service.ledger import NewImport
 from service.problems import Problem
 from service.splitting.envelope import EnvelopeSplitter
 from service.submission import Submission
@@ -225,6 +226,12 @@ async def test_lost_answers_do_not_reach_the_client(storage):
     assert storage.objects[new.object] == b"".join(LARGE)[21:-1]
 
 
+async def answer(intake: Intake, pieces: AsyncIterator[bytes]) -> NewImport:
+    """As a handler does."""
+    intake.begin()
+    return await intake.accept(submission(pieces))
+
+
 async def test_draining_waits_for_what_is_on_its_way(storage):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -236,7 +243,7 @@ async def test_draining_waits_for_what_is_on_its_way(storage):
 
     ledger = FakeLedger()
     intake = intake_of(storage, ledger)
-    request = asyncio.create_task(intake.accept(submission(pieces())))
+    request = asyncio.create_task(answer(intake, pieces()))
     await begun.wait()
     draining = asyncio.create_task(intake.drain(60))
     await asyncio.sleep(0)
@@ -256,7 +263,7 @@ async def test_draining_does_not_wait_for_ever(storage):
         yield b""
 
     intake = intake_of(storage, FakeLedger())
-    request = asyncio.create_task(intake.accept(submission(pieces())))
+    request = asyncio.create_task(answer(intake, pieces()))
     await begun.wait()
     await intake.drain(0)
     assert not request.done()
