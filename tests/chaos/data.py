@@ -26,7 +26,7 @@ class Data:
 
 
 def make_data(
-    rng: random.Random, *, records: int, pad: int = 120, ending: str = "json", mark: str = "row"
+    rng: random.Random, *, records: int, pad: int = 700, ending: str = "json", mark: str = "row"
 ) -> Data:
     """Contacts with about one bad record in thirty; ``pad`` makes records longer, not contacts."""
     source = f"chaos-{rng.getrandbits(64):016x}"

@@ -30,7 +30,7 @@ class Requests:
     path: str
 
     def __contains__(self, request: web.Request) -> bool:
-        return request.method == self.method and bool(re.fullmatch(self.path, request.path))
+        return bool(re.fullmatch(f"{self.method} {self.path}", f"{request.method} {request.path}"))
 
 
 def _rpc(function: str) -> Requests:
@@ -248,7 +248,8 @@ class Gateway:
         if key:
             headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
             headers |= {"apikey": key, "Authorization": f"Bearer {key}"}
-        body = _body(request, cut_after) if request.can_read_body else None
+        has_body = request.can_read_body or request._read_bytes is not None
+        body = _body(request, cut_after) if has_body else None
         async with self._session.request(
             request.method, self._upstream + request.raw_path, headers=headers, data=body
         ) as answer:
@@ -291,10 +292,10 @@ def _end_to_end(headers: Any) -> dict[str, str]:
 
 async def _body(request: web.Request, limit: int | None) -> AsyncIterator[bytes]:
     if request._read_bytes is not None:  # a rule has looked into it
-        yield request._read_bytes
-        return
-    async for chunk in _up_to(limit, request.content.iter_any()):
-        yield chunk
+        yield request._read_bytes[:limit]
+    else:
+        async for chunk in _up_to(limit, request.content.iter_any()):
+            yield chunk
     if limit is not None:
         raise _Broken
 

@@ -63,9 +63,9 @@ class Kept:
         """``kill -9`` of the command itself; returns when it is dead."""
         self._signal(signal.SIGKILL)
 
-    def terminate(self) -> int:
-        """SIGTERM, and how it ended then."""
-        return self._signal(signal.SIGTERM)
+    def terminate(self, then: Callable[[], None]) -> int:
+        """SIGTERM, then something else, and how it ended."""
+        return self._signal(signal.SIGTERM, then)
 
     def vanish(self) -> None:
         """``kill -9`` of the command and all below it, without a new start."""
@@ -85,9 +85,11 @@ class Kept:
         if self._thread is not None:
             self._thread.join()
 
-    def _signal(self, number: signal.Signals) -> int:
+    def _signal(self, number: signal.Signals, then: Callable[[], None] | None = None) -> int:
         ends = len(self.codes)
         os.kill(self.pid, number)
+        if then is not None:
+            then()
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.codes) > ends, PATIENCE)
         return self.codes[ends]

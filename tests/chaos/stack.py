@@ -27,7 +27,7 @@ from tests.chaos.keeping import Kept, eventually, kill
 from tests.chaos.wire import Wire
 
 SETTINGS = {
-    "PART_BYTES": str(64 * 1024),
+    "PART_BYTES": str(256 * 1024),
     "BATCH_RECORDS": "100",
     "UPSTREAM_DEADLINE": "6",
     "SHUTDOWN_GRACE": "10",

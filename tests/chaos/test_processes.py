@@ -6,38 +6,16 @@ import time
 import pytest
 
 from tests.chaos.conftest import Chaos
-from tests.chaos.data import Data, make_data
-from tests.chaos.gateway import APPEND, CONTACTS, CREATE_IMPORT, FINISH_PART, START_PART, Hold
+from tests.chaos.data import make_data
+from tests.chaos.gateway import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
 from tests.chaos.keeping import kill
+from tests.chaos.moments import MOMENTS, a_moment
 from tests.chaos.stack import Sent, process_at
 
 RESUMED = 15.0
 """Seconds within which work goes on when what died is started again."""
 NOTICED = 60.0
 """... and when it is not, and others have to notice."""
-MOMENTS = ["start", "middle", "last"]
-
-
-def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:
-    """A request of a worker that is held: early, half-way, or at the very last part's end."""
-    parts = sum(_parts(one) for one in data)
-    rng = chaos.rng
-    lost = rng.random() < 0.5 if lose is None else lose
-    after = rng.random() < 0.5
-    if moment == "start":
-        hold = Hold(CONTACTS, skip=rng.randint(0, 2), after=after, lose=lost)
-    elif moment == "middle":
-        kind = rng.choice([CONTACTS, FINISH_PART, START_PART])
-        hold = Hold(kind, skip=parts // 2 + rng.randint(-1, 1), after=after, lose=lost)
-    else:
-        hold = Hold(FINISH_PART, skip=parts - 1, lose=lost, after=after)
-    chaos.lab.gateway.spoil(hold)
-    return hold
-
-
-def _parts(data: Data) -> int:
-    """About how many parts there will be: never more than that."""
-    return max(1, len(data.body) // (68 * 1024))
 
 
 def assert_resumed(chaos: Chaos, before: int) -> None:
@@ -201,8 +179,7 @@ def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
     sent = [chaos.lab.send(one) for one in data]
     hold.wait()
 
-    hold.release()
-    code = chaos.lab.workers.terminate()
+    code = chaos.lab.workers.terminate(hold.release)
     over = time.monotonic()
 
     assert code == 0
@@ -217,13 +194,14 @@ def test_the_service_is_told_to_stop(chaos: Chaos, run: int) -> None:
     uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
     hold.wait()
 
-    hold.release()
-    code = lab.service.terminate()
+    code = lab.service.terminate(hold.release)
     over = time.monotonic()
     lab.await_ready()
 
     assert code == 0
-    chaos.audit.settle([uploading.result()], over_at=over)
+    sent = uploading.result()
+    assert sent.status == 202, "a running upload is finished within the grace"
+    chaos.audit.settle([sent], over_at=over)
 
 
 @pytest.mark.slow
@@ -233,13 +211,11 @@ def test_a_part_that_kills_its_worker_is_given_up(chaos: Chaos, run: int) -> Non
     lab = chaos.lab
     deadly = make_data(chaos.rng, records=100, mark="deadly")
     others = [make_data(chaos.rng, records=2500) for _ in range(3)]
-    holds = []
     hold = Hold(CONTACTS, containing=b"deadly", lose=True)
     lab.gateway.spoil(hold)
     sent = [lab.send(one) for one in [deadly, *others]]
     for _ in range(5):
         hold.wait()
-        holds.append(hold)
         kill(lab.asker(hold).pid)
         hold.release()
         hold = Hold(CONTACTS, containing=b"deadly", lose=True)
