@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -13,6 +13,8 @@ from service.ledger import Ledger, NewImport
 from service.storage import Storage
 from service.submission import Submission
 from service.upload import Upload
+
+_Told = TypeVar("_Told")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -26,7 +28,7 @@ class Intake:
         self._ledger = ledger
         self._deadline = deadline
         self._undo_seconds = deadline / 3
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._undoing: set[asyncio.Task[Any]] = set()
 
     async def accept(self, submission: Submission) -> NewImport:
         """Store a submission's object, record the import and queue it, in this order.
@@ -69,31 +71,36 @@ class Intake:
         try:
             await self._ledger.create_import(new)
         except BaseException as error:
-            await self._undo(self._take_back(new.id, upload, refused=isinstance(error, Permanent)))
-            raise
+            refused = isinstance(error, Permanent)
+            began = await self._undo(self._take_back(new.id, upload, refused=refused))
+            if not (began and isinstance(error, UpstreamError)):
+                raise
+            _log.warning("only the answers were lost", reason=error.detail)
 
-    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> None:
-        if not refused:
-            # It may have been recorded and only the answer lost.
-            await self._discard(import_id)
+    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> bool:
+        """Undo all, unless the import was recorded and began before; tells whether it was.
+
+        While it cannot be known, the object stays: an import may need it.
+        """
+        if not refused and not await self._ledger.discard_import(import_id, self._undo_seconds / 2):
+            return True
         await upload.undo(self._undo_seconds / 2)
+        return False
 
-    async def _discard(self, import_id: UUID) -> None:
-        await _logged(self._ledger.discard_import(import_id, self._undo_seconds / 2))
-
-    async def _undo(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _undo(self, work: Coroutine[Any, Any, _Told]) -> _Told | None:
         """Do it to the end, also when the request that needs it is cancelled meanwhile."""
         task = asyncio.create_task(_logged(work))
         self._undoing.add(task)
         task.add_done_callback(self._undoing.discard)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Coroutine[Any, Any, _Told]) -> _Told | None:
     try:
-        await work
+        return await work
     except UpstreamError as error:
         _log.error("left behind", part=error.part, reason=error.detail)
+        return None
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:

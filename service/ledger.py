@@ -52,9 +52,13 @@ class Ledger:
             p_message=import_contacts_message(new.id),
         )
 
-    async def discard_import(self, import_id: UUID, seconds: float) -> None:
-        """Take back an import of which it is not known whether it was recorded."""
-        await self._call("discard_import", seconds, p_import=str(import_id))
+    async def discard_import(self, import_id: UUID, seconds: float) -> bool:
+        """Take back an import of which it is not known whether it was recorded.
+
+        Returns whether there is none now; else it began before, and goes on.
+        """
+        gone: bool = await self._call("discard_import", seconds, p_import=str(import_id))
+        return gone
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """What the database's ``get_import`` tells of it; None if unknown."""

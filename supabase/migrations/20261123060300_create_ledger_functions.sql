@@ -40,7 +40,8 @@ begin
 end
 $$;
 
--- Takes back an import whose client was told that it was not accepted. Too late once it began.
+-- Takes back an import of which the service does not know whether it was recorded. Tells whether
+-- there is none now; false means that it began before, and goes on.
 create function public.discard_import(p_import uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
@@ -49,7 +50,7 @@ declare
 begin
   delete from public.imports where id = p_import and state = 'queued' returning message_id into v_message;
   delete from dramatiq.queue where message_id = v_message and state = 'queued';
-  return v_message is not null;
+  return not exists (select from public.imports where id = p_import);
 end
 $$;
 
