@@ -1,11 +1,26 @@
 """The moments of the work at which a fault strikes."""
 
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data
 from tests.chaos.gateway import CONTACTS, FINISH_PART, START_PART, Hold
 
 MOMENTS = ["start", "middle", "last"]
 LONGEST_PART = 270 * 1024
+
+
+def each(values: Iterable[Any], *, fast: Collection[Any]) -> list[Any]:
+    """All values as parameters; those that are not fast are for `make chaos` only."""
+
+    def marked(one: Any) -> Any:
+        several = one if isinstance(one, tuple) else (one,)
+        return one if one in fast else pytest.param(*several, marks=pytest.mark.slow)
+
+    return [marked(one) for one in values]
 
 
 def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:

@@ -32,6 +32,7 @@ SETTINGS = {
     "UPSTREAM_DEADLINE": "6",
     "SHUTDOWN_GRACE": "10",
     "LOG_FORMAT": "json",
+    "PYTHONFAULTHANDLER": "1",
 }
 """Small, so that a moderate import has many moments and a 503 comes soon."""
 
@@ -228,13 +229,18 @@ class Lab:
     def uploads(self) -> set[str]:
         """Resumable uploads that were begun, never finished, and not given up."""
         folder = self.data_folder / "storage" / "uploads"
-        return {path.name for path in folder.glob("*.bytes")}
+        # Of an empty one the service may not know: the answer to its creation was lost. Then nobody
+        # can give it up, and Storage itself forgets it after a day.
+        return {path.name for path in folder.glob("*.bytes") if path.stat().st_size > 0}
 
     def logs(self) -> str:
-        """The ends of all logs, for a test that failed."""
+        """The ends of all logs, and where all threads of the workers are, for a failed test."""
+        for pid in self.workers.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)  # makes faulthandler tell
         tails = []
         for path in sorted(self._folder.glob("*.log")):
-            lines = path.read_text(errors="replace").splitlines()[-40:]
+            lines = path.read_text(errors="replace").splitlines()[-200:]
             tails += [f"--- {path.name}", *(line[:400] for line in lines)]
         return "\n".join(tails)
 

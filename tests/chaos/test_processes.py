@@ -9,7 +9,7 @@ from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
 from tests.chaos.gateway import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
 from tests.chaos.keeping import kill
-from tests.chaos.moments import MOMENTS, a_moment
+from tests.chaos.moments import MOMENTS, a_moment, each
 from tests.chaos.stack import Sent, process_at
 
 RESUMED = 15.0
@@ -23,7 +23,7 @@ def assert_resumed(chaos: Chaos, before: int) -> None:
 
 
 @pytest.mark.fault("kill -9 of a worker process")
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None:
     data = make_data(chaos.rng, records=4000, ending=chaos.rng.choice(["json", "csv"]))
     hold = a_moment(chaos, moment, [data])
@@ -40,7 +40,7 @@ def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None
 
 
 @pytest.mark.fault("kill -9 of the worker master")
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["start"]))
 def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> None:
     data = make_data(chaos.rng, records=4000)
     hold = a_moment(chaos, moment, [data])
@@ -82,9 +82,7 @@ def test_all_workers_are_killed_while_ten_imports_run(chaos: Chaos, moment: str,
 
 
 @pytest.mark.fault("a worker machine vanishes")
-@pytest.mark.parametrize(
-    "moment", ["middle", *(pytest.param(one, marks=pytest.mark.slow) for one in ("start", "last"))]
-)
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
     other = lab.machine("other")
@@ -107,7 +105,7 @@ def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: i
 
 
 @pytest.mark.fault("kill -9 of the service mid-upload")
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
     skip, after = {"start": (0, False), "middle": (1, True), "last": (2, False)}[moment]
@@ -172,7 +170,7 @@ def test_the_service_is_killed_between_queueing_and_answering(chaos: Chaos, run:
 
 
 @pytest.mark.fault("SIGTERM to the workers")
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
     data = [make_data(chaos.rng, records=2500) for _ in range(2)]
     hold = a_moment(chaos, moment, data, lose=False)
