@@ -6,13 +6,16 @@ UV     := $(shell command -v uv 2>/dev/null)
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: demo test up dev setup check format lock help clean
+.PHONY: demo test chaos up dev setup check format lock help clean
 
 demo: setup ## import 100,000 contacts on this machine and look at the result
 	$(BIN)/python -m local demo
 
 test: setup ## run all the tests (TESTS=tests/unit for some of them)
 	$(BIN)/python -m pytest $(TESTS)
+
+chaos: setup ## break everything on purpose, and count (CHAOS_RUNS=3, CHAOS_SEED=... to replay)
+	$(BIN)/python -m pytest tests/chaos -m "slow or not slow"
 
 up: setup ## run Supabase, the service and two worker processes here until Ctrl-C
 	$(BIN)/python -m local up

@@ -96,6 +96,7 @@ class Intake:
             goes_on = await self._undo(self._take_back(new.id, upload, refused=refused))
             if not (goes_on and isinstance(error, Transient)):
                 raise
+            _log.warning("only the answers were lost", reason=error.detail)
 
     async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> bool:
         """Leave nothing of an import, unless it was recorded, the answer lost, and it has begun."""

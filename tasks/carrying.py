@@ -1,6 +1,6 @@
 """Carries the records of one part from the object into the tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,8 +18,8 @@ MAX_REJECTIONS: Final = 1000
 class PartReader(Protocol):
     """Gives the bytes of an object."""
 
-    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
-        """The bytes ``[start, end)`` in pieces; raises UpstreamError."""
+    def read(self, name: str, start: int, end: int) -> Generator[bytes, None, None]:
+        """The bytes ``[start, end)`` in pieces, to be closed; raises UpstreamError."""
         ...
 
 

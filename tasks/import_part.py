@@ -6,7 +6,7 @@ keyed by the record's number, and the counts are recorded once, with the part's 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -137,8 +137,9 @@ class ImportPart:
     def _carry(self, work: PartWork) -> Tally:
         carrier = Carrier(work, self._desk_for(work))
         part = work.part
-        with self._timed(carrier):
-            tally = carrier.carry(self._reader.read(work.object, part.byte_start, part.byte_end))
+        pieces = self._reader.read(work.object, part.byte_start, part.byte_end)
+        with self._timed(carrier), closing(pieces):
+            tally = carrier.carry(pieces)
         if tally.records != part.records:
             detail = f"The part holds {tally.records} records; {part.records} were accepted."
             raise PartFailed(_COUNT_MISMATCH, detail)

@@ -5,7 +5,7 @@ that breaks off goes on at the byte it had come to.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
@@ -36,9 +36,11 @@ class ObjectReader:
         self._http = http
         self._deadline = deadline
 
-    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
+    def read(self, name: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes ``[start, end)`` in pieces of at most 64 KiB.
 
+        Close it: the garbage collector would give the connection back at any moment, also while
+        this very thread holds the lock of httpx's pool, and then no thread would ever get on.
         Raises Transient if Storage stays away, and Permanent, with code ``object_missing`` if there
         is no such object.
         """

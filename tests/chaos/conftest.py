@@ -1,7 +1,15 @@
-"""The whole importer, to be hurt. Its parts are small, so that small imports have several."""
+"""Runs each fault with a seed of its own, and shows a table of all of them at the end.
 
+CHAOS_SEED replays a run, CHAOS_RUNS repeats each fault so often, with other dice each time.
+"""
+
+import contextlib
+import os
+import random
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -9,12 +17,89 @@ import pytest
 
 from local.processes import service
 from tests.acceptance.conftest import Importer, procfile
+from tests.chaos.audit import Audit, Verdict
+from tests.chaos.stack import Lab, dice, running_lab
 
 __all__ = ["procfile"]
+
+SEED = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+RUNS = int(os.environ.get("CHAOS_RUNS", "1"))
+
+VERDICTS = pytest.StashKey[list[tuple[str, Verdict]]]()
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[VERDICTS] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "run" in metafunc.fixturenames:
+        metafunc.parametrize("run", range(1, RUNS + 1))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+class Labs:
+    """The importer that the tests share; after a failure the next one gets a new one."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._lab: Lab | None = None
+
+    def get(self) -> Lab:
+        if self._lab is None:
+            self._lab = self._stack.enter_context(running_lab())
+        return self._lab
+
+    def discard(self) -> None:
+        self._lab = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def labs() -> Iterator[Labs]:
+    labs = Labs()
+    yield labs
+    labs.discard()
+
+
+@dataclass
+class Chaos:
+    """What a fault test works with."""
+
+    lab: Lab
+    audit: Audit
+    rng: random.Random
+
+
+@pytest.fixture
+def chaos(request: pytest.FixtureRequest, labs: Labs, run: int) -> Iterator[Chaos]:
+    lab = labs.get()
+    lab.await_ready()
+    lab.gateway.seen.clear()
+    audit = Audit(lab)
+    audit.begin()
+    print(f"CHAOS_SEED={SEED}")
+    yield Chaos(lab, audit, dice(f"{SEED} {request.node.nodeid}"))
+    lab.gateway.heal()
+    lab.wire.heal()
+    marker = request.node.get_closest_marker("fault")
+    if audit.verdict is not None and marker is not None:
+        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+    if request.node.stash.get(FAILED, False):
+        print(lab.logs())
+        labs.discard()
 
 
 @pytest.fixture(scope="module")
 def importer(request: pytest.FixtureRequest, embedded_env: Mapping[str, str]) -> Iterator[Importer]:
+    """A quieter importer, of small parts too, for what needs no faults from outside."""
     environment = {**embedded_env, "PART_BYTES": getattr(request.module, "PART_BYTES", "1024")}
     with (
         tempfile.TemporaryDirectory() as name,
@@ -22,3 +107,48 @@ def importer(request: pytest.FixtureRequest, embedded_env: Mapping[str, str]) ->
         httpx.Client(base_url=url, timeout=60) as http,
     ):
         yield Importer(http, embedded_env, Path(name))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    verdicts = config.stash[VERDICTS]
+    if not verdicts:
+        return
+    faults: dict[str, list[Verdict]] = {}
+    for fault, verdict in verdicts:
+        faults.setdefault(fault, []).append(verdict)
+    terminalreporter.section(f"chaos, CHAOS_SEED={SEED}")
+    rows = [_row(fault, found) for fault, found in faults.items()]
+    for line in _table([HEAD, *rows, _row("all", [verdict for _, verdict in verdicts])]):
+        terminalreporter.write_line(line)
+    if any(verdict.for_sweep for _, verdict in verdicts):
+        terminalreporter.write_line("*: left behind until the sweep (python -m tasks --sweep)")
+
+
+HEAD = ["fault", "runs", "imports", "records", "contacts", "lost", "doubled", "left", "seconds"]
+
+
+def _row(fault: str, found: list[Verdict]) -> list[str]:
+    left, for_sweep = sum(v.left for v in found), sum(v.for_sweep for v in found)
+    return [
+        fault,
+        str(len(found)),
+        f"{sum(v.imports for v in found):,}",
+        f"{sum(v.sent for v in found):,}",
+        f"{sum(v.contacts for v in found):,}",
+        str(sum(v.lost for v in found)),
+        str(sum(v.doubled for v in found)),
+        f"{left}*" if for_sweep else str(left),
+        f"{max(v.seconds for v in found):.1f}",
+    ]
+
+
+def _table(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        first = row[0].ljust(widths[0])
+        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        yield "  ".join([first, *rest])
+        if number == 0:
+            yield "  ".join("-" * width for width in widths)

@@ -32,12 +32,16 @@ class FakeReader:
         self.data = data
         self.piece = piece
         self.error = error
+        self.closed = False
 
     def read(self, name, start, end):
-        for at in range(start, end, self.piece):
-            if self.error and at > start:
-                raise self.error
-            yield self.data[at : min(at + self.piece, end)]
+        try:
+            for at in range(start, end, self.piece):
+                if self.error and at > start:
+                    raise self.error
+                yield self.data[at : min(at + self.piece, end)]
+        finally:
+            self.closed = True
 
 
 class FakeContacts:

@@ -31,9 +31,9 @@ class Scene:
         self.ledger = FakeLedger(work_on(DATA, records=records), **ledger)
         self.metrics = FakeMetrics()
         self.desk = Desk(FakeContacts(error=write_error), FakeRejections(), 5)
-        reader = FakeReader(DATA, error=read_error)
+        self.reader = FakeReader(DATA, error=read_error)
         self.story = ImportPart(
-            self.ledger, reader, lambda _: self.desk, self.metrics, max_retries=3
+            self.ledger, self.reader, lambda _: self.desk, self.metrics, max_retries=3
         )
 
     def tell(self):
@@ -181,3 +181,13 @@ def test_a_bug_costs_an_attempt_but_never_the_message():
         scene.tell()
     assert scene.calls == []
     assert scene.metrics.seen[0] == "worked"
+
+
+def test_the_object_is_let_go_of_before_the_error_goes_on():
+    """Else the garbage collector would do it, perhaps while its thread holds httpx's lock."""
+    scene = Scene(write_error=AWAY)
+    with pytest.raises(PutOff):
+        scene.tell()
+    # AWAY keeps its traceback, and so all frames with their generators.
+    assert AWAY.__traceback__
+    assert scene.reader.closed

@@ -1,0 +1,178 @@
+"""Counts everything when it is over: nothing lost, nothing doubled, nothing left."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.chaos.keeping import eventually
+from tests.chaos.stack import Lab, Sent
+
+ENDED = ("completed", "failed")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one run of one fault."""
+
+    imports: int = 0
+    sent: int = 0
+    contacts: int = 0
+    lost: int = 0
+    doubled: int = 0
+    left: int = 0
+    for_sweep: int = 0
+    """Of those left, what only the sweep can find."""
+    seconds: float = 0.0
+
+
+@dataclass
+class Audit:
+    """One run: what was there before, what was sent, and what came of it."""
+
+    lab: Lab
+    before: set[str] = field(default_factory=set)
+    uploads_before: set[str] = field(default_factory=set)
+    verdict: Verdict | None = None
+
+    def begin(self) -> None:
+        self.before = self.lab.objects()
+        self.uploads_before = self.lab.uploads()
+
+    def settle(
+        self,
+        sent: list[Sent],
+        *,
+        over_at: float,
+        within: float = 60.0,
+        failed: frozenset[str] = frozenset(),
+        refused: dict[str, dict[int, str]] | None = None,
+        sweep: bool = False,
+    ) -> Verdict:
+        """Wait for the end of all work and assert that all is as promised.
+
+        ``over_at`` is when the fault was over; ``within`` bounds the seconds from then. ``failed``
+        names the sources whose imports must fail. ``refused`` has further rejections by source, of
+        records that the database itself refuses. With ``sweep``, what a killed service left in
+        Storage is counted but not held against it.
+        """
+        accepted = [one for one in sent if one.status == 202]
+        self._await_end(accepted, over_at + within)
+        seconds = max(0.0, time.monotonic() - over_at)
+        whole = [one for one in accepted if one.data.source not in failed]
+        extra = refused or {}
+        lost = doubled = contacts = 0
+        for one in whole:
+            wrong = self._compare(one, extra.get(one.data.source, {}))
+            lost, doubled = lost + wrong[0], doubled + wrong[1]
+            contacts += wrong[2]
+        for one in accepted:
+            if one.data.source in failed:
+                self._assert_failed(one)
+        self._assert_all_or_nothing(sent)
+        left = self._left()
+        unfinished = self.lab.uploads() - self.uploads_before
+        verdict = Verdict(
+            imports=len(accepted),
+            sent=sum(one.data.records for one in accepted),
+            contacts=contacts,
+            lost=lost,
+            doubled=doubled,
+            left=len(left) + (0 if sweep else len(unfinished)),
+            for_sweep=len(left) if sweep else 0,
+            seconds=seconds,
+        )
+        self.verdict = verdict
+        assert (verdict.lost, verdict.doubled) == (0, 0), verdict
+        assert sweep or verdict.left == 0, (verdict, left, unfinished)
+        return verdict
+
+    def _await_end(self, accepted: list[Sent], deadline: float) -> None:
+        ids = [one.import_id for one in accepted]
+
+        def ended() -> bool:
+            states = self.lab.query(
+                "select count(*) from imports where id = any(%s::uuid[]) and state = any(%s)",
+                ids,
+                list(ENDED),
+            )
+            messages = self.lab.query(
+                "select count(*) from dramatiq.queue where state in ('queued', 'consumed')"
+            )
+            return states[0][0] == len(ids) and messages[0][0] == 0
+
+        left = max(1.0, deadline - time.monotonic())
+        try:
+            eventually(ended, "all imports have ended and no message is left", left)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._stuck(ids)}") from None
+
+    def _stuck(self, ids: list[str]) -> str:
+        imports = self.lab.query(
+            "select id, state from imports where id = any(%s::uuid[]) and state <> all(%s)",
+            ids,
+            list(ENDED),
+        )
+        parts = self.lab.query(
+            "select import_id, part, state, attempts, retries, failure from import_parts "
+            "where state not in ('done') order by 1, 2 limit 20"
+        )
+        messages = self.lab.query(
+            "select queue_name, state, mtime, message from dramatiq.queue "
+            "where state in ('queued', 'consumed') limit 10"
+        )
+        return "\n".join(map(str, [*imports, *parts, *messages]))
+
+    def _compare(self, one: Sent, extra: dict[int, str]) -> tuple[int, int, int]:
+        """Lost, doubled, contacts; asserts the rest."""
+        [(state, records, imported, rejected)] = self.lab.query(
+            "select i.state, i.records, sum(p.imported)::int, sum(p.rejected)::int "
+            "from imports i join import_parts p on p.import_id = i.id "
+            "where i.id = %s group by i.id",
+            one.import_id,
+        )
+        assert state == "completed", (state, self._stuck([one.import_id]))
+        expected = Counter(
+            (name, email) for name, email in one.data.contacts if int(name.split()[1]) not in extra
+        )
+        rows = self.lab.query(
+            "select id, name, email from contacts where source = %s", one.data.source
+        )
+        found = Counter((name, email) for _, name, email in rows)
+        assert not found.keys() - expected.keys(), "contacts that nobody sent"
+        assert len({row[0] for row in rows}) == len(rows)
+        assert (imported, rejected) == (len(expected), one.data.records - len(expected))
+        assert records == one.data.records
+        rejections = self.lab.query(
+            "select record, code from import_rejections where import_id = %s", one.import_id
+        )
+        assert dict(rejections) == {**one.data.rejected, **extra}
+        return (expected - found).total(), (found - expected).total(), len(rows)
+
+    def _assert_failed(self, one: Sent) -> None:
+        [(shown,)] = self.lab.query("select get_import(%s::uuid)", one.import_id)
+        assert shown["state"] == "failed", shown
+        assert shown["failure"]["code"], shown
+        assert shown["failure"]["detail"], shown
+
+    def _assert_all_or_nothing(self, sent: list[Sent]) -> None:
+        """Who was refused has left nothing; who got no answer, nothing or a whole import."""
+        for one in sent:
+            if one.status == 202:
+                continue
+            recorded = self.lab.query("select id from imports where source = %s", one.data.source)
+            if one.status != 0 or not recorded:
+                contacts = self.lab.query(
+                    "select count(*) from contacts where source = %s", one.data.source
+                )
+                assert (recorded, contacts) == ([], [(0,)]), one.status
+                continue
+            unanswered = Sent(one.data, 202, f"import-{recorded[0][0]}")
+            self._await_end([unanswered], time.monotonic() + 30)
+            assert self._compare(unanswered, {})[:2] == (0, 0)
+
+    def _left(self) -> set[str]:
+        """Objects without an import; asserts that no import is without its object."""
+        known = {row[0] for row in self.lab.query("select object from imports")}
+        objects = self.lab.objects()
+        assert known <= objects, "objects are gone"
+        return objects - known - self.before

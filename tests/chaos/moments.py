@@ -1,0 +1,42 @@
+"""The moments of the work at which a fault strikes."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pytest
+
+from tests.chaos.conftest import Chaos
+from tests.chaos.data import Data
+from tests.chaos.gateway import CONTACTS, FINISH_PART, START_PART, Hold
+
+MOMENTS = ["start", "middle", "last"]
+LONGEST_PART = 270 * 1024
+
+
+def each(values: Iterable[Any], *, fast: Collection[Any]) -> list[Any]:
+    """All values as parameters; those that are not fast are for `make chaos` only."""
+
+    def marked(one: Any) -> Any:
+        several = one if isinstance(one, tuple) else (one,)
+        return one if one in fast else pytest.param(*several, marks=pytest.mark.slow)
+
+    return [marked(one) for one in values]
+
+
+def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:
+    """A request of a worker that is held: early, half-way, or near the very end.
+
+    Whether it is held before or after it was done, and whether its answer is lost, is diced.
+    """
+    rng = chaos.rng
+    after, lost = rng.random() < 0.5, rng.random() < 0.5
+    parts = sum(max(1, len(one.body) // LONGEST_PART) for one in data)
+    if moment == "start":
+        kind, skip = CONTACTS, rng.randint(0, 2)
+    elif moment == "middle":
+        kind, skip = rng.choice([CONTACTS, FINISH_PART, START_PART]), parts // 2
+    else:
+        kind, skip = FINISH_PART, parts - 1
+    hold = Hold(kind, skip=skip, after=after, lose=lost if lose is None else lose)
+    chaos.lab.gateway.spoil(hold)
+    return hold

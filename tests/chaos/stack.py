@@ -1,0 +1,274 @@
+"""A whole importer to break: Supabase behind proxies, the service, workers, all supervised."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import psycopg2
+
+from embedded.launch import Stack, running
+from local.ports import free_port
+from local.processes import WORKERS, worker_environment
+from tests.chaos.data import ENDINGS, Data
+from tests.chaos.gateway import Gateway, Hold
+from tests.chaos.keeping import Kept, eventually, kill
+from tests.chaos.wire import Wire
+
+SETTINGS = {
+    "PART_BYTES": str(256 * 1024),
+    "BATCH_RECORDS": "100",
+    "UPSTREAM_DEADLINE": "6",
+    "SHUTDOWN_GRACE": "10",
+    "LOG_FORMAT": "json",
+    "PYTHONFAULTHANDLER": "1",
+}
+"""Small, so that a moderate import has many moments and a 503 comes soon."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request and its answer; status 0: the connection broke and there was none."""
+
+    data: Data
+    status: int
+    job: str = ""
+    text: str = ""
+
+    @property
+    def import_id(self) -> str:
+        return self.job.removeprefix("import-")
+
+
+class Lab:
+    """The running importer and the ways to hurt it."""
+
+    def __init__(
+        self, env: Stack, gateway: Gateway, wire: Wire, folder: Path, data_folder: Path
+    ) -> None:
+        self.env = env
+        self.gateway = gateway
+        self.wire = wire
+        self.data_folder = data_folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        url = urlsplit(env["DATABASE_URL"])
+        database = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{wire.port}")
+        self.settings: Mapping[str, str] = {
+            **env,
+            **SETTINGS,
+            "SUPABASE_URL": gateway.url,
+            "DATABASE_URL": database.geturl(),
+        }
+        web = {**self.settings, "HOST": "127.0.0.1", "PORT": str(self.port)}
+        self.service = Kept(["service"], web, folder / "service.log")
+        self.workers = self.machine("workers")
+        self._senders = ThreadPoolExecutor(16)
+
+    def machine(self, name: str, **settings: str) -> Kept:
+        """Another machine with workers; the caller starts and stops it."""
+        environment = worker_environment(
+            {**self.settings, **settings}, self._folder / f"metrics-{name}", free_port()
+        )
+        return Kept(list(WORKERS), environment, self._folder / f"{name}.log")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Lab"]:
+        self.service.start()
+        self.workers.start()
+        try:
+            self.await_ready()
+            yield self
+        finally:
+            self.gateway.heal()
+            self.wire.heal()
+            self.workers.stop()
+            self.service.stop()
+            self._senders.shutdown()
+
+    # -- clients ------------------------------------------------------------------------------
+
+    def send(self, data: Data) -> Sent:
+        """One client's request; large bodies go out in pieces."""
+        pieces = (data.body[at : at + 65536] for at in range(0, len(data.body), 65536))
+        try:
+            with httpx.Client(base_url=self.url, timeout=120) as http:
+                answer = http.post(
+                    "/import",
+                    params={"source": data.source} if data.ending == "csv" else {},
+                    content=pieces,
+                    headers={"Content-Type": ENDINGS[data.ending]},
+                )
+        except httpx.TransportError:
+            return Sent(data, 0)
+        job = answer.json()["jobId"] if answer.status_code == 202 else ""
+        return Sent(data, answer.status_code, job, answer.text)
+
+    def sending(self, data: Data) -> "Future[Sent]":
+        return self._senders.submit(self.send, data)
+
+    def ready(self) -> httpx.Response | None:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=30)
+        except httpx.TransportError:
+            return None
+
+    def is_ready(self) -> bool:
+        answer = self.ready()
+        return answer is not None and answer.status_code == 200
+
+    def await_ready(self) -> None:
+        eventually(self.is_ready, "the service is ready")
+
+    # -- processes ----------------------------------------------------------------------------
+
+    def asker(self, moment: Hold) -> psutil.Process:
+        """The process whose request is being held."""
+        for kept in (self.workers, self.service):
+            if (found := process_at(kept, moment.peer)) is not None:
+                return found
+        raise AssertionError(f"nobody asks from port {moment.peer}")
+
+    def postmaster(self) -> psutil.Process | None:
+        """The server process of Postgres, if it runs."""
+        return self._below("postgres")
+
+    def postgrest(self) -> psutil.Process | None:
+        return self._below("postgrest")
+
+    def _below(self, name: str) -> psutil.Process | None:
+        for child in psutil.Process(self.env.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.name().startswith(name) and not child.parent().name().startswith(name):
+                    return child
+        return None
+
+    def kill_postgres(self, number: signal.Signals = signal.SIGKILL) -> None:
+        process = eventually(self.postmaster, "Postgres runs")
+        os.kill(process.pid, number)
+        psutil.wait_procs([process], 30)
+
+    def kill_postgrest(self) -> None:
+        process = eventually(self.postgrest, "PostgREST runs")
+        kill(process.pid)
+        psutil.wait_procs([process], 30)
+
+    @contextlib.contextmanager
+    def without_postgres(self) -> Iterator[None]:
+        """Postgres is down inside: each new one is killed as soon as it shows up."""
+        back = threading.Event()
+
+        def keep_down() -> None:
+            while not back.wait(0.02):
+                if (process := self.postmaster()) is not None:
+                    kill(process.pid)
+
+        thread = threading.Thread(target=keep_down)
+        thread.start()
+        try:
+            yield
+        finally:
+            back.set()
+            thread.join()
+
+    # -- behind everybody's back --------------------------------------------------------------
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Past the proxies, and patiently: Postgres may be on its way back."""
+
+        def tried() -> list[list[tuple[Any, ...]]]:
+            try:
+                return [self._query(sql, values)]
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                return []
+
+        found: list[list[tuple[Any, ...]]] = eventually(tried, "Postgres answers")
+        return found[0]
+
+    def _query(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with (
+            contextlib.closing(psycopg2.connect(self.env["DATABASE_URL"])) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def storage(self, method: str, path: str, **more: Any) -> httpx.Response:
+        key = self.env["SUPABASE_SERVICE_ROLE_KEY"]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        url = f"{self.env['SUPABASE_URL']}/storage/v1{path}"
+        return httpx.request(method, url, headers=headers, timeout=60, **more).raise_for_status()
+
+    def objects(self) -> set[str]:
+        names: set[str] = set()
+        while True:
+            query = {
+                "prefix": "",
+                "limit": 1000,
+                "offset": len(names),
+                "sortBy": {"column": "name", "order": "asc"},
+            }
+            page = self.storage("POST", "/object/list/imports", json=query).json()
+            names |= {entry["name"] for entry in page}
+            if len(page) < 1000:
+                return names
+
+    def uploads(self) -> set[str]:
+        """Resumable uploads that were begun, never finished, and not given up."""
+        folder = self.data_folder / "storage" / "uploads"
+        # Of an empty one the service may not know: the answer to its creation was lost. Then nobody
+        # can give it up, and Storage itself forgets it after a day.
+        return {path.name for path in folder.glob("*.bytes") if path.stat().st_size > 0}
+
+    def logs(self) -> str:
+        """The ends of all logs, and where all threads of the workers are, for a failed test."""
+        for pid in self.workers.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)  # makes faulthandler tell
+        tails = []
+        for path in sorted(self._folder.glob("*.log")):
+            lines = path.read_text(errors="replace").splitlines()[-200:]
+            tails += [f"--- {path.name}", *(line[:400] for line in lines)]
+        return "\n".join(tails)
+
+
+def process_at(kept: Kept, port: int) -> psutil.Process | None:
+    """The process of these whose connection has that port at its end."""
+    for pid in kept.pids():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if any(c.laddr and c.laddr.port == port for c in process.net_connections("tcp")):
+                return process
+    return None
+
+
+@contextlib.contextmanager
+def running_lab() -> Iterator[Lab]:
+    """Start it all on fresh folders, and end it."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        data = folder / "data"
+        env = stack.enter_context(running(data))
+        gateway = stack.enter_context(Gateway(env["SUPABASE_URL"]).running())
+        postgres = urlsplit(env["DATABASE_URL"]).port
+        assert postgres
+        wire = stack.enter_context(Wire(postgres).running())
+        yield stack.enter_context(Lab(env, gateway, wire, folder, data).running())
+
+
+def dice(seed: str) -> random.Random:
+    return random.Random(seed)

@@ -1,0 +1,88 @@
+"""Messages come twice, late, or for nothing."""
+
+import json
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from config.ids import new_import_id
+from config.messages import import_contacts_message, import_part_message
+from tests.chaos.conftest import Chaos
+from tests.chaos.data import make_data
+from tests.chaos.gateway import CONTACTS, START_PART, Hold
+from tests.chaos.stack import Lab, Sent
+
+COPY = """
+    with copied as (
+      insert into dramatiq.queue (queue_name, message_id, state, message)
+      select 'imports', id, 'queued',
+             message || jsonb_build_object('message_id', id, 'queue_name', 'imports')
+      from (select gen_random_uuid() as id, message from dramatiq.queue
+            where message -> 'args' ->> 0 = %s) as originals
+      returning message
+    )
+    select pg_notify('dramatiq.imports.enqueue', message::text) from copied
+"""
+
+
+def deliver_again(lab: Lab, sent: Sent) -> int:
+    """Copies of all the import's messages, as new ones; returns how many."""
+    return len(lab.query(COPY, sent.import_id))
+
+
+@pytest.mark.parametrize("moment", ["start", "middle", "last"])
+@pytest.mark.fault("messages delivered twice")
+def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> None:
+    lab = chaos.lab
+    skip = {"start": 0, "middle": 10, "last": 22}[moment]
+    hold = Hold(CONTACTS, skip=skip + chaos.rng.randint(0, 3), after=chaos.rng.random() < 0.5)
+    lab.gateway.spoil(hold)
+    sent = lab.send(make_data(chaos.rng, records=3500))
+    hold.wait()
+    starts = lab.gateway.count(START_PART)
+
+    copies = deliver_again(lab, sent)
+    lab.gateway.await_more(START_PART, than=starts, seconds=30)
+    hold.release()
+    over = time.monotonic()
+
+    assert copies > 1
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.fault("messages delivered twice")
+def test_messages_come_again_later(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    several, one = (lab.send(make_data(chaos.rng, records=records)) for records in (2500, 100))
+    chaos.audit.settle([several, one], over_at=time.monotonic())
+    before = [lab.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
+
+    assert deliver_again(lab, several) > 2
+    assert deliver_again(lab, one) == 1
+    chaos.audit.settle([several, one], over_at=time.monotonic())
+
+    after = [lab.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
+    assert before == after
+
+
+@pytest.mark.fault("messages for nothing")
+def test_messages_for_what_does_not_exist(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    sent = lab.send(make_data(chaos.rng, records=2000))
+    nobody = new_import_id()
+    messages: list[dict[str, Any]] = [
+        import_contacts_message(nobody),
+        import_part_message(nobody, 1),
+        import_part_message(UUID(sent.import_id), 999),
+    ]
+
+    for message in messages:
+        lab.query("select enqueue_message(%s)", json.dumps(message))
+    over = time.monotonic()
+
+    chaos.audit.settle([sent], over_at=over)
+    ids = [message["message_id"] for message in messages]
+    states = "select state::text from dramatiq.queue where message_id = any(%s::uuid[])"
+    assert lab.query(states, ids) == [("done",)] * len(ids)

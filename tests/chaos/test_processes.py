@@ -1,0 +1,226 @@
+"""Workers and the service die, vanish, and are told to stop."""
+
+import contextlib
+import time
+
+import pytest
+
+from tests.chaos.conftest import Chaos
+from tests.chaos.data import make_data
+from tests.chaos.gateway import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
+from tests.chaos.keeping import kill
+from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.stack import Sent, process_at
+
+RESUMED = 15.0
+"""Seconds within which work goes on when what died is started again."""
+NOTICED = 60.0
+"""... and when it is not, and others have to notice."""
+
+
+def assert_resumed(chaos: Chaos, before: int) -> None:
+    chaos.lab.gateway.await_more(START_PART, than=before, seconds=RESUMED)
+
+
+@pytest.mark.fault("kill -9 of a worker process")
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None:
+    data = make_data(chaos.rng, records=4000, ending=chaos.rng.choice(["json", "csv"]))
+    hold = a_moment(chaos, moment, [data])
+    sent = chaos.lab.send(data)
+    hold.wait()
+
+    kill(chaos.lab.asker(hold).pid)
+    over, starts = time.monotonic(), chaos.lab.gateway.count(START_PART)
+    hold.release()
+
+    if moment != "last":
+        assert_resumed(chaos, starts)
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.fault("kill -9 of the worker master")
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["start"]))
+def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> None:
+    data = make_data(chaos.rng, records=4000)
+    hold = a_moment(chaos, moment, [data])
+    sent = chaos.lab.send(data)
+    hold.wait()
+
+    chaos.lab.workers.kill()
+    over, starts = time.monotonic(), chaos.lab.gateway.count(START_PART)
+    hold.release()
+
+    if moment != "last":
+        assert_resumed(chaos, starts)
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.fault("kill -9 of all workers, ten imports")
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("start", marks=pytest.mark.slow),
+        "middle",
+        pytest.param("last", marks=pytest.mark.slow),
+    ],
+)
+def test_all_workers_are_killed_while_ten_imports_run(chaos: Chaos, moment: str, run: int) -> None:
+    data = [make_data(chaos.rng, records=1500) for _ in range(10)]
+    hold = a_moment(chaos, moment, data)
+    sending = [chaos.lab.sending(one) for one in data]
+    hold.wait()
+
+    for pid in chaos.lab.workers.pids():
+        kill(pid)
+    over, starts = time.monotonic(), chaos.lab.gateway.count(START_PART)
+    hold.release()
+
+    if moment != "last":
+        assert_resumed(chaos, starts)
+    chaos.audit.settle([future.result() for future in sending], over_at=over)
+
+
+@pytest.mark.fault("a worker machine vanishes")
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: int) -> None:
+    lab = chaos.lab
+    other = lab.machine("other")
+    other.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(other.stop)
+        data = [make_data(chaos.rng, records=3000) for _ in range(2)]
+        hold = a_moment(chaos, moment, data, lose=True)
+        sent = [lab.send(one) for one in data]
+        hold.wait()
+
+        victim = other if process_at(other, hold.peer) else lab.workers
+        victim.vanish()
+        over = time.monotonic()
+        hold.release()
+
+        chaos.audit.settle(sent, over_at=over, within=NOTICED)
+        if victim is lab.workers:
+            lab.workers.start()
+
+
+@pytest.mark.fault("kill -9 of the service mid-upload")
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -> None:
+    lab = chaos.lab
+    skip, after = {"start": (0, False), "middle": (1, True), "last": (2, False)}[moment]
+    hold = Hold(APPEND, skip=skip, after=after, lose=True)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    others = [lab.send(make_data(chaos.rng, records=500)) for _ in range(2)]
+    hold.wait()
+
+    lab.service.kill()
+    over = time.monotonic()
+    hold.release()
+    lab.await_ready()
+
+    sent = uploading.result()
+    assert sent.status == 0
+    again = lab.send(sent.data)
+    assert again.status == 202
+    chaos.audit.settle([*others, again], over_at=over, sweep=True)
+
+
+@pytest.mark.fault("kill -9 of the service before it queues")
+def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    hold = Hold(CREATE_IMPORT, lose=True)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=500))
+    hold.wait()
+
+    lab.service.kill()
+    over = time.monotonic()
+    hold.release()
+    lab.await_ready()
+
+    sent = uploading.result()
+    assert sent.status == 0
+    assert lab.query("select id from imports where source = %s", sent.data.source) == []
+    verdict = chaos.audit.settle(
+        [sent, lab.send(make_data(chaos.rng, records=500))], over_at=over, sweep=True
+    )
+    assert verdict.for_sweep == 1
+
+
+@pytest.mark.fault("kill -9 of the service before it answers")
+def test_the_service_is_killed_between_queueing_and_answering(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    hold = Hold(CREATE_IMPORT, after=True)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=500))
+    hold.wait()
+
+    lab.service.kill()
+    over = time.monotonic()
+    hold.release()
+    lab.await_ready()
+
+    sent = uploading.result()
+    assert sent.status == 0
+    [(recorded,)] = lab.query("select id from imports where source = %s", sent.data.source)
+    # The client cannot know, but what was queued is imported as a whole.
+    chaos.audit.settle([Sent(sent.data, 202, f"import-{recorded}")], over_at=over)
+
+
+@pytest.mark.fault("SIGTERM to the workers")
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
+    data = [make_data(chaos.rng, records=2500) for _ in range(2)]
+    hold = a_moment(chaos, moment, data, lose=False)
+    sent = [chaos.lab.send(one) for one in data]
+    hold.wait()
+
+    code = chaos.lab.workers.terminate(hold.release)
+    over = time.monotonic()
+
+    assert code == 0
+    chaos.audit.settle(sent, over_at=over)
+
+
+@pytest.mark.fault("SIGTERM to the service mid-upload")
+def test_the_service_is_told_to_stop(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    hold = Hold(APPEND, skip=chaos.rng.randint(0, 1), after=chaos.rng.random() < 0.5)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    hold.wait()
+
+    code = lab.service.terminate(hold.release)
+    over = time.monotonic()
+    lab.await_ready()
+
+    assert code == 0
+    sent = uploading.result()
+    assert sent.status == 202, "a running upload is finished within the grace"
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.fault("a part that kills its worker")
+def test_a_part_that_kills_its_worker_is_given_up(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    deadly = make_data(chaos.rng, records=100, mark="deadly")
+    others = [make_data(chaos.rng, records=2500) for _ in range(3)]
+    hold = Hold(CONTACTS, containing=b"deadly", lose=True)
+    lab.gateway.spoil(hold)
+    sent = [lab.send(one) for one in [deadly, *others]]
+    for _ in range(5):
+        hold.wait()
+        kill(lab.asker(hold).pid)
+        hold.release()
+        hold = Hold(CONTACTS, containing=b"deadly", lose=True)
+        lab.gateway.spoil(hold)
+    over = time.monotonic()
+
+    chaos.audit.settle(sent, over_at=over, failed=frozenset({deadly.source}))
+    [(shown,)] = lab.query("select get_import(%s::uuid)", sent[0].import_id)
+    assert shown["failure"]["code"] == "attempts_exhausted"
+    assert not hold.reached.is_set(), "a sixth attempt was made"

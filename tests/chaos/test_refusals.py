@@ -1,0 +1,145 @@
+"""The database refuses rows, or takes too long; Storage and the gateway refuse us."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.conftest import Chaos
+from tests.chaos.data import Data, make_data
+from tests.chaos.gateway import ANY, CONTACTS, FOR_EVER, ForgeKey, Hold
+from tests.chaos.stack import Lab, Sent
+
+REFUSED = "refused_by_database"
+
+TRIGGER = """
+    create function public.chaos() returns trigger language plpgsql as $$
+    begin
+      if new.source = '{source}' and split_part(new.name, ' ', 2)::int in ({numbers}) then
+        {deed};
+      end if;
+      return new;
+    end $$;
+    create trigger chaos before insert on public.contacts
+      for each row execute function public.chaos()
+"""
+CHECK = """
+    alter table public.contacts add constraint chaos check
+      (source <> '{source}' or split_part(name, ' ', 2)::int not in ({numbers}))
+"""
+UNDO = """
+    alter table public.contacts drop constraint if exists chaos;
+    drop trigger if exists chaos on public.contacts;
+    drop function if exists public.chaos();
+"""
+
+
+@contextlib.contextmanager
+def rule_on_contacts(lab: Lab, statement: str, data: Data, **more: str) -> Iterator[None]:
+    """A rule that somebody added to the table, for records of one data set."""
+    lab.query(statement.format(source=data.source, **more))
+    try:
+        yield
+    finally:
+        lab.query(UNDO)
+
+
+@pytest.mark.parametrize("how", ["check", "trigger"])
+@pytest.mark.fault("rows that only the database refuses")
+def test_a_few_rows_are_refused(chaos: Chaos, how: str, run: int) -> None:
+    lab = chaos.lab
+    data = make_data(chaos.rng, records=2000)
+    other = make_data(chaos.rng, records=500)
+    valid = sorted(set(range(1, 2001)) - data.rejected.keys())
+    few = {valid[0], valid[-1], *chaos.rng.sample(valid, 5)}
+    statement = CHECK if how == "check" else TRIGGER
+    numbers = ", ".join(map(str, sorted(few)))
+
+    with rule_on_contacts(
+        lab, statement, data, numbers=numbers, deed="raise exception 'not this one'"
+    ):
+        sent = [lab.send(data), lab.send(other)]
+        chaos.audit.settle(
+            sent,
+            over_at=time.monotonic(),
+            refused={data.source: dict.fromkeys(few, REFUSED)},
+        )
+
+
+@pytest.mark.fault("statement timeouts")
+def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    data = make_data(chaos.rng, records=1200)
+    first = chaos.rng.randint(1, 1000)
+    numbers = ", ".join(map(str, range(first, first + 150)))
+    lab.query("alter role authenticator set statement_timeout = '800ms'")
+    try:
+        with rule_on_contacts(lab, TRIGGER, data, numbers=numbers, deed="perform pg_sleep(0.02)"):
+            lab.kill_postgrest()  # the setting is read by new connections only
+            lab.await_ready()
+            sent = lab.send(data)
+            chaos.audit.settle([sent], over_at=time.monotonic())
+            assert lab.gateway.count(CONTACTS) > 1200 / 100 + 2, "no batch was halved"
+    finally:
+        lab.query("alter role authenticator set statement_timeout = '8s'")
+        lab.kill_postgrest()
+        lab.await_ready()
+
+
+@pytest.mark.fault("the key revoked for a while")
+def test_the_key_is_revoked(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    hold = Hold(CONTACTS, skip=6)
+    lab.gateway.spoil(hold)
+    sent = lab.send(make_data(chaos.rng, records=3000))
+    hold.wait()
+
+    lab.gateway.spoil(ForgeKey(ANY, times=FOR_EVER))
+    hold.release()
+    assert_not_ready(lab, {"storage": "away", "database": "away"})
+    refused = lab.send(make_data(chaos.rng, records=100))
+    assert_told_clearly(lab, refused)
+    lab.gateway.heal()
+    over = time.monotonic()
+
+    lab.await_ready()
+    again = lab.send(refused.data)
+    assert again.status == 202
+    chaos.audit.settle([sent, again], over_at=over)
+
+
+@pytest.mark.fault("the bucket gone for a while")
+def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    # Only an empty bucket can be removed, so what others tests have left must go.
+    lab.query("truncate imports, contacts cascade")
+    lab.storage("POST", "/bucket/imports/empty")
+    lab.storage("DELETE", "/bucket/imports")
+
+    assert_not_ready(lab, {"storage": "away", "database": "ok"})
+    small = lab.send(make_data(chaos.rng, records=100))
+    large = lab.send(make_data(chaos.rng, records=500, pad=40_000))
+    for refused in (small, large):
+        assert_told_clearly(lab, refused)
+    lab.storage("POST", "/bucket", json={"id": "imports", "name": "imports", "public": False})
+    over = time.monotonic()
+
+    lab.await_ready()
+    again = [lab.send(small.data), lab.send(large.data)]
+    assert [one.status for one in again] == [202, 202]
+    chaos.audit.settle(again, over_at=over)
+
+
+def assert_not_ready(lab: Lab, checks: dict[str, str]) -> None:
+    answer = lab.ready()
+    assert answer is not None
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.json()["checks"] == checks
+
+
+def assert_told_clearly(lab: Lab, refused: Sent) -> None:
+    assert refused.status == 503
+    assert '"storage_unavailable"' in refused.text
+    assert lab.env["SUPABASE_SERVICE_ROLE_KEY"] not in refused.text

@@ -1,0 +1,279 @@
+"""Postgres, PostgREST and Storage die, restart, stutter, and lose their answers."""
+
+import itertools
+import signal
+import time
+
+import pytest
+
+from tests.chaos.conftest import Chaos
+from tests.chaos.data import make_data
+from tests.chaos.gateway import (
+    APPEND,
+    CONTACTS,
+    CREATE_IMPORT,
+    CREATE_UPLOAD,
+    FINISH_PART,
+    FOR_EVER,
+    PUT,
+    QUEUE_PARTS,
+    READ,
+    REJECTIONS,
+    START_IMPORT,
+    START_PART,
+    Answer,
+    CutAnswer,
+    CutRequest,
+    Delay,
+    Hold,
+    Requests,
+    Rule,
+    Swallow,
+)
+from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.stack import Sent
+
+
+def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
+    """Two imports that run, and one of their requests that is held."""
+    data = [make_data(chaos.rng, records=2500) for _ in range(2)]
+    hold = a_moment(chaos, moment, data)
+    sent = [chaos.lab.send(one) for one in data]
+    hold.wait()
+    return sent, hold
+
+
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+@pytest.mark.parametrize("how", each([signal.SIGKILL, signal.SIGINT], fast=[signal.SIGKILL]))
+@pytest.mark.fault("Postgres restarted")
+def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: int) -> None:
+    lab = chaos.lab
+    sent, hold = under_way(chaos, moment)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    more = [lab.sending(make_data(chaos.rng, records=300)) for _ in range(3)]
+
+    lab.kill_postgres(how)
+    hold.release()
+    lab.await_ready()
+    over = time.monotonic()
+
+    answers = [future.result() for future in [uploading, *more]]
+    assert {one.status for one in answers} <= {202, 503}
+    chaos.audit.settle([*sent, *answers], over_at=over, sweep=True)
+
+
+@pytest.mark.parametrize("seconds", each([3, 30], fast=[]))
+@pytest.mark.timeout(300)
+@pytest.mark.fault("Postgres away for a while")
+def test_postgres_is_away(chaos: Chaos, seconds: int, run: int) -> None:
+    lab = chaos.lab
+    sent, hold = under_way(chaos, "middle")
+
+    with lab.without_postgres():
+        hold.release()
+        uploads = [lab.sending(make_data(chaos.rng, records=700, pad=28_000)) for _ in range(2)]
+        time.sleep(seconds)  # the fault itself: being away
+    lab.await_ready()
+    over = time.monotonic()
+
+    answers = [future.result() for future in uploads]
+    assert {one.status for one in answers} <= {202, 503}
+    # While it cannot be known whether an import was recorded, its object stays.
+    chaos.audit.settle([*sent, *answers], over_at=over, within=90, sweep=True)
+
+
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+@pytest.mark.fault("PostgREST killed")
+def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
+    lab = chaos.lab
+    sent, hold = under_way(chaos, moment)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+
+    lab.kill_postgrest()
+    hold.release()
+    lab.await_ready()
+    over = time.monotonic()
+
+    answer = uploading.result()
+    assert answer.status in {202, 503}
+    chaos.audit.settle([*sent, answer], over_at=over, sweep=True)
+
+
+@pytest.mark.parametrize("how", each(["cut", "refused", "stalled"], fast=["cut"]))
+@pytest.mark.fault("the queue's connections broken")
+def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, run: int) -> None:
+    lab = chaos.lab
+    sent, hold = under_way(chaos, "middle")
+
+    if how == "cut":
+        lab.wire.cut()
+    elif how == "refused":
+        lab.wire.refuse()
+    else:
+        lab.wire.stall()
+    hold.release()
+    sent += [lab.send(make_data(chaos.rng, records=1500)) for _ in range(3)]
+    lab.wire.heal()
+    over = time.monotonic()
+
+    chaos.audit.settle(sent, over_at=over)
+
+
+def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -> Rule:
+    at = chaos.rng.randint(1, 200_000)
+    waiting = {"Retry-After": "1"}
+    rules: dict[str, Rule] = {
+        "500": Answer(requests, skip=skip, times=2, status=500),
+        "503": Answer(requests, skip=skip, times=3, status=503),
+        "429": Answer(requests, skip=skip, times=2, status=429, headers=waiting),
+        "cut request": CutRequest(requests, skip=skip, times=2, after=at),
+        "cut answer": CutAnswer(requests, skip=skip, times=2, after=at),
+        "swallowed": Swallow(requests, skip=skip, times=2),
+        "slow": Delay(requests, skip=skip, times=3, seconds=1),
+    }
+    return rules[fault]
+
+
+@pytest.mark.parametrize(
+    ("moment", "fault"),
+    each(
+        itertools.product(
+            ["begin", "middle", "last", "small"],
+            ["500", "503", "429", "cut request", "swallowed", "slow"],
+        ),
+        fast=[("begin", "503"), ("middle", "cut request"), ("last", "swallowed"), ("small", "429")],
+    ),
+)
+@pytest.mark.fault("Storage faults on upload")
+def test_storage_fails_an_upload(chaos: Chaos, moment: str, fault: str, run: int) -> None:
+    lab = chaos.lab
+    requests = {"begin": CREATE_UPLOAD, "small": PUT}.get(moment, APPEND)
+    skip = {"middle": 1, "last": 2}.get(moment, 0)
+    rule = storage_faults(chaos, fault, requests, skip=skip)
+    lab.gateway.spoil(rule)
+    size = (300, 700) if moment == "small" else (500, 40_000)
+
+    sent = lab.send(make_data(chaos.rng, records=size[0], pad=size[1]))
+    over = time.monotonic()
+
+    assert sent.status == 202, sent.text
+    assert rule.hits > 0
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    each(["500", "503", "429", "cut answer", "swallowed", "slow"], fast=["503", "cut answer"]),
+)
+@pytest.mark.fault("Storage faults on reading")
+def test_storage_fails_a_read(chaos: Chaos, fault: str, run: int) -> None:
+    rules = [storage_faults(chaos, fault, READ, skip=at) for at in (0, 2, 5)]
+    chaos.lab.gateway.spoil(*rules)
+
+    sent = chaos.lab.send(make_data(chaos.rng, records=4000))
+    over = time.monotonic()
+
+    chaos.audit.settle([sent], over_at=over)
+    assert rules[0].hits > 0
+
+
+@pytest.mark.parametrize("status", [503, 507])
+@pytest.mark.parametrize("requests", [PUT, CREATE_UPLOAD, APPEND], ids=["put", "begin", "patch"])
+@pytest.mark.slow
+@pytest.mark.fault("Storage away, or its disk full, for too long")
+def test_an_upload_is_given_up(chaos: Chaos, status: int, requests: Requests, run: int) -> None:
+    lab = chaos.lab
+    lab.gateway.spoil(Answer(requests, times=FOR_EVER, status=status))
+    size = (300, 700) if requests is PUT else (500, 40_000)
+
+    refused = lab.send(make_data(chaos.rng, records=size[0], pad=size[1]))
+    lab.gateway.heal()
+    over = time.monotonic()
+
+    assert refused.status == 503
+    assert '"storage_unavailable"' in refused.text
+    again = lab.send(refused.data)
+    assert again.status == 202
+    chaos.audit.settle([again], over_at=over)
+
+
+LOSABLE = {
+    "create_import": CREATE_IMPORT,
+    "start_import": START_IMPORT,
+    "queue_parts": QUEUE_PARTS,
+    "start_part": START_PART,
+    "finish_part": FINISH_PART,
+    "contacts": CONTACTS,
+    "rejections": REJECTIONS,
+}
+
+
+@pytest.mark.parametrize(
+    "name", each(LOSABLE, fast=["create_import", "queue_parts", "finish_part", "contacts"])
+)
+@pytest.mark.fault("answers lost")
+def test_answers_are_lost(chaos: Chaos, name: str, run: int) -> None:
+    rare = name in {"create_import", "start_import", "queue_parts"}
+    rule = Swallow(LOSABLE[name], skip=0 if rare else chaos.rng.randint(0, 6), times=2)
+    chaos.lab.gateway.spoil(rule)
+
+    sent = chaos.lab.send(make_data(chaos.rng, records=3500))
+    over = time.monotonic()
+
+    assert sent.status == 202
+    chaos.audit.settle([sent], over_at=over)
+    assert rule.hits == 2
+
+
+@pytest.mark.fault("create_import's answers all lost")
+def test_an_import_that_began_is_not_taken_back(chaos: Chaos, run: int) -> None:
+    """Each answer to create_import is lost until the service gives up; the work has begun."""
+    lab = chaos.lab
+    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=FOR_EVER))
+
+    sent = lab.send(make_data(chaos.rng, records=2500))
+    over = time.monotonic()
+
+    assert sent.status == 202
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.fault("create_import's answers all lost")
+def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    lab.workers.stop()
+    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=FOR_EVER))
+
+    sent = lab.send(make_data(chaos.rng, records=300))
+    over = time.monotonic()
+    lab.workers.start()
+
+    assert sent.status == 503
+    chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.parametrize("chance", each([0.05, 0.15], fast=[0.05]))
+@pytest.mark.timeout(300)
+@pytest.mark.fault("a bit of everything")
+def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) -> None:
+    lab, rng = chaos.lab, chaos.rng
+
+    def rules(requests: Requests) -> list[Rule]:
+        common = {"requests": requests, "times": FOR_EVER, "chance": chance, "dice": rng}
+        return [
+            Swallow(**common),
+            Answer(**common, status=rng.choice([500, 502, 503])),
+            CutAnswer(**common, after=20),
+            CutRequest(**common, after=500),
+            Delay(**common, seconds=0.2),
+        ]
+
+    kinds = [*LOSABLE.values(), READ, PUT, CREATE_UPLOAD, APPEND]
+    lab.gateway.spoil(*(rule for kind in kinds for rule in rules(kind)))
+    sizes = [(3000, 700), (400, 40_000), (3000, 700), (10, 700), (1000, 700)]
+    sending = [lab.sending(make_data(rng, records=one, pad=pad)) for one, pad in sizes]
+    sent = [future.result() for future in sending]
+    over = time.monotonic()
+
+    assert {one.status for one in sent} <= {202, 503}
+    chaos.audit.settle(sent, over_at=over, within=200, sweep=True)
