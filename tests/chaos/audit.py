@@ -20,8 +20,8 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     left: int = 0
-    for_sweep: int = 0
-    """Of those left, what only the sweep can find."""
+    swept: int = 0
+    """What only the sweep could find, and has removed."""
     seconds: float = 0.0
 
 
@@ -52,8 +52,8 @@ class Audit:
 
         ``over_at`` is when the fault was over; ``within`` bounds the seconds from then. ``failed``
         names the sources whose imports must fail. ``refused`` has further rejections by source, of
-        records that the database itself refuses. With ``sweep``, what a killed service left in
-        Storage is counted but not held against it.
+        records that the database itself refuses. With ``sweep``, objects may be left that a sweep
+        then has to remove; unfinished uploads, which end by themselves, are not looked for.
         """
         accepted = [one for one in sent if one.status == 202]
         self._await_end(accepted, over_at + within)
@@ -70,6 +70,10 @@ class Audit:
                 self._assert_failed(one)
         self._assert_all_or_nothing(sent)
         left = self._left()
+        swept = len(left) if sweep else 0
+        if swept:
+            eventually(lambda: self.lab.sweep() and not self._left(), "all is swept")
+            left = self._left()
         unfinished = self.lab.uploads() - self.uploads_before
         verdict = Verdict(
             imports=len(accepted),
@@ -78,12 +82,12 @@ class Audit:
             lost=lost,
             doubled=doubled,
             left=len(left) + (0 if sweep else len(unfinished)),
-            for_sweep=len(left) if sweep else 0,
+            swept=swept,
             seconds=seconds,
         )
         self.verdict = verdict
         assert (verdict.lost, verdict.doubled) == (0, 0), verdict
-        assert sweep or verdict.left == 0, (verdict, left, unfinished)
+        assert verdict.left == 0, (verdict, left, unfinished)
         return verdict
 
     def _await_end(self, accepted: list[Sent], deadline: float) -> None:

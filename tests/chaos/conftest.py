@@ -122,15 +122,23 @@ def pytest_terminal_summary(
     rows = [_row(fault, found) for fault, found in faults.items()]
     for line in _table([HEAD, *rows, _row("all", [verdict for _, verdict in verdicts])]):
         terminalreporter.write_line(line)
-    if any(verdict.for_sweep for _, verdict in verdicts):
-        terminalreporter.write_line("*: left behind until the sweep (python -m tasks --sweep)")
 
 
-HEAD = ["fault", "runs", "imports", "records", "contacts", "lost", "doubled", "left", "seconds"]
+HEAD = [
+    "fault",
+    "runs",
+    "imports",
+    "records",
+    "contacts",
+    "lost",
+    "doubled",
+    "left",
+    "swept",
+    "seconds",
+]
 
 
 def _row(fault: str, found: list[Verdict]) -> list[str]:
-    left, for_sweep = sum(v.left for v in found), sum(v.for_sweep for v in found)
     return [
         fault,
         str(len(found)),
@@ -139,7 +147,8 @@ def _row(fault: str, found: list[Verdict]) -> list[str]:
         f"{sum(v.contacts for v in found):,}",
         str(sum(v.lost for v in found)),
         str(sum(v.doubled for v in found)),
-        f"{left}*" if for_sweep else str(left),
+        str(sum(v.left for v in found)),
+        str(sum(v.swept for v in found)),
         f"{max(v.seconds for v in found):.1f}",
     ]
 

@@ -5,6 +5,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,7 @@ import psycopg2
 
 from embedded.launch import Stack, running
 from local.ports import free_port
-from local.processes import WORKERS, worker_environment
+from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
 from tests.chaos.gateway import Gateway, Hold
 from tests.chaos.keeping import Kept, eventually, kill
@@ -98,8 +100,6 @@ class Lab:
             self.service.stop()
             self._senders.shutdown()
 
-    # -- clients ------------------------------------------------------------------------------
-
     def send(self, data: Data) -> Sent:
         """One client's request; large bodies go out in pieces."""
         pieces = (data.body[at : at + 65536] for at in range(0, len(data.body), 65536))
@@ -132,7 +132,14 @@ class Lab:
     def await_ready(self) -> None:
         eventually(self.is_ready, "the service is ready")
 
-    # -- processes ----------------------------------------------------------------------------
+    def sweep(self) -> bool:
+        """``python -m tasks --sweep`` that removes what is older than a second."""
+        settings = {**self.env, "UPSTREAM_DEADLINE": "0.5", "SWEEP_AFTER": "1"}
+        command = [sys.executable, "-m", "tasks", "--sweep"]
+        done = subprocess.run(
+            command, cwd=PROJECT, env={**os.environ, **settings}, capture_output=True, check=False
+        )
+        return done.returncode == 0
 
     def asker(self, moment: Hold) -> psutil.Process:
         """The process whose request is being held."""
@@ -182,8 +189,6 @@ class Lab:
         finally:
             back.set()
             thread.join()
-
-    # -- behind everybody's back --------------------------------------------------------------
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Past the proxies, and patiently: Postgres may be on its way back."""

@@ -146,7 +146,7 @@ def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: i
     verdict = chaos.audit.settle(
         [sent, lab.send(make_data(chaos.rng, records=500))], over_at=over, sweep=True
     )
-    assert verdict.for_sweep == 1
+    assert verdict.swept == 1
 
 
 @pytest.mark.fault("kill -9 of the service before it answers")

@@ -67,6 +67,7 @@ def test_a_few_rows_are_refused(chaos: Chaos, how: str, run: int) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.fault("statement timeouts")
 def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> None:
     lab = chaos.lab

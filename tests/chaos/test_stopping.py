@@ -42,6 +42,7 @@ def test_stopped_workers_hand_back_what_they_have_in_work(
     _is_complete(importer, jobs, source)
 
 
+@pytest.mark.slow
 def test_workers_stop_within_a_bound_while_postgres_is_away(
     importer: Importer, procfile: Mapping[str, list[str]]
 ) -> None:

@@ -252,7 +252,8 @@ def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> N
     chaos.audit.settle([sent], over_at=over)
 
 
-@pytest.mark.parametrize("chance", each([0.05, 0.15], fast=[0.05]))
+@pytest.mark.slow
+@pytest.mark.parametrize("chance", [0.05, 0.15])
 @pytest.mark.timeout(300)
 @pytest.mark.fault("a bit of everything")
 def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) -> None:
