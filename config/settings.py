@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """Where the service listens; port 0 takes any free one."""
-    max_body_bytes: int = Field(default=50 * 1024 * _MIB, ge=1)
-    """Largest request body; larger ones are refused with 413."""
+    max_body_bytes: int = Field(default=50 * 1024 * _MIB, ge=1, le=10_000 * 6 * _MIB)
+    """Largest request body; larger ones are refused with 413. S3 takes 10,000 chunks of 6 MiB."""
     max_record_bytes: int = Field(default=_MIB, ge=1024, le=4 * _MIB)
     """Largest single record, so that memory stays bounded whatever comes."""
     part_bytes: int = Field(default=6 * _MIB, ge=1024, le=1024 * _MIB)

@@ -88,7 +88,7 @@ class Handlers:
             self._check_room()
         except (Problem, MalformedInput) as error:
             problem = to_problem(error)
-            self._metrics.refused.labels(code=problem.code).inc()
+            self._metrics.refuse(request.content_type, problem.code)
             return problem.response()
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # Interim: the head of the answer is still to come.

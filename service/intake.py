@@ -1,8 +1,9 @@
 """The story of one upload: split, store, record and queue; or leave nothing behind."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,8 @@ from service.submission import Submission
 from service.upload import Upload
 
 T = TypeVar("T")
+
+_TURN_SECONDS: Final = 0.003
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -129,12 +132,27 @@ async def _logged(work: Coroutine[Any, Any, T]) -> T | None:
 
 
 def _left_behind(error: UpstreamError) -> None:
-    _log.error("left behind", part=error.part, reason=error.detail)
+    _log.error("left behind", upstream=error.part, reason=error.detail)
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:
+    turn = _Turn()
     async for piece in submission.pieces:
         for data in submission.splitter.feed(piece):
             yield data
+            await turn.share()
     for data in submission.splitter.close():
         yield data
+        await turn.share()
+
+
+class _Turn:
+    """Lets others have the event loop once a body has kept it for some time."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def share(self) -> None:
+        if time.monotonic() - self._since > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()

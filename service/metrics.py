@@ -11,6 +11,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
+_FORMATS = {"application/json": "json", "text/csv": "csv", "multipart/form-data": "multipart"}
+"""What a body is, before it is known what is in it; all else is "other"."""
+
 
 class ServiceMetrics:
     """The counters of one service process, with a registry of their own."""
@@ -24,8 +27,8 @@ class ServiceMetrics:
         )
         self.refused = Counter(
             "imports_refused",
-            "Requests for an import that were refused, by problem code.",
-            ["code"],
+            "Requests for an import that were refused, by what was sent and problem code.",
+            ["format", "code"],
             registry=self.registry,
         )
         self.received = Counter(
@@ -40,6 +43,10 @@ class ServiceMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+
+    def refuse(self, content_type: str, code: str) -> None:
+        """Count a request for an import that was refused with this problem code."""
+        self.refused.labels(format=_FORMATS.get(content_type, "other"), code=code).inc()
 
     @contextmanager
     def upload(self) -> Iterator[None]:

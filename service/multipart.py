@@ -60,7 +60,6 @@ class _Form:
         self._limits = limits
         self._count = count
         self._reader: MultipartReader | None = None
-        self._total = 0
         self._source: str | None = None
 
     async def next_file(self) -> BodyPartReader | None:
@@ -116,10 +115,12 @@ class _Form:
         except (ValueError, AssertionError) as error:
             raise _malformed() from error
         self._count(len(data))
-        self._total += len(data)
-        if self._total > self._limits.body_bytes:
-            raise too_large(self._limits)
+        self._check_size()
         return data
+
+    def _check_size(self) -> None:
+        if self._request.content.total_bytes > self._limits.body_bytes:
+            raise too_large(self._limits)
 
     async def _next_part(self) -> BodyPartReader | None:
         try:
@@ -130,6 +131,7 @@ class _Form:
             raise broken_off() from error
         except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
             raise _malformed() from error
+        self._check_size()
         if part is None:
             return None
         if not isinstance(part, BodyPartReader):

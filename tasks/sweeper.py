@@ -43,7 +43,9 @@ class Sweeper(Middleware):
         try:
             self._take_turn()
         except UpstreamError as error:
-            log.warning("sweep broke off", part=error.part, reason=error.detail, code=error.code)
+            log.warning(
+                "sweep broke off", upstream=error.part, reason=error.detail, code=error.code
+            )
         except Exception:
             log.exception("sweep failed in a way that was not foreseen")
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from tasks.reasons import (
     EMAIL_INVALID,
@@ -23,6 +23,10 @@ _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _is_plain_email: Final = re.compile(
     rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
 ).fullmatch
+
+
+# What stands before the @ must not decide whether a domain such as example.test is taken.
+SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class Refused(Exception):  # noqa: N818

@@ -9,7 +9,7 @@ from tasks.parsing import Parser
 from tasks.validation import Refused, validated
 
 MAX_CONTENT: Final = 4096
-"""Characters of a rejected record that are kept."""
+"""Bytes of a rejected record that are kept."""
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Text of a window; one run more may come on top."""
@@ -76,5 +76,5 @@ class Window:
 
 
 def _storable(text: bytes) -> str:
-    # Four bytes a character at most: what lies behind is not decoded only to be cut off.
-    return text[: 4 * MAX_CONTENT].decode("utf-8", "replace")[:MAX_CONTENT].replace("\0", "\ufffd")
+    shown = text[:MAX_CONTENT].decode("utf-8", "ignore").replace("\0", "\ufffd")
+    return shown.encode()[:MAX_CONTENT].decode("utf-8", "ignore")

@@ -29,6 +29,8 @@ _NUMBER_START: Final = b"-0123456789"
 _NUMBER_FOLLOWERS: Final = b" \t\n\r,]"
 _CANDIDATES: Final = 4
 _CONSTANT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|NaN)')
+_AT_ONCE: Final = 512
+"""Records that are looked at one by one before a run is handed out: a millisecond or two."""
 _UNSURE: Final = 12
 """An error this close to the end of what has come may be a token cut in two (``\\ud83d\\ude``)."""
 
@@ -153,7 +155,7 @@ class JsonRuns(Generic[T]):
         records: list[T] = []
         start, end = first, first
         try:
-            while start < len(data):
+            while start < len(data) and len(records) < _AT_ONCE:
                 end = self._record_end(text, at, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
                 comma = _skip_space(data, end)

@@ -66,6 +66,7 @@ class EnvelopeSplitter(Splitter):
         while at < len(data):
             if self._scan is None or self._scan.closed:
                 at = self._take_around(data, at)
+                yield b""  # nothing to store yet, but time may have passed
                 if self._scan and not self._scan.closed and self._array_bytes == 0:
                     yield self._count(b"[")
             else:

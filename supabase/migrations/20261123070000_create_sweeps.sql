@@ -89,11 +89,12 @@ as $$
   select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
 $$;
 
--- Which of these are imports.
-create function public.known_imports(p_imports uuid[]) returns setof uuid
+-- Which of these are imports. One array, not a set: a project's "max rows" would cut a set, and what
+-- is missing in the answer is removed.
+create function public.known_imports(p_imports uuid[]) returns uuid[]
 language sql stable set search_path = ''
 as $$
-  select id from public.imports where id = any (p_imports)
+  select coalesce(array_agg(id), '{}') from public.imports where id = any (p_imports)
 $$;
 
 -- One row for each kind of sweep: the workers of all machines take turns.

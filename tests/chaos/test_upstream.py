@@ -78,7 +78,6 @@ def test_postgres_is_away(chaos: Chaos, seconds: int, run: int) -> None:
 
     answers = [future.result() for future in uploads]
     assert {one.status for one in answers} <= {202, 503}
-    # While it cannot be known whether an import was recorded, its object stays.
     chaos.audit.settle([*sent, *answers], over_at=over, within=90, sweep=True)
 
 

@@ -228,8 +228,8 @@ def test_imports_are_counted(client):
         return after.get(name, 0) - before.get(name, 0)
 
     assert grown('imports_accepted_total{format="json"}') == 1
-    assert grown('imports_refused_total{code="malformed_json"}') == 1
-    assert grown('imports_refused_total{code="unsupported_media_type"}') == 1
+    assert grown('imports_refused_total{code="malformed_json",format="json"}') == 1
+    assert grown('imports_refused_total{code="unsupported_media_type",format="other"}') == 1
     assert grown("import_received_bytes_total") == len(body) + 1
     assert grown("import_upload_seconds_count") == 1
     assert after["import_uploads_in_flight"] == 0

@@ -52,7 +52,12 @@ def test_what_each_error_becomes(error, code, headers, extra):
 
 
 def counted(metrics: ServiceMetrics, code: str) -> float:
-    return metrics.registry.get_sample_value("imports_refused_total", {"code": code}) or 0
+    return (
+        metrics.registry.get_sample_value(
+            "imports_refused_total", {"format": "other", "code": code}
+        )
+        or 0
+    )
 
 
 @pytest.mark.parametrize(

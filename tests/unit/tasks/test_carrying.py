@@ -81,7 +81,7 @@ def test_content_is_bounded_and_storable():
     data = json.dumps(long, ensure_ascii=False).encode()
     _, desk = carry(data)
     (rejection,) = desk.rejections.stored
-    assert rejection.content == data.decode()[:MAX_CONTENT]
+    assert rejection.content == data[:MAX_CONTENT].decode(errors="ignore")
     _, desk = carry(b"a\0b\n", layout=NAME_AND_EMAIL)
     assert [one.content for one in desk.rejections.stored] == ["a\ufffdb"]
 
