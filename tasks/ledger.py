@@ -86,7 +86,7 @@ class WorkerLedger:
         """Put a message on the queue for each of these parts that has none waiting."""
         messages = [import_part_message(import_id, part) for part in parts]
         for start in range(0, len(messages), _MESSAGES_A_CALL):
-            self._call("queue_parts", p_messages=messages[start : start + _MESSAGES_A_CALL])
+            self._call("queue_messages", p_messages=messages[start : start + _MESSAGES_A_CALL])
 
     def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
         """Count an attempt and tell the work; None if there is nothing (more) to do.

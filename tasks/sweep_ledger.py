@@ -39,7 +39,7 @@ class SweepLedger:
     def queue(self, imports: Sequence[UUID]) -> None:
         """Put the message of each on the queue, unless it is there."""
         messages = [import_contacts_message(import_id) for import_id in imports]
-        self._functions.call("queue_imports", p_messages=messages)
+        self._functions.call("queue_messages", p_messages=messages)
 
     def known(self, imports: Sequence[UUID]) -> set[UUID]:
         """Those of these that are imports, whatever has become of them."""

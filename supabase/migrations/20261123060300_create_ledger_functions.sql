@@ -104,7 +104,7 @@ begin
 end
 $$;
 
-create function public.queue_parts(p_messages jsonb) returns void
+create function public.queue_messages(p_messages jsonb) returns void
 language sql set search_path = ''
 as $$
   select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
@@ -256,7 +256,7 @@ begin
   foreach v_function in array array[
     'public.enqueue_message(jsonb)', 'public.create_import(jsonb, jsonb, jsonb)',
     'public.discard_import(uuid)', 'public.close_import(uuid)', 'public.start_import(uuid)',
-    'public.queue_parts(jsonb)', 'public.fail_part(uuid, integer, text, text)',
+    'public.queue_messages(jsonb)', 'public.fail_part(uuid, integer, text, text)',
     'public.finish_part(uuid, integer, bigint, bigint)',
     'public.part_ended(uuid, integer, text, boolean)',
     'public.start_part(uuid, integer, integer)', 'public.postpone_part(uuid, integer)',

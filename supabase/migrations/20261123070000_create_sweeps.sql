@@ -83,12 +83,6 @@ as $$
   limit p_limit
 $$;
 
-create function public.queue_imports(p_messages jsonb) returns void
-language sql set search_path = ''
-as $$
-  select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
-$$;
-
 -- Which of these are imports. One array, not a set: a project's "max rows" would cut a set, and what
 -- is missing in the answer is removed.
 create function public.known_imports(p_imports uuid[]) returns uuid[]
@@ -136,7 +130,7 @@ declare
   v_function regprocedure;
 begin
   foreach v_function in array array[
-    'public.lost_imports(uuid, integer)', 'public.queue_imports(jsonb)',
+    'public.lost_imports(uuid, integer)',
     'public.known_imports(uuid[])', 'public.begin_sweep(text, double precision)',
     'public.end_sweep(text, double precision)'
   ]::regprocedure[] loop

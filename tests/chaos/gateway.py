@@ -40,7 +40,7 @@ def _rpc(function: str) -> Requests:
 ANY = Requests("[A-Z]+", ".*")
 CREATE_IMPORT = _rpc("create_import")
 START_IMPORT = _rpc("start_import")
-QUEUE_PARTS = _rpc("queue_parts")
+QUEUE_PARTS = _rpc("queue_messages")
 START_PART = _rpc("start_part")
 FINISH_PART = _rpc("finish_part")
 CONTACTS = Requests("POST", "/rest/v1/contacts")

@@ -148,7 +148,7 @@ def _begin(importer: Importer, job: str) -> None:
     parts = importer.shown(job)["parts"]["total"]
     messages = [import_part_message(_id(job), part) for part in range(1, parts + 1)]
     _rpc(importer, "start_import", p_import=str(_id(job)))
-    _rpc(importer, "queue_parts", p_messages=messages)
+    _rpc(importer, "queue_messages", p_messages=messages)
     _lose(importer, import_contacts_message(_id(job))["message_id"], "done")
 
 

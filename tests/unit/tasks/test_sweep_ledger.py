@@ -48,7 +48,7 @@ def test_imports_are_queued_with_the_message_they_had():
     ((name, arguments),) = functions.calls
     (message,) = arguments["p_messages"]
     wanted = import_contacts_message(IMPORT)
-    assert name == "queue_imports"
+    assert name == "queue_messages"
     assert message | {"message_timestamp": 0} == wanted | {"message_timestamp": 0}
 
 
