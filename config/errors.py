@@ -39,16 +39,16 @@ class MalformedInput(ImporterError):  # noqa: N818 -- reads as a sentence where 
 
 
 class UpstreamError(ImporterError):
-    """A part of Supabase failed us; ``part`` says which (``storage``, ``database``).
+    """A piece of Supabase failed us; ``upstream`` says which (``storage``, ``database``).
 
     ``code`` is the other side's word for it, ``status`` its HTTP status where it gave one.
     """
 
     def __init__(
-        self, part: str, detail: str, *, code: str = "unknown", status: int | None = None
+        self, upstream: str, detail: str, *, code: str = "unknown", status: int | None = None
     ) -> None:
-        super().__init__(f"{part}: {detail}")
-        self.part = part
+        super().__init__(f"{upstream}: {detail}")
+        self.upstream = upstream
         self.detail = detail
         self.code = code
         self.status = status
@@ -59,14 +59,14 @@ class Transient(UpstreamError):  # noqa: N818
 
     def __init__(
         self,
-        part: str,
+        upstream: str,
         detail: str,
         *,
         code: str = "unknown",
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(part, detail, code=code, status=status)
+        super().__init__(upstream, detail, code=code, status=status)
         self.retry_after = retry_after
 
 

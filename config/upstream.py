@@ -40,34 +40,38 @@ _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, Vector
 
 
 @contextmanager
-def translated(part: str) -> Iterator[None]:
-    """Raise UpstreamError for ``part`` in place of what httpx, aiohttp and supabase raise."""
+def translated(upstream: str) -> Iterator[None]:
+    """Raise UpstreamError for ``upstream`` in place of what httpx, aiohttp and supabase raise."""
     try:
         yield
     except (httpx.TransportError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as e:
-        raise Transient(part, f"cannot be reached ({type(e).__name__})", code="unreachable") from e
+        raise Transient(
+            upstream, f"cannot be reached ({type(e).__name__})", code="unreachable"
+        ) from e
     except (TimeoutError, ConnectionError) as error:
-        raise Transient(part, "did not answer in time", code="timeout") from error
+        raise Transient(upstream, "did not answer in time", code="timeout") from error
     except APIError as error:
-        raise _from_postgrest(part, error) from error
+        raise _from_postgrest(upstream, error) from error
     except StorageApiError as error:
-        raise from_status(part, _status(error.status), error.message, code=error.code) from error
+        raise from_status(
+            upstream, _status(error.status), error.message, code=error.code
+        ) from error
     except _OTHERS as error:
-        raise Permanent(part, f"broke the protocol ({type(error).__name__})") from error
+        raise Permanent(upstream, f"broke the protocol ({type(error).__name__})") from error
 
 
 def from_status(
-    part: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
+    upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
     """Our error for an answer with a status of failure."""
     detail, code = detail[:_MAX_DETAIL], code or str(status)
     if status >= 500 or status in _TRANSIENT_STATUSES:
-        return Transient(part, detail, code=code, status=status, retry_after=retry_after)
-    return Permanent(part, detail, code=code, status=status)
+        return Transient(upstream, detail, code=code, status=status, retry_after=retry_after)
+    return Permanent(upstream, detail, code=code, status=status)
 
 
 def from_body(
-    part: str, status: int, body: bytes, *, retry_after: float | None = None
+    upstream: str, status: int, body: bytes, *, retry_after: float | None = None
 ) -> UpstreamError:
     """Our error for an answer of Storage: the status in its body counts, where there is one."""
     try:
@@ -76,11 +80,11 @@ def from_body(
         told = None
     if not isinstance(told, dict):
         text = body.decode("utf-8", "replace")
-        return from_status(part, status, text or f"status {status}", retry_after=retry_after)
+        return from_status(upstream, status, text or f"status {status}", retry_after=retry_after)
     inner = _status(told.get("statusCode", status), default=status)
     message = str(told.get("message", f"status {status}"))
     return from_status(
-        part,
+        upstream,
         inner,
         message,
         code=str(told.get("code") or told.get("error") or ""),
@@ -94,13 +98,13 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
     return float(value) if value.isdigit() else None
 
 
-def _from_postgrest(part: str, error: APIError) -> UpstreamError:
+def _from_postgrest(upstream: str, error: APIError) -> UpstreamError:
     code, message = str(error.code or "unknown"), str(error.message or "no message")[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
-        return from_status(part, int(code), message, code=code)
+        return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):
-        return Transient(part, message, code=code)
-    return Permanent(part, message, code=code)
+        return Transient(upstream, message, code=code)
+    return Permanent(upstream, message, code=code)
 
 
 def _status(value: object, *, default: int = 500) -> int:

@@ -132,7 +132,7 @@ async def _logged(work: Coroutine[Any, Any, T]) -> T | None:
 
 
 def _left_behind(error: UpstreamError) -> None:
-    _log.error("left behind", upstream=error.part, reason=error.detail)
+    _log.error("left behind", upstream=error.upstream, reason=error.detail)
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:

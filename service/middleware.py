@@ -59,13 +59,13 @@ def _misdirected(error: web.HTTPClientError) -> Problem:
 
 
 def _unavailable(error: UpstreamError) -> Problem:
-    _log.warning("upstream failed", upstream=error.part, code=error.code, reason=error.detail)
+    _log.warning("upstream failed", upstream=error.upstream, code=error.code, reason=error.detail)
     if error.status == 413:
         return Problem("body_too_large", "The storage bucket's size limit is lower than this.")
     named = error.retry_after if isinstance(error, Transient) else None
     seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
     return Problem(
-        f"{error.part}_unavailable",
+        f"{error.upstream}_unavailable",
         "Supabase is away. Send the request again later.",
         headers={"Retry-After": str(seconds)},
     )

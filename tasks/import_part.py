@@ -197,8 +197,9 @@ def _failure(error: Permanent) -> PartFailed:
     if error.code == OBJECT_MISSING:
         return PartFailed(OBJECT_MISSING, _OBJECT_GONE)
     return PartFailed(
-        f"{error.part}_refused",
-        f"The {error.part} refused what the import needs ({error.code}); the operator has to look.",
+        f"{error.upstream}_refused",
+        f"The {error.upstream} refused what the import needs ({error.code}); "
+        "the operator has to look.",
     )
 
 

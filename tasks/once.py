@@ -107,7 +107,7 @@ def sweep_now() -> int:
     try:
         queued, removed = sweep.queue_lost(), sweep.remove_orphans()
     except UpstreamError as error:
-        log.error("sweep broke off", upstream=error.part, reason=error.detail)  # noqa: TRY400
+        log.error("sweep broke off", upstream=error.upstream, reason=error.detail)  # noqa: TRY400
         return EXIT_NO_DATABASE
     print(f"swept: {queued} lost imports queued again, {removed} objects without an import removed")
     return EXIT_OK

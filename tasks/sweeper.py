@@ -44,7 +44,7 @@ class Sweeper(Middleware):
             self._take_turn()
         except UpstreamError as error:
             log.warning(
-                "sweep broke off", upstream=error.part, reason=error.detail, code=error.code
+                "sweep broke off", upstream=error.upstream, reason=error.detail, code=error.code
             )
         except Exception:
             log.exception("sweep failed in a way that was not foreseen")

@@ -71,7 +71,7 @@ FOREIGN = {
 def test_no_exception_of_our_libraries_is_left_out(kind):
     with pytest.raises(UpstreamError) as error, translated("storage"):
         raise made(kind)
-    assert error.value.part == "storage"
+    assert error.value.upstream == "storage"
     if issubclass(kind, httpx.TransportError | aiohttp.ClientConnectionError):
         assert isinstance(error.value, Transient)
 

@@ -154,7 +154,7 @@ async def test_undoing_that_fails_does_not_hide_why_it_was_needed(storage):
     storage.always["remove"] = away()
     with pytest.raises(Transient) as caught:
         await intake_of(storage, ledger, 0.09).accept(submission(each(SMALL)))
-    assert caught.value.part == "database"
+    assert caught.value.upstream == "database"
 
 
 @pytest.mark.parametrize("impatient", [False, True])

@@ -96,7 +96,7 @@ async def test_what_may_pass_is_tried_again(error):
 async def test_what_does_not_pass_is_told_in_the_end(error):
     with pytest.raises(Transient) as caught:
         await ledger_on(FakeSupabase(error), 0.05).get_import(IMPORT)
-    assert caught.value.part == "database"
+    assert caught.value.upstream == "database"
 
 
 @pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])
@@ -104,13 +104,13 @@ async def test_what_stays_is_not_tried_again(code):
     supabase = FakeSupabase(postgrest_error(code))
     with pytest.raises(Permanent) as caught:
         await ledger_on(supabase).discard_import(IMPORT, 30)
-    assert (caught.value.part, len(supabase.calls)) == ("database", 1)
+    assert (caught.value.upstream, len(supabase.calls)) == ("database", 1)
 
 
 async def test_a_database_that_hangs_is_given_up():
     with pytest.raises(Transient) as caught:
         await ledger_on(FakeSupabase(asyncio.Event()), 0.05).get_import(IMPORT)
-    assert caught.value.part == "database"
+    assert caught.value.upstream == "database"
 
 
 async def test_a_check_is_asked_once():
