@@ -1,7 +1,8 @@
 """The only reader of the environment: every setting of both processes, read once and validated."""
 
+import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,7 @@ from config.errors import SettingsError
 
 _MIB = 1024 * 1024
 _TRANSACTION_POOLER_PORT = 6543
+_is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
 
 
 def _http_url(value: str) -> str:
@@ -26,9 +28,10 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _printable(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip() or not value.get_secret_value().isprintable():
-        raise ValueError("must be the service role key (or a secret key), not empty")
+def _bearer_token(value: SecretStr) -> SecretStr:
+    """RFC 6750, 2.1. Libraries quote a header that they cannot send in their exceptions."""
+    if not _is_bearer_token(value.get_secret_value()):
+        raise ValueError("must be the service role key (or a secret key) and nothing else")
     return value
 
 
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
 
     supabase_url: Annotated[str, AfterValidator(_http_url)]
     """Address of the Supabase project: Storage and PostgREST are below it."""
-    supabase_service_role_key: Annotated[SecretStr, AfterValidator(_printable)]
+    supabase_service_role_key: Annotated[SecretStr, AfterValidator(_bearer_token)]
     """Key that may do everything; sent as ``apikey`` and as bearer token, never logged."""
     database_url: Annotated[SecretStr, AfterValidator(_session_database)]
     """Direct or session-mode connection to the same Postgres, for the queue."""
@@ -91,6 +94,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     """``auto``: for people on a terminal, JSON everywhere else."""
+
+    def secrets(self) -> set[str]:
+        """All that must not be told: the key, and the database's address and passwords.
+
+        The passwords both as the address writes them and as they are.
+        """
+        address = self.database_url.get_secret_value()
+        url = urlsplit(address)
+        query = parse_qs(url.query)
+        passwords = [url.password or "", *query.get("password", []), *query.get("sslpassword", [])]
+        found = {self.supabase_service_role_key.get_secret_value(), address, *passwords}
+        return {text for each in found for text in (each, unquote(each)) if text}
 
     @field_validator("sweep_after")
     @classmethod

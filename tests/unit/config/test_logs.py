@@ -19,13 +19,19 @@ def restored():
     structlog.reset_defaults()
 
 
+KEY = "sb_secret_0123456789abcdef"
+PASSWORD = "p@ss/w0rd"
+DATABASE = "postgresql://u:p%40ss%2Fw0rd@h/db"
+FORMATS = pytest.mark.parametrize("log_format", ["json", "console"])
+
+
 def configure(**chosen):
-    configure_logging(
-        Settings(
-            supabase_url="http://h", supabase_service_role_key="k",
-            database_url="postgresql://h/db", **chosen,
-        )
-    )  # fmt: skip
+    needed = {
+        "supabase_url": "http://h",
+        "supabase_service_role_key": KEY,
+        "database_url": DATABASE,
+    }
+    configure_logging(Settings(**needed | chosen))
 
 
 def last_line(capsys):
@@ -78,3 +84,117 @@ def test_people_may_have_it_readable(capsys):
     configure(log_format="console")
     structlog.stdlib.get_logger("tasks").info("part done", imported=5)
     assert "imported=5" in capsys.readouterr().err
+
+
+HOSTILE = {
+    "line": "a\n2026-01-01T00:00:00Z [info     ] import accepted",
+    "return": "a\r\nb",
+    "escape": "\x1b[2J\x1b]0;title\x07",
+    "eight bits": "\x9b2J\x85",
+    "delete": "a\x08\x7fb",
+    "bidi": "\u202eevil\u2066\u200f",
+    "separators": "a\u2028b\u2029c",
+    "surrogate": "\ud800",
+    "nul": "\0",
+}
+
+
+def log_in_each_way(text):
+    structlog.stdlib.get_logger("x").info("event", value=text, more=[text], other={text: text})
+    structlog.stdlib.get_logger("x").info(text)
+    with structlog.contextvars.bound_contextvars(source=text):
+        logging.getLogger("library").error("bad request: %s", text)
+    logging.getLogger("library").error("bytes: %r", text.encode("utf-8", "surrogatepass"))
+
+
+def error_with(text):
+    """An exception whose text, cause and variables have it in them."""
+    try:
+        fail(ValueError(text), None)
+    except ValueError as cause:
+        try:
+            fail(KeyError(text), cause)
+        except KeyError as error:
+            return error
+
+
+def fail(error, cause):
+    raise error from cause
+
+
+@FORMATS
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_can_end_a_line_or_steer_a_terminal(capsys, log_format, text):
+    configure(log_format=log_format)
+    log_in_each_way(text)
+    lines = capsys.readouterr().err.split("\n")
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)
+
+
+@FORMATS
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_exceptions_text_can_pass_for_a_line(capsys, log_format, text):
+    configure(log_format=log_format)
+    structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(text))
+    logging.getLogger("library").error("broke", exc_info=error_with(text))
+    lines = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    own = [line for line in lines if not line.startswith("    ")]
+    assert len(own) == 2
+    assert all("broke" in line for line in own)
+
+
+def test_json_has_the_text_as_it_was(capsys):
+    configure(log_format="json")
+    for text in HOSTILE.values():
+        structlog.stdlib.get_logger("x").info("event", source=text)
+        assert last_line(capsys)["source"] == text
+
+
+@FORMATS
+@pytest.mark.parametrize("secret", [KEY, PASSWORD, DATABASE, "p%40ss%2Fw0rd"])
+def test_no_line_has_a_secret_in_it(capsys, log_format, secret):
+    configure(log_format=log_format, log_level="debug")
+    log_in_each_way(f"Bearer {secret}")
+    structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(f"key={secret}"))
+    logging.getLogger("httpcore.http11").debug("send_request_headers %s", secret)
+    said = capsys.readouterr().err
+    assert "[secret]" in said
+    assert secret not in said
+
+
+@FORMATS
+def test_not_even_the_better_part_of_one(capsys, log_format):
+    """Details of errors are cut at some length."""
+    configure(log_format=log_format)
+    structlog.stdlib.get_logger("x").info(f"cut {KEY[:-1]}", rest=KEY[:17])
+    said = capsys.readouterr().err
+    assert KEY[:17] not in said
+    assert "rest=" in said or '"rest"' in said
+
+
+@FORMATS
+def test_quotes_in_a_password_do_not_hide_it(capsys, log_format):
+    configure(log_format=log_format, database_url="postgresql://u:ab%22cd%5Cef'gh@h/db")
+    structlog.stdlib.get_logger("x").info("event", value="ab\"cd\\ef'gh", more=["ab\"cd\\ef'gh"])
+    logging.getLogger("library").error("bad password: %s", "ab\"cd\\ef'gh")
+    said = capsys.readouterr().err
+    assert said.count("[secret]") == 3
+    assert "ef" not in said
+
+
+@FORMATS
+def test_a_short_secret_does_not_spoil_the_lines(capsys, log_format):
+    configure(log_format=log_format, supabase_service_role_key="e")
+    structlog.stdlib.get_logger("x").info("event")
+    assert "event" in capsys.readouterr().err
+
+
+@FORMATS
+def test_tracebacks_show_no_variables(capsys, log_format):
+    configure(log_format=log_format)
+    structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(f"{40 + 2}"))
+    said = capsys.readouterr().err
+    assert "ValueError: 42" in said
+    assert said.count("42") == 2  # the cause and its consequence

@@ -66,6 +66,8 @@ def test_empty_is_as_good_as_missing(lines, name, empty):
         ("SUPABASE_URL", "ftp://project.supabase.co"),
         ("SUPABASE_URL", "https://"),
         ("SUPABASE_SERVICE_ROLE_KEY", "ab\ncd"),
+        ("SUPABASE_SERVICE_ROLE_KEY", " abcd"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "abcdé"),
         ("DATABASE_URL", "mysql://u@h/db"),
         ("DATABASE_URL", "db.project.supabase.co"),
         ("DATABASE_URL", "postgresql://u:p@h:notaport/db"),
@@ -126,6 +128,20 @@ def test_no_line_and_no_repr_shows_a_secret(read, lines):
     shown = repr(read(**GOOD))
     assert "sb_secret" not in shown
     assert ":secret@" not in shown
+
+
+@pytest.mark.parametrize(
+    ("address", "passwords"),
+    [
+        ("postgresql://u:p%40ss@h/db", {"p%40ss", "p@ss"}),
+        ("postgresql://u@h/db?password=p%40ss&sslpassword=other", {"p@ss", "other"}),
+        ("postgresql://u@h/db", set()),
+    ],
+)
+def test_all_secrets_are_known(read, address, passwords):
+    secrets = read(**{**GOOD, "DATABASE_URL": address}).secrets()
+    assert {"sb_secret_abc", address, *passwords} <= secrets
+    assert "" not in secrets
 
 
 def test_a_slash_at_the_end_of_the_address_does_not_matter(read):
