@@ -6,6 +6,7 @@ inside its body counts more than the one of HTTP.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -36,6 +37,7 @@ _TRANSIENT_SQLSTATES: Final = (
     "PGRST0",
 )
 _MAX_DETAIL: Final = 300
+_is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
 _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
 
 
@@ -64,7 +66,7 @@ def from_status(
     upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
     """Our error for an answer with a status of failure."""
-    detail, code = detail[:_MAX_DETAIL], code or str(status)
+    detail, code = detail[:_MAX_DETAIL], _code(code) or str(status)
     if status >= 500 or status in _TRANSIENT_STATUSES:
         return Transient(upstream, detail, code=code, status=status, retry_after=retry_after)
     return Permanent(upstream, detail, code=code, status=status)
@@ -99,12 +101,18 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
 
 
 def _from_postgrest(upstream: str, error: APIError) -> UpstreamError:
-    code, message = str(error.code or "unknown"), str(error.message or "no message")[:_MAX_DETAIL]
+    code, message = _code(error.code) or "unknown", str(error.message or "no message")[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):
         return Transient(upstream, message, code=code)
     return Permanent(upstream, message, code=code)
+
+
+def _code(value: object) -> str:
+    """A code is for clients to see, too: a sentence, or the name of a host, is none."""
+    text = str(value or "")
+    return text if _is_code(text) else ""
 
 
 def _status(value: object, *, default: int = 500) -> int:

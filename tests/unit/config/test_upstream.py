@@ -1,4 +1,5 @@
 import inspect
+import json
 
 import aiohttp
 import httpx
@@ -158,3 +159,14 @@ def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, c
 def test_retry_after_in_seconds_is_read(value, seconds):
     assert retry_after({"Retry-After": value}) == seconds
     assert retry_after({}) is None
+
+
+@pytest.mark.parametrize(
+    "said", ["db-1.internal:5432", "no such host", "a" * 41, "1\n2", "x\x1b[2J", "/etc/x", "é"]
+)
+def test_what_is_no_code_is_not_passed_on_as_one(said):
+    body = json.dumps({"message": "m", "code": said, "error": said}).encode()
+    assert from_body("storage", 403, body).code == "403"
+    with pytest.raises(Permanent) as error, translated("database"):
+        raise postgrest.exceptions.APIError({"code": said, "message": "m"})
+    assert error.value.code == "unknown"
