@@ -1,4 +1,8 @@
-"""The roles and grants of a hosted Supabase, made once by the superuser."""
+"""The roles and grants of a hosted Supabase, made once by the superuser.
+
+The default privileges are those of projects from before May 2026, which open all that is made in
+``public`` to everybody: what is closed here is closed on any project.
+"""
 
 import contextlib
 

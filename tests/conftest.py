@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from embedded.keys import Secrets
 from embedded.launch import running
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
@@ -16,7 +17,8 @@ NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 def embedded_env() -> Iterator[Mapping[str, str]]:
     """The embedded stack, on a fresh folder and free ports, for the whole session."""
     with tempfile.TemporaryDirectory() as data, running(Path(data)) as stack:
-        yield stack
+        secrets = Secrets.kept_in(Path(data) / "secrets.json")
+        yield {**stack, "SUPABASE_JWT_SECRET": secrets.jwt_secret}
 
 
 @pytest.fixture(scope="session")

@@ -217,8 +217,20 @@ def test_the_roles_are_those_of_a_hosted_supabase(data, migrations):
         owner = f"{facts} from pg_roles where rolname = current_user"
         assert ask(stack, owner) == [(False, True, True, True, True)]
         assert ask(stack, "show fsync") == [("on",)]
-        may = "select has_table_privilege('anon', 'things', 'insert')"
-        assert ask(stack, may) == [(True,)]
+
+
+def test_what_is_made_is_open_to_strangers_unless_it_is_closed(data, migrations):
+    """As on projects that were made before May 2026; else nothing could show that ours is closed."""
+    made = "create function answer() returns int language sql return 42;"
+    (migrations / "2_create_answer.sql").write_text(made)
+    with running(data, migrations=migrations) as stack:
+        key = stack["SUPABASE_ANON_KEY"]
+        with httpx.Client(
+            base_url=f"{stack['SUPABASE_URL']}/rest/v1", headers={"apikey": key}, timeout=30
+        ) as anon:
+            assert anon.post("/things", json={"id": 1}).status_code == 201
+            assert anon.get("/things").json() == [{"id": 1}]
+            assert anon.post("/rpc/answer").json() == 42
 
 
 def test_an_ordinary_user_can_run_it_as_root_can():
