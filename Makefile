@@ -23,11 +23,12 @@ up: setup ## run Supabase, the service and two worker processes here until Ctrl-
 dev: setup ## like up, but reload the service and the workers when code changes
 	$(BIN)/python -m local up --reload
 
-check: setup ## lint, format, types and import layers
+check: setup ## lint, format, types, import layers, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/python .ci/audit.py
 
 format: setup ## put the code into the form that check wants
 	$(BIN)/ruff check --fix .

@@ -220,7 +220,7 @@ def test_the_roles_are_those_of_a_hosted_supabase(data, migrations):
 
 
 def test_what_is_made_is_open_to_strangers_unless_it_is_closed(data, migrations):
-    """As on projects that were made before May 2026; else nothing could show that ours is closed."""
+    """As on older projects of Supabase; else nothing could show that ours is closed."""
     made = "create function answer() returns int language sql return 42;"
     (migrations / "2_create_answer.sql").write_text(made)
     with running(data, migrations=migrations) as stack:
