@@ -1,0 +1,224 @@
+"""Keys and passwords are told to nobody, and internals not to clients, whatever goes wrong.
+
+The real processes at their most talkative: console, debug level, with a Supabase that quotes the
+key it was sent.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from local.ports import free_port
+from local.processes import Started, started, worker_environment
+from tests.acceptance.conftest import ENDED, Importer
+from tests.support.contacts import MIB, envelope, json_array
+from tests.support.gossip import FORGED, INTERNALS, Gossip, Telling, running_gossip
+
+WORKER = ["dramatiq", "tasks", "--processes", "1", "--threads", "2"]
+TALKATIVE = {"LOG_LEVEL": "debug", "LOG_FORMAT": "console", "UPSTREAM_DEADLINE": "1"}
+WRONG_KEY = "sb_secret_wrong_key_of_nobody"
+CONTACTS = [{"name": "Ada", "email": "ada@example.com"}]
+NO_JSON, NO_OBJECT = b"<html>by order of gossip</html>", b"[1]"
+PATIENCE = 60
+
+
+@dataclass
+class Watched:
+    """The importer, and all that it has said to anybody."""
+
+    gossip: Gossip
+    http: httpx.Client
+    workers_metrics: str
+    processes: list[Started]
+    answers: list[httpx.Response] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, **more: object) -> httpx.Response:
+        answer = self.http.request(method, path, **more)  # type: ignore[arg-type]
+        self.answers.append(answer)
+        return answer
+
+    def post(self, **more: object) -> httpx.Response:
+        return self.ask("POST", "/import", json={"source": "secrecy", "data": CONTACTS}, **more)
+
+    def post_large(self) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        return self.ask("POST", "/import", content=LARGE, headers=headers)
+
+    def ended(self, accepted: httpx.Response) -> dict[str, object]:
+        deadline = time.monotonic() + PATIENCE
+        while (shown := self.ask("GET", accepted.headers["Location"]).json()).get(
+            "state"
+        ) not in ENDED:
+            assert time.monotonic() < deadline, shown
+        return shown
+
+    @contextlib.contextmanager
+    def telling(self, *tellings: Telling) -> Iterator[None]:
+        before = self.gossip.tellings
+        self.gossip.tellings = [*before, *tellings]
+        yield
+        self.gossip.tellings = before
+
+    def logs(self) -> str:
+        return "".join(process.log.read_text() for process in self.processes)
+
+    def told(self) -> str:
+        """To clients."""
+        metrics = httpx.get(self.workers_metrics).text + self.ask("GET", "/metrics").text
+        return metrics + "".join(f"{one.headers!r} {one.text}" for one in self.answers)
+
+
+LARGE = envelope(json_array(7 * MIB))
+
+
+@pytest.fixture(scope="module")
+def watched(embedded_env: Mapping[str, str]) -> Iterator[Watched]:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        gossip = stack.enter_context(running_gossip(embedded_env["SUPABASE_URL"]))
+        gossip.tellings = [
+            Telling("/rest/v1/rpc/begin_sweep", 200, b"0", times=1),
+            Telling("/rest/v1/rpc/lost_imports", 200, NO_OBJECT, times=1),
+        ]
+        env = {**embedded_env, **TALKATIVE, "SUPABASE_URL": gossip.url}
+        port, metrics = free_port(), free_port()
+        web = stack.enter_context(
+            started(["service"], env | {"PORT": str(port)}, folder / "service.log")
+        )
+        worker = stack.enter_context(
+            started(WORKER, worker_environment(env, folder / "metrics", metrics), folder / "w.log")
+        )
+        http = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
+        await_answer(f"http://127.0.0.1:{port}/healthz")
+        await_answer(f"http://127.0.0.1:{metrics}/metrics")
+        yield Watched(gossip, http, f"http://127.0.0.1:{metrics}/metrics", [web, worker])
+
+
+def await_answer(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            httpx.get(url).raise_for_status()
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+        else:
+            return
+
+
+def secrets_of(env: Mapping[str, str]) -> set[str]:
+    password = urlsplit(env["DATABASE_URL"]).password
+    assert password
+    key = env["SUPABASE_SERVICE_ROLE_KEY"]
+    return {key, key.rpartition(".")[2], env["DATABASE_URL"], password, unquote(password)}
+
+
+REFUSALS = {
+    "storage forbids": ([Telling("/storage/v1/object", 403)], 503),
+    "storage is broken": ([Telling("/storage/v1/object", 500)], 503),
+    "storage wants less": ([Telling("/storage/v1/object", 413)], 413),
+    "database forbids": ([Telling("/rest/v1/", 401)], 503),
+    "database is broken": ([Telling("/rest/v1/", 500)], 503),
+    "database tells no JSON": ([Telling("/rest/v1/", 502, NO_JSON)], 503),
+}
+
+
+@pytest.mark.parametrize(("tellings", "status"), REFUSALS.values(), ids=REFUSALS)
+def test_a_client_is_told_no_internals(watched: Watched, tellings, status) -> None:
+    with watched.telling(*tellings):
+        answer = watched.post()
+        ready = watched.ask("GET", "/readyz")
+        shown = watched.ask("GET", "/import/import-01890000-0000-7000-8000-000000000000")
+    assert answer.status_code == status, answer.text
+    for each in (answer, ready, shown):
+        assert [words for words in INTERNALS if words in each.text] == []
+        assert FORGED not in each.text
+
+
+def test_what_was_not_foreseen_is_told_to_nobody_but_the_log(watched: Watched) -> None:
+    known = "/import/import-01890000-0000-7000-8000-000000000000"
+    with watched.telling(Telling("/storage/v1/upload/resumable", 201, NO_OBJECT)):
+        assert watched.post_large().json()["code"] == "internal_error"
+    with watched.telling(Telling("/rest/v1/rpc/get_import", 200, NO_OBJECT)):
+        assert watched.ask("GET", known).json()["code"] == "internal_error"
+    log = watched.processes[0].log.read_text()
+    assert log.count("request broke") == 2
+    assert "KeyError: 'Location'" in log
+
+
+def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched) -> None:
+    with watched.telling(Telling("/storage/v1/object/imports/import-", 403)):
+        # Only reading is spoiled: the upload is resumable.
+        accepted = watched.post_large()
+        shown = watched.ended(accepted)
+    assert shown["state"] == "failed"
+    assert shown["failure"] == {
+        "code": "storage_refused",
+        "detail": "The storage refused what the import needs (403); the operator has to look.",
+        "part": 1,
+    }
+
+
+def test_workers_survive_answers_that_make_no_sense(watched: Watched) -> None:
+    tellings = [
+        Telling("/rest/v1/rpc/start_import", 200, NO_OBJECT, times=1),
+        Telling("/rest/v1/rpc/start_part", 200, NO_OBJECT, times=1),
+        Telling("/rest/v1/contacts", 200, NO_JSON, times=1),
+        Telling("/rest/v1/rpc/finish_part", 500, times=1),
+    ]
+    with watched.telling(*tellings):
+        assert watched.ended(watched.post())["state"] == "completed"
+    log = watched.processes[1].log.read_text()
+    assert "failed in a way that was not foreseen" in log
+    assert "sweep failed in a way that was not foreseen" in log
+
+
+def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> None:
+    url = urlsplit(importer.env["DATABASE_URL"])
+    wrong = f"{url.username}:wrong_password@{url.hostname}:{url.port}"
+    nobody = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
+    for netloc in (wrong, nobody):
+        address = url._replace(netloc=netloc).geturl()
+        done = importer.run("tasks", "--once", **TALKATIVE, DATABASE_URL=address)
+        assert done.returncode == 3
+        assert "database cannot be reached" in done.stderr
+        assert "wrong_password" not in done.stdout + done.stderr
+
+
+def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> None:
+    settings = {**TALKATIVE, "SUPABASE_SERVICE_ROLE_KEY": WRONG_KEY}
+    with watched.telling(Telling("/storage/v1/", 403)):
+        done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.gossip.url)
+    assert done.returncode == 3
+    assert "sweep broke off" in done.stderr
+    assert WRONG_KEY not in done.stdout + done.stderr
+
+
+def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
+    """After all the tests above, and an import that goes well."""
+    assert watched.ended(watched.post())["state"] == "completed"
+    commands = [
+        " ".join(process.cmdline())
+        for one in watched.processes
+        for process in psutil.Process(one.guard.pid).children(recursive=True)
+    ]
+    logs = watched.logs()
+    for secret in secrets_of(embedded_env):
+        assert secret not in logs
+        assert secret not in watched.told()
+        assert secret not in "\n".join(commands)
+    assert "[secret]" in logs
+    assert "[debug" in logs
+
+
+def test_all_in_all_no_line_was_forged(watched: Watched) -> None:
+    lines = watched.logs().split("\n")
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if line.startswith(FORGED)] == []

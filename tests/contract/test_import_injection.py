@@ -1,0 +1,164 @@
+"""What clients send is data: never a line of the log, never a path."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.forms import field, form
+from tests.support.proxy import Proxy
+from tests.support.service import Service
+from tests.support.traces import SOURCE
+from tests.support.wire import Wire
+
+JSON = "application/json"
+CSV = "text/csv"
+CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))] + ["\u2028", "\u2029"]
+DRESSED_UP = {
+    "bidi override": f"{SOURCE}\u202egnp.exe",
+    "invisible": f"{SOURCE}\u200b\ufeff\u00ad",
+    "quotes": f'{SOURCE}","level":"error',
+    "markup": f"{SOURCE}<script>'; drop table contacts; --",
+    "path": f"../../{SOURCE}/..%2f",
+    "format": f"{SOURCE} %s {{0}} ${{HOME}}",
+}
+
+
+@pytest.fixture(autouse=True)
+def all_lines_are_sound(service: Service) -> Iterator[None]:
+    """Whatever a test does, the service's log is JSON in ASCII, an event a line."""
+    service.forget_lines()
+    yield
+    while not service.lines.empty():
+        line = service.lines.get_nowait()
+        assert {"event", "level", "logger", "timestamp"} <= set(line), line
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("char", CONTROLS, ids=lambda char: f"U+{ord(char):04X}")
+def test_no_source_has_control_characters(client, char):
+    source = f"a{char}b"
+    assert refusal(client.post("/import", json={"source": source, "data": []})) == (
+        422,
+        "source_invalid",
+    )
+    headers = {"Content-Type": CSV}
+    by_address = client.post("/import", params={"source": source}, content=b"", headers=headers)
+    assert refusal(by_address) == (422, "source_invalid")
+
+
+@pytest.mark.parametrize(
+    ("escape", "refused"),
+    [
+        ("\\ud800", (422, "source_invalid")),
+        ("\\ud83d", (422, "source_invalid")),
+        ("\\udc00\\ud800", (400, "malformed_json")),
+    ],
+)
+def test_no_source_has_half_a_character(client, escape, refused):
+    body = f'{{"source": "a{escape}", "data": []}}'
+    answer = client.post("/import", content=body, headers={"Content-Type": JSON})
+    assert refusal(answer) == refused
+
+
+@pytest.mark.parametrize("source", DRESSED_UP.values(), ids=DRESSED_UP)
+def test_a_source_is_logged_as_it_is_and_changes_nothing_else(client, service, traces, source):
+    answer = client.post("/import", json={"source": source, "data": []})
+    assert answer.status_code == 202
+    job = answer.json()["jobId"]
+    line = service.await_line(lambda line: line["event"] == "import accepted")
+    assert (line["source"], line["level"]) == (source, "info")
+    assert traces.import_row(job)["object"] == f"{job}.json"
+    assert client.get(f"/import/{job}").json()["source"] == source
+    traces.rows("update imports set source = %s where id::text = %s returning id", SOURCE, job[7:])
+
+
+FILE_NAMES = [
+    "../../../../etc/passwd.csv",
+    "..%2f..%2fpasswd.csv",
+    "/etc/cron.d/x.csv",
+    "C:\\\\Windows\\\\x.csv",
+    "a\u202evsc.csv",
+    "x.csv\\0.csv",
+    "con.csv",
+    "." * 200 + ".csv",
+]
+
+
+@pytest.mark.parametrize("name", FILE_NAMES)
+def test_a_files_name_is_no_path(client, traces, name):
+    body, kind = form([field("source", SOURCE.encode()), field("file", b"name\nA\n", name)])
+    answer = client.post("/import", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["jobId"]
+    assert traces.import_row(job)["object"] == f"{job}.csv"
+    assert traces.object(job, "csv") == b"name\nA\n"
+
+
+ID = "01890000-0000-7000-8000-000000000000"
+NO_JOBS = [
+    "../readyz",
+    "..%2freadyz",
+    "%2e%2e/metrics",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    f"import-{ID}%00",
+    f"import-{ID}%0a",
+    f"import-{ID}%0d%0aX-Forged:%20yes",
+    f"import-{ID}/..",
+    f"import-{ID}.json",
+    f"import-{ID.upper().replace('0', 'A', 1)}",
+    f"import-%7B{ID}%7D",
+    f"import-urn:uuid:{ID}",
+    f"import-{ID.replace('-', '')}",
+    f"import-{ID}?select=*",
+    "import-*",
+    "import-%e2%80%ae",
+    "import-%ff%fe",
+    "a" * 2000,
+]
+
+
+@pytest.mark.parametrize("job", NO_JOBS)
+def test_what_is_no_job_id_asks_nobody(service, proxy: Proxy, job):
+    """As it is on the wire: clients tidy paths up before they send them."""
+    proxy.reset()
+    wire = Wire(service)
+    wire.send(f"GET /import/{job} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    status, headers, body = wire.answer()
+    wire.close()
+    if job.endswith("?select=*"):
+        assert [path for _, path in proxy.requests] == ["/rest/v1/rpc/get_import"]
+    else:
+        assert proxy.requests == []
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+    assert json.loads(body)["code"] in {"import_not_found", "not_found"}
+    assert "x-forged" not in headers
+
+
+HEAD = b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: 2\r\n%b\r\n{}"
+TYPES = [b"\x1b[2J", b"a/b;\xe2\x80\xae", b"text/\xff", b'multipart/form-data; boundary="\x9b2J"']
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_heads_values_come_into_no_answer_and_no_line(service, kind):
+    wire = Wire(service)
+    wire.send(HEAD % (kind, b"X-Request-Id: \xe2\x80\xae\x9b\r\nConnection: close\r\n"))
+    status, _, body = wire.answer()
+    wire.close()
+    assert 400 <= status < 500
+    assert body.decode().replace("\n", "").isprintable()
+
+
+def test_the_text_of_a_record_comes_into_no_line_and_no_answer(client, service):
+    text = "tell-tale\x1b[2J"
+    record = json.dumps({"name": text, "email": text})
+    body = f'{{"source": "{SOURCE}", "data": [{record}, {record} oops]}}'
+    answer = client.post("/import", content=body, headers={"Content-Type": JSON})
+    assert refusal(answer) == (400, "malformed_json")
+    assert "tell-tale" not in answer.text
+    line = service.await_line(lambda line: line["event"] == "request refused")
+    assert "tell-tale" not in json.dumps(line)
