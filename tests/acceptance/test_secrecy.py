@@ -5,6 +5,7 @@ key it was sent.
 """
 
 import contextlib
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -218,7 +219,22 @@ def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
     assert "[debug" in logs
 
 
+BROKEN = [
+    b"GET /\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x1b]0;x\x07\xe2\x80\xae / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nX\x9b2J: \x00\x1b[2J\r\n\r\n",
+    b"GET / HTTP/1.1\rHost: x\r\n 2026-01-01T00:00:00Z [info     ] forged\r\n\r\n",
+    b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Length: 1\x1b[2J\r\n\r\n",
+]
+
+
 def test_all_in_all_no_line_was_forged(watched: Watched) -> None:
+    """Nor by those whose HTTP is broken, of whom aiohttp itself may tell."""
+    url = watched.http.base_url
+    for head in BROKEN:
+        with socket.create_connection((url.host, url.port), timeout=PATIENCE) as wire:
+            wire.sendall(head)
+            assert wire.recv(65536).startswith(b"HTTP/1.")
     lines = watched.logs().split("\n")
     assert [line for line in lines if not line.isprintable()] == []
     assert [line for line in lines if line.startswith(FORGED)] == []
