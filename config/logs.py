@@ -15,6 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
@@ -50,6 +51,13 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    sys.excepthook = _log_end
+
+
+def _log_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What ends the process is told like all else."""
+    cause = (kind, error, trace)
+    logging.getLogger(__name__).critical("ended in a way that was not foreseen", exc_info=cause)
 
 
 class _Discreet(structlog.stdlib.ProcessorFormatter):

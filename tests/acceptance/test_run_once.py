@@ -91,6 +91,23 @@ def test_an_empty_queue_is_no_work(importer: Importer) -> None:
     assert "0 imports" in done.stdout or "no" in done.stdout.lower()
 
 
+def test_an_import_can_be_forgotten_as_security_md_tells(importer: Importer) -> None:
+    kept, gone = (importer.post(GOOD + BAD, source="forget") for _ in range(2))
+    importer.run("tasks", "--once")
+    import_id = gone.removeprefix("import-")
+
+    ids = f"{import_id[:14]}8{import_id[15:27]}%"
+    importer.query("delete from contacts where id::text like %s", ids)
+    importer.query("delete from imports where id = %s", import_id)
+
+    left = "select count(*) from {} where import_id = any (%s::uuid[])"
+    both = [kept.removeprefix("import-"), import_id]
+    assert importer.query("select count(*) from contacts where source = 'forget'") == [(7,)]
+    assert importer.query(left.format("import_parts"), both) == [(1,)]
+    assert importer.query(left.format("import_rejections"), both) == [(3,)]
+    assert importer.counts(kept) == (7, 3)
+
+
 def _delay_message(importer: Importer, job: str, *, milliseconds: int) -> None:
     message_id = import_contacts_message(UUID(job.removeprefix("import-")))["message_id"]
     importer.query(

@@ -5,6 +5,7 @@ key it was sent.
 """
 
 import contextlib
+import json
 import socket
 import tempfile
 import time
@@ -200,6 +201,15 @@ def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> 
     assert done.returncode == 3
     assert "sweep broke off" in done.stderr
     assert WRONG_KEY not in done.stdout + done.stderr
+
+
+def test_an_end_that_was_not_foreseen_is_told_like_all_else(watched: Watched, importer) -> None:
+    settings = {**TALKATIVE, "LOG_FORMAT": "json", "SUPABASE_URL": watched.gossip.url}
+    with watched.telling(Telling("/rest/v1/rpc/lost_imports", 200, NO_OBJECT)):
+        done = importer.run("tasks", "--sweep", **settings)
+    assert done.returncode == 1
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["event"], last["level"]) == ("ended in a way that was not foreseen", "critical")
 
 
 def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:

@@ -1,5 +1,6 @@
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -13,7 +14,9 @@ def restored():
     """Logging is global: leave it as it was."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
+    hook = sys.excepthook
     yield
+    sys.excepthook = hook
     root.handlers[:], level = before
     root.setLevel(level)
     structlog.reset_defaults()
@@ -198,3 +201,15 @@ def test_tracebacks_show_no_variables(capsys, log_format):
     said = capsys.readouterr().err
     assert "ValueError: 42" in said
     assert said.count("42") == 2  # the cause and its consequence
+
+
+@FORMATS
+def test_what_ends_the_process_takes_the_same_way(capsys, log_format):
+    configure(log_format=log_format)
+    error = error_with(f"bad\x1b key {KEY}")
+    sys.excepthook(type(error), error, error.__traceback__)
+    said = capsys.readouterr().err
+    assert "ended in a way that was not foreseen" in said.splitlines()[0]
+    assert "KeyError" in said
+    assert KEY not in said
+    assert all(line.isprintable() for line in said.splitlines())
