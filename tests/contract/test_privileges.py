@@ -213,22 +213,6 @@ def test_functions_that_act_as_their_owner_look_nothing_up_by_a_callers_path(dat
     assert [f.name for f in as_owner if 'search_path=""' not in (f.settings or [])] == []
 
 
-def test_what_a_later_migration_makes_is_closed_until_it_is_granted(database):
-    try:
-        database.rows("create table public.later (id bigserial)")
-        database.rows("create function public.later() returns int language sql return 1")
-        for role in STRANGERS:
-            opened = database.rows(
-                "select has_table_privilege(%s, 'public.later', %s), "
-                "has_sequence_privilege(%s, 'public.later_id_seq', 'usage, select, update'), "
-                "has_function_privilege(%s, 'public.later()', 'execute')",
-                role, TABLE_PRIVILEGES, role, role,
-            )  # fmt: skip
-            assert opened == [(False, False, False)]
-    finally:
-        database.undo()
-
-
 @pytest.mark.parametrize("header", ["Accept-Profile", "Content-Profile"])
 def test_the_queue_is_served_to_nobody(callers, header):
     method = "GET" if header == "Accept-Profile" else "POST"
