@@ -72,6 +72,11 @@ class Storage:
         with translated(STORAGE):
             await self._supabase.storage.from_(BUCKET).remove([name])
 
+    async def has(self, name: str) -> bool:
+        """Whether there is such an object."""
+        with translated(STORAGE):
+            return await self._supabase.storage.from_(BUCKET).exists(name)
+
     async def create_upload(self, name: str, content_type: str) -> str:
         """Begin a resumable upload of unknown length; returns its path."""
         metadata = {
@@ -123,9 +128,14 @@ class Storage:
                 )
 
     async def cancel_upload(self, upload: str) -> None:
-        """End an upload and forget what came of it; it is no error if there is none."""
+        """End an upload and forget what came of it; it is no error if there is none.
+
+        Raises Conflict if Storage is just making an object of it, or has done so.
+        """
         with translated(STORAGE):
             async with self._session.delete(upload, headers=self._tus({})) as response:
+                if response.status == 400:
+                    raise Conflict(STORAGE, await response.text(), code="whole")
                 if response.status not in {404, 410}:
                     await self._check(response, 204)
 

@@ -13,7 +13,7 @@ from typing import Final
 from config.errors import Permanent, Transient, UpstreamError
 from config.retrying import retrying_async
 from config.upstream import STORAGE, translated
-from service.storage import Conflict, Storage
+from service.storage import Conflict, Progress, Storage
 
 CHUNK_BYTES: Final = 6 * 1024 * 1024
 """Storage's own chunk size: all but the last must have it."""
@@ -158,11 +158,20 @@ class Upload:
         end = start + len(chunk)
         if not start <= progress.offset <= end:
             raise Permanent(STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost")
-        if progress.offset == end and (length is None or progress.length_known):
+        if progress.offset == end and await self._is_enough(progress, length):
             return
         rest = memoryview(chunk)[progress.offset - start :]
         untold = None if progress.length_known else length
         await self._storage.append(path, progress.offset, rest, length=untold)
+
+    async def _is_enough(self, progress: Progress, length: int | None) -> bool:
+        """Bytes that are all there are no object yet: Storage may have died before it made one.
+
+        Then another PATCH, without a byte, makes it.
+        """
+        if length is None:
+            return True
+        return progress.length_known and await self._storage.has(self._name)
 
 
 @asynccontextmanager

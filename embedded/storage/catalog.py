@@ -130,7 +130,7 @@ class Catalog:
             raise errors.invalid_bucket_name()
         async with self._turn(self._folder(bucket.id)):
             if bucket.id in self._buckets:
-                raise errors.already_exists()
+                raise errors.already_exists("BucketAlreadyExists")
             await asyncio.to_thread(_make_bucket, self._folder(bucket.id), bucket)
             self._buckets[bucket.id] = bucket
 

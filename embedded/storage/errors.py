@@ -52,7 +52,7 @@ def no_such_relation() -> StorageError:
     return StorageError(404, "InvalidRequest", "The related resource does not exist")
 
 
-def already_exists(code: str = "ResourceAlreadyExists") -> StorageError:
+def already_exists(code: str = "KeyAlreadyExists") -> StorageError:
     """The name is taken and the client did not ask to replace."""
     return StorageError(409, code, "The resource already exists", "Duplicate")
 
@@ -113,3 +113,8 @@ def tus(status: int, message: str) -> StorageError:
 def no_such_upload() -> StorageError:
     """An upload URL that leads nowhere, or no longer."""
     return tus(404, "The file for this url was not found\n")
+
+
+def upload_is_gone() -> StorageError:
+    """An upload that became an object, which has been removed since."""
+    return tus(410, "The file for this url no longer exists\n")

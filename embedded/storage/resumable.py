@@ -131,7 +131,7 @@ def _find(request: web.Request) -> Upload:
         bucket = request.config_dict[CATALOG].known(upload.bucket)
         stored = bucket.objects.get(upload.name) if bucket else None
         if stored is None or stored.version != upload.version:
-            raise errors.no_such_upload()
+            raise errors.upload_is_gone()
     return upload
 
 
@@ -229,7 +229,7 @@ async def terminate(request: web.Request) -> web.Response:
     upload = _find(request)
     _check_permission(request, upload)
     async with uploads.writing(upload).alone():
-        if upload.done:
+        if await uploads.offset(upload) == upload.size:
             raise errors.tus(400, "Cannot terminate an already completed upload")
         await uploads.remove(upload)
     return web.Response(status=204)

@@ -105,6 +105,14 @@ def test_asking_how_far_it_is_fails_too(client, traces, proxy):
     assert proxy.count("HEAD", TUS) == 3
 
 
+def test_bytes_that_are_all_there_are_no_object_yet(client, traces, proxy):
+    """As HEAD says when Storage died between the last byte and the object."""
+    size = str(len(LARGE))
+    told = {"Upload-Offset": size, "Upload-Length": size}
+    proxy.reset(Answer("PATCH", TUS, skip=2), Answer("HEAD", TUS, status=200, headers=told))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
 def test_everything_fails_once(client, traces, proxy):
     faults = [
         Swallow("POST", TUS),

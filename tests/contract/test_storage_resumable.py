@@ -187,6 +187,14 @@ def test_delete_ends_an_upload(storage, tus, name, content):
     assert storage.client.get(storage.object(name)).json()["code"] == "NoSuchKey"
 
 
+def test_an_upload_whose_object_was_removed_is_gone(storage, tus, name):
+    path = tus.begin(name, 3)
+    tus.patch(path, 0, b"123")
+    assert tus.delete(path).status_code == 409
+    storage.client.request("DELETE", f"/object/{storage.bucket}", json={"prefixes": [name]})
+    assert {tus.head(path).status_code, tus.delete(path).status_code} <= {404, 410}
+
+
 def test_an_unknown_upload_is_404(tus):
     unknown = base64.urlsafe_b64encode(f"{tus.bucket}/x/{uuid.uuid4()}".encode()).decode()
     assert tus.head(f"/upload/resumable/{unknown.rstrip('=')}").status_code == 404

@@ -82,7 +82,9 @@ class FakeStorage:
         self.delivered += len(taken)
         if length is not None and not isinstance(fault, LengthLost):
             self.lengths[upload] = length
-        if len(self.uploads[upload]) == self.lengths.get(upload):
+        if len(self.uploads[upload]) == self.lengths.get(upload) and not isinstance(
+            fault, ObjectLost
+        ):
             self.objects[self.names[upload]] = bytes(self.uploads.pop(upload))
         self._after(fault)
 
@@ -94,9 +96,14 @@ class FakeStorage:
             return Progress(len(self.objects[self.names[upload]]), length_known=True)
         return Progress(len(self.uploads[upload]), upload in self.lengths)
 
+    async def has(self, name: str) -> bool:
+        self._fault("has", name)
+        return name in self.objects
+
     async def cancel_upload(self, upload: str) -> None:
         fault = self._fault("cancel_upload")
-        if self.names[upload] in self.objects:
+        whole = upload in self.uploads and len(self.uploads[upload]) == self.lengths.get(upload)
+        if self.names[upload] in self.objects or whole:
             raise conflict()
         self.uploads.pop(upload, None)
         self._after(fault)
@@ -120,6 +127,10 @@ class Lost(Exception):  # noqa: N818
 
 class LengthLost(Lost):
     """All bytes were taken, but not that these are all."""
+
+
+class ObjectLost(Lost):
+    """All bytes were taken, but Storage died before it made an object of them."""
 
 
 class Cut(Exception):  # noqa: N818

@@ -8,7 +8,16 @@ import pytest
 from config.errors import Permanent, Transient
 from service.storage import Progress
 from service.upload import CHUNK_BYTES, Upload
-from tests.unit.service.fakes import Cut, FakeStorage, LengthLost, Lost, away, conflict, refused
+from tests.unit.service.fakes import (
+    Cut,
+    FakeStorage,
+    LengthLost,
+    Lost,
+    ObjectLost,
+    away,
+    conflict,
+    refused,
+)
 
 MIB = 2**20
 NAME = "import-1.json"
@@ -143,6 +152,23 @@ async def test_storage_has_all_bytes_but_does_not_know_that_these_are_all(storag
     await send(upload_to(storage), content)
     assert storage.calls[-1] == ("append", len(content), 0, len(content))
     assert storage.objects == {NAME: content}
+
+
+async def test_storage_has_all_bytes_but_has_made_no_object_of_them(storage):
+    content = content_of(CHUNK_BYTES + 5)
+    storage.faults["append"] = deque([None, ObjectLost()])
+    await send(upload_to(storage), content)
+    assert storage.calls[-1] == ("append", len(content), 0, None)
+    assert storage.objects == {NAME: content}
+
+
+async def test_an_object_that_never_comes_is_none(storage):
+    storage.faults["append"] = deque([None, ObjectLost()])
+    storage.always["append"] = away()
+    upload = upload_to(storage, deadline=0.05)
+    with pytest.raises(Transient):
+        await send(upload, content_of(CHUNK_BYTES + 5))
+    assert storage.objects == {}
 
 
 @pytest.mark.parametrize("faults", [[away()], [away(), away()], [Lost()], [Lost(), away()]])
