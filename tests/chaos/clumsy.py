@@ -159,7 +159,9 @@ def _request(
     odd_path = draw(rarely(path, st.sampled_from(PATHS)))
     odd_type = draw(rarely(content_type, st.sampled_from(TYPES)))
     encoding = draw(rarely(None, st.sampled_from(ENCODINGS)))
-    expected = draw(rarely(None, st.sampled_from(EXPECTATIONS)))
+    # Where there is nothing, aiohttp itself answers an odd Expect, and in plain text.
+    known = odd_path.partition("?")[0] == "/import"
+    expected = draw(rarely(None, st.sampled_from(EXPECTATIONS))) if known else None
     lacking = draw(rarely(0, st.integers(1, 9)))
     headers = [("Content-Type", odd_type), ("Content-Encoding", encoding), ("Expect", expected)]
     odd = (odd_path, odd_type, encoding, expected, lacking) != (path, content_type, None, None, 0)
