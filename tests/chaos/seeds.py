@@ -8,6 +8,7 @@ ENVELOPES = [
     b'{"s\\u006furce":"s","d\\u0061ta":[{"n\\u0061me":"\\ud83d\\ude00\\ud800"}],"z":"\\"}"}',
     b'{"data":[],"source":"s","data2":[[[]]],"n":12345678901234567890}',
     b'{"data":[1,2],"source":"s"} ""',
+    b'{"x":[-1.%b,%b],"data":[%b],"source":"s"}' % (b"9" * 4290, b"1" * 4300, b"7" * 30),
     b'{"data":[{"name":1e999},{"email":["a"]},{"name":"a\\u0000b"},{"name":" "}],"source":"s"}',
     '{"source":"s","data":[{"email":"zoë@exämple.org"},{"email":"a@b.co","x":"}{]["}]}'.encode(),
     b'{"x":[[],{"data":[1]}],"data":[{"a":{"b":[{"c":"d"}]}},{"a":1}\n,\t{"a":2} ],"source":"s"}',
