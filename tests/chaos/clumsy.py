@@ -174,7 +174,7 @@ def _request(
         content if odd_type == content_type else None,
         regular=content is not None and not odd and len(raw) <= MAX_BODY,
         lacking=lacking,
-        waits=not lacking or draw(st.integers(0, 3)) == 0,
+        waits=not lacking or draw(st.integers(0, 7)) == 0,
     )
 
 

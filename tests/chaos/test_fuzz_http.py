@@ -28,7 +28,7 @@ from tests.support.splits import Refusal, parts_hold
 from tests.support.traces import Everything, Traces
 from tests.support.wire import Wire
 
-EXAMPLES = 250
+EXAMPLES = 200
 WARM = 20
 """After so many requests a service has all in memory that it keeps."""
 BOUND = 1024
@@ -39,7 +39,7 @@ SETTINGS = {
     "PART_BYTES": str(BOUND),
     "MAX_RECORD_BYTES": str(BOUND),
     "MAX_BODY_BYTES": str(MAX_BODY),
-    "IDLE_TIMEOUT": "2",
+    "IDLE_TIMEOUT": "1",
 }
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

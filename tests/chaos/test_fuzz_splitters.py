@@ -15,7 +15,7 @@ from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, TOKENS
 from tests.chaos.stack import dice
 from tests.chaos.telling import Telling
 
-RUNS = 25_000
+RUNS = 20_000
 SECONDS = 30
 """The end, on a slow machine, whatever the number of runs."""
 MAX_BODY = 10_000
