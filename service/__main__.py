@@ -13,6 +13,7 @@ from config.errors import SettingsError
 from config.logs import configure_logging
 from config.settings import Settings
 from service.app import INTAKE, create_app
+from service.multipart import ignore_odd_headers
 
 _USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
 
@@ -33,6 +34,7 @@ def main() -> int:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         return 2
     configure_logging(settings)
+    ignore_odd_headers()
     try:
         uvloop.run(_serve(settings))
     except OSError as error:

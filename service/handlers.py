@@ -14,6 +14,7 @@ from service.bodies import (
     CSV,
     JSON,
     Limits,
+    broken_off,
     check_head,
     csv_submission,
     json_submission,
@@ -86,13 +87,11 @@ class Handlers:
         try:
             check_head(request, self._limits)
             self._check_room()
+            await _invite(request)
         except (Problem, MalformedInput) as error:
             problem = to_problem(error)
             self._metrics.refuse(request.content_type, problem.code)
             return problem.response()
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # Interim: the head of the answer is still to come.
-        request.writer.output_size = 0
         return None
 
     async def show(self, request: web.Request) -> web.Response:
@@ -136,6 +135,15 @@ class Handlers:
         if request.content_type == CSV:
             return csv_submission(request, self._limits, count)
         return await multipart_submission(request, self._limits, count)
+
+
+async def _invite(request: web.Request) -> None:
+    try:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    except ConnectionError as error:
+        raise broken_off() from error
+    # Interim: the head of the answer is still to come.
+    request.writer.output_size = 0
 
 
 async def _passes(check: Awaitable[None]) -> bool:

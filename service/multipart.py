@@ -1,10 +1,17 @@
 """A form with a source and a file, in either order (RFC 7578), read as it comes."""
 
+import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import PurePath
 from typing import Final
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import (
+    BadContentDispositionHeader,
+    BadContentDispositionParam,
+    BodyPartReader,
+    MultipartReader,
+    web,
+)
 from aiohttp.http_exceptions import HttpProcessingError
 
 from service.bodies import (
@@ -27,6 +34,16 @@ from service.submission import Submission
 _MAX_FIELD_BYTES: Final = 64 * 1024
 _ENDINGS: Final = {".csv": CSV, ".json": JSON}
 _PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
+
+
+def ignore_odd_headers() -> None:
+    """Keep aiohttp from warning, in the whole process, of a field's header that it cannot read.
+
+    The warning would show the header in the log as the client wrote it, and Python would keep it
+    for ever, so as to show it but once.
+    """
+    for category in (BadContentDispositionHeader, BadContentDispositionParam):
+        warnings.simplefilter("ignore", category)
 
 
 async def multipart_submission(

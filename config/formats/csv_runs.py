@@ -95,7 +95,12 @@ class CsvRuns(Generic[T]):
 
     def _next(self) -> Run[T] | None:
         limit = min(len(self._buffer), self._max_record)
-        end = self._buffer.rfind(b"\n", 0, limit) + 1 or self._after_bare_cr(limit)
+        limit += self._buffer[limit - 1 : limit + 1] == b"\r\n"  # never to be cut in two
+        end = self._buffer.rfind(b"\n", 0, limit) + 1
+        return self._up_to(end) or self._up_to(self._after_bare_cr(limit))
+
+    def _up_to(self, end: int) -> Run[T] | None:
+        """The rows that end there or before."""
         if end == 0:
             return None
         whole = bytes(self._buffer[:end])

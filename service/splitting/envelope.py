@@ -152,12 +152,20 @@ class _Around:
             self._follow()
             raise self._malformed(error) from None
         self._follow()
+        read = self._read_again()
         if "data" not in self._seen:
             raise MalformedInput("data_missing", 'The body lacks "data", the array of contacts.')
         if "source" not in self._seen:
             raise MalformedInput("source_missing", 'The body lacks "source".')
         # ijson puts "?" for half a surrogate pair; json leaves it for check_source to refuse.
-        return check_source(json.loads(bytes(self._text))["source"])
+        return check_source(read["source"])
+
+    def _read_again(self) -> Any:  # noqa: ANN401
+        """Find what yajl does not mind: a last string that begins behind the object."""
+        try:
+            return json.loads(bytes(self._text))
+        except ValueError as error:
+            raise self._malformed(error) from None
 
     def _parse(self, data: bytes) -> bool:
         self._text += data

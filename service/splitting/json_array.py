@@ -61,7 +61,7 @@ class ArrayScan:
             self.cutter.add(run, self._runs)
             yield run.raw
         if not self.closed:
-            raise truncated("inside the array of records", self.records)
+            raise truncated("inside the array of records", self.records or None)
 
 
 def truncated(where: str, record: int | None = None) -> MalformedInput:

@@ -5,7 +5,7 @@ import json
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
+from aiohttp import ClientConnectionResetError, HttpVersion, HttpVersion10, HttpVersion11, web
 from aiohttp.http_writer import StreamWriter
 from aiohttp.test_utils import make_mocked_request
 
@@ -98,6 +98,13 @@ async def test_a_refusal_comes_instead_of_the_word_to_go_on(handlers):
     answer = await handlers.expect(request)
     assert (answer.status, answer.content_type) == (415, "application/problem+json")
     writer.write.assert_not_awaited()
+
+
+async def test_a_client_that_left_before_the_word_to_go_on_is_no_fault_of_ours(handlers):
+    request, writer = expecting(HttpVersion11)
+    writer.write.side_effect = ClientConnectionResetError("Cannot write to closing transport")
+    answer = await handlers.expect(request)
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "truncated_body")
 
 
 async def test_an_import_that_failed_is_shown_with_its_reason(handlers, ledger):

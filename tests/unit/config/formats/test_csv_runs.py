@@ -162,6 +162,23 @@ def test_a_tiny_bound_changes_nothing_for_what_fits(table, cuts):
     assert Scan(data, within(cuts, data), max_record_bytes=longest).rows == table
 
 
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_a_line_end_in_quotes_does_not_hide_the_bare_crs_behind_it(piece):
+    data = b'a\r"b\nc"\r' + b"d\r" * 20
+    scan = Scan(data, range(piece, len(data), piece), max_record_bytes=10)
+    assert scan.rows == [["a"], ["b\nc"], *[["d"]] * 20]
+
+
+@pytest.mark.parametrize("bound", range(4, 20))
+def test_no_line_end_is_cut_in_two_by_the_bound(bound):
+    data = b"a\rbbb\r\nc\r\r\nddd\r\n"
+    spans = [(0, 2), (2, 7), (7, 9), (11, 16)]
+    for piece in (1, 2, 3, 5, 1000):
+        cuts = range(piece, len(data), piece)
+        assert Scan(data, cuts, max_record_bytes=bound).spans == spans
+        assert Scan(data, cuts, max_record_bytes=bound, decode=count_rows).spans == spans
+
+
 def test_records_before_these_bytes_are_counted():
     runs = CsvRuns(count_rows, max_record_bytes=100, records=-1)
     list(runs.feed(b"name,email\na,b\n"))

@@ -161,6 +161,8 @@ REFUSED = {
     b'{"source":"s","data":[]': Refusal("malformed_json", None, None),
     b'{"source":"s","data":[]} x': Refusal("malformed_json", 25, None),
     b'{"source":"s","data":[]}{}': Refusal("malformed_json", 24, None),
+    b'{"source":"s","data":[]}"': Refusal("malformed_json", 24, None),
+    b'{"source":"s","data":[]} "x': Refusal("malformed_json", 25, None),
     b'{"source":"s" "data":[]}': Refusal("malformed_json", 14, None),
     b'{"source":"s",\x0c"data":[]}': Refusal("malformed_json", 14, None),
     b'{"source":"s",\x00"data":[]}': Refusal("malformed_json", 14, None),

@@ -78,6 +78,7 @@ REFUSED = {
     b'{"source":"s","data":[]}': Refusal("data_not_array", 0, None),
     b'  "x"': Refusal("data_not_array", 2, None),
     b"name,email\n": Refusal("data_not_array", 0, None),
+    b"[": Refusal("malformed_json", None, None),
     b"[1": Refusal("malformed_json", None, 1),
     b'["a': Refusal("malformed_json", 1, 1),
     b"[1,]": Refusal("malformed_json", 3, 2),

@@ -1,0 +1,97 @@
+"""What the workers make of an object, beside what a plain reader makes of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from config.ids import new_import_id
+from config.model import Layout, Part
+from service.splitting.parts import Split
+from tasks.carrying import MAX_REJECTIONS, Carrier, Desk
+from tasks.model import Contact, PartWork, Refusal, Rejection
+from tasks.reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT
+from tasks.validation import Refused, validated
+from tests.support.reference import Content
+from tests.support.splits import pieces_of
+
+Fate = tuple[str | None, str | None] | str
+"""Name and e-mail of a contact, or the code of a rejection."""
+
+
+class Books:
+    """Stands for both tables."""
+
+    def __init__(self) -> None:
+        self.fates: dict[int, Fate] = {}
+        """What became of each record."""
+        self.texts: list[str] = []
+        """Of the rejections."""
+
+    def write(self, entries: Sequence[Contact] | Sequence[Rejection]) -> list[Refusal]:
+        for entry in entries:
+            assert entry.record not in self.fates, "a record came twice"
+            if isinstance(entry, Contact):
+                self.fates[entry.record] = (entry.name, entry.email)
+            else:
+                self.fates[entry.record] = entry.reason.code
+                self.texts.append(entry.content)
+        return []
+
+
+def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int) -> Books:
+    """Carry these parts as the workers do, of an object that arrives in pieces of that size."""
+    books = Books()
+    for part in parts:
+        work = PartWork(new_import_id(), "s", split.format, split.layout, "o", part)
+        carrier = Carrier(work, Desk(books, books, batch_records=3))
+        tally = carrier.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
+        assert tally.records == carrier.records_read == part.records
+    return books
+
+
+def as_one_part(split: Split) -> list[Part]:
+    """All records in a single part."""
+    if not split.parts:
+        return []
+    return [Part(1, split.parts[0].byte_start, split.parts[-1].byte_end, 1, split.records)]
+
+
+def fates_of(content: Content) -> dict[int, Fate]:
+    """What must become of each record."""
+    layout = content.layout
+    return {
+        number: _fate(*(_row(record, layout) if layout else _object(record)))
+        for number, record in enumerate(content.records, 1)
+    }
+
+
+def judge_books(books: Books, content: Content) -> None:
+    """Assert that each record is where it should be, and that all can be stored."""
+    expected = fates_of(content)
+    refused = [number for number, fate in expected.items() if isinstance(fate, str)]
+    if len(refused) <= MAX_REJECTIONS:
+        assert books.fates == expected
+    contacts = [fate for fate in books.fates.values() if not isinstance(fate, str)]
+    for text in [*books.texts, *(field for fate in contacts for field in fate if field)]:
+        assert "\0" not in text
+        assert text.encode()
+
+
+def _object(record: Any) -> tuple[Any, Any, str | None]:
+    if not isinstance(record, dict):
+        return None, None, NOT_AN_OBJECT.code
+    return record.get("name"), record.get("email"), None
+
+
+def _row(row: list[str], layout: Layout) -> tuple[Any, Any, str | None]:
+    if len(row) != layout.fields:
+        return None, None, WRONG_FIELD_COUNT.code
+    at = (layout.name, layout.email)
+    name, email = (None if place is None else row[place] for place in at)
+    return name, email, None
+
+
+def _fate(name: Any, email: Any, refused: str | None) -> Fate:
+    try:
+        return refused or validated(name, email)
+    except Refused as error:
+        return error.reason.code
