@@ -13,11 +13,15 @@ from config.errors import SettingsError
 from config.logs import configure_logging
 from config.settings import Settings
 from service.app import INTAKE, create_app
+from service.connections import Runner
 
 _USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
 
 _CANCEL_SECONDS: Final = 0.1
 """For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
+
+_BACKLOG: Final = 1024
+"""Clients that may be connected before the service has looked at them."""
 
 _log = structlog.stdlib.get_logger("service")
 
@@ -44,8 +48,12 @@ def main() -> int:
 async def _serve(settings: Settings) -> None:
     stop = _told_to_stop()
     app = await create_app(settings)
-    runner = web.AppRunner(
-        app, access_log=None, auto_decompress=False, shutdown_timeout=_CANCEL_SECONDS
+    runner = Runner(
+        app,
+        head_seconds=settings.idle_timeout,
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=_CANCEL_SECONDS,
     )
     await runner.setup()
     try:
@@ -67,7 +75,7 @@ def _told_to_stop() -> asyncio.Event:
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> web.TCPSite:
-    site = web.TCPSite(runner, settings.host, settings.port)
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
     await site.start()
     host, port = runner.addresses[0][:2]
     _log.info("listening", url=f"http://{host}:{port}")
