@@ -6,6 +6,7 @@ are found on Latin-1 text, where a character is a byte.
 """
 
 import csv
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
@@ -16,6 +17,17 @@ from config.formats.runs import Run, Span
 
 T = TypeVar("T")
 Row = list[str]
+
+_FIELD: Final = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|[^",\r\n][^,\r\n]*+|)'
+_ROWS: Final = re.compile(
+    rb"(?P<blank>(?:\r\n?|\n)++)"
+    rb"|(?!\Z)(?P<row>%(field)b(?:,%(field)b)*+(?:\r\n?|\n|\Z))"
+    rb"|(?s:.++)" % {b"field": _FIELD}
+)
+"""Blank lines, a row, or one with a quote still open: what csv makes of them, without their fields.
+
+csv takes its time with each line, also inside of quotes.
+"""
 
 _END: Final = "\0end\0"
 """A line of our own behind the text: it comes back as a row unless a quote is still open."""
@@ -154,19 +166,8 @@ def _reader(text: str) -> Iterator[Row]:
     return csv.reader(StringIO(text + line_end + _END, newline=""))
 
 
-def _placed(data: bytes) -> Iterator[tuple[int, int, Row]]:
-    """Start, end and fields of each row that is whole, blank ones too."""
-    position, start, ended = 0, 0, False
-
-    def lines() -> Iterator[str]:
-        nonlocal position, ended
-        for line in StringIO(data.decode("latin-1"), newline=""):
-            position += len(line)
-            yield line
-        ended = True
-
-    for row in csv.reader(lines()):
-        # A row that comes after the last line had a quote still open.
-        if not ended:
-            yield start, position, row
-        start = position
+def _placed(data: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Start and end of each row that is whole, and of blank lines; whether it is a row."""
+    for found in _ROWS.finditer(data):
+        if found.lastgroup is not None:
+            yield *found.span(), found.lastgroup == "row"

@@ -31,6 +31,8 @@ _CANDIDATES: Final = 4
 _CONSTANT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|NaN)')
 _AT_ONCE: Final = 512
 """Records that are looked at one by one before a run is handed out: a millisecond or two."""
+_AT_ONCE_BYTES: Final = 64 * 1024
+"""And how many bytes they may have."""
 _UNSURE: Final = 12
 """An error this close to the end of what has come may be a token cut in two (``\\ud83d\\ude``)."""
 
@@ -100,6 +102,8 @@ class JsonRuns(Generic[T]):
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each record of a run begins and ends."""
+        if len(run.spans) == len(run.records):
+            return list(run.spans)
         text, at, spans = run.raw.decode("latin-1"), run.lead, []
         for _ in run.records:
             at = _skip_space(run.raw, at)
@@ -153,11 +157,13 @@ class JsonRuns(Generic[T]):
     def _exact(self, data: bytes, at: int, first: int, *, final: bool) -> Run[T] | None:
         text = data.decode("latin-1")
         records: list[T] = []
-        start, end = first, first
+        spans: list[Span] = []
+        start, end, base = first, first, self._offset - at
         try:
-            while start < len(data) and len(records) < _AT_ONCE:
+            while start < len(data) and len(records) < _AT_ONCE and end - first < _AT_ONCE_BYTES:
                 end = self._record_end(text, at, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
+                spans.append((base + start, base + end))
                 comma = _skip_space(data, end)
                 if data[comma : comma + 1] != b",":
                     break
@@ -168,7 +174,7 @@ class JsonRuns(Generic[T]):
         if not records:
             return None
         self._after_value = True
-        return Run(self._offset, data[at:end], first - at, records)
+        return Run(self._offset, data[at:end], first - at, records, spans)
 
     def _record_end(self, text: str, at: int, start: int, before: int, *, final: bool) -> int:
         number = self.records + before + 1
