@@ -1,6 +1,7 @@
 """``python -m service``: the HTTP API, until it is told to stop."""
 
 import asyncio
+import resource
 import signal
 import sys
 from typing import Final
@@ -23,6 +24,8 @@ _CANCEL_SECONDS: Final = 0.1
 _BACKLOG: Final = 1024
 """Clients that may be connected before the service has looked at them."""
 
+_FILES: Final = 8192
+
 _log = structlog.stdlib.get_logger("service")
 
 
@@ -37,12 +40,21 @@ def main() -> int:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         return 2
     configure_logging(settings)
+    _allow_many_connections()
     try:
         uvloop.run(_serve(settings))
     except OSError as error:
         sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}\n")
         return 1
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each is an open file, of which the usual soft limit, 1024, is for programs with select(2)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(settings: Settings) -> None:
