@@ -39,7 +39,7 @@ class Limits:
     record_bytes: int
     part_bytes: int
     idle_seconds: float = 30.0
-    """How long a client may send nothing."""
+    """How long a client may send nothing: see Pace."""
     uploads: int = 50
     """How many may run at a time."""
 

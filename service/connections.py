@@ -190,10 +190,11 @@ class _Heads:
     def _feed(self, data: bytes) -> _Parsed:
         if self._reason is not None:
             raise self._reason
+        in_head = self._body.is_eof()
         parsed = self._parser.feed_data(data)
         if parsed[0]:
             self._body, self._size = parsed[0][-1][1], 0
-        elif self._body.is_eof():
+        elif in_head:
             self._size += len(data)
         if self._size > MAX_HEAD_BYTES:
             raise _HeadTooLargeError

@@ -122,3 +122,29 @@ async def test_what_is_refused_and_how(sent, code, size):
     with pytest.raises((Problem, MalformedInput)) as caught:
         await read(*sent, size)
     assert caught.value.code == code
+
+
+async def test_what_stands_beside_the_file_has_a_bound():
+    whole, kind = form([SOURCE, JSON_FILE])
+    for raw in (b"x\r\n" * 400_000 + whole, form([field("x", b"")] * 20_000 + [SOURCE])[0]):
+        request = request_of(raw, kind, 2**16)
+        with pytest.raises(Problem) as caught:
+            await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+        assert caught.value.code == "envelope_too_large"
+
+
+async def test_many_small_fields_let_others_have_the_event_loop():
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    raw, kind = form([field("x", b"")] * 5000 + [JSON_FILE])
+    task = asyncio.create_task(others())
+    request = request_of(raw, kind, 2**16)
+    await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    task.cancel()
+    assert turns > 10
