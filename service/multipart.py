@@ -18,6 +18,7 @@ from service.bodies import (
     check_encoding,
     too_large,
 )
+from service.pace import Pace
 from service.problems import Problem
 from service.source import check_source
 from service.splitting.envelope import MAX_ENVELOPE_BYTES
@@ -26,6 +27,8 @@ from service.submission import Submission
 from service.turns import Turn
 
 _MAX_FIELD_BYTES: Final = 64 * 1024
+_MAX_LINES: Final = 10_000
+"""Beside the file: far more than any form has, and no more than can be looked at quickly."""
 _ENDINGS: Final = {".csv": CSV, ".json": JSON}
 _PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
 
@@ -61,8 +64,7 @@ class _Form:
         self._limits = limits
         self._count = count
         self._reader: MultipartReader | None = None
-        self._body = _Body(request.content)
-        self._pace = limits.pace(request.content)
+        self._body = _Body(request.content, limits.pace(request.content))
         self._source: str | None = None
 
     async def next_file(self) -> BodyPartReader | None:
@@ -113,7 +115,7 @@ class _Form:
 
     async def _read(self, part: BodyPartReader) -> bytes:
         try:
-            data = await self._pace.wait(part.read_chunk(PIECE_BYTES))
+            data = await part.read_chunk(PIECE_BYTES)
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError) as error:
@@ -131,7 +133,7 @@ class _Form:
             if self._reader is None:
                 content = cast("StreamReader", self._body)
                 self._reader = MultipartReader(self._request.headers, content)
-            part = await self._pace.wait(self._reader.next())
+            part = await self._reader.next()
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
@@ -153,29 +155,34 @@ class _Body:
     before the first and behind the last of them.
     """
 
-    def __init__(self, content: StreamReader) -> None:
+    def __init__(self, content: StreamReader, pace: Pace) -> None:
         self._content = content
+        self._pace = pace
         self._turn = Turn()
         self._beside = 0
+        self._lines = 0
 
     def count(self, beside: int) -> None:
         """Count bytes that are none of the file's; raises Problem if there are too many."""
         self._beside += beside
-        if self._beside > MAX_ENVELOPE_BYTES:
+        if self._beside > MAX_ENVELOPE_BYTES or self._lines > _MAX_LINES:
             raise Problem(
                 "envelope_too_large",
-                f"There are more than {MAX_ENVELOPE_BYTES} bytes beside the file.",
+                f"There are more than {MAX_ENVELOPE_BYTES} bytes or {_MAX_LINES} lines beside the "
+                "file.",
             )
 
     async def read(self, size: int) -> bytes:
         """Some bytes of a field."""
         await self._turn.share()
-        return await self._content.read(size)
+        return await self._pace.wait(self._content.read(size))
 
     async def readline(self, *, max_line_length: int | None = None) -> bytes:
         """A line of what stands between the fields."""
         await self._turn.share()
-        line = await self._content.readline(max_line_length=max_line_length)
+        reading = self._content.readline(max_line_length=max_line_length)
+        line = await self._pace.wait(reading)
+        self._lines += 1
         self.count(len(line))
         return line
 
