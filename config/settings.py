@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     max_uploads: int = Field(default=50, ge=1, le=10_000)
     """Uploads that one service process takes at a time, of at most 12 MiB memory each."""
     idle_timeout: float = Field(default=30.0, gt=0, le=3600)
-    """Seconds without a byte from a client after which its upload is refused."""
+    """Seconds that a client may send nothing, and that it has for the whole head of a request."""
     upstream_deadline: float = Field(default=30.0, gt=0, le=600)
     """Seconds that Storage, PostgREST or the database may be away before a client gets a 503."""
     shutdown_grace: float = Field(default=30.0, ge=0, le=3600)

@@ -1,6 +1,7 @@
 """``python -m service``: the HTTP API, until it is told to stop."""
 
 import asyncio
+import resource
 import signal
 import sys
 from typing import Final
@@ -13,12 +14,18 @@ from config.errors import SettingsError
 from config.logs import configure_logging
 from config.settings import Settings
 from service.app import INTAKE, create_app
+from service.connections import Runner
 from service.multipart import ignore_odd_headers
 
 _USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
 
 _CANCEL_SECONDS: Final = 0.1
 """For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
+
+_BACKLOG: Final = 1024
+"""Clients that may be connected before the service has looked at them."""
+
+_FILES: Final = 8192
 
 _log = structlog.stdlib.get_logger("service")
 
@@ -34,6 +41,7 @@ def main() -> int:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
         return 2
     configure_logging(settings)
+    _allow_many_connections()
     ignore_odd_headers()
     try:
         uvloop.run(_serve(settings))
@@ -43,11 +51,23 @@ def main() -> int:
     return 0
 
 
+def _allow_many_connections() -> None:
+    """Each is an open file, of which the usual soft limit, 1024, is for programs with select(2)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(settings: Settings) -> None:
     stop = _told_to_stop()
     app = await create_app(settings)
-    runner = web.AppRunner(
-        app, access_log=None, auto_decompress=False, shutdown_timeout=_CANCEL_SECONDS
+    runner = Runner(
+        app,
+        head_seconds=settings.idle_timeout,
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=_CANCEL_SECONDS,
     )
     await runner.setup()
     try:
@@ -69,7 +89,7 @@ def _told_to_stop() -> asyncio.Event:
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> web.TCPSite:
-    site = web.TCPSite(runner, settings.host, settings.port)
+    site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
     await site.start()
     host, port = runner.addresses[0][:2]
     _log.info("listening", url=f"http://{host}:{port}")

@@ -1,22 +1,21 @@
 """From a request to a submission: media type, limits, and the bytes as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from config.settings import Settings
+from service.pace import Pace
 from service.problems import Problem
 from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 from service.submission import Submission
-
-T = TypeVar("T")
 
 PIECE_BYTES: Final = 64 * 1024
 """How much is split at a time: a millisecond or less, so that the event loop stays free."""
@@ -40,7 +39,7 @@ class Limits:
     record_bytes: int
     part_bytes: int
     idle_seconds: float = 30.0
-    """How long a client may send nothing."""
+    """How long a client may send nothing: see Pace."""
     uploads: int = 50
     """How many may run at a time."""
 
@@ -54,6 +53,10 @@ class Limits:
             settings.idle_timeout,
             settings.max_uploads,
         )
+
+    def pace(self, content: aiohttp.StreamReader) -> Pace:
+        """How fast a client must send this body."""
+        return Pace(content, self.idle_seconds)
 
     def csv(self) -> CsvSplitter:
         """A splitter for a CSV file."""
@@ -132,9 +135,9 @@ async def body_pieces(
     request: web.Request, limits: Limits, count: Callable[[int], None]
 ) -> AsyncIterator[bytes]:
     """The body in small pieces; raises Problem if it breaks off or gets too large."""
-    total = 0
+    total, pace = 0, limits.pace(request.content)
     try:
-        while chunk := await in_time(request.content.readany(), limits):
+        while chunk := await pace.wait(request.content.readany()):
             total += len(chunk)
             count(len(chunk))
             if total > limits.body_bytes:
@@ -144,19 +147,6 @@ async def body_pieces(
                 await asyncio.sleep(0)
     except READ_ERRORS as error:
         raise broken_off() from error
-
-
-async def in_time(reading: Awaitable[T], limits: Limits) -> T:
-    """Wait for a client's next bytes; raises Problem if it sends nothing for too long."""
-    try:
-        async with asyncio.timeout(limits.idle_seconds):
-            return await reading
-    except TimeoutError:
-        raise Problem(
-            "client_too_slow",
-            f"Nothing came for {limits.idle_seconds:g} seconds.",
-            headers={"Connection": "close"},
-        ) from None
 
 
 READ_ERRORS: Final = (web.RequestPayloadError, aiohttp.ClientPayloadError, ConnectionError)

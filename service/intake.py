@@ -1,9 +1,8 @@
 """The story of one upload: split, store, record and queue; or leave nothing behind."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -13,11 +12,10 @@ from config.ids import job_id, new_import_id
 from service.ledger import Ledger, NewImport
 from service.storage import Storage
 from service.submission import Submission
+from service.turns import Turn
 from service.upload import Upload
 
 T = TypeVar("T")
-
-_TURN_SECONDS: Final = 0.003
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -136,7 +134,7 @@ def _left_behind(error: UpstreamError) -> None:
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:
-    turn = _Turn()
+    turn = Turn()
     async for piece in submission.pieces:
         for data in submission.splitter.feed(piece):
             yield data
@@ -144,15 +142,3 @@ async def _stored(submission: Submission) -> AsyncIterator[bytes]:
     for data in submission.splitter.close():
         yield data
         await turn.share()
-
-
-class _Turn:
-    """Lets others have the event loop once a body has kept it for some time."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    async def share(self) -> None:
-        if time.monotonic() - self._since > _TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._since = time.monotonic()

@@ -55,6 +55,8 @@ def _misdirected(error: web.HTTPClientError) -> Problem:
         return Problem("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
     if isinstance(error, web.HTTPNotFound):
         return Problem("not_found", "The API is at /import; see the README.")
+    if isinstance(error, web.HTTPExpectationFailed):
+        return Problem("expectation_failed", "Only POST /import has 100-continue to expect.")
     return Problem("malformed_request", error.reason)
 
 

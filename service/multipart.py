@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import PurePath
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import (
     BadContentDispositionHeader,
     BadContentDispositionParam,
     BodyPartReader,
     MultipartReader,
+    StreamReader,
     web,
 )
 from aiohttp.http_exceptions import HttpProcessingError
@@ -23,15 +24,19 @@ from service.bodies import (
     broken_off,
     check_charset,
     check_encoding,
-    in_time,
     too_large,
 )
+from service.pace import Pace
 from service.problems import Problem
 from service.source import check_source
+from service.splitting.envelope import MAX_ENVELOPE_BYTES
 from service.splitting.splitter import Splitter
 from service.submission import Submission
+from service.turns import Turn
 
 _MAX_FIELD_BYTES: Final = 64 * 1024
+_MAX_LINES: Final = 10_000
+"""Beside the file: far more than any form has, and no more than can be looked at quickly."""
 _ENDINGS: Final = {".csv": CSV, ".json": JSON}
 _PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
 
@@ -77,6 +82,7 @@ class _Form:
         self._limits = limits
         self._count = count
         self._reader: MultipartReader | None = None
+        self._body = _Body(request.content, limits.pace(request.content))
         self._source: str | None = None
 
     async def next_file(self) -> BodyPartReader | None:
@@ -109,6 +115,7 @@ class _Form:
         value = bytearray()
         async for data in self.pieces(part):
             value += data
+            self._body.count(len(data))
             if len(value) > _MAX_FIELD_BYTES:
                 raise Problem(
                     "envelope_too_large",
@@ -126,7 +133,7 @@ class _Form:
 
     async def _read(self, part: BodyPartReader) -> bytes:
         try:
-            data = await in_time(part.read_chunk(PIECE_BYTES), self._limits)
+            data = await part.read_chunk(PIECE_BYTES)
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError) as error:
@@ -142,8 +149,9 @@ class _Form:
     async def _next_part(self) -> BodyPartReader | None:
         try:
             if self._reader is None:
-                self._reader = await self._request.multipart()
-            part = await in_time(self._reader.next(), self._limits)
+                content = cast("StreamReader", self._body)
+                self._reader = MultipartReader(self._request.headers, content)
+            part = await self._reader.next()
         except READ_ERRORS as error:
             raise broken_off() from error
         except (ValueError, AssertionError, RuntimeError, HttpProcessingError) as error:
@@ -156,6 +164,53 @@ class _Form:
         if part.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_TRANSFERS:
             raise Problem("unsupported_encoding", "Send the fields as they are, not encoded.")
         return part
+
+
+class _Body:
+    """The bytes of a form as aiohttp reads them, which never yields while there are some.
+
+    Lines are all that is read beside the fields: boundaries, heads of fields, and what stands
+    before the first and behind the last of them.
+    """
+
+    def __init__(self, content: StreamReader, pace: Pace) -> None:
+        self._content = content
+        self._pace = pace
+        self._turn = Turn()
+        self._beside = 0
+        self._lines = 0
+
+    def count(self, beside: int) -> None:
+        """Count bytes that are none of the file's; raises Problem if there are too many."""
+        self._beside += beside
+        if self._beside > MAX_ENVELOPE_BYTES or self._lines > _MAX_LINES:
+            raise Problem(
+                "envelope_too_large",
+                f"There are more than {MAX_ENVELOPE_BYTES} bytes or {_MAX_LINES} lines beside the "
+                "file.",
+            )
+
+    async def read(self, size: int) -> bytes:
+        """Some bytes of a field."""
+        await self._turn.share()
+        return await self._pace.wait(self._content.read(size))
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        """A line of what stands between the fields."""
+        await self._turn.share()
+        reading = self._content.readline(max_line_length=max_line_length)
+        line = await self._pace.wait(reading)
+        self._lines += 1
+        self.count(len(line))
+        return line
+
+    def at_eof(self) -> bool:
+        """Whether all was read."""
+        return self._content.at_eof()
+
+    def unread_data(self, data: bytes) -> None:
+        """Take back what is no field's."""
+        self._content.unread_data(data)
 
 
 def _malformed() -> Problem:

@@ -33,7 +33,7 @@ KINDS: Final[dict[str, Kind]] = {
     "import_not_found": Kind(404, "There is no such import"),
     "not_found": Kind(404, "There is nothing at this address"),
     "method_not_allowed": Kind(405, "This address does not take this method"),
-    "client_too_slow": Kind(408, "The body stopped coming"),
+    "client_too_slow": Kind(408, "The request came too slowly"),
     "body_too_large": Kind(413, "The body is too large"),
     "envelope_too_large": Kind(413, "There is too much beside the records"),
     "record_too_large": Kind(413, "A record is too large"),
@@ -48,6 +48,7 @@ KINDS: Final[dict[str, Kind]] = {
     "file_missing": Kind(422, "There is no file in the form"),
     "source_invalid": Kind(422, "The source cannot be used"),
     "source_missing": Kind(422, "There is no source"),
+    "head_too_large": Kind(431, "The head of the request is too large"),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "database_unavailable": Kind(503, "The database is away"),
     "storage_unavailable": Kind(503, "The storage is away"),
@@ -92,9 +93,12 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
             "code": self.code,
             **self.extra,
         }
-        return web.Response(
+        response = web.Response(
             status=kind.status,
             body=msgspec.json.encode(body),
             content_type=CONTENT_TYPE,
             headers=self.headers,
         )
+        if self.headers.get("Connection") == "close":
+            response.force_close()
+        return response

@@ -6,6 +6,7 @@ are found on Latin-1 text, where a character is a byte.
 """
 
 import csv
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
@@ -16,6 +17,13 @@ from config.formats.runs import Run, Span
 
 T = TypeVar("T")
 Row = list[str]
+
+_FIELD: Final = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|[^",\r\n][^,\r\n]*+|)'
+_BLANK: Final = rb"(?:\r\n?|\n)++"
+_ROW: Final = rb"(?!\Z)%(field)b(?:,%(field)b)*+(?:\r\n?|\n|\Z)" % {b"field": _FIELD}
+# What csv makes of a text, without the fields: csv takes its time with each line, also in quotes.
+_LINES: Final = re.compile(rb"%b|(?P<row>%b)|(?s:.++)" % (_BLANK, _ROW))
+_WHOLE: Final = re.compile(rb"(?:%b|%b)*+" % (_BLANK, _ROW))
 
 _END: Final = "\0end\0"
 """A line of our own behind the text: it comes back as a row unless a quote is still open."""
@@ -89,9 +97,8 @@ class CsvRuns(Generic[T]):
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each row of a run begins and ends, its line end included."""
-        return [
-            (run.offset + start, run.offset + end) for start, end, row in _placed(run.raw) if row
-        ]
+        rows = (found.span() for found in _LINES.finditer(run.raw) if found.lastgroup == "row")
+        return [(run.offset + start, run.offset + end) for start, end in rows]
 
     def _next(self) -> Run[T] | None:
         limit = min(len(self._buffer), self._max_record)
@@ -106,7 +113,7 @@ class CsvRuns(Generic[T]):
         whole = bytes(self._buffer[:end])
         run = self._run(whole)
         if run is None:  # the line end found is one inside quotes
-            end = max((end for _, end, _ in _placed(whole)), default=0)
+            end = _whole_bytes(whole)
             run = self._run(whole[:end]) if end else None
         return run
 
@@ -159,19 +166,7 @@ def _reader(text: str) -> Iterator[Row]:
     return csv.reader(StringIO(text + line_end + _END, newline=""))
 
 
-def _placed(data: bytes) -> Iterator[tuple[int, int, Row]]:
-    """Start, end and fields of each row that is whole, blank ones too."""
-    position, start, ended = 0, 0, False
-
-    def lines() -> Iterator[str]:
-        nonlocal position, ended
-        for line in StringIO(data.decode("latin-1"), newline=""):
-            position += len(line)
-            yield line
-        ended = True
-
-    for row in csv.reader(lines()):
-        # A row that comes after the last line had a quote still open.
-        if not ended:
-            yield start, position, row
-        start = position
+def _whole_bytes(data: bytes) -> int:
+    """Where the last row that is whole, or blank line, ends."""
+    found = _WHOLE.match(data)
+    return found.end() if found else 0

@@ -10,10 +10,12 @@ structure is ASCII, so its positions are byte offsets.
 Not checked here: UTF-8 (see utf8.py). Lone surrogates in escapes are valid grammar and pass.
 """
 
+import gc
 import json
 import json.scanner
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 import msgspec
@@ -31,6 +33,8 @@ _CANDIDATES: Final = 4
 _CONSTANT: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|NaN)')
 _AT_ONCE: Final = 512
 """Records that are looked at one by one before a run is handed out: a millisecond or two."""
+_AT_ONCE_BYTES: Final = 64 * 1024
+"""And how many bytes they may have."""
 _UNSURE: Final = 12
 """An error this close to the end of what has come may be a token cut in two (``\\ud83d\\ude``)."""
 
@@ -48,6 +52,21 @@ def _refuse_constant(_: str) -> NoReturn:
 _scan: Callable[[str, int], tuple[object, int]] = json.scanner.make_scanner(
     cast("Any", json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant))
 )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would look for cycles in what the scanner builds.
+
+    There are none, but of a megabyte of empty arrays that takes longer than all else.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Undecided(Exception):  # noqa: N818
@@ -100,13 +119,20 @@ class JsonRuns(Generic[T]):
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each record of a run begins and ends."""
-        text, at, spans = run.raw.decode("latin-1"), run.lead, []
+        if len(run.spans) == len(run.records):
+            return list(run.spans)
+        if len(run.records) == 1:
+            return [(run.start, run.end)]
+        with _no_collection():
+            return list(self._find_spans(run))
+
+    def _find_spans(self, run: Run[object]) -> Iterator[Span]:
+        text, at = run.raw.decode("latin-1"), run.lead
         for _ in run.records:
             at = _skip_space(run.raw, at)
             _, end = _scan(text, at)
-            spans.append((run.offset + at, run.offset + end))
+            yield run.offset + at, run.offset + end
             at = _skip_space(run.raw, end) + 1
-        return spans
 
     def _drain(self, *, final: bool) -> Iterator[Run[T]]:
         data, at = bytes(self._buffer), 0
@@ -134,7 +160,10 @@ class JsonRuns(Generic[T]):
                 self._refuse(at, first, "after a record there must be a comma or the closing ]")
             self._after_value = False
             return Run(self._offset, data[at : first + 1], 0, ())
-        return self._fast(data, at, first) or self._exact(data, at, first, final=final)
+        if run := self._fast(data, at, first):
+            return run
+        with _no_collection():
+            return self._exact(data, at, first, final=final)
 
     def _fast(self, data: bytes, at: int, first: int) -> Run[T] | None:
         end = min(len(data), first + self._max_record)
@@ -153,11 +182,13 @@ class JsonRuns(Generic[T]):
     def _exact(self, data: bytes, at: int, first: int, *, final: bool) -> Run[T] | None:
         text = data.decode("latin-1")
         records: list[T] = []
-        start, end = first, first
+        spans: list[Span] = []
+        start, end, base = first, first, self._offset - at
         try:
-            while start < len(data) and len(records) < _AT_ONCE:
+            while start < len(data) and len(records) < _AT_ONCE and end - first < _AT_ONCE_BYTES:
                 end = self._record_end(text, at, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
+                spans.append((base + start, base + end))
                 comma = _skip_space(data, end)
                 if data[comma : comma + 1] != b",":
                     break
@@ -168,7 +199,7 @@ class JsonRuns(Generic[T]):
         if not records:
             return None
         self._after_value = True
-        return Run(self._offset, data[at:end], first - at, records)
+        return Run(self._offset, data[at:end], first - at, records, spans)
 
     def _record_end(self, text: str, at: int, start: int, before: int, *, final: bool) -> int:
         number = self.records + before + 1

@@ -22,6 +22,8 @@ class Run(Generic[T_co]):
     """How many bytes of ``raw`` stand before the first record."""
     records: Sequence[T_co]
     """The decoded records; empty for bytes that only separate or close."""
+    spans: Sequence[Span] = ()
+    """Where each record is, if that was found on the way."""
 
     @property
     def start(self) -> int:

@@ -13,6 +13,13 @@ _OTHER_MARKS: Final = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_UNMARKED: Final = {
+    b"\0\0\0\1": "UTF-32",
+    b"\1\0\0\0": "UTF-32",
+    b"\0\1\0\1": "UTF-16",
+    b"\1\0\1\0": "UTF-16",
+}
+"""Where NUL stands in the first four bytes if the text begins with ASCII (RFC 4627, 3)."""
 
 
 class Utf8Check:
@@ -40,9 +47,10 @@ class Utf8Check:
 
 
 def refuse_other_encodings(head: bytes) -> None:
-    """Raise MalformedInput if the first four bytes of a body are the mark of UTF-16 or UTF-32."""
-    for mark, name in _OTHER_MARKS.items():
-        if head.startswith(mark):
-            raise MalformedInput(
-                "wrong_encoding", f"This is {name}; only UTF-8 is taken. Convert it.", offset=0
-            )
+    """Raise MalformedInput if a body's first four bytes are those of UTF-16 or UTF-32."""
+    marked = (name for mark, name in _OTHER_MARKS.items() if head.startswith(mark))
+    unmarked = _UNMARKED.get(bytes(map(bool, head)))
+    if name := next(marked, unmarked):
+        raise MalformedInput(
+            "wrong_encoding", f"This is {name}; only UTF-8 is taken. Convert it.", offset=0
+        )

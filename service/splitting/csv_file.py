@@ -18,6 +18,8 @@ NAME_HEADERS: Final = frozenset(
 EMAIL_HEADERS: Final = frozenset(
     {"email", "mail", "emailaddress", "mailaddress", "emailaddr", "contactemail"}
 )
+MAX_COLUMNS: Final = 16_384
+"""As many as a spreadsheet can have."""
 _BETWEEN_WORDS: Final = re.compile(r"[\s_.-]+")
 
 
@@ -82,8 +84,10 @@ class CsvSplitter(Splitter):
 def read_layout(header: list[str]) -> Layout:
     """Where name and email stand in a header row; of two such columns the first one counts.
 
-    Raises MalformedInput (``csv_header_unusable``) if there is neither.
+    Raises MalformedInput (``csv_header_unusable``) if there is neither, or too many columns.
     """
+    if len(header) > MAX_COLUMNS:
+        raise _unusable(f"There are more than {MAX_COLUMNS} columns.")
     keys = [_BETWEEN_WORDS.sub("", field).casefold() for field in header]
     layout = Layout(
         fields=len(header), name=_first(keys, NAME_HEADERS), email=_first(keys, EMAIL_HEADERS)

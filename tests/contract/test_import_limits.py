@@ -1,5 +1,6 @@
-"""Clients that stall, and too many of them at a time."""
+"""Clients that stall or drip, and too many of them at a time."""
 
+import socket
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -45,6 +46,69 @@ def test_a_client_that_stalls_is_refused(wires, traces: Traces, headers, path, b
     wires[0].head(path, Content_Length=str(len(body)), **headers)
     wires[0].send(body[:sent])
 
+    assert wires[0].code() == (408, "client_too_slow")
+    assert traces.everything() == before
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def drip(wire: Wire, data: bytes) -> None:
+    """Send another byte each time the service has been silent for a while, until it answers."""
+    wire.socket.settimeout(0.05)
+    for byte in data:
+        wire.send(bytes([byte]))
+        try:
+            wire.socket.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            continue
+        break
+    else:
+        pytest.fail("it was never answered")
+    wire.socket.settimeout(30)
+
+
+def assert_ended_as_too_slow(wire: Wire) -> None:
+    status, headers, _ = wire.answer()
+    assert (status, headers["connection"]) == (408, "close")
+    assert wire.socket.recv(1) == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", HEALTH[:-2]])
+def test_a_head_that_stalls_is_refused(wires, sent):
+    wires[0].send(sent)
+    assert wires[0].code() == (408, "client_too_slow")
+    assert wires[0].socket.recv(1) == b""
+
+
+def test_a_head_that_drips_is_refused(wires):
+    drip(wires[0], b"GET /healthz HTTP/1.1\r\nHost: " + b"x" * 1000)
+    assert_ended_as_too_slow(wires[0])
+
+
+def test_a_further_head_that_stalls_is_refused_behind_the_answer_before_it(wires):
+    wires[0].send(HEALTH + HEALTH[:9])
+    assert wires[0].answer()[0] == 200
+    wires[0].send(HEALTH[9:-2])
+    assert_ended_as_too_slow(wires[0])
+
+
+def test_a_connection_may_be_idle_between_requests(service, wires):
+    """It is idle for as long as another one is waited for."""
+    wires[0].head(Content_Length=str(len(GOOD)), Expect="100-continue")
+    assert wires[0].answer()[0] == 100
+    wires[0].send(GOOD)
+    assert wires[0].answer()[0] == 202
+    wires.append(Wire(service))
+    assert wires[-1].code() == (408, "client_too_slow")
+    wires[0].send(HEALTH)
+    assert wires[0].answer()[0] == 200
+
+
+def test_a_body_that_drips_is_refused(wires, traces: Traces):
+    before = traces.everything()
+    wires[0].head(Content_Length="1000")
+    drip(wires[0], GOOD[:-1] + b" " * 900)
     assert wires[0].code() == (408, "client_too_slow")
     assert traces.everything() == before
 

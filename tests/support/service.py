@@ -3,15 +3,18 @@
 import contextlib
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
+SERVICE = (sys.executable, "-m", "service")
+WATCHED = (sys.executable, "-m", "tests.support.watched")
 Line = dict[str, Any]
 
 
@@ -38,6 +41,15 @@ class Service:
         while not self.lines.empty():
             self.lines.get_nowait()
 
+    def longest_step(self) -> float:
+        """Seconds that its event loop was held at most since the last call; see watched.py."""
+        self.process.send_signal(signal.SIGUSR1)
+        return float(self.await_line(lambda line: "longest_step" in line)["longest_step"])
+
+    def forget_peak(self) -> None:
+        """From here on ``peak_bytes`` tells of what comes (proc(5), clear_refs)."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
     def peak_bytes(self) -> int:
         """The most memory that it has ever had in use."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -46,10 +58,12 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_service(env: Mapping[str, str], **settings: str) -> Iterator[Service]:
+def running_service(
+    env: Mapping[str, str], command: Sequence[str] = SERVICE, **settings: str
+) -> Iterator[Service]:
     """``python -m service`` on a free port, until the end of the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service"],
+        command,
         cwd=PROJECT,
         env={**env, "PORT": "0", "HOST": "127.0.0.1", "LOG_FORMAT": "json", **settings},
         stderr=subprocess.PIPE,

@@ -85,6 +85,17 @@ class Traces:
         statement = f"select {columns} from import_parts where import_id = %s order by part"
         return [Part(*row) for row in self.rows(statement, _id(job))]
 
+    def imported(self, job: str) -> int:
+        """How many contacts its parts have counted."""
+        statement = "select sum(imported)::int from import_parts where import_id = %s"
+        [(count,)] = self.rows(statement, _id(job))
+        return int(count or 0)
+
+    def rejections(self, job: str) -> list[str]:
+        """The code of each."""
+        statement = "select code from import_rejections where import_id = %s"
+        return [str(code) for (code,) in self.rows(statement, _id(job))]
+
     def messages(self, job: str) -> list[tuple[Any, ...]]:
         statement = (
             "select queue_name, state, message from dramatiq.queue where message ->> 'args' like %s"

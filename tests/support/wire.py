@@ -38,6 +38,15 @@ class Wire:
         assert headers["content-type"] == "application/problem+json"
         return status, json.loads(body)["code"]
 
+    def verdict(self) -> tuple[tuple[int, str], str]:
+        """Status and code of the next answer, and the id of the import if it was taken."""
+        status, headers, body = self.answer()
+        told = json.loads(body)
+        if status == 202:
+            return (status, ""), str(told["jobId"])
+        assert headers["content-type"] == "application/problem+json"
+        return (status, told["code"]), ""
+
     def is_answered(self) -> bool:
         """Whether there is something to read."""
         return bool(select.select([self.socket], [], [], 0)[0])

@@ -132,3 +132,30 @@ async def test_nothing_is_told_of_odd_headers(odd):
         ignore_odd_headers()
         assert (await read(raw, content_type))[1] == "s"
     assert told == []
+
+
+async def test_what_stands_beside_the_file_has_a_bound():
+    whole, kind = form([SOURCE, JSON_FILE])
+    lines, fields = b"\n" * 20_000 + whole, form([field("x", b"")] * 5000 + [SOURCE])[0]
+    for raw in (lines, fields, (b"x" * 1000 + b"\r\n") * 2000 + whole):
+        request = request_of(raw, kind, 2**16)
+        with pytest.raises(Problem) as caught:
+            await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+        assert caught.value.code == "envelope_too_large"
+
+
+async def test_many_small_fields_let_others_have_the_event_loop():
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    raw, kind = form([field("x", b"")] * 2000 + [JSON_FILE])
+    task = asyncio.create_task(others())
+    request = request_of(raw, kind, 2**16)
+    await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    task.cancel()
+    assert turns > 10

@@ -1,6 +1,6 @@
 import csv
 import io
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import example, given
@@ -192,3 +192,29 @@ def test_both_decoders_agree_on_small_things(data):
     assert rows is not None
     assert counted is not None
     assert len(rows) == len(counted)
+
+
+def as_csv_places(data):
+    """Where each row is, told by csv itself: it has read so many bytes when it gives a row."""
+    position, start, ended, spans = 0, 0, False, []
+
+    def lines():
+        nonlocal position, ended
+        for line in io.StringIO(data, newline=""):
+            position += len(line)
+            yield line
+        ended = True
+
+    for row in csv.reader(lines()):
+        if row and not ended:
+            spans.append((start, position))
+        start = position
+    return spans
+
+
+def test_rows_are_where_csv_has_them_in_all_short_texts():
+    texts = ["".join(letters) for letters in product('",\n\ra', repeat=6)]
+    whole = [text for text in texts if read_rows(text.encode()) is not None]
+    assert len(whole) > len(texts) / 2
+    for text in whole:
+        assert Scan(text.encode()).spans == as_csv_places(text), text

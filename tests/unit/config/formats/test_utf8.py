@@ -52,12 +52,15 @@ def test_forbidden_bytes_are_wrong(wrong):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_other_encodings_are_told_apart(encoding):
+@pytest.mark.parametrize("text", ["\ufeff[{}]", "[{}]", "name"], ids=["mark", "JSON", "CSV"])
+def test_other_encodings_are_told_apart(encoding, text):
     with pytest.raises(MalformedInput, match=encoding[:6].upper()) as error:
-        refuse_other_encodings("\ufeff[{}]".encode(encoding)[:4])
+        refuse_other_encodings(text.encode(encoding)[:4])
     assert error.value.code == "wrong_encoding"
 
 
-@pytest.mark.parametrize("head", [b"", b"[", b"\xef\xbb\xbf[", b'{"a"', b"name"])
+@pytest.mark.parametrize(
+    "head", [b"", b"[", b"\xef\xbb\xbf[", b'{"a"', b"name", b"\0", b"a\0b", b"a\0bc"]
+)
 def test_utf8_is_let_pass(head):
     refuse_other_encodings(head)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from config.errors import MalformedInput
 from config.formats.csv_runs import CsvRuns, read_rows
 from config.model import Layout, Part
-from service.splitting.csv_file import CsvSplitter, read_layout
+from service.splitting.csv_file import MAX_COLUMNS, CsvSplitter, read_layout
 from service.splitting.splitter import Splitter
 from tests.support import bodies, splits
 from tests.support.splits import BIG, Outcome, Refusal, run, same_for_all, taken
@@ -190,3 +190,11 @@ def test_blank_lines_at_the_end_belong_to_the_last_part():
 def test_rows_are_passed_on_as_they_come():
     splitter: Splitter = CsvSplitter(BIG, BIG)
     assert b"".join(splitter.feed(HEADER + b'a,b\nc,"')) == HEADER + b"a,b\n"
+
+
+@pytest.mark.parametrize(("more", "passes"), [(0, True), (1, False)])
+def test_a_file_has_no_more_columns_than_a_spreadsheet(more, passes):
+    raw = b"name" + b"," * (MAX_COLUMNS - 1 + more) + b"\n"
+    outcome = run(CsvSplitter(30, BIG), [raw])
+    assert isinstance(outcome, Outcome) == passes
+    assert passes or outcome == Refusal("csv_header_unusable", None, None)
