@@ -1,5 +1,6 @@
 """Puts the workers' pieces together, from the settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -20,7 +21,7 @@ from tasks.reading import ObjectReader
 from tasks.sweep_ledger import SweepLedger
 from tasks.sweeping import Metrics as SweepMetrics
 from tasks.sweeping import Sweep
-from tasks.writing import PostgrestRejections, PostgrestWriter
+from tasks.writing.postgrest import PostgrestDesk, Tables
 
 
 class Metrics(PartMetrics, SweepMetrics, Protocol):
@@ -51,7 +52,7 @@ class Stories:
         import_part = ImportPart(
             ledger,
             _reader(settings, http),
-            lambda work: _desk(settings, supabase, work),
+            _desks(settings, supabase, ledger),
             metrics,
             max_retries=settings.part_retries,
         )
@@ -79,10 +80,8 @@ def _sweep(settings: Settings, supabase: Client, metrics: SweepMetrics) -> Sweep
     )
 
 
-def _desk(settings: Settings, supabase: Client, work: PartWork) -> Desk:
-    batch, deadline = settings.batch_records, settings.upstream_deadline
-    return Desk(
-        contacts=PostgrestWriter(supabase, work, batch_records=batch, deadline=deadline),
-        rejections=PostgrestRejections(supabase, work, deadline=deadline),
-        batch_records=batch,
-    )
+def _desks(
+    settings: Settings, supabase: Client, ledger: WorkerLedger
+) -> Callable[[PartWork], Desk]:
+    tables = Tables(supabase, deadline=settings.upstream_deadline)
+    return lambda work: PostgrestDesk(tables, ledger, work, batch_records=settings.batch_records)
