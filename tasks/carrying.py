@@ -1,7 +1,7 @@
 """Carries the records of one part from the object into the tables."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 from config.errors import MalformedInput
 from config.formats.runs import Run
@@ -25,23 +25,15 @@ class PartReader(Protocol):
 
 
 class Desk(Protocol):
-    """Where the records of one part go to; made anew for each run. All raise UpstreamError.
+    """Where the records of one part go to; made anew for each run.
 
-    It may be given the same records any number of times. What it was given counts once the part is
-    finished; until then it may keep it or not.
+    All raise UpstreamError. The same records may come any number of times, on this or on another
+    desk; before the part is finished, what was written may stay or be undone.
     """
 
     @property
     def batch_records(self) -> int:
         """How many records it wants at a time."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Begin; raises IllegalMove if the part is in another's hands."""
-        ...
-
-    def __exit__(self, *exc_info: object) -> None:
-        """End, whether the part is finished or not."""
         ...
 
     def write(self, batch: Batch) -> list[Refusal]:

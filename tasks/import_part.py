@@ -6,7 +6,7 @@ keyed by the record's number, and the counts are recorded once, with the part's 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -75,7 +75,7 @@ class ImportPart:
         self,
         ledger: PartLedger,
         reader: PartReader,
-        desk_for: Callable[[PartWork], Desk],
+        desk_for: Callable[[PartWork], AbstractContextManager[Desk]],
         metrics: Metrics,
         *,
         max_retries: int,

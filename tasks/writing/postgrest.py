@@ -5,7 +5,7 @@ alone.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
@@ -19,6 +19,7 @@ from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.writing.bisecting import TOO_MUCH, TooMuch, write_bisecting
 from tasks.writing.encoding import as_fields
+from tasks.writing.rejections import as_row
 
 Row = dict[str, Any]
 
@@ -85,12 +86,6 @@ class PostgrestDesk:
         self._work = work
         self._prefix = contact_id_prefix(work.import_id)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is open: what was written stays, and will be written again."""
-
     def write(self, batch: Batch) -> list[Refusal]:
         """See carrying.Desk."""
         refused: list[Refusal] = []
@@ -103,7 +98,7 @@ class PostgrestDesk:
         """See carrying.Desk."""
         for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
             some = rejections[start : start + _REJECTIONS_A_REQUEST]
-            self._tables.write_rejections([rejection_row(self._work, one) for one in some])
+            self._tables.write_rejections([as_row(self._work, one) for one in some])
 
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
@@ -111,15 +106,3 @@ class PostgrestDesk:
 
     def _send(self, batch: Batch) -> None:
         self._tables.write_contacts(as_fields(batch, self._prefix, self._work.source))
-
-
-def rejection_row(work: PartWork, rejection: Rejection) -> Row:
-    """A rejection as its table has it."""
-    return {
-        "import_id": str(work.import_id),
-        "record": rejection.record,
-        "part": work.part.part,
-        "code": rejection.reason.code,
-        "message": rejection.reason.message,
-        "content": rejection.content,
-    }
