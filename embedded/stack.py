@@ -23,7 +23,7 @@ from embedded.places import Data, Home, forget_the_dead, home_of
 from embedded.ports import free_port, listen
 from embedded.postgres import Postgres
 from embedded.postgrest import PostgREST, find_program
-from embedded.programs import postgres_programs
+from embedded.programs import WHEEL, postgres_programs
 from embedded.roles import make_roles
 from embedded.storage.app import ensure_bucket, storage_app
 from embedded.supervisor import kept_running
@@ -39,13 +39,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may choose; a port of None is ours to choose, 0 is any free one."""
+    """What the user may choose. A port of None is ours to choose, 0 is any free one."""
 
     data: Path
     host: str = "127.0.0.1"
     port: int | None = None
     postgres_port: int | None = None
     migrations: Path = PROJECT / "supabase" / "migrations"
+    postgres: str = WHEEL
+    """``wheel``, ``path`` or a folder: see ``postgres_programs``."""
 
 
 @contextlib.asynccontextmanager
@@ -88,7 +90,7 @@ async def _prepare_postgres(
     if isinstance(home.account, Account):
         await asyncio.to_thread(forget_the_dead, home.account)
     postgres = Postgres(
-        programs=await asyncio.to_thread(postgres_programs, home.account),
+        programs=await asyncio.to_thread(postgres_programs, options.postgres, home.account),
         home=home,
         sockets=stack.enter_context(home.sockets()),
         host=options.host,
@@ -99,6 +101,7 @@ async def _prepare_postgres(
     )
     postgres.log.write_text("", "utf-8")
     await postgres.make_cluster()
+    logger.info("%s.", postgres.programs)
     return postgres
 
 
