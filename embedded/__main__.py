@@ -73,8 +73,9 @@ def _at_eof(work: "asyncio.Task[None]") -> None:
 
 
 async def _run(options: Options) -> None:
-    async with running_stack(options) as url:
-        logger.info("Supabase answers at %s; its keys are in %s.", url, options.data / "env")
+    async with running_stack(options) as stack:
+        logger.info("Supabase answers at %s; its keys are in %s.", stack.url, options.data / "env")
+        logger.info("It runs on %s.", stack.postgres)
         await asyncio.Event().wait()
 
 

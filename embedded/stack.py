@@ -50,9 +50,17 @@ class Options:
     """``wheel``, ``path`` or a folder: see ``postgres_programs``."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A stack that answers: its address, and which Postgres it has."""
+
+    url: str
+    postgres: str
+
+
 @contextlib.asynccontextmanager
-async def running_stack(options: Options) -> AsyncIterator[str]:
-    """Run everything; gives the URL once all of it answers."""
+async def running_stack(options: Options) -> AsyncIterator[Running]:
+    """Run everything; gives what answers once all of it does."""
     if not ipaddress.ip_address(options.host).is_loopback:
         raise StackError(f"{options.host} is no loopback address; this is not for the network.")
     data = Data(options.data.resolve())
@@ -70,7 +78,7 @@ async def running_stack(options: Options) -> AsyncIterator[str]:
         await stack.enter_async_context(_gateway(door, data, secrets, postgrest.socket))
         url = _url_of(door)
         stack.enter_context(_announced(data.env, _env(url, secrets, postgres)))
-        yield url
+        yield Running(url, str(postgres.programs))
 
 
 @contextlib.contextmanager
@@ -101,7 +109,6 @@ async def _prepare_postgres(
     )
     postgres.log.write_text("", "utf-8")
     await postgres.make_cluster()
-    logger.info("%s.", postgres.programs)
     return postgres
 
 
