@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
+
 from embedded.errors import StackError
 from embedded.programs import WHEEL
 from embedded.stack import Options, running_stack
@@ -20,7 +22,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _arguments()
     try:
-        asyncio.run(_serve(_options(arguments), until_eof=arguments.until_eof))
+        uvloop.run(_serve(_options(arguments), until_eof=arguments.until_eof))
     except (StackError, PermissionError) as error:
         logger.error("%s", error)  # noqa: TRY400 (a message for the user, no trace)
         return 1
