@@ -29,7 +29,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _MAX_CONNECTIONS: Final = 64
 """More than a process has threads: each uses one at most."""
-_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# Two keys: dramatiq-pg uses one.
+_LOCK: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
 _STATE: Final = "select state from public.import_parts where import_id = %s and part = %s"
 _CLEAR_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
 _CLEAR_REJECTIONS: Final = """
