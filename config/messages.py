@@ -25,6 +25,11 @@ def import_part_message(import_id: UUID, part: int) -> dict[str, Any]:
     return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, f"{IMPORT_PART} {part}"))
 
 
+def first_message(import_id: UUID, parts: int) -> dict[str, Any]:
+    """The message that an import is recorded with; nobody has to hand out a single part."""
+    return import_part_message(import_id, 1) if parts == 1 else import_contacts_message(import_id)
+
+
 def _message(actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:
     message: Message[None] = Message(
         queue_name=QUEUE,

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """Seconds that running uploads get to finish when the service is told to stop."""
     batch_records: int = Field(default=5000, ge=1, le=50_000)
     """Contacts in one request to PostgREST."""
+    contacts_writer: Literal["postgrest", "copy"] = "postgrest"
+    """How the workers write contacts: through PostgREST, or by COPY over ``database_url``."""
     part_attempts: int = Field(default=5, ge=1, le=100)
     """How often a part may begin without reaching an orderly end before it is given up."""
     part_retries: int = Field(default=20, ge=0, le=1000)

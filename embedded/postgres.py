@@ -19,6 +19,7 @@ from embedded.errors import StackError
 from embedded.keys import Secrets
 from embedded.places import Home
 from embedded.processes import Child, Command, run
+from embedded.programs import Programs
 
 SUPERUSER = "supabase_admin"
 ACCESS = """\
@@ -42,7 +43,7 @@ PATIENCE = 60.0
 class Postgres:
     """One server: where its programs and its home are, and where it listens."""
 
-    programs: Path
+    programs: Programs
     home: Home
     sockets: Path
     host: str
@@ -108,8 +109,13 @@ class Postgres:
         return True
 
     async def make_cluster(self) -> None:
-        """Run initdb, once; a half-made cluster of an interrupted start is made anew."""
-        if (self.home.cluster / "PG_VERSION").exists():
+        """Run initdb, once; a half-made cluster of an interrupted start is made anew.
+
+        Raises StackError if the cluster that is there needs another version.
+        """
+        version = self.home.cluster / "PG_VERSION"
+        if version.exists():
+            self._check_version(version.read_text("utf-8").strip())
             return
         half_made = self.home.root / "cluster.new"
         shutil.rmtree(half_made, ignore_errors=True)
@@ -117,6 +123,13 @@ class Postgres:
             await self._initdb(half_made, password)
         (half_made / "pg_hba.conf").write_text(ACCESS, "utf-8")
         half_made.rename(self.home.cluster)
+
+    def _check_version(self, made_by: str) -> None:
+        if made_by != str(self.programs.major):
+            raise StackError(
+                f"The data folder was made by Postgres {made_by}, which {self.programs} cannot use:"
+                " choose the same Postgres as before, or another data folder."
+            )
 
     async def _initdb(self, target: Path, password: Path) -> None:
         command = self._command(
@@ -126,11 +139,16 @@ class Postgres:
             f"--pwfile={password}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--locale=C.UTF-8",
+            "--data-checksums",
+            *self._locale(),
         )
         if await run(command) != 0:
             raise StackError(f"initdb failed:\n{_tail(self.log)}")
+
+    def _locale(self) -> list[str]:
+        """Ordered by code points everywhere; before 17, only the system's own locale does that."""
+        provider = ["--locale-provider=builtin"] if self.programs.major >= 17 else []
+        return [*provider, "--locale=C.UTF-8"]
 
     @contextlib.contextmanager
     def _password_file(self) -> Iterator[Path]:
@@ -146,7 +164,7 @@ class Postgres:
 
     def _command(self, program: str, *arguments: str | Path) -> Command:
         return Command(
-            [self.programs / program, *arguments],
+            [self.programs.folder / program, *arguments],
             log=self.log,
             environment={"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
             stop="SIGINT",

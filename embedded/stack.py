@@ -23,7 +23,7 @@ from embedded.places import Data, Home, forget_the_dead, home_of
 from embedded.ports import free_port, listen
 from embedded.postgres import Postgres
 from embedded.postgrest import PostgREST, find_program
-from embedded.programs import postgres_programs
+from embedded.programs import WHEEL, postgres_programs
 from embedded.roles import make_roles
 from embedded.storage.app import ensure_bucket, storage_app
 from embedded.supervisor import kept_running
@@ -39,18 +39,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may choose; a port of None is ours to choose, 0 is any free one."""
+    """What the user may choose. A port of None is ours to choose, 0 is any free one."""
 
     data: Path
     host: str = "127.0.0.1"
     port: int | None = None
     postgres_port: int | None = None
     migrations: Path = PROJECT / "supabase" / "migrations"
+    postgres: str = WHEEL
+    """``wheel``, ``path`` or a folder: see ``postgres_programs``."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that answers: its address, and which Postgres it has."""
+
+    url: str
+    postgres: str
 
 
 @contextlib.asynccontextmanager
-async def running_stack(options: Options) -> AsyncIterator[str]:
-    """Run everything; gives the URL once all of it answers."""
+async def running_stack(options: Options) -> AsyncIterator[Running]:
+    """Run everything; gives what answers once all of it does."""
     if not ipaddress.ip_address(options.host).is_loopback:
         raise StackError(f"{options.host} is no loopback address; this is not for the network.")
     data = Data(options.data.resolve())
@@ -68,7 +78,7 @@ async def running_stack(options: Options) -> AsyncIterator[str]:
         await stack.enter_async_context(_gateway(door, data, secrets, postgrest.socket))
         url = _url_of(door)
         stack.enter_context(_announced(data.env, _env(url, secrets, postgres)))
-        yield url
+        yield Running(url, str(postgres.programs))
 
 
 @contextlib.contextmanager
@@ -88,7 +98,7 @@ async def _prepare_postgres(
     if isinstance(home.account, Account):
         await asyncio.to_thread(forget_the_dead, home.account)
     postgres = Postgres(
-        programs=await asyncio.to_thread(postgres_programs, home.account),
+        programs=await asyncio.to_thread(postgres_programs, options.postgres, home.account),
         home=home,
         sockets=stack.enter_context(home.sockets()),
         host=options.host,

@@ -13,7 +13,7 @@ import aiohttp
 from postgrest import APIResponse, CountMethod
 from supabase import AsyncClient, AsyncClientOptions
 
-from embedded.launch import running
+from embedded.launch import postgres_version, running
 from local.contacts import json_body
 from local.ports import free_port
 from local.processes import PROJECT, WORKERS, service, started, worker_environment
@@ -53,7 +53,9 @@ def run_demo(say: Say) -> bool:
         url, _ = stack.enter_context(service(settings, folder / "service.log"))
         workers = worker_environment(supabase, folder / "metrics", free_port())
         stack.enter_context(started(list(WORKERS), workers, folder / "workers.log"))
-        say(f"  Supabase at {supabase['SUPABASE_URL']}, the service at {url}\n")
+        postgres = postgres_version(supabase["DATABASE_URL"])
+        say(f"  Supabase at {supabase['SUPABASE_URL']} on Postgres {postgres}")
+        say(f"  the service at {url}\n")
         right = asyncio.run(_import_and_show(url, dict(supabase), say))
         say("Stopping everything ...")
     return right

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from embedded.launch import running
+from embedded.launch import postgres_version, running
 from local.ports import free_port
 from local.processes import WORKERS, worker_environment
 from local.supervisor import Program, supervise
@@ -20,7 +20,7 @@ _LOOK_EVERY: Final = 0.2
 _BANNER: Final = """\
   service    {url}
   Supabase   {supabase}
-  Postgres   its address and all keys are in {env}
+  Postgres   {postgres}; its address and all keys are in {env}
   metrics    {url}/metrics and http://127.0.0.1:{metrics}/
 
 Try it:
@@ -35,7 +35,12 @@ def run_up(say: Callable[[str], None], *, reload: bool) -> None:
     say("Starting Supabase ...")
     with running(DATA, port=None, postgres_port=None) as supabase:
         port, metrics = free_port(int(os.environ.get("PORT", "8000"))), free_port(9191)
-        told = {"supabase": supabase["SUPABASE_URL"], "env": DATA / "env", "metrics": metrics}
+        told = {
+            "supabase": supabase["SUPABASE_URL"],
+            "postgres": postgres_version(supabase["DATABASE_URL"]),
+            "env": DATA / "env",
+            "metrics": metrics,
+        }
         banner = _BANNER.format(url=f"http://127.0.0.1:{port}", **told)
         common = {**supabase, "LOG_FORMAT": "console" if sys.stdout.isatty() else "json"}
         web = {**common, "HOST": "127.0.0.1", "PORT": str(port)}

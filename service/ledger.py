@@ -7,7 +7,7 @@ from uuid import UUID
 
 from supabase import AsyncClient
 
-from config.messages import import_contacts_message
+from config.messages import first_message
 from config.retrying import retrying_async
 from config.upstream import DATABASE, translated
 from service.splitting.parts import Split
@@ -49,7 +49,7 @@ class Ledger:
                 "records": split.records,
             },
             p_parts=[part.to_json() for part in split.parts],
-            p_message=import_contacts_message(new.id),
+            p_message=first_message(new.id, len(split.parts)),
         )
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:

@@ -1,5 +1,7 @@
 """Puts the workers' pieces together, from the settings."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -20,7 +22,8 @@ from tasks.reading import ObjectReader
 from tasks.sweep_ledger import SweepLedger
 from tasks.sweeping import Metrics as SweepMetrics
 from tasks.sweeping import Sweep
-from tasks.writing import PostgrestRejections, PostgrestWriter
+from tasks.writing.copying import connection_pool, copy_desk
+from tasks.writing.postgrest import PostgrestDesk, Tables
 
 
 class Metrics(PartMetrics, SweepMetrics, Protocol):
@@ -34,7 +37,7 @@ class Stories:
     import_contacts: ImportContacts
     import_part: ImportPart
     sweep: Sweep
-    http: httpx.Client
+    connections: ExitStack
 
     @classmethod
     def from_settings(cls, settings: Settings, metrics: Metrics) -> Self:
@@ -42,7 +45,8 @@ class Stories:
         supabase = supabase_blocking(settings)
         # The first use makes these clients: not in two threads at once.
         supabase.postgrest, supabase.storage  # noqa: B018
-        http = httpx.Client(timeout=settings.upstream_deadline)
+        connections = ExitStack()
+        http = connections.enter_context(httpx.Client(timeout=settings.upstream_deadline))
         ledger = WorkerLedger(
             supabase,
             part_attempts=settings.part_attempts,
@@ -51,16 +55,16 @@ class Stories:
         import_part = ImportPart(
             ledger,
             _reader(settings, http),
-            lambda work: _desk(settings, supabase, work),
+            _desks(settings, supabase, ledger, connections),
             metrics,
             max_retries=settings.part_retries,
         )
         sweep = _sweep(settings, supabase, metrics)
-        return cls(ImportContacts(ledger, import_part), import_part, sweep, http)
+        return cls(ImportContacts(ledger, import_part), import_part, sweep, connections)
 
     def close(self) -> None:
-        """Close the connections to Storage."""
-        self.http.close()
+        """Close the connections to Storage and, for COPY, to Postgres."""
+        self.connections.close()
 
 
 def _reader(settings: Settings, http: httpx.Client) -> ObjectReader:
@@ -79,10 +83,12 @@ def _sweep(settings: Settings, supabase: Client, metrics: SweepMetrics) -> Sweep
     )
 
 
-def _desk(settings: Settings, supabase: Client, work: PartWork) -> Desk:
-    batch, deadline = settings.batch_records, settings.upstream_deadline
-    return Desk(
-        contacts=PostgrestWriter(supabase, work, batch_records=batch, deadline=deadline),
-        rejections=PostgrestRejections(supabase, work, deadline=deadline),
-        batch_records=batch,
-    )
+def _desks(
+    settings: Settings, supabase: Client, ledger: WorkerLedger, connections: ExitStack
+) -> Callable[[PartWork], AbstractContextManager[Desk]]:
+    batch = settings.batch_records
+    if settings.contacts_writer == "copy":
+        pool = connections.enter_context(connection_pool(settings))
+        return lambda work: copy_desk(pool, work, batch_records=batch)
+    tables = Tables(supabase, deadline=settings.upstream_deadline)
+    return lambda work: nullcontext(PostgrestDesk(tables, ledger, work, batch_records=batch))

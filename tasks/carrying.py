@@ -1,15 +1,16 @@
 """Carries the records of one part from the object into the tables."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from config.errors import MalformedInput
 from config.formats.runs import Run
 from tasks.errors import PartFailed
-from tasks.model import Contact, PartWork, Refusal, Rejection, Tally
+from tasks.ledger import PartEnd
+from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.parsing import Parser, parser_for
-from tasks.window import Sifted, Window
+from tasks.sifting import Sifted
+from tasks.window import Window
 
 MAX_REJECTIONS: Final = 1000
 """Rejections stored per part; all of them are counted."""
@@ -23,30 +24,29 @@ class PartReader(Protocol):
         ...
 
 
-class ContactsWriter(Protocol):
-    """Takes contacts, the same ones any number of times."""
+class Desk(Protocol):
+    """Where the records of one part go to; made anew for each run.
 
-    def write(self, contacts: Sequence[Contact]) -> list[Refusal]:
-        """Store contacts; returns those that the database refuses. Raises UpstreamError."""
+    All raise UpstreamError. The same records may come any number of times, on this or on another
+    desk; before the part is finished, what was written may stay or be undone.
+    """
+
+    @property
+    def batch_records(self) -> int:
+        """How many records it wants at a time."""
         ...
 
-
-class RejectionsWriter(Protocol):
-    """Takes rejections, the same ones any number of times."""
-
-    def write(self, rejections: Sequence[Rejection]) -> None:
-        """Store rejections; raises UpstreamError."""
+    def write(self, batch: Batch) -> list[Refusal]:
+        """Store contacts; returns those that the database refuses."""
         ...
 
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """Store rejections."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where the records of one part go to."""
-
-    contacts: ContactsWriter
-    rejections: RejectionsWriter
-    batch_records: int
-    """Contacts to write at a time."""
+    def finish(self, tally: Tally) -> PartEnd:
+        """End the part with its counts; raises IllegalMove if it is in another's hands."""
+        ...
 
 
 class Carrier:
@@ -57,7 +57,7 @@ class Carrier:
         self._desk = desk
         self._parser: Parser[Any] = parser_for(work)
         self._next_record = work.part.first_record
-        self._window = Window(desk.batch_records)
+        self._window = Window(self._next_record, desk.batch_records)
         self._refusals: list[Refusal] = []
         self._room = MAX_REJECTIONS
 
@@ -85,10 +85,10 @@ class Carrier:
 
     def _take(self, run: Run[Any]) -> None:
         sifted = Sifted(run, self._next_record, self._parser)
-        self._next_record += len(run.records)
         if not self._window.has_room(sifted):
             self._flush()
         self._window.add(sifted)
+        self._next_record += len(run.records)
         self._refuse(sifted.refusals)
 
     def _refuse(self, refusals: list[Refusal]) -> None:
@@ -97,15 +97,15 @@ class Carrier:
 
     def _flush(self) -> None:
         """Write what waits. Contacts first: what the database refuses is a rejection, too."""
-        window, self._window = self._window, Window(self._desk.batch_records)
-        refused = self._desk.contacts.write(window.contacts) if window.contacts else []
-        self.tally.imported += len(window.contacts) - len(refused)
+        window, self._window = self._window, Window(self._next_record, self._desk.batch_records)
+        refused = self._desk.write(window.batch) if window.contacts else []
+        self.tally.imported += window.contacts - len(refused)
         self.tally.rejected.update(refusal.reason.code for refusal in refused)
         first = sorted(self._refusals + refused, key=_record)[: self._room]
         self._refusals = []
         if first:
             self._room -= len(first)
-            self._desk.rejections.write(window.rejections(first, self._parser))
+            self._desk.reject(window.rejections(first, self._parser))
 
 
 def _record(refusal: Refusal) -> int:

@@ -6,7 +6,7 @@ keyed by the record's number, and the counts are recorded once, with the part's 
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -32,10 +32,6 @@ class PartLedger(Protocol):
     """What the story needs of WorkerLedger."""
 
     def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
-        """See WorkerLedger."""
-        ...
-
-    def finish_part(self, work: PartWork, tally: Tally) -> PartEnd:
         """See WorkerLedger."""
         ...
 
@@ -79,7 +75,7 @@ class ImportPart:
         self,
         ledger: PartLedger,
         reader: PartReader,
-        desk_for: Callable[[PartWork], Desk],
+        desk_for: Callable[[PartWork], AbstractContextManager[Desk]],
         metrics: Metrics,
         *,
         max_retries: int,
@@ -103,8 +99,7 @@ class ImportPart:
             log.warning("part is in another's hands", reason=str(move))
         except UpstreamError as error:
             # Only the ledger's errors come here. Without it not even a failure can be told.
-            log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-            raise PutOff("the ledger is away", _seconds(error)) from None
+            raise _put_off(error) from None
 
     def _begin(self, import_id: UUID, part: int, *, alone: bool) -> bool:
         """Returns whether it could be done in this company."""
@@ -121,7 +116,9 @@ class ImportPart:
 
     def _attempt(self, work: PartWork) -> None:
         try:
-            tally = self._carry(work)
+            with self._desk_for(work) as desk:
+                tally = self._carry(work, desk)
+                end = self._finish(desk, tally)
         except Transient as error:
             self._postpone(work, error)
         except Permanent as error:
@@ -132,10 +129,10 @@ class ImportPart:
             self._hand_back(work)
             raise
         else:
-            self._finish(work, tally)
+            self._done(tally, end)
 
-    def _carry(self, work: PartWork) -> Tally:
-        carrier = Carrier(work, self._desk_for(work))
+    def _carry(self, work: PartWork, desk: Desk) -> Tally:
+        carrier = Carrier(work, desk)
         part = work.part
         pieces = self._reader.read(work.object, part.byte_start, part.byte_end)
         with self._timed(carrier), closing(pieces):
@@ -154,8 +151,13 @@ class ImportPart:
             self._metrics.part_worked_on(time.monotonic() - started)
             self._metrics.records_read(carrier.records_read)
 
-    def _finish(self, work: PartWork, tally: Tally) -> None:
-        end = self._ledger.finish_part(work, tally)
+    def _finish(self, desk: Desk, tally: Tally) -> PartEnd:
+        try:
+            return desk.finish(tally)
+        except UpstreamError as error:
+            raise _put_off(error) from None
+
+    def _done(self, tally: Tally, end: PartEnd) -> None:
         self._metrics.part_done(tally, end)
         log.info("part done", imported=tally.imported, rejected=tally.rejected.total())
         _tell_close(end)
@@ -188,8 +190,9 @@ class ImportPart:
             self._metrics.part_postponed()
 
 
-def _seconds(error: UpstreamError) -> float | None:
-    return error.retry_after if isinstance(error, Transient) else None
+def _put_off(error: UpstreamError) -> PutOff:
+    log.warning("ledger does not do its part", reason=error.detail, code=error.code)
+    return PutOff("the ledger is away", error.retry_after if isinstance(error, Transient) else None)
 
 
 def _failure(error: Permanent) -> PartFailed:

@@ -15,7 +15,8 @@ from tasks.errors import IllegalMove
 from tasks.functions import Functions
 from tasks.model import PartWork, Tally
 
-_ILLEGAL_MOVE: Final = "PT409"
+ILLEGAL_MOVE: Final = "PT409"
+"""The SQLSTATE by which the ledger's functions refuse."""
 _MESSAGES_A_CALL: Final = 1000
 
 
@@ -136,7 +137,7 @@ class WorkerLedger:
         try:
             return self._functions.call(function, **arguments)
         except Permanent as error:
-            if error.code == _ILLEGAL_MOVE:
+            if error.code == ILLEGAL_MOVE:
                 raise IllegalMove(error.detail) from None
             raise
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 """The most that the service may be set to take: what it took is not refused here."""
 
 T = TypeVar("T")
+Columns: TypeAlias = tuple[list[Any], list[Any]]
+"""Names and e-mails; empty text where there is none."""
 
 
 class Parser(Protocol[T]):
@@ -27,6 +29,10 @@ class Parser(Protocol[T]):
     @property
     def runs(self) -> Runs[T]:
         """Takes the part's bytes and finds the records in them."""
+        ...
+
+    def columns(self, records: Sequence[T]) -> Columns | None:
+        """All names and all e-mails, unchecked; None if a record is not of the usual kind."""
         ...
 
     def fields(self, record: T) -> tuple[object, object]:
@@ -65,6 +71,16 @@ class JsonParser:
         self.runs: JsonRuns[Fields | Reason] = JsonRuns(
             _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
+
+    def columns(self, records: Sequence[Fields | Reason]) -> Columns | None:
+        """See Parser."""
+        try:
+            return (
+                ["" if (name := record.name) is None else name for record in records],  # type: ignore[union-attr]
+                ["" if (email := record.email) is None else email for record in records],  # type: ignore[union-attr]
+            )
+        except AttributeError:  # one of them is a Reason
+            return None
 
     def fields(self, record: Fields | Reason) -> tuple[object, object]:
         """See Parser."""
@@ -120,6 +136,12 @@ class CsvParser:
         )
         self._layout = layout
 
+    def columns(self, records: Sequence[Row]) -> Columns | None:
+        """See Parser."""
+        if set(map(len, records)) != {self._layout.fields}:
+            return None
+        return _column(records, self._layout.name), _column(records, self._layout.email)
+
     def fields(self, record: Row) -> tuple[object, object]:
         """See Parser."""
         layout = self._layout
@@ -136,3 +158,7 @@ class CsvParser:
         return [
             run.raw[start - run.offset : end - run.offset].rstrip(b"\r\n") for start, end in spans
         ]
+
+
+def _column(rows: Sequence[Row], at: int | None) -> list[str]:
+    return [""] * len(rows) if at is None else [row[at] for row in rows]

@@ -26,12 +26,13 @@ _CLIENT: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-_SERVER: Final = """
+NOTICE_LOSS: Final = """
     set tcp_keepalives_idle = 10;
     set tcp_keepalives_interval = 5;
     set tcp_keepalives_count = 3;
     set tcp_user_timeout = 25000;
 """
+"""What a session tells its server, so that the server notices when we have vanished."""
 
 
 class QueueConnection(connection):
@@ -43,19 +44,23 @@ class QueueConnection(connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
         with self, self.cursor() as cursor:
-            cursor.execute(_SERVER)
+            cursor.execute(NOTICE_LOSS)
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
-    """How to connect to the database, as psycopg2 takes it; raises SettingsError."""
+    """How to connect to the database for the queue, as psycopg2 takes it; raises SettingsError."""
+    return {"connection_factory": QueueConnection, **libpq_arguments(settings)}
+
+
+def libpq_arguments(settings: Settings) -> dict[str, Any]:
+    """How to connect to the database, as libpq takes it; raises SettingsError."""
     try:
         given = parse_dsn(settings.database_url.get_secret_value())
     except ProgrammingError:
         # libpq's message may quote the password.
         line = "DATABASE_URL must be an address that libpq knows, without foreign query parameters"
         raise SettingsError([line]) from None
-    ours = {"application_name": "contacts-worker", "connection_factory": QueueConnection}
-    return {**_CLIENT, **ours, **given}
+    return {**_CLIENT, "application_name": "contacts-worker", **given}
 
 
 class LatePool:

@@ -1,6 +1,11 @@
-"""From the fields of a record to those of a contact: what is valid, and how it is stored."""
+"""From the fields of a record to those of a contact: what is valid, and how it is stored.
+
+``validated`` decides, one record at a time. ``all_plain`` looks at many at once and sees only
+whether they are of the usual kind, at a quarter of the time.
+"""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -25,6 +30,14 @@ _is_plain_email: Final = re.compile(
 ).fullmatch
 
 
+# Lines that are empty, or that the pattern above would match, the domain in lower case already. (No
+# label is too long where the whole line is not.)
+_PLAIN_LENGTH: Final = 64
+_are_plain_emails: Final = re.compile(
+    r"(?:(?:[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]++@(?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.)++"
+    r"[a-z0-9]++(?:-++[a-z0-9]++)*+)?+\n)*+"
+).fullmatch
+
 # What stands before the @ must not decide whether a domain such as example.test is taken.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
@@ -37,22 +50,50 @@ class Refused(Exception):  # noqa: N818
         self.reason = reason
 
 
-def validated(name: object, email: object) -> tuple[str | None, str | None]:
-    """The name and e-mail address as they are stored; raises Refused if they make no contact."""
+def all_plain(names: Sequence[object], emails: Sequence[object]) -> bool:
+    """Whether all of these records are contacts of which nothing has to be changed.
+
+    None of them needs ``validated`` then, which would return each as it is. False tells nothing.
+    """
+    try:
+        name_text = "|".join(names) + "|"  # type: ignore[arg-type]
+        email_text = "\n".join(emails) + "\n"  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return (
+        _are_plain_names(names, name_text)  # type: ignore[arg-type]
+        and max(map(len, emails), default=0) <= _PLAIN_LENGTH  # type: ignore[arg-type]
+        and email_text.count("\n") == len(emails)
+        and _are_plain_emails(email_text) is not None
+        and not ("" in names and ("", "") in zip(names, emails, strict=True))
+    )
+
+
+def _are_plain_names(names: Sequence[str], text: str) -> bool:
+    """Printable text has no NUL, no half of a surrogate pair, and no white space but blanks."""
+    blanks_outside = text.startswith(" ") or " |" in text or "| " in text
+    return text.isprintable() and not blanks_outside and max(map(len, names), default=0) <= MAX_NAME
+
+
+def validated(name: object, email: object) -> tuple[str, str]:
+    """The name and e-mail address as they are stored, empty where there is none.
+
+    Raises Refused if they make no contact.
+    """
     name = _trimmed(name, NAME_NOT_TEXT)
     email = _trimmed(email, EMAIL_NOT_TEXT)
     if name:
         _check_name(name)
     elif not email:
         raise Refused(NO_NAME_AND_NO_EMAIL)
-    return name, (_normalised(email) if email else None)
+    return name, _normalised(email) if email else ""
 
 
-def _trimmed(value: object, otherwise: Reason) -> str | None:
+def _trimmed(value: object, otherwise: Reason) -> str:
     if isinstance(value, str):
-        return value.strip() or None
+        return value.strip()
     if value is None:
-        return None
+        return ""
     raise Refused(otherwise)
 
 

@@ -108,10 +108,12 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert (row["bytes"], row["records"]) == (len(sent.stored), sent.records)
     assert row["object"] == f"{job}.{sent.format}"
     assert row["layout"] == ({"fields": 3, "name": 0, "email": 1} if sent.format == "csv" else None)
-    assert_parts(traces.parts(job), sent)
+    parts = traces.parts(job)
+    assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)
     assert (queue, state, message["queue_name"]) == ("imports", "queued", "imports")
-    assert (message["actor_name"], message["args"]) == ("import_contacts", [job[7:]])
+    told = ("import_part", [job[7:], 1]) if len(parts) == 1 else ("import_contacts", [job[7:]])
+    assert (message["actor_name"], message["args"]) == told
     assert message["message_id"] == row["message_id"]
     return str(job)
 

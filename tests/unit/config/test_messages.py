@@ -1,9 +1,15 @@
 import json
 from uuid import UUID
 
+import pytest
 from dramatiq import Message
 
-from config.messages import QUEUE, import_contacts_message, import_part_message
+from config.messages import (
+    QUEUE,
+    first_message,
+    import_contacts_message,
+    import_part_message,
+)
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
 
@@ -32,3 +38,9 @@ def test_the_same_work_has_the_same_message_id_and_other_work_another():
 def test_nothing_but_ids_travels():
     message = import_contacts_message(IMPORT)
     assert (message["args"], message["kwargs"], message["options"]) == ([str(IMPORT)], {}, {})
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 100])
+def test_an_import_of_one_part_is_told_by_the_message_of_the_part(parts):
+    told = import_part_message(IMPORT, 1) if parts == 1 else import_contacts_message(IMPORT)
+    assert first_message(IMPORT, parts)["message_id"] == told["message_id"]

@@ -44,31 +44,41 @@ class FakeReader:
             self.closed = True
 
 
-class FakeContacts:
+class FakeDesk:
     """Keeps contacts by record, as the table does; refuses the records in ``refuse``."""
 
-    def __init__(self, *, refuse=(), error=None):
+    def __init__(self, batch_records=10, *, refuse=(), error=None, ledger=None):
+        self.batch_records = batch_records
         self.stored = {}
         self.batches = []
+        self.rejections = []
         self.refuse = set(refuse)
         self.error = error
+        self.ledger = ledger
+        self.opened = 0
 
-    def write(self, contacts):
+    def __enter__(self):
+        self.opened += 1
+        return self
+
+    def __exit__(self, *_):
+        self.opened -= 1
+
+    def write(self, batch):
         if self.error:
             raise self.error
-        self.batches.append(len(contacts))
-        taken = [one for one in contacts if one.record not in self.refuse]
-        self.stored.update({one.record: (one.name, one.email) for one in taken})
-        reason = refused_by_database("23514")
-        return [Refusal(one.record, reason) for one in contacts if one.record in self.refuse]
+        self.batches.append(len(batch))
+        found = zip(batch.numbers, batch.names, batch.emails, strict=True)
+        contacts = {record: (name, email) for record, name, email in found if name or email}
+        refused = sorted(self.refuse & contacts.keys())
+        self.stored |= {record: contacts[record] for record in contacts.keys() - self.refuse}
+        return [Refusal(record, refused_by_database("23514")) for record in refused]
 
+    def reject(self, rejections):
+        self.rejections += rejections
 
-class FakeRejections:
-    def __init__(self):
-        self.stored = []
-
-    def write(self, rejections):
-        self.stored += rejections
+    def finish(self, tally):
+        return self.ledger.finish_part(self.ledger.work, tally)
 
 
 class FakeLedger:

@@ -2,14 +2,13 @@ import json
 
 import pytest
 
-from tasks.carrying import MAX_REJECTIONS, Carrier, Desk
+from tasks.carrying import MAX_REJECTIONS, Carrier
 from tasks.errors import PartFailed
 from tasks.window import MAX_CONTENT
 from tests.unit.tasks.fakes import (
     NAME_AND_EMAIL,
-    FakeContacts,
+    FakeDesk,
     FakeReader,
-    FakeRejections,
     work_on,
 )
 
@@ -19,7 +18,7 @@ def array(records):
 
 
 def carry(data, *, batch=10, refuse=(), piece=64, first_record=1, layout=None):
-    desk = Desk(FakeContacts(refuse=refuse), FakeRejections(), batch)
+    desk = FakeDesk(batch, refuse=refuse)
     carrier = Carrier(work_on(data, records=1, first_record=first_record, layout=layout), desk)
     tally = carrier.carry(FakeReader(data, piece=piece).read("o", 0, len(data)))
     return tally, desk
@@ -33,14 +32,14 @@ def people(count):
 @pytest.mark.parametrize("batch", [1, 3, 10, 5000])
 def test_every_record_arrives_under_its_number(piece, batch):
     tally, desk = carry(array(people(50)), batch=batch, piece=piece, first_record=101)
-    assert desk.contacts.stored == {100 + n: (f"P{n}", f"p{n}@x.org") for n in range(1, 51)}
+    assert desk.stored == {100 + n: (f"P{n}", f"p{n}@x.org") for n in range(1, 51)}
     assert (tally.imported, tally.rejected, tally.records) == (50, {}, 50)
 
 
 def test_batches_are_as_full_as_runs_allow_and_no_fuller():
     _, desk = carry(array(people(500)), batch=100, piece=600)
-    assert max(desk.contacts.batches) <= 100
-    assert min(desk.contacts.batches[:-1]) > 60
+    assert max(desk.batches) <= 100
+    assert min(desk.batches[:-1]) > 60
 
 
 def test_rejections_show_the_records_as_they_came():
@@ -48,7 +47,7 @@ def test_rejections_show_the_records_as_they_came():
     tally, desk = carry(data, first_record=7)
     assert tally.imported == 2
     assert tally.rejected == {"not_an_object": 1, "email_invalid": 1}
-    assert [(one.record, one.reason.code, one.content) for one in desk.rejections.stored] == [
+    assert [(one.record, one.reason.code, one.content) for one in desk.rejections] == [
         (8, "not_an_object", "[1]"),
         (9, "email_invalid", '{"name": "Eve", "email":"x"}'),
     ]
@@ -59,7 +58,7 @@ def test_what_the_database_refuses_stands_among_the_others_in_order():
     tally, desk = carry(data, refuse={1, 5})
     assert tally.imported == 1
     assert tally.rejected == {"not_an_object": 2, "refused_by_database": 2}
-    assert [(one.record, one.content) for one in desk.rejections.stored] == [
+    assert [(one.record, one.content) for one in desk.rejections] == [
         (1, '{"name": "a"}'), (2, "1"), (4, "2"), (5, '{"name": "e"}'),
     ]  # fmt: skip
 
@@ -69,7 +68,7 @@ def test_the_first_thousand_rejections_are_stored_and_all_are_counted():
     tally, desk = carry(array(values), batch=100, refuse={2, 4, 2000})
     assert tally.rejected == {"not_an_object": 1500, "refused_by_database": 3}
     assert tally.imported == 1497
-    stored = [one.record for one in desk.rejections.stored]
+    stored = [one.record for one in desk.rejections]
     assert len(stored) == MAX_REJECTIONS
     assert stored[:5] == [1, 2, 3, 4, 5]
     assert stored == sorted(stored)
@@ -80,10 +79,10 @@ def test_content_is_bounded_and_storable():
     long = {"x": "ü" * 9000}
     data = json.dumps(long, ensure_ascii=False).encode()
     _, desk = carry(data)
-    (rejection,) = desk.rejections.stored
+    (rejection,) = desk.rejections
     assert rejection.content == data[:MAX_CONTENT].decode(errors="ignore")
     _, desk = carry(b"a\0b\n", layout=NAME_AND_EMAIL)
-    assert [one.content for one in desk.rejections.stored] == ["a\ufffdb"]
+    assert [one.content for one in desk.rejections] == ["a\ufffdb"]
 
 
 def test_an_object_that_changed_fails_the_part():
@@ -94,9 +93,9 @@ def test_an_object_that_changed_fails_the_part():
 
 def test_contacts_are_written_before_the_rejections_of_the_same_records():
     order = []
-    desk = Desk(FakeContacts(), FakeRejections(), 10)
-    desk.contacts.write = lambda contacts: order.append("contacts") or []
-    desk.rejections.write = lambda rejections: order.append("rejections")
+    desk = FakeDesk()
+    desk.write = lambda batch: order.append("contacts") or []
+    desk.reject = lambda rejections: order.append("rejections")
     data = array([{"name": "a"}, 1])
     Carrier(work_on(data, records=2), desk).carry(iter([data]))
     assert order == ["contacts", "rejections"]
@@ -105,4 +104,7 @@ def test_contacts_are_written_before_the_rejections_of_the_same_records():
 def test_nothing_is_written_where_nothing_is():
     tally, desk = carry(b"  ")
     assert tally.records == 0
-    assert desk.contacts.batches == []
+    assert desk.batches == []
+    tally, desk = carry(b"1, 2")
+    assert tally.records == 2
+    assert desk.batches == []

@@ -6,17 +6,15 @@ from structlog.testing import capture_logs
 
 from config.errors import Permanent, Transient
 from config.states import ImportState
-from tasks.carrying import Desk
 from tasks.errors import IllegalMove, PutOff
 from tasks.import_part import ImportPart
 from tasks.ledger import GivenUp, PartEnd
 from tests.unit.tasks.fakes import (
     IMPORT,
-    FakeContacts,
+    FakeDesk,
     FakeLedger,
     FakeMetrics,
     FakeReader,
-    FakeRejections,
     work_on,
 )
 
@@ -30,7 +28,7 @@ class Scene:
     def __init__(self, *, records=21, read_error=None, write_error=None, **ledger):
         self.ledger = FakeLedger(work_on(DATA, records=records), **ledger)
         self.metrics = FakeMetrics()
-        self.desk = Desk(FakeContacts(error=write_error), FakeRejections(), 5)
+        self.desk = FakeDesk(5, error=write_error, ledger=self.ledger)
         self.reader = FakeReader(DATA, error=read_error)
         self.story = ImportPart(
             self.ledger, self.reader, lambda _: self.desk, self.metrics, max_retries=3
@@ -48,17 +46,17 @@ class Scene:
 def test_a_part_is_imported_and_its_counts_recorded():
     scene = Scene()
     assert scene.tell() == [("finish_part", 20, 1)]
-    assert len(scene.desk.contacts.stored) == 20
-    assert len(scene.desk.rejections.stored) == 1
+    assert len(scene.desk.stored) == 20
+    assert len(scene.desk.rejections) == 1
     assert scene.metrics.seen == ["worked", ("read", 21), ("done", 20, {"not_an_object": 1})]
 
 
 def test_telling_it_twice_changes_nothing():
     scene = Scene()
     scene.tell()
-    stored = dict(scene.desk.contacts.stored)
+    stored = dict(scene.desk.stored)
     scene.tell()
-    assert scene.desk.contacts.stored == stored
+    assert scene.desk.stored == stored
     assert [call for call in scene.ledger.calls if call[0] == "finish_part"] == [
         ("finish_part", 20, 1), ("finish_part", 20, 1),
     ]  # fmt: skip

@@ -33,7 +33,7 @@ def test_what_the_address_says_counts_more_than_our_defaults():
 
 def test_a_vanished_machine_is_noticed_within_a_minute_at_both_ends():
     client = connection_arguments(settings("postgresql://u@db/x"))
-    server = dict(re.findall(r"set (\w+) = (\d+);", module._SERVER))
+    server = dict(re.findall(r"set (\w+) = (\d+);", module.NOTICE_LOSS))
     for idle, interval, count in (
         (client[f"keepalives_{name}"] for name in ("idle", "interval", "count")),
         (int(server[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")),

@@ -64,8 +64,10 @@ def test_a_process_takes_one_message_more_than_it_has_threads(boot):
     runtime.before_worker_boot(None, worker)
     assert worker.queue_prefetch == 5
     assert runtime._pool._opened().maxconn >= 4 + 4
+    closed = []
+    runtime.stories.connections.callback(closed.append, True)
     runtime.after_worker_shutdown(None, worker)
-    assert runtime.stories.http.is_closed
+    assert closed
 
 
 def test_a_process_that_does_not_come_to_an_end_is_ended(monkeypatch):

@@ -6,14 +6,14 @@ from supabase import Client, ClientOptions
 
 from config.errors import Permanent, Transient
 from config.ids import contact_id_prefix
-from tasks.model import Contact, Rejection
+from tasks.model import Batch, Rejection
 from tasks.reasons import NOT_AN_OBJECT
-from tasks.writing import PostgrestRejections, PostgrestWriter
+from tasks.writing.postgrest import PostgrestDesk, Tables
 from tests.unit.tasks.fakes import IMPORT, work_on
 
 
 class FakePostgrest:
-    """Keeps rows by id; ``judge`` may answer in its place."""
+    """Keeps contacts and rejections by record; ``judge`` may answer in its place."""
 
     def __init__(self, judge=lambda rows: None):
         self.judge = judge
@@ -21,13 +21,27 @@ class FakePostgrest:
         self.rows = {}
 
     def __call__(self, request):
-        rows = json.loads(request.content)
+        rows = self.contacts(request) if "rpc" in request.url.path else json.loads(request.content)
         self.requests.append((request, len(rows)))
         answer = self.judge(rows)
         if answer is None:
-            self.rows.update({row.get("id", row.get("record")): row for row in rows})
+            self.rows.update({row["record"]: row for row in rows})
             return httpx.Response(201)
         return answer
+
+    @staticmethod
+    def contacts(request):
+        """As the SQL function reads them."""
+        first, _, text = request.content.decode().partition("\n")
+        head = json.loads(first)
+        fields = text.split(head["delimiter"])
+        half = len(fields) // 2
+        pairs = enumerate(zip(fields[:half], fields[half:], strict=True), head["first_record"])
+        return [
+            {"record": record, "name": name, "email": email, **head}
+            for record, (name, email) in pairs
+            if name or email
+        ]
 
     @property
     def sizes(self):
@@ -45,33 +59,30 @@ def problem(code, status=400):
 
 
 def contacts(count):
-    return [Contact(n, f"P{n}", None) for n in range(1, count + 1)]
+    return Batch(1, [f"P{n}" for n in range(1, count + 1)], [""] * count)
 
 
-def writer(postgrest, batch=100, deadline=0.05):
-    work = work_on(b"", records=1)
-    return PostgrestWriter(postgrest.client(), work, batch_records=batch, deadline=deadline)
+def writer(postgrest, batch=100, deadline=0.05, part=1):
+    work = work_on(b"", records=1, part=part)
+    tables = Tables(postgrest.client(), deadline=deadline)
+    return PostgrestDesk(tables, None, work, batch_records=batch)
 
 
 def refuses(*names, code="23514"):
     return lambda rows: problem(code) if {row["name"] for row in rows} & set(names) else None
 
 
-def test_rows_have_computed_ids_and_duplicates_are_left_alone():
+def test_contacts_travel_as_text_with_the_key():
     postgrest = FakePostgrest()
-    assert writer(postgrest).write([Contact(26, "Ada", "a@b.co")]) == []
+    assert writer(postgrest).write(Batch(26, ["Ada"], ["a@b.co"])) == []
     ((request, _),) = postgrest.requests
-    assert request.url.path == "/rest/v1/contacts"
-    assert request.url.params["on_conflict"] == "id"
-    assert set(request.url.params["columns"].replace('"', "").split(",")) == {
-        "id", "name", "email", "source",
-    }  # fmt: skip
-    assert "resolution=ignore-duplicates" in request.headers["Prefer"]
-    assert "return=minimal" in request.headers["Prefer"]
-    identity = contact_id_prefix(IMPORT) + "00000001a"
-    assert postgrest.rows == {
-        identity: {"id": identity, "name": "Ada", "email": "a@b.co", "source": "fair"}
-    }
+    assert request.url.path == "/rest/v1/rpc/write_contacts"
+    assert request.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert request.headers["Prefer"] == "return=minimal"
+    assert (request.headers["apikey"], request.headers["Authorization"]) == ("key", "Bearer key")
+    (row,) = postgrest.rows.values()
+    assert (row["record"], row["name"], row["email"]) == (26, "Ada", "a@b.co")
+    assert (row["prefix"], row["source"]) == (contact_id_prefix(IMPORT), "fair")
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (99, [99]), (100, [100]), (101, [100, 1])])
@@ -139,8 +150,7 @@ def test_what_stays_away_ends_it_for_now():
 def test_rejections_are_stored_in_small_requests():
     postgrest = FakePostgrest()
     rejections = [Rejection(n, NOT_AN_OBJECT, f"[{n}]") for n in range(1, 302)]
-    work = work_on(b"", records=1, part=4)
-    PostgrestRejections(postgrest.client(), work, deadline=1).write(rejections)
+    writer(postgrest, deadline=1, part=4).reject(rejections)
     assert postgrest.sizes == [250, 51]
     assert postgrest.requests[0][0].url.params["on_conflict"] == "import_id,record"
     assert postgrest.rows[301] == {

@@ -1,0 +1,152 @@
+"""Contacts and rejections into their tables by COPY, over a connection of its own to Postgres.
+
+A part is one transaction: its contacts, its rejections and its end come to be in the same moment,
+or not at all. Whoever runs the part holds a lock on it, so a second run of it waits, and then finds
+it done. What an earlier run had written in another way (through PostgREST) is replaced.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import scalar_row
+from psycopg_pool import ConnectionPool
+
+from config.errors import Permanent
+from config.ids import contact_id_prefix
+from config.settings import Settings
+from config.upstream import DATABASE, from_code
+from tasks.errors import IllegalMove
+from tasks.ledger import ILLEGAL_MOVE, PartEnd
+from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
+from tasks.pool import NOTICE_LOSS, libpq_arguments
+from tasks.writing.bisecting import TOO_MUCH, TooMuch, write_bisecting
+from tasks.writing.encoding import as_copy_rows
+from tasks.writing.rejections import as_row
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_MAX_CONNECTIONS: Final = 64
+"""More than a process has threads: each uses one at most."""
+# Two keys: dramatiq-pg uses one.
+_LOCK: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
+_STATE: Final = "select state from public.import_parts where import_id = %s and part = %s"
+_CLEAR_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
+_CLEAR_REJECTIONS: Final = """
+    delete from public.import_rejections where import_id = %s and record between %s and %s
+"""
+_COPY: Final = "copy public.contacts (id, name, email, source) from stdin with (null '')"
+_REJECT: Final = """
+    insert into public.import_rejections (import_id, record, part, code, message, content)
+    values (%(import_id)s, %(record)s, %(part)s, %(code)s, %(message)s, %(content)s)
+"""
+_FINISH: Final = "select public.finish_part(%(import)s, %(part)s, %(imported)s, %(rejected)s)"
+
+
+def connection_pool(settings: Settings) -> ConnectionPool[Connection]:
+    """Connections for the threads of a worker process, made when they are needed.
+
+    Waiting for one takes no longer than the settings' deadline.
+    """
+    return ConnectionPool(
+        kwargs=libpq_arguments(settings),
+        configure=_configure,
+        check=ConnectionPool.check_connection,
+        min_size=0,
+        max_size=_MAX_CONNECTIONS,
+        timeout=settings.upstream_deadline,
+        open=False,
+        name="contacts",
+    )
+
+
+def _configure(connection: Connection) -> None:
+    connection.execute(NOTICE_LOSS)
+    connection.commit()
+
+
+@contextmanager
+def copy_desk(
+    pool: ConnectionPool[Connection], work: PartWork, *, batch_records: int
+) -> Iterator["CopyDesk"]:
+    """A desk for one run through a part; what is not finished in the end is undone.
+
+    Raises IllegalMove if the part is in another's hands.
+    """
+    with _translated(), pool.connection() as connection:
+        _take_part(connection, work)
+        yield CopyDesk(connection, work, batch_records)
+
+
+def _take_part(connection: Connection, work: PartWork) -> None:
+    import_id, part = work.import_id, work.part
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        cursor.execute(_LOCK, [f"{import_id} {part.part}"])
+        state = cursor.execute(_STATE, [import_id, part.part]).fetchone()
+        if state != "importing":
+            raise IllegalMove(f"the part is {state}")
+        first, last = part.first_record, part.first_record + part.records - 1
+        prefix = contact_id_prefix(import_id)
+        cursor.execute(_CLEAR_CONTACTS, [f"{prefix}{record:09x}" for record in (first, last)])
+        cursor.execute(_CLEAR_REJECTIONS, [import_id, first, last])
+
+
+class CopyDesk:
+    """Takes what comes of one part; see carrying.Desk."""
+
+    def __init__(self, connection: Connection, work: PartWork, batch_records: int) -> None:
+        self.batch_records = batch_records
+        self._connection = connection
+        self._work = work
+        self._prefix = contact_id_prefix(work.import_id)
+
+    def write(self, batch: Batch) -> list[Refusal]:
+        """See carrying.Desk."""
+        return write_bisecting(batch, self._copy)
+
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """See carrying.Desk."""
+        with _translated(), self._connection.cursor() as cursor:
+            cursor.executemany(_REJECT, [as_row(self._work, one) for one in rejections])
+
+    def finish(self, tally: Tally) -> PartEnd:
+        """See carrying.Desk."""
+        counts = {"imported": tally.imported, "rejected": tally.rejected.total()}
+        try:
+            with _translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
+                values = {"import": self._work.import_id, "part": self._work.part.part, **counts}
+                end: Any = cursor.execute(_FINISH, values).fetchone()
+                self._connection.commit()
+        except Permanent as error:
+            if error.code == ILLEGAL_MOVE:
+                raise IllegalMove(error.detail) from None
+            raise
+        return PartEnd.from_json(end)
+
+    def _copy(self, batch: Batch) -> None:
+        rows = as_copy_rows(batch, self._prefix, self._work.source)
+        with (
+            _translated(),
+            self._connection.transaction(),  # a savepoint
+            self._connection.cursor() as cursor,
+            cursor.copy(_COPY) as copy,
+        ):
+            copy.write(rows)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise UpstreamError or TooMuch in place of what psycopg raises."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate in TOO_MUCH:
+            raise TooMuch from error
+        # No SQLSTATE: the connection is lost, or there was none to be had.
+        code = error.sqlstate or "08006"
+        raise from_code(DATABASE, code, _message(error)) from error
+
+
+def _message(error: psycopg.Error) -> str:
+    return error.diag.message_primary or f"cannot be reached ({type(error).__name__})"

@@ -1,0 +1,108 @@
+"""Contacts and rejections into their tables, through PostgREST.
+
+Every write may be repeated: ids are computed from the record's number, and what is there is left
+alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import httpx
+from postgrest.exceptions import APIError, generate_default_error_message
+from supabase import Client
+
+from config.errors import UpstreamError
+from config.ids import contact_id_prefix
+from config.retrying import retrying
+from config.upstream import DATABASE, translated
+from tasks.ledger import PartEnd, WorkerLedger
+from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
+from tasks.writing.bisecting import TOO_MUCH, TooMuch, write_bisecting
+from tasks.writing.encoding import as_fields
+from tasks.writing.rejections import as_row
+
+Row = dict[str, Any]
+
+_REJECTIONS_A_REQUEST: Final = 250
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8", "Prefer": "return=minimal"}
+
+
+class Tables:
+    """The tables that a worker writes to; usable by all threads at once.
+
+    Writes are tried again for ``deadline`` seconds and raise UpstreamError after that.
+    """
+
+    def __init__(self, supabase: Client, *, deadline: float) -> None:
+        self._supabase = supabase
+        self._deadline = deadline
+
+    def write_contacts(self, text: bytes) -> None:
+        """Store a batch as ``as_fields`` makes it; raises TooMuch if it has to become smaller."""
+        retrying(self._deadline)(self._post, text)
+
+    def write_rejections(self, rows: list[Row]) -> None:
+        """Store rejections."""
+        retrying(self._deadline)(self._upsert, rows)
+
+    def _post(self, text: bytes) -> None:
+        """As text, which supabase-py cannot send."""
+        rest = self._supabase.postgrest
+        url = str(rest.base_url.joinpath("rpc", "write_contacts"))
+        try:
+            with translated(DATABASE):
+                answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
+                if answer.is_error:
+                    raise APIError(_told(answer))
+        except UpstreamError as error:
+            if error.code in TOO_MUCH:
+                raise TooMuch from error
+            raise
+
+    def _upsert(self, rows: list[Row]) -> None:
+        query: Callable[..., Any] = self._supabase.table("import_rejections").upsert
+        key = "import_id,record"
+        with translated(DATABASE):
+            query(rows, on_conflict=key, ignore_duplicates=True, returning="minimal").execute()
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    return told if isinstance(told, dict) else generate_default_error_message(answer)
+
+
+class PostgrestDesk:
+    """Takes what comes of one part; see carrying.Desk."""
+
+    def __init__(
+        self, tables: Tables, ledger: WorkerLedger, work: PartWork, *, batch_records: int
+    ) -> None:
+        self.batch_records = batch_records
+        self._tables = tables
+        self._ledger = ledger
+        self._work = work
+        self._prefix = contact_id_prefix(work.import_id)
+
+    def write(self, batch: Batch) -> list[Refusal]:
+        """See carrying.Desk."""
+        refused: list[Refusal] = []
+        for start in range(0, len(batch), self.batch_records):
+            some = batch.between(start, start + self.batch_records)
+            refused += write_bisecting(some, self._send)
+        return refused
+
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """See carrying.Desk."""
+        for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
+            some = rejections[start : start + _REJECTIONS_A_REQUEST]
+            self._tables.write_rejections([as_row(self._work, one) for one in some])
+
+    def finish(self, tally: Tally) -> PartEnd:
+        """See carrying.Desk."""
+        return self._ledger.finish_part(self._work, tally)
+
+    def _send(self, batch: Batch) -> None:
+        self._tables.write_contacts(as_fields(batch, self._prefix, self._work.source))

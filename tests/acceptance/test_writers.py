@@ -1,0 +1,91 @@
+"""Both ways to write contacts put the same into the tables, whatever came before."""
+
+from uuid import UUID
+
+import pytest
+
+from config.ids import contact_id_prefix
+from tests.acceptance.conftest import Importer
+
+ODD = [
+    "tab\there", "line\nbreak\r\n", "back\\slash", "\\N", "\\.", "unit\x1fseparator", "a\x1f\x1fb",
+    "a|b", 'quote"', "null", "李 明", "\U0001f600", "x" * 1000,
+]  # fmt: skip
+
+
+@pytest.fixture(params=["postgrest", "copy"])
+def writer(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def stored(importer: Importer, job: str) -> list[tuple[int, str | None, str | None]]:
+    """Record number, name and e-mail of all contacts of an import."""
+    prefix = contact_id_prefix(UUID(job.removeprefix("import-")))
+    found = importer.query(
+        "select id::text, name, email from contacts where id::text like %s order by id",
+        f"{prefix}%",
+    )
+    return [
+        (int(identity[27:].replace("-", ""), 16), name, email) for identity, name, email in found
+    ]
+
+
+def test_texts_of_any_kind_arrive_as_they_are(importer: Importer, writer: str) -> None:
+    people = [{"name": name} for name in ODD] + [{"email": "only@example.com"}, {"name": "end"}]
+    job = importer.post(people, source="\\here and \\N, quite ödd")
+
+    done = importer.run("tasks", "--once", CONTACTS_WRITER=writer)
+
+    assert done.returncode == 0, done.stderr
+    names = [name.strip() for name in ODD]
+    assert stored(importer, job) == [
+        *((at, name, None) for at, name in enumerate(names, 1)),
+        (len(ODD) + 1, None, "only@example.com"),
+        (len(ODD) + 2, "end", None),
+    ]
+
+
+def test_what_the_table_refuses_is_found_and_all_else_imported(
+    importer: Importer, writer: str
+) -> None:
+    people = [{"name": f"P{n}"} for n in range(1, 301)]
+    people[99] = {"email": "nowhere"}
+    job = importer.post(people, source=f"refused {writer}")
+    importer.query("alter table contacts add constraint picky check (name not in ('P7', 'P300'))")
+    try:
+        done = importer.run("tasks", "--once", CONTACTS_WRITER=writer)
+    finally:
+        importer.query("alter table contacts drop constraint picky")
+
+    assert done.returncode == 0, done.stderr
+    assert importer.counts(job) == (297, 3)
+    rejections = importer.query(
+        "select record, code from import_rejections where import_id = %s order by record",
+        job.removeprefix("import-"),
+    )
+    assert rejections == [
+        (7, "refused_by_database"), (100, "email_invalid"), (300, "refused_by_database"),
+    ]  # fmt: skip
+    assert [record for record, *_ in stored(importer, job)] == [
+        n for n in range(1, 301) if n not in {7, 100, 300}
+    ]
+
+
+def test_what_an_earlier_run_has_written_is_not_doubled(importer: Importer, writer: str) -> None:
+    job = importer.post([{"name": f"P{n}"} for n in range(1, 301)], source=f"again {writer}")
+    prefix = contact_id_prefix(UUID(job.removeprefix("import-")))
+    importer.query(
+        "insert into contacts (id, name, source) select (%s || lpad(to_hex(n), 9, '0'))::uuid, "
+        "'P' || n, %s from generate_series(40, 160) n",
+        prefix,
+        f"again {writer}",
+    )
+
+    done = importer.run("tasks", "--once", CONTACTS_WRITER=writer)
+
+    assert done.returncode == 0, done.stderr
+    assert importer.counts(job) == (300, 0)
+    assert stored(importer, job) == [(n, f"P{n}", None) for n in range(1, 301)]
+    assert importer.query("select count(*) from contacts where source = %s", f"again {writer}") == [
+        (300,)
+    ]
