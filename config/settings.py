@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     shutdown_grace: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that running uploads get to finish when the service is told to stop."""
     batch_records: int = Field(default=5000, ge=1, le=50_000)
-    """Contacts in one request to PostgREST."""
+    """Records that are written at a time."""
     contacts_writer: Literal["postgrest", "copy"] = "postgrest"
     """How the workers write contacts: through PostgREST, or by COPY over ``database_url``."""
     part_attempts: int = Field(default=5, ge=1, le=100)
