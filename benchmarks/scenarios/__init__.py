@@ -1,0 +1,12 @@
+"""What can be measured, by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from benchmarks.lab import Lab
+from benchmarks.measure import Result
+from benchmarks.scenarios import importing
+
+SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
+    "import": importing.run,
+}
