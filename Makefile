@@ -18,7 +18,7 @@ chaos: setup ## break everything on purpose, and count (CHAOS_RUNS=3, CHAOS_SEED
 	$(BIN)/python -m pytest tests/chaos -m "slow or not slow"
 
 bench: setup ## measure it beside what one would use instead (ROWS=100000 ROUNDS=3 BENCH="import upload")
-	$(BIN)/python -m benchmarks $(BENCH) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(EMBEDDED_POSTGRES),--postgres $(EMBEDDED_POSTGRES))
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 up: setup ## run Supabase, the service and two worker processes here until Ctrl-C
 	$(BIN)/python -m local up

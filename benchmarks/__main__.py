@@ -1,6 +1,7 @@
 """``python -m benchmarks``: measure, and write what came of it."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,8 +14,10 @@ from benchmarks.facts import facts
 from benchmarks.importer import WRITERS
 from benchmarks.lab import Lab, Options, opened_lab
 from benchmarks.measure import Result
+from benchmarks.plot import draw
 from benchmarks.scenarios import SCENARIOS
 from embedded.errors import StackError
+from embedded.programs import WHEEL
 
 RESULTS = Path(__file__).with_name("results")
 KINDS = (Kind.JSON, Kind.CSV)
@@ -54,6 +57,7 @@ def _write(known: Mapping[str, str], results: list[Result]) -> None:
     """After each scenario, lest a later one takes the results with it."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.md").write_text(report.markdown(known, results), "utf-8")
+    draw(results, RESULTS / "latest.png")
     (RESULTS / "latest.json").write_text(report.machine_readable(known, results), "utf-8")
 
 
@@ -87,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=usual.seed, help="of the contacts (%(default)s)")
     add("--kinds", type=Kind, nargs="+", choices=KINDS, default=usual.kinds)
     add("--writers", nargs="+", choices=WRITERS, default=usual.writers)
-    add("--postgres", help="wheel, path or a folder, as for python -m embedded")
+    add(
+        "--postgres",
+        default=os.environ.get("EMBEDDED_POSTGRES") or WHEEL,
+        help="wheel, path or a folder, as for python -m embedded (%(default)s)",
+    )
     add("--erase", action="store_true", help="contacts of the Supabase that is set may go")
     return parser
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from benchmarks.data import DataSet
 from benchmarks.errors import BenchmarkError
 from benchmarks.importer import Importer
 from benchmarks.measure import Run
-from benchmarks.ours import RATE, SECONDS
+from benchmarks.ours import MB_RATE, RATE, SECONDS
 from benchmarks.usage import CLIENT, limits
 
 COPY_DEFAULT_IDS: Final = "psql \\copy, default ids"
@@ -85,15 +85,22 @@ class RawUpload:
     importer: Importer
     data: DataSet
     kind: Kind
-    name: str = RAW_UPLOAD
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        return f"{RAW_UPLOAD}, {self.kind.upper()}"
 
     def run(self) -> Run:
         """Upload the file once."""
-        command = commands.module("benchmarks.raw_upload", self.data.file(self.kind))
-        server = self.importer.server
+        path, server = self.data.file(self.kind), self.importer.server
+        command = commands.module("benchmarks.raw_upload", path)
+        self.importer.rest()
         run = _timed(self.importer, self.name, self.data.rows, command, server.env)
-        server.expect_object(self.data.file(self.kind).stat().st_size)
-        return run
+        size = path.stat().st_size
+        server.expect_object(size)
+        figures = {SECONDS: run.figures[SECONDS], MB_RATE: size / 1e6 / run.figures[SECONDS]}
+        return replace(run, figures=figures)
 
 
 def _timed(

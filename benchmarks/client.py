@@ -47,6 +47,8 @@ class Completed:
     shown: Mapping[str, Any]
     finished: float
     """When it was, in seconds since 1970 by the database's clock."""
+    seen: float
+    """When we saw it, by ours."""
 
 
 def post(
@@ -81,10 +83,11 @@ def follow(url: str, job: str, every: float) -> Completed:
         if time.monotonic() > deadline:
             raise BenchmarkError(f"{job} has not ended: {shown}")
         time.sleep(every)
+    seen = time.time()
     connection.close()
     if shown["state"] != "completed":
         raise BenchmarkError(f"{job} failed: {shown}")
-    return Completed(shown, datetime.fromisoformat(shown["finishedAt"]).timestamp())
+    return Completed(shown, datetime.fromisoformat(shown["finishedAt"]).timestamp(), seen)
 
 
 def _shown(connection: http.client.HTTPConnection, job: str) -> dict[str, Any]:

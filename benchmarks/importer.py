@@ -1,7 +1,8 @@
 """The importer under measurement: the real commands, started as the README says."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import psutil
 
 from benchmarks.client import follow, post
 from benchmarks.contacts import SOURCE, Kind
+from benchmarks.errors import BenchmarkError
 from benchmarks.server import Server
 from benchmarks.usage import CLIENT, CORES, Group, Meter, named, peak_bytes, reset_peak, tree
+from config.ids import JOB_PREFIX
 from config.settings import Settings
 from local.ports import free_port
 from local.processes import WORKERS, Started, service, started, worker_environment
@@ -18,7 +21,20 @@ from local.processes import WORKERS, Started, service, started, worker_environme
 POSTGREST, COPY = "postgrest", "copy"
 WRITERS = (POSTGREST, COPY)
 WRITER_SETTING = "contacts_writer"
+WARM_UPS = 3
+READY = "Worker process is ready for action."
+PART_DONE = '"event": "part done"'
+PATIENCE, LOOK_EVERY = 60.0, 0.05
 PROCESSES = int(WORKERS[WORKERS.index("--processes") + 1])
+
+
+def await_true(condition: Callable[[], bool], what: str) -> None:
+    """Look until it is so; raises BenchmarkError if it takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"Not so within {PATIENCE:.0f} s: {what}.")
+        time.sleep(LOOK_EVERY)
 
 
 def writer_known(writer: str) -> bool:
@@ -37,6 +53,16 @@ class Workers:
     def root(self) -> psutil.Process:
         """Dramatiq's master."""
         return psutil.Process(self.started.pid)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of them take messages, as Dramatiq's log tells."""
+        return self.started.log.read_text().count(READY) == self.processes
+
+    def parts_done(self, job: str) -> int:
+        """How many parts of an import they have done, as their log tells."""
+        lines = self.started.log.read_text().splitlines()
+        return sum(PART_DONE in line and job.removeprefix(JOB_PREFIX) in line for line in lines)
 
     def each(self) -> list[psutil.Process]:
         """The worker processes: those that the master has forked first."""
@@ -63,6 +89,7 @@ class Importer:
         self.rest()
         for number in range(machines):
             self.workers.append(self._start(writer, number, processes))
+        await_true(lambda: all(each.ready for each in self.workers), "All workers are ready")
         self._writer = wanted
         self.warm_up()
 
@@ -74,7 +101,7 @@ class Importer:
 
     def warm_up(self) -> None:
         """Import some contacts, so that connections are open and code is loaded."""
-        for _ in range(3):
+        for _ in range(WARM_UPS):
             body = b'{"source": "%s", "data": [{"name": "Warm Up"}]}' % SOURCE.encode()
             follow(self.url, post(self.url, Kind.JSON, body, len(body)).job, 0.02)
 
@@ -112,14 +139,17 @@ class Importer:
         environment |= {WRITER_SETTING.upper(): writer, "LOG_FORMAT": "json", "LOG_LEVEL": "info"}
         command = list(WORKERS)
         command[command.index("--processes") + 1] = str(processes)
-        log = self._folder / f"workers-{number}.log"
+        log = self._folder / f"workers-{number}-{free_port()}.log"
         return Workers(self._running.enter_context(started(command, environment, log)), processes)
 
 
 @contextlib.contextmanager
-def running_importer(server: Server, folder: Path) -> Iterator[Importer]:
-    """A service beside the server; workers come with ``Importer.work``."""
-    with service(server.env, folder / "service.log") as (url, process):
+def running_importer(
+    server: Server, folder: Path, module: str, environment: Mapping[str, str]
+) -> Iterator[Importer]:
+    """A service beside the server, run by ``module``; workers come with ``Importer.work``."""
+    log = folder / f"{module}-{free_port()}.log"
+    with service({**server.env, **environment}, log, module=module) as (url, process):
         importer = Importer(server, url, process, folder)
         try:
             yield importer

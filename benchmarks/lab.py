@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class Options:
     seed: int = 1
     kinds: tuple[Kind, ...] = (Kind.JSON, Kind.CSV)
     writers: tuple[str, ...] = WRITERS
-    postgres: str | None = None
+    postgres: str = WHEEL
     erase: bool = False
 
 
@@ -64,9 +64,11 @@ class Lab:
             if not writer_known(writer)
         ]
 
-    def importer(self) -> AbstractContextManager[Importer]:
-        """A fresh service; its logs go to the folder."""
-        return running_importer(self.server, self.folder)
+    def importer(
+        self, module: str = "service", environment: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Importer]:
+        """A fresh service, or another module that runs one; its logs go to the folder."""
+        return running_importer(self.server, self.folder, module, environment or {})
 
 
 @contextlib.contextmanager
@@ -80,9 +82,9 @@ def opened_lab(options: Options, say: Say) -> Iterator[Lab]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def find_psql(postgres: str | None) -> Path:
+def find_psql(postgres: str) -> Path:
     """The psql beside the chosen Postgres, on the PATH, or in the wheel."""
-    for choice in (postgres or WHEEL, ON_PATH):
+    for choice in (postgres, ON_PATH, WHEEL):
         with contextlib.suppress(StackError):
             psql = postgres_programs(choice, None).folder / "psql"
             if psql.exists():

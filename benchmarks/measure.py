@@ -22,6 +22,8 @@ class Run:
     limit: str = ""
     """Which process limits, in words."""
     rows: int = 0
+    job: str = ""
+    """The import, as logs name it."""
 
 
 class Contender(Protocol):

@@ -10,10 +10,40 @@ from benchmarks.importer import POSTGREST, PROCESSES, Importer
 from benchmarks.measure import Run
 from benchmarks.usage import limits
 
-RATE, SECONDS, POST, TOTAL = "rows/s", "seconds", "post seconds", "post to completed seconds"
+RATE, MB_RATE, SECONDS = "rows/s", "MB/s", "seconds"
+POST, TOTAL = "post seconds", "post to completed seconds"
 
 _MANY: Final = 300_000
 """Rows from which an import is looked at less often: each look costs a request."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """``POST /import`` alone, until 202: no workers run."""
+
+    importer: Importer
+    data: DataSet
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        return f"POST, {self.kind.upper()}"
+
+    def run(self) -> Run:
+        """Send the file once."""
+        path, server = self.data.file(self.kind), self.importer.server
+        self.importer.rest()
+        server.erase()
+        self.importer.reset_peaks()
+        meter = self.importer.meter()
+        before = meter.read()
+        accepted = post_file(self.importer.url, self.kind, path)
+        usage = before.until(meter.read())
+        peaks = self.importer.peaks()
+        server.expect_queued(self.data.rows)
+        figures = {SECONDS: accepted.seconds, MB_RATE: path.stat().st_size / 1e6 / accepted.seconds}
+        return Run(self.name, figures, usage, peaks, limits(usage, meter.cores), self.data.rows)
 
 
 @dataclass(frozen=True)
@@ -26,12 +56,11 @@ class Ours:
     writer: str = POSTGREST
     machines: int = 1
     processes: int = PROCESSES
-    title: str = ""
 
     @property
     def name(self) -> str:
         """What the tables call it."""
-        return self.title or f"ours, {self.kind.upper()}, {self.writer}"
+        return f"ours, {self.kind.upper()}, {self.writer}"
 
     def run(self) -> Run:
         """Import the file once; the rate is that from 202 to ``completed``."""
@@ -63,6 +92,7 @@ class Ours:
             peaks,
             limits(working, meter.cores),
             self.data.rows,
+            accepted.job,
         )
 
     @property

@@ -21,8 +21,9 @@ from embedded.postgres import SUPERUSER
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 ERASE = """
 TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rejections;
-DELETE FROM dramatiq.queue WHERE state IN ('done', 'rejected');
+DELETE FROM dramatiq.queue WHERE state <> 'consumed';
 """
+# What is consumed is about to be done: the worker acknowledges after the import has ended.
 COUNT = """
 SELECT (SELECT count(*) FROM public.contacts),
        (SELECT count(*) FROM (SELECT FROM public.contacts GROUP BY email) AS each),
@@ -62,17 +63,23 @@ class Server:
             self.ask("CHECKPOINT", dsn=self.admin)
         os.sync()
 
-    def expect(self, contacts: int, rejections: int) -> None:
+    def expect(self, contacts: int, rejections: int, *, emails: int | None = None) -> None:
         """Check that so many rows are there, of as many e-mails; raises BenchmarkError."""
+        expected = (contacts, contacts if emails is None else emails, rejections)
         with _connected(self.env["DATABASE_URL"]) as cursor:
             cursor.execute("SET work_mem = '512MB'; SET statement_timeout = 0")
             cursor.execute(COUNT)
             found = cursor.fetchone()
-        if found != (contacts, contacts, rejections):
+        if found != expected:
             raise BenchmarkError(
-                f"Rows, distinct e-mails and rejections are {found}, but there should be"
-                f" {(contacts, contacts, rejections)}."
+                f"Rows, distinct e-mails and rejections are {found}, but should be {expected}."
             )
+
+    def expect_queued(self, records: int) -> None:
+        """Check that one import of so many records is recorded; raises BenchmarkError."""
+        found = self.ask("SELECT records FROM public.imports")
+        if found != [(records,)]:
+            raise BenchmarkError(f"Imports have {found} records, but one of {records} should be.")
 
     def expect_object(self, size: int) -> None:
         """Check that one object of so many bytes is there; raises BenchmarkError."""
@@ -101,7 +108,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def chosen_server(folder: Path, postgres: str | None, *, erase: bool) -> Iterator[Server]:
+def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Server]:
     """The Supabase that the environment names, or else an embedded one in ``folder``.
 
     Raises BenchmarkError if the former has rows and nobody has said that they may go.
