@@ -7,7 +7,7 @@ from typing import Protocol
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Spread
-from benchmarks.usage import Usage
+from benchmarks.usage import CORES, OTHERS, Usage
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,13 @@ class Result:
         """The highest of the peaks of all rounds, by process."""
         names = dict.fromkeys(name for run in self.of(contender) for name in run.peaks)
         return {name: max(run.peaks.get(name, 0) for run in self.of(contender)) for name in names}
+
+    @property
+    def others(self) -> float:
+        """The largest share of the machine that others used during a run."""
+        usages = [run.usage for run in self.runs if run.usage]
+        shares = [usage.cpu.get(OTHERS, 0) / usage.seconds / CORES for usage in usages]
+        return max(shares, default=0.0)
 
     def limit(self, contender: str) -> str:
         """What limited the run in the middle."""

@@ -8,6 +8,8 @@ from typing import Any
 from benchmarks.measure import Result
 
 MIB = 1024 * 1024
+NOTICED = 0.1
+"""Share of the machine that others may use before the report says so."""
 
 
 def markdown(facts: Mapping[str, str], results: Sequence[Result]) -> str:
@@ -40,14 +42,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _section(result: Result) -> Iterator[str]:
     yield from ("", f"## {result.title}", "")
     yield from _figures(result)
+    if (share := result.others) > NOTICED:
+        yield from ("", f"**Not a quiet machine: others used up to {share:.0%} of it.**")
     if any(run.usage for run in result.runs):
         yield from ("", "CPU seconds, medians:", "")
         yield from _groups(result)
     if any(run.peaks for run in result.runs):
         yield from ("", "Highest peak of resident memory, MiB:", "")
         yield from _peaks(result)
-    if limits := [(name, result.limit(name)) for name in result.contenders]:
-        yield from _limits([(name, limit) for name, limit in limits if limit])
+    yield from _limits(result)
     yield from ("", *result.notes) if result.notes else ()
 
 
@@ -88,7 +91,8 @@ def _peaks(result: Result) -> list[str]:
     return table(["", *names], rows)
 
 
-def _limits(limits: Sequence[tuple[str, str]]) -> Iterator[str]:
-    if limits:
+def _limits(result: Result) -> Iterator[str]:
+    limits = {contender: result.limit(contender) for contender in result.contenders}
+    if any(limits.values()):
         yield from ("", "What limits, in the run in the middle:", "")
-        yield from (f"* {contender}: {limit}" for contender, limit in limits)
+        yield from (f"* {contender}: {limit}" for contender, limit in limits.items() if limit)
