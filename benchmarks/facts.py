@@ -16,7 +16,11 @@ def facts(lab: Lab) -> dict[str, str]:
     """By name, for the head of a report."""
     options = lab.options
     load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
-    where = "embedded stack" if lab.server.pid else "as the environment names it"
+    where = (
+        "embedded stack"
+        if lab.server.pid
+        else "one elsewhere, whose processes are not seen, nor judged"
+    )
     return {
         "date": datetime.now(UTC).isoformat(" ", "minutes"),
         "commit": _commit(),

@@ -111,14 +111,18 @@ class Server:
 def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Server]:
     """The Supabase that the environment names, or else an embedded one in ``folder``.
 
-    Raises BenchmarkError if the former has rows and nobody has said that they may go.
+    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` says that they
+    may go.
     """
     if all(os.environ.get(name) for name in NEEDED):
         env = {name: os.environ[name] for name in NEEDED}
         server = Server(env, env["DATABASE_URL"], None)
         if not erase:
             _refuse_rows(server)
-        yield server
+        try:
+            yield server
+        finally:
+            server.erase()
         return
     with running(folder, postgres=postgres) as stack:
         yield Server(dict(stack), _admin(Data(folder), stack["DATABASE_URL"]), stack.pid)
