@@ -18,6 +18,8 @@ CLIENT: Final = "client"
 OTHERS: Final = "others"
 FULL: Final = 0.9
 """Share of the machine's time from which it counts as fully used."""
+IDLE: Final = 0.6
+"""Share of a group's cores below which it cannot be what limits."""
 
 _RESET_PEAK: Final = "5"
 
@@ -71,6 +73,8 @@ def limits(usage: Usage, cores: Mapping[str, int], machine: int = CORES) -> str:
     busy = sum(usage.cpu.values()) / usage.seconds / machine
     name = max(shares, key=lambda name: shares[name])
     told = f"{name} at {shares[name]:.0%} of its {_cores(cores[name])}"
+    if shares[name] < IDLE and busy < FULL:
+        return f"nothing is busy, all wait: {told}"
     if busy < FULL:
         return told
     most = max(usage.cpu, key=lambda name: usage.cpu[name])

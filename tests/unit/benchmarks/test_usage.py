@@ -28,7 +28,8 @@ def test_usages_add_up_whatever_groups_they_have():
     ("cpu", "told"),
     [
         ({"one": 0.9, "two": 1.0}, "one at 90% of its core"),
-        ({"one": 0.4, "two": 1.0}, "two at 50% of its 2 cores"),
+        ({"one": 0.4, "two": 1.4}, "two at 70% of its 2 cores"),
+        ({"one": 0.4, "two": 1.0}, "nothing is busy, all wait: two at 50% of its 2 cores"),
         (
             {"one": 0.9, "two": 2.0, OTHERS: 1.0},
             "the machine: its 4 cores are 98% busy, 50% with two; two at 100% of its 2 cores",
