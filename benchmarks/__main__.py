@@ -21,6 +21,7 @@ from embedded.programs import WHEEL
 
 RESULTS = Path(__file__).with_name("results")
 KINDS = (Kind.JSON, Kind.CSV)
+"""What the service takes; NDJSON can be made already, and goes here and into splitters.py."""
 
 
 def main() -> int:
