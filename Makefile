@@ -6,7 +6,7 @@ UV     := $(shell command -v uv 2>/dev/null)
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos up dev setup check format lock help clean
+.PHONY: demo test chaos bench up dev setup check format lock help clean
 
 demo: setup ## import 100,000 contacts on this machine and look at the result
 	$(BIN)/python -m local demo
@@ -16,6 +16,9 @@ test: setup ## run all the tests (TESTS=tests/unit for some of them)
 
 chaos: setup ## break everything on purpose, and count (CHAOS_RUNS=3, CHAOS_SEED=... to replay)
 	$(BIN)/python -m pytest tests/chaos -m "slow or not slow"
+
+bench: setup ## measure it beside what one would use instead (ROWS=100000 ROUNDS=3 BENCH="import upload")
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 up: setup ## run Supabase, the service and two worker processes here until Ctrl-C
 	$(BIN)/python -m local up
@@ -60,7 +63,7 @@ lock: ## write the requirements files anew from pyproject.toml (needs uv)
 		--custom-compile-command "make lock" --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## remove all that was installed and kept here
-	rm -rf $(VENV) node_modules .embedded .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules .embedded .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

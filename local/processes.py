@@ -87,11 +87,13 @@ def started(command: list[str], environment: Mapping[str, str], log: Path) -> It
 
 
 @contextlib.contextmanager
-def service(environment: Mapping[str, str], log: Path) -> Iterator[tuple[str, Started]]:
-    """The service on a free port, and its address once it listens."""
+def service(
+    environment: Mapping[str, str], log: Path, *, module: str = "service"
+) -> Iterator[tuple[str, Started]]:
+    """The service on a free port, and its address once it listens; ``module`` may wrap it."""
     environment = {"HOST": "127.0.0.1", "PORT": "0", **environment}
     environment |= {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
-    with started(["service"], environment, log) as process:
+    with started([module], environment, log) as process:
         yield _await_event(process, "listening")["url"], process
 
 

@@ -1,0 +1,237 @@
+"""Made-up contacts by the million: always the same for the same seed, and quickly made.
+
+Whole lines are prepared once in a pool; a contact is one of them, drawn at random, with its number
+put into it. So no two contacts have the same e-mail, and a million takes about a second.
+"""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+from config.ids import contact_id_prefix
+
+SOURCE: Final = "benchmark"
+BLOCK: Final = 10_000
+"""Contacts that are drawn at a time; a multiple of ``BAD_EVERY``."""
+BAD_EVERY: Final = 20
+
+_IMPORT_ID: Final = UUID("01939d3a-7c00-7000-8000-000000000000")
+_NUMBER: Final = "\N{SNOWMAN}"
+"""Where in a prepared line the contact's number goes."""
+_FIRST: Final = (
+    "Ada",
+    "Bjarne",
+    "Chloé",
+    "Dmitri",
+    "Elena",
+    "Fatima",
+    "Grace",
+    "Hiro",
+    "Ines",
+    "Jürgen",
+    "Katherine",
+    "Linus",
+    "María",
+    "Niklaus",
+    "Olu",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Søren",
+    "Tim",
+)
+_LAST: Final = (
+    "Almeida",
+    "Brandt",
+    "Chen",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Haddad",
+    "Ito",
+    "Jansen",
+    "Kowalski",
+    "Lovelace",
+    "Müller",
+    "Novak",
+    "Okafor",
+    "Patel",
+    "Rossi",
+    "Silva",
+)
+_DOMAINS: Final = ("example.com", "example.org", "mail.example.net", "post.example")
+_LONG: Final = ("山田太郎", "Ελένη Παπαδοπούλου", "Владимир Святославович", "محمد", 'O"Neil, \\Jr.')
+
+
+class Profile(StrEnum):
+    """What the contacts are like."""
+
+    PLAIN = "plain"
+    """A name and an e-mail, about 72 bytes as JSON."""
+    WIDE = "wide"
+    """Long names, all kinds of characters, nested fields that are ignored, and 5 % bad records."""
+
+
+class Kind(StrEnum):
+    """What the file is like."""
+
+    JSON = "json"
+    """The body of ``POST /import``."""
+    CSV = "csv"
+    NDJSON = "ndjson"
+    COPY = "copy"
+    """What ``psql \\copy`` gets: name, email, source; good contacts only, for it checks nothing."""
+    COPY_IDS = "copy-ids"
+    """The same, with ids such as the importer computes."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A contact without its number, which ``_NUMBER`` stands for."""
+
+    name: str | None
+    email: str | None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def json(self) -> str:
+        """One record."""
+        known = {"name": self.name, "email": self.email}
+        record = {key: value for key, value in known.items() if value is not None} | self.extra
+        return json.dumps(record, ensure_ascii=False)
+
+    def csv(self, *more: str) -> str:
+        """One row."""
+        made = io.StringIO()
+        row = [self.name, self.email, *more]
+        csv.writer(made, lineterminator="\n").writerow(row)
+        return made.getvalue()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The people that contacts are drawn from."""
+
+    good: Sequence[Person]
+    bad: Sequence[Person] = ()
+
+
+def body(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[str]:
+    """A file of so many contacts, in pieces of at most ``BLOCK`` contacts."""
+    head, separator, tail = _FRAMES[kind]
+    between = _csv_header(profile) if kind is Kind.CSV else head
+    for piece in filter(None, _blocks(kind, profile, rows, seed)):
+        yield between
+        yield separator.join(piece)
+        between = separator
+    yield tail
+
+
+def _csv_header(profile: Profile) -> str:
+    return "name,email\n" if profile is Profile.PLAIN else "name,email,tags,address\n"
+
+
+def bad_records(profile: Profile, rows: int, seed: int) -> int:
+    """How many of so many contacts are to be rejected."""
+    pool = _pool(profile)
+    drawn = (number for block in _drawn(pool, rows, seed) for number in block)
+    return sum(number >= len(pool.good) for number in drawn) if pool.bad else 0
+
+
+def _blocks(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[list[str]]:
+    pool = _pool(profile)
+    lines = _lines(kind, profile)
+    good = len(pool.good) if kind in {Kind.COPY, Kind.COPY_IDS} else len(lines)
+    prefix = contact_id_prefix(_IMPORT_ID)
+    number = 1
+    for drawn in _drawn(pool, rows, seed):
+        numbered = enumerate((lines[at] if at < good else None for at in drawn), number)
+        number += len(drawn)
+        if kind is Kind.COPY_IDS:
+            yield [f"{prefix}{n:09x},{line[0]}{n}{line[1]}" for n, line in numbered if line]
+        else:
+            yield [f"{line[0]}{n}{line[1]}" for n, line in numbered if line]
+
+
+def _drawn(pool: Pool, rows: int, seed: int) -> Iterator[list[int]]:
+    """Positions in the pool, the good people first, for one block after the other."""
+    for start in range(0, rows, BLOCK):
+        chance = random.Random(f"{seed} {start}")
+        drawn = chance.choices(range(len(pool.good)), k=BLOCK)
+        for at in range(0, BLOCK if pool.bad else 0, BAD_EVERY):
+            bad = len(pool.good) + chance.randrange(len(pool.bad))
+            drawn[at + chance.randrange(BAD_EVERY)] = bad
+        yield drawn[: rows - start]
+
+
+@cache
+def _lines(kind: Kind, profile: Profile) -> list[tuple[str, str]]:
+    """The pool as the two halves of lines."""
+    pool = _pool(profile)
+    return [_halves(_line(kind, person)) for person in (*pool.good, *pool.bad)]
+
+
+def _line(kind: Kind, person: Person) -> str:
+    if kind in {Kind.JSON, Kind.NDJSON}:
+        return person.json()
+    more = [json.dumps(value, ensure_ascii=False) for value in person.extra.values()]
+    return person.csv(*([SOURCE] if kind in {Kind.COPY, Kind.COPY_IDS} else more)).removesuffix(
+        "\n"
+    )
+
+
+def _halves(line: str) -> tuple[str, str]:
+    before, _, after = line.partition(_NUMBER)
+    return before, after
+
+
+@cache
+def _pool(profile: Profile) -> Pool:
+    people = _people()
+    if profile is Profile.PLAIN:
+        return Pool([Person(name, email) for name, email in people])
+    return Pool([_wide(name, email) for name, email in people], _bad())
+
+
+def _people() -> list[tuple[str, str]]:
+    plain = str.maketrans("éíøü", "eiou")
+    return [
+        (f"{first} {last}", f"{first}.{last}{_NUMBER}@{domain}".translate(plain).lower())
+        for first in _FIRST
+        for last in _LAST
+        for domain in _DOMAINS
+    ]
+
+
+def _wide(name: str, email: str) -> Person:
+    chance = random.Random(email)
+    long = " ".join([name, *chance.choices(_LONG, k=chance.randint(1, 12))])
+    tags = [{"tag": chance.choice(_LAST), "score": chance.random()} for _ in range(3)]
+    address = {"city": chance.choice(_LONG), "lines": [f"{chance.randint(1, 999)} {name} Street"]}
+    return Person(long, email, {"tags": tags, "address": address})
+
+
+def _bad() -> list[Person]:
+    extra: dict[str, Any] = {"tags": [], "address": {"city": "nowhere"}}
+    return [
+        Person("No At", f"no-at{_NUMBER}.example.com", extra),
+        Person("Two Ats", f"two{_NUMBER}@@example.com", extra),
+        Person(None, None, extra | {"address": f"nobody lives at {_NUMBER}"}),
+        Person(f"{'Long' * 260} {_NUMBER}", "long@example.com", extra),
+    ]
+
+
+_FRAMES: Final = {
+    Kind.JSON: (f'{{"source": "{SOURCE}", "data": [\n', ",\n", "\n]}\n"),
+    Kind.CSV: ("", "\n", "\n"),
+    Kind.NDJSON: ("", "\n", "\n"),
+    Kind.COPY: ("name,email,source\n", "\n", "\n"),
+    Kind.COPY_IDS: ("id,name,email,source\n", "\n", "\n"),
+}

@@ -1,0 +1,94 @@
+"""What a scenario works with."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.contacts import Kind, Profile
+from benchmarks.data import KEPT, DataSet
+from benchmarks.errors import BenchmarkError
+from benchmarks.importer import POSTGREST, WRITERS, Importer, running_importer, writer_known
+from benchmarks.measure import Say
+from benchmarks.server import Server, chosen_server
+from embedded.errors import StackError
+from embedded.programs import ON_PATH, WHEEL, postgres_programs
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may choose."""
+
+    rows: int = 1_000_000
+    rounds: int = 5
+    profile: Profile = Profile.PLAIN
+    seed: int = 1
+    kinds: tuple[Kind, ...] = (Kind.JSON, Kind.CSV)
+    writers: tuple[str, ...] = WRITERS
+    postgres: str = WHEEL
+    erase: bool = False
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A Supabase that runs, a folder, and the options."""
+
+    server: Server
+    folder: Path
+    options: Options
+    psql: Path
+    say: Say
+
+    def data(self, rows: int | None = None) -> DataSet:
+        """The chosen contacts, or another number of them."""
+        return DataSet(self.options.profile, rows or self.options.rows, self.options.seed)
+
+    @property
+    def writers(self) -> list[str]:
+        """The chosen writers that this version of the importer has."""
+        return [writer for writer in self.options.writers if writer_known(writer)]
+
+    @property
+    def writer(self) -> str:
+        """The writer for where one will do: the default one, if it is among the chosen."""
+        return POSTGREST if POSTGREST in self.writers else self.writers[0]
+
+    @property
+    def missing(self) -> list[str]:
+        """Notes on what was asked for and is not there."""
+        return [
+            f"Left out: this version has no writer {writer!r}."
+            for writer in self.options.writers
+            if not writer_known(writer)
+        ]
+
+    def importer(
+        self, module: str = "service", environment: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Importer]:
+        """A fresh service, or another module that runs one; its logs go to the folder."""
+        return running_importer(self.server, self.folder, module, environment or {})
+
+
+@contextlib.contextmanager
+def opened_lab(options: Options, say: Say) -> Iterator[Lab]:
+    """Start what all scenarios share, in a new folder that is removed at the end."""
+    folder = KEPT / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with chosen_server(folder / "supabase", options.postgres, erase=options.erase) as server:
+        yield Lab(server, folder, options, find_psql(options.postgres), say)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_psql(postgres: str) -> Path:
+    """The psql beside the chosen Postgres, on the PATH, or in the wheel."""
+    for choice in (postgres, ON_PATH, WHEEL):
+        with contextlib.suppress(StackError):
+            psql = postgres_programs(choice, None).folder / "psql"
+            if psql.exists():
+                return psql
+    if found := shutil.which("psql"):
+        return Path(found)
+    raise BenchmarkError("There is no psql, which the baselines need.")

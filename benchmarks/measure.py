@@ -1,0 +1,131 @@
+"""Measuring: runs of contenders in turn, and what comes of them."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.figures import Spread
+from benchmarks.usage import CORES, OTHERS, Usage
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one contender did once. Figures are by name, with their units in it."""
+
+    contender: str
+    figures: Mapping[str, float]
+    usage: Usage | None = None
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Peak resident bytes, by process."""
+    limit: str = ""
+    """Which process limits, in words."""
+    rows: int = 0
+    job: str = ""
+    """The import, as logs name it."""
+
+
+class Contender(Protocol):
+    """One way to do what is measured."""
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        ...
+
+    def run(self) -> Run:
+        """Do it once, and count what came of it. Raises BenchmarkError if that is wrong."""
+        ...
+
+
+class Say(Protocol):
+    """Tells people how far it is."""
+
+    def __call__(self, line: str) -> None:
+        """Show one line."""
+        ...
+
+
+def measure(contenders: Sequence[Contender], rounds: int, key: str, say: Say) -> list[Run]:
+    """Run all in turn, one round to warm up and then ``rounds`` that count.
+
+    Each round begins with another one, so that none always has the same before it. ``key`` is the
+    figure to tell people meanwhile.
+    """
+    runs = []
+    for number in range(rounds + 1):
+        first = number % len(contenders)
+        for contender in (*contenders[first:], *contenders[:first]):
+            run = contender.run()
+            told = f"round {number} of {rounds}" if number else "warming up"
+            say(f"  {told:<14} {contender.name:<36} {run.figures[key]:>14,.3f} {key}")
+            runs += [run] if number else []
+    names = [contender.name for contender in contenders]
+    return sorted(runs, key=lambda run: names.index(run.contender))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure as tables show it."""
+
+    figure: str
+    title: str
+    form: str = ",.2f"
+
+
+@dataclass(frozen=True)
+class Result:
+    """All runs of one scenario, and how they are shown."""
+
+    scenario: str
+    title: str
+    columns: Sequence[Column]
+    runs: Sequence[Run]
+    references: Sequence[str] = ()
+    """Contenders that the first column is held against."""
+    notes: Sequence[str] = ()
+
+    @property
+    def contenders(self) -> list[str]:
+        """Their names, in the order of their first runs."""
+        return list(dict.fromkeys(run.contender for run in self.runs))
+
+    def of(self, contender: str) -> list[Run]:
+        """The runs of one contender."""
+        return [run for run in self.runs if run.contender == contender]
+
+    def spread(self, contender: str, figure: str) -> Spread | None:
+        """A figure over all rounds; None if the contender has no such figure."""
+        values = [run.figures[figure] for run in self.of(contender) if figure in run.figures]
+        return Spread.of(values) if values else None
+
+    def median(self, contender: str, figure: str) -> float:
+        """The middle value of a figure that must be there."""
+        found = self.spread(contender, figure)
+        if found is None:
+            raise BenchmarkError(f"{contender} has no figure {figure}.")
+        return found.median
+
+    def cpu(self, contender: str) -> dict[str, float]:
+        """Median CPU seconds by group."""
+        used = [run.usage.cpu for run in self.of(contender) if run.usage]
+        names = dict.fromkeys(name for one in used for name in one)
+        return {name: statistics.median([one.get(name, 0.0) for one in used]) for name in names}
+
+    def peaks(self, contender: str) -> dict[str, int]:
+        """The highest of the peaks of all rounds, by process."""
+        names = dict.fromkeys(name for run in self.of(contender) for name in run.peaks)
+        return {name: max(run.peaks.get(name, 0) for run in self.of(contender)) for name in names}
+
+    @property
+    def others(self) -> float:
+        """The largest share of the machine that others used during a run."""
+        usages = [run.usage for run in self.runs if run.usage]
+        shares = [usage.cpu.get(OTHERS, 0) / usage.seconds / CORES for usage in usages]
+        return max(shares, default=0.0)
+
+    def limit(self, contender: str) -> str:
+        """What limited the run in the middle."""
+        runs = sorted(self.of(contender), key=lambda run: run.figures[self.columns[0].figure])
+        return runs[len(runs) // 2].limit

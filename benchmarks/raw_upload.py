@@ -1,0 +1,50 @@
+"""``python -m benchmarks.raw_upload FILE``: a file into Storage, unread.
+
+The service's own way of uploading (chunks of 6 MiB, one travels while the next one fills), without
+splitter, ledger and queue. Prints the seconds it took, start-up left out.
+"""
+
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import uvloop
+
+from config.clients import key_headers, supabase_async
+from config.settings import Settings
+from service.storage import Storage
+from service.upload import Upload
+
+PIECE = 256 * 1024
+DEADLINE = 30.0
+
+
+def main() -> int:
+    """Upload the file into the bucket of the imports."""
+    sys.stdout.write(f"{uvloop.run(_timed(Path(sys.argv[1])))}\n")
+    return 0
+
+
+async def _timed(path: Path) -> float:
+    settings = Settings.from_environment()
+    supabase = supabase_async(settings)
+    async with aiohttp.ClientSession(settings.supabase_url) as session:
+        storage = Storage(supabase, session, key_headers(settings))
+        await storage.check()  # connected, as the service is
+        begun = time.monotonic()
+        await _upload(storage, path)
+        return time.monotonic() - begun
+
+
+async def _upload(storage: Storage, path: Path) -> None:
+    upload = Upload(storage, f"{uuid4()}.json", "application/json", deadline=DEADLINE)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            await upload.write(piece)
+    await upload.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""What can be measured, by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from benchmarks.lab import Lab
+from benchmarks.measure import Result
+from benchmarks.scenarios import importing, latency, linear, memory, scale, small, uploading
+
+SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
+    "import": importing.run,
+    "upload": uploading.run,
+    "latency": latency.run,
+    "small": small.run,
+    "memory": memory.run,
+    "linear": linear.run,
+    "scale": scale.run,
+}

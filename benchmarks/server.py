@@ -1,0 +1,167 @@
+"""The Supabase that is measured: an embedded one of our own, or one that the environment names."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2
+from psycopg2.extensions import make_dsn
+
+from benchmarks.errors import BenchmarkError
+from embedded.keys import Secrets
+from embedded.launch import running
+from embedded.places import Data
+from embedded.postgres import SUPERUSER
+
+NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
+ERASE = """
+TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rejections;
+DELETE FROM dramatiq.queue WHERE state <> 'consumed';
+"""
+# What is consumed is about to be done: the worker acknowledges after the import has ended.
+COUNT = """
+SELECT (SELECT count(*) FROM public.contacts),
+       (SELECT count(*) FROM (SELECT FROM public.contacts GROUP BY email) AS each),
+       (SELECT count(*) FROM public.import_rejections)
+"""
+CLOCK_LOOKS = 9
+BUCKET = "imports"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Supabase, and what only we know of it if it is ours."""
+
+    env: Mapping[str, str]
+    admin: str
+    """Connection of somebody who may checkpoint."""
+    pid: int | None
+    """The embedded stack's process; None for a Supabase elsewhere, of which we see nothing."""
+
+    @property
+    def postgres(self) -> str:
+        """What its Postgres calls itself."""
+        ((told,),) = self.ask("SELECT version()")
+        return str(told).partition(", compiled")[0]
+
+    def ask(self, statement: str, *, dsn: str = "") -> list[tuple[Any, ...]]:
+        """Run a statement in a transaction of its own."""
+        with _connected(dsn or self.env["DATABASE_URL"]) as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def erase(self) -> None:
+        """Empty all tables, and let disk and Postgres come to rest."""
+        self.ask(ERASE)
+        self.remove_objects()
+        with contextlib.suppress(psycopg2.errors.InsufficientPrivilege):
+            self.ask("CHECKPOINT", dsn=self.admin)
+        os.sync()
+
+    def expect(self, contacts: int, rejections: int, *, emails: int | None = None) -> None:
+        """Check that so many rows are there, of as many e-mails; raises BenchmarkError."""
+        expected = (contacts, contacts if emails is None else emails, rejections)
+        with _connected(self.env["DATABASE_URL"]) as cursor:
+            cursor.execute("SET work_mem = '512MB'; SET statement_timeout = 0")
+            cursor.execute(COUNT)
+            found = cursor.fetchone()
+        if found != expected:
+            raise BenchmarkError(
+                f"Rows, distinct e-mails and rejections are {found}, but should be {expected}."
+            )
+
+    def expect_queued(self, records: int) -> None:
+        """Check that one import of so many records is recorded; raises BenchmarkError."""
+        found = self.ask("SELECT records FROM public.imports")
+        if found != [(records,)]:
+            raise BenchmarkError(f"Imports have {found} records, but one of {records} should be.")
+
+    def expect_object(self, size: int) -> None:
+        """Check that one object of so many bytes is there; raises BenchmarkError."""
+        with self._storage() as client:
+            sizes = [entry["metadata"]["size"] for entry in _entries(client)]
+        if sizes != [size]:
+            raise BenchmarkError(f"Objects have {sizes} bytes, but one of {size} should be there.")
+
+    def seconds_ahead(self) -> float:
+        """How far the database's clock is ahead of ours, from the quickest of some looks at it."""
+        with _connected(self.env["DATABASE_URL"]) as cursor:
+            looks = [_look_at_clock(cursor) for _ in range(CLOCK_LOOKS)]
+        return min(looks)[1]
+
+    def remove_objects(self) -> None:
+        """Remove what the bucket of the imports holds."""
+        with self._storage() as client:
+            while names := [entry["name"] for entry in _entries(client)]:
+                client.request("DELETE", f"/{BUCKET}", json={"prefixes": names})
+
+    def _storage(self) -> httpx.Client:
+        key = self.env["SUPABASE_SERVICE_ROLE_KEY"]
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        url = f"{self.env['SUPABASE_URL']}/storage/v1/object"
+        return httpx.Client(base_url=url, headers=headers, timeout=120)
+
+
+@contextlib.contextmanager
+def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Server]:
+    """The Supabase that the environment names, or else an embedded one in ``folder``.
+
+    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` says that they
+    may go.
+    """
+    if all(os.environ.get(name) for name in NEEDED):
+        env = {name: os.environ[name] for name in NEEDED}
+        server = Server(env, env["DATABASE_URL"], None)
+        if not erase:
+            _refuse_rows(server)
+        try:
+            yield server
+        finally:
+            server.erase()
+        return
+    with running(folder, postgres=postgres) as stack:
+        yield Server(dict(stack), _admin(Data(folder), stack["DATABASE_URL"]), stack.pid)
+
+
+def _refuse_rows(server: Server) -> None:
+    ((contacts, imports),) = server.ask(
+        "SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM imports)"
+    )
+    if contacts or imports:
+        raise BenchmarkError(
+            f"This Supabase has {contacts:,} contacts and {imports:,} imports, and a benchmark"
+            " removes them all. Say --erase if they may go."
+        )
+
+
+def _admin(data: Data, url: str) -> str:
+    secrets = Secrets.kept_in(data.secrets)
+    return make_dsn(url, user=SUPERUSER, password=secrets.admin_password)
+
+
+@contextlib.contextmanager
+def _connected(dsn: str) -> Iterator[psycopg2.extensions.cursor]:
+    with contextlib.closing(psycopg2.connect(dsn)) as connection:
+        connection.autocommit = True  # CHECKPOINT wants no transaction around it
+        with connection.cursor() as cursor:
+            yield cursor
+
+
+def _look_at_clock(cursor: psycopg2.extensions.cursor) -> tuple[float, float]:
+    """How long the look took, and how far the clock was ahead in its middle."""
+    before = time.time()
+    cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+    ((there,),) = cursor.fetchall()
+    after = time.time()
+    return after - before, there - (before + after) / 2
+
+
+def _entries(client: httpx.Client) -> list[dict[str, Any]]:
+    query = {"prefix": "", "limit": 100}
+    listed = client.post(f"/list/{BUCKET}", json=query).raise_for_status().json()
+    return [entry for entry in listed if entry["id"]]

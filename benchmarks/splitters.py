@@ -1,0 +1,61 @@
+"""The service's splitters alone: in this process, from memory, with nothing sent anywhere."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.contacts import Kind
+from benchmarks.data import DataSet
+from benchmarks.errors import BenchmarkError
+from benchmarks.measure import Run
+from benchmarks.ours import MB_RATE, SECONDS
+from config.settings import Settings
+from service.splitting.csv_file import CsvSplitter
+from service.splitting.envelope import EnvelopeSplitter
+from service.splitting.splitter import Splitter
+
+PIECE: Final = 64 * 1024
+"""About what aiohttp hands over at a time."""
+
+_MAKE: Final[dict[Kind, Callable[[int, int], Splitter]]] = {
+    Kind.JSON: EnvelopeSplitter,
+    Kind.CSV: CsvSplitter,
+}
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """Check and cut one file; the rate is by CPU seconds of one core."""
+
+    data: DataSet
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        return f"splitter, {self.kind.upper()}"
+
+    def run(self) -> Run:
+        """Feed the file once."""
+        content = self.data.file(self.kind).read_bytes()
+        splitter = _MAKE[self.kind](_default("part_bytes"), _default("max_record_bytes"))
+        begun = time.process_time()
+        passed = _feed(splitter, content)
+        seconds = time.process_time() - begun
+        split = splitter.split()
+        if split.records != self.data.rows or passed != split.bytes:
+            raise BenchmarkError(f"{self.name}: {split.records} records, {passed} bytes.")
+        figures = {MB_RATE: len(content) / 1e6 / seconds, SECONDS: seconds}
+        return Run(self.name, figures, rows=self.data.rows)
+
+
+def _feed(splitter: Splitter, content: bytes) -> int:
+    passed = 0
+    for start in range(0, len(content), PIECE):
+        passed += sum(map(len, splitter.feed(content[start : start + PIECE])))
+    return passed + sum(map(len, splitter.close()))
+
+
+def _default(name: str) -> int:
+    return int(Settings.model_fields[name].default)

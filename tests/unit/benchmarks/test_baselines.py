@@ -1,0 +1,19 @@
+import pytest
+
+from benchmarks.baselines import seconds_told
+from benchmarks.errors import BenchmarkError
+
+
+def test_psql_tells_the_time_of_its_last_statement():
+    assert seconds_told("Timing is on.\nTime: 1.0 ms\nCOPY 5\nTime: 4123.456 ms (00:04.123)\n") == (
+        pytest.approx(4.123456)
+    )
+
+
+def test_our_own_baselines_tell_bare_seconds():
+    assert seconds_told("1.25\n") == 1.25
+
+
+def test_what_tells_no_time_is_refused():
+    with pytest.raises(BenchmarkError, match="No time is told: COPY 5"):
+        seconds_told("COPY 5")
