@@ -8,11 +8,14 @@
   the pages are full, the next one comes without waiting.
 * A done message's lock is let go of before the next message is taken. dramatiq-pg does so when
   there is nothing left to take: at the end of a long queue the locks fill the server's memory.
+* While a process has all the messages it may have, it waits for one of them to end, to the moment.
+  dramatiq-pg sleeps, and longer each time, a second in the end: small imports would wait for that.
 * A message is locked by a database session. When a consumer closes, so does its session; back in
   the pool, it would keep the lock for as long as the process lives.
 """
 
 import random
+import threading
 import time
 from typing import Any, Final
 
@@ -23,6 +26,8 @@ from psycopg2.extensions import Notify
 
 _LOOK_SECONDS: Final = 5.0
 _PAGE: Final = 100
+_FULL_SECONDS: Final = 1.0
+"""So often at least dramatiq must be able to look whether it shall stop."""
 _UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
 
 
@@ -38,9 +43,25 @@ class Delivery(MessageProxy):
 
 
 class _InProcessing(set[str]):
+    """Ids of the messages that this process has; tells when they become fewer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fewer = threading.Event()
+
     def remove(self, message_id: str) -> None:
         """Forgive: after a reconnect, messages of the former consumer are acknowledged here."""
         self.discard(message_id)
+
+    def discard(self, message_id: str) -> None:
+        """As usual, and wake up who waits for it."""
+        super().discard(message_id)
+        self._fewer.set()
+
+    def are_fewer_than(self, count: int, seconds: float) -> bool:
+        """Wait until there are, but no longer than that."""
+        self._fewer.clear()
+        return len(self) < count or (self._fewer.wait(seconds) and len(self) < count)
 
 
 class Consumer(PostgresConsumer):  # type: ignore[misc]
@@ -55,6 +76,8 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
     def __next__(self) -> Delivery | None:
         if not self.unlock_q.empty():
             self.purge_locks()
+        if not self.in_processing.are_fewer_than(self.prefetch, _FULL_SECONDS):
+            return None
         taken: MessageProxy | None = super().__next__()
         return None if taken is None else Delivery(taken.copy())  # type: ignore[no-untyped-call]
 

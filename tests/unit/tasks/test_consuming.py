@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -64,6 +65,21 @@ def test_a_message_whose_actor_returned_is_done(consumer, acknowledged):
     consumer.ack(Delivery(message()))
     assert acknowledged == ["1"]
     assert not consumer.in_processing
+
+
+def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
+    consumer, acknowledged, monkeypatch
+):
+    monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: MessageProxy(message(3)))
+    monkeypatch.setattr(consuming, "_FULL_SECONDS", 0.01)
+    consumer.in_processing |= {"1", "2"}
+    assert next(consumer) is None
+
+    monkeypatch.setattr(consuming, "_FULL_SECONDS", 60)
+    with ThreadPoolExecutor() as threads:
+        taken = threads.submit(next, consumer)
+        consumer.ack(Delivery(message()))
+        assert taken.result().message_id == "3"
 
 
 @pytest.mark.parametrize("error", [Retry("later"), ZeroDivisionError(), SystemExit()])
