@@ -53,7 +53,7 @@ class _InProcessing(set[str]):
         """Forgive: after a reconnect, messages of the former consumer are acknowledged here."""
         self.discard(message_id)
 
-    def discard(self, message_id: str) -> None:
+    def discard(self, message_id: object) -> None:
         """As usual, and wake up who waits for it."""
         super().discard(message_id)
         self._fewer.set()
