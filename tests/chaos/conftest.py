@@ -82,7 +82,7 @@ class Chaos:
 def chaos(request: pytest.FixtureRequest, labs: Labs, run: int) -> Iterator[Chaos]:
     lab = labs.get()
     lab.await_ready()
-    lab.gateway.seen.clear()
+    lab.gateway.reset()
     audit = Audit(lab)
     audit.begin()
     print(f"CHAOS_SEED={SEED}")

@@ -24,9 +24,10 @@ from embedded.launch import Stack, running
 from local.ports import free_port
 from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
-from tests.chaos.gateway import Gateway, Hold
 from tests.chaos.keeping import Kept, eventually, kill
 from tests.chaos.wire import Wire
+from tests.support.faults import Hold
+from tests.support.proxy import Proxy
 
 SETTINGS = {
     "PART_BYTES": str(256 * 1024),
@@ -57,7 +58,7 @@ class Lab:
     """The running importer and the ways to hurt it."""
 
     def __init__(
-        self, env: Stack, gateway: Gateway, wire: Wire, folder: Path, data_folder: Path
+        self, env: Stack, gateway: Proxy, wire: Wire, folder: Path, data_folder: Path
     ) -> None:
         self.env = env
         self.gateway = gateway
@@ -268,7 +269,7 @@ def running_lab() -> Iterator[Lab]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = folder / "data"
         env = stack.enter_context(running(data))
-        gateway = stack.enter_context(Gateway(env["SUPABASE_URL"]).running())
+        gateway = stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
         wire = stack.enter_context(Wire(postgres).running())

@@ -8,8 +8,8 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data, make_data
-from tests.chaos.gateway import ANY, CONTACTS, FOR_EVER, ForgeKey, Hold
 from tests.chaos.stack import Lab, Sent
+from tests.support.faults import ANY, CONTACTS, FOR_EVER, ForgeKey, Hold
 
 REFUSED = "refused_by_database"
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.gateway import (
+from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.stack import Sent
+from tests.support.faults import (
     APPEND,
     CONTACTS,
     CREATE_IMPORT,
@@ -25,13 +27,11 @@ from tests.chaos.gateway import (
     CutAnswer,
     CutRequest,
     Delay,
+    Fault,
     Hold,
     Requests,
-    Rule,
     Swallow,
 )
-from tests.chaos.moments import MOMENTS, a_moment, each
-from tests.chaos.stack import Sent
 
 
 def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
@@ -118,10 +118,10 @@ def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, run: int) -> None:
     chaos.audit.settle(sent, over_at=over)
 
 
-def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -> Rule:
+def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -> Fault:
     at = chaos.rng.randint(1, 200_000)
     waiting = {"Retry-After": "1"}
-    rules: dict[str, Rule] = {
+    rules: dict[str, Fault] = {
         "500": Answer(requests, skip=skip, times=2, status=500),
         "503": Answer(requests, skip=skip, times=3, status=503),
         "429": Answer(requests, skip=skip, times=2, status=429, headers=waiting),
@@ -258,7 +258,7 @@ def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> N
 def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) -> None:
     lab, rng = chaos.lab, chaos.rng
 
-    def rules(requests: Requests) -> list[Rule]:
+    def rules(requests: Requests) -> list[Fault]:
         common = {"requests": requests, "times": FOR_EVER, "chance": chance, "dice": rng}
         return [
             Swallow(**common),

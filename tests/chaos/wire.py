@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
-from tests.chaos.loops import on_a_thread
+from tests.support.loops import on_a_thread
 
 
 class Wire:
