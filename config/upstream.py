@@ -35,6 +35,25 @@ _TRANSIENT_SQLSTATES: Final = (
     "58",
     "PGRST0",
 )
+# Those of them after which nothing can have been committed: PGRST001, say, may be a lost answer.
+_UNDONE_CODES: Final = (
+    "25006",
+    "40001",
+    "40P01",
+    "53",
+    "55P03",
+    "57014",
+    "57P03",
+    "PGRST000",
+    "PGRST002",
+    "PGRST003",
+)
+_NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    aiohttp.ClientConnectorError,
+)
 _MAX_DETAIL: Final = 300
 _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
 
@@ -46,7 +65,10 @@ def translated(upstream: str) -> Iterator[None]:
         yield
     except (httpx.TransportError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as e:
         raise Transient(
-            upstream, f"cannot be reached ({type(e).__name__})", code="unreachable"
+            upstream,
+            f"cannot be reached ({type(e).__name__})",
+            code="unreachable",
+            undone=isinstance(e, _NEVER_SENT),
         ) from e
     except (TimeoutError, ConnectionError) as error:
         raise Transient(upstream, "did not answer in time", code="timeout") from error
@@ -98,12 +120,17 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
     return float(value) if value.isdigit() else None
 
 
+def is_undone(code: str) -> bool:
+    """Whether a code of Postgres or PostgREST says that nothing can have been committed."""
+    return code.startswith(_UNDONE_CODES)
+
+
 def _from_postgrest(upstream: str, error: APIError) -> UpstreamError:
     code, message = str(error.code or "unknown"), str(error.message or "no message")[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):
-        return Transient(upstream, message, code=code)
+        return Transient(upstream, message, code=code, undone=is_undone(code))
     return Permanent(upstream, message, code=code)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from supabase import AsyncClient
 
+from config.errors import UpstreamError
 from config.messages import import_contacts_message
 from config.retrying import retrying_async
 from config.upstream import DATABASE, translated
@@ -24,7 +25,10 @@ class NewImport:
 
 
 class Ledger:
-    """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that."""
+    """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that.
+
+    The error is ``undone`` if none of the tries can have been done.
+    """
 
     def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
         self._supabase = supabase
@@ -71,9 +75,19 @@ class Ledger:
         await self._once("queue_ready")
 
     async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401
+        undone = True
+
+        async def noted() -> Any:  # noqa: ANN401
+            nonlocal undone
+            try:
+                return await self._once(function, **arguments)
+            except UpstreamError as error:
+                undone = error.undone = undone and error.undone
+                raise
+
         with translated(DATABASE):
             async with asyncio.timeout(seconds):
-                return await retrying_async(seconds)(self._once, function, **arguments)
+                return await retrying_async(seconds)(noted)
 
     async def _once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         with translated(DATABASE):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
+from tests.chaos.keeping import eventually
 from tests.chaos.moments import MOMENTS, a_moment, each
 from tests.chaos.stack import Sent
 from tests.support.faults import (
@@ -249,6 +250,57 @@ def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> N
 
     assert sent.status == 503
     chaos.audit.settle([sent], over_at=over)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("create_import's answer lost, then Postgres away")
+def test_what_may_have_been_recorded_is_taken_back_when_postgres_is_back(
+    chaos: Chaos, run: int
+) -> None:
+    lab = chaos.lab
+    lab.workers.stop()
+    refused = lose_the_answer_and_postgres(chaos, Hold(CREATE_IMPORT, after=True, lose=True))
+    over = time.monotonic()
+
+    assert len(lab.objects() - chaos.audit.before) == 1
+    eventually(lambda: not lab.objects() - chaos.audit.before, "the import is taken back")
+    lab.workers.start()
+    lab.await_ready()
+    again = lab.send(refused.data)
+    assert again.status == 202
+    chaos.audit.settle([again], over_at=over)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("create_import's answer lost, then Postgres away")
+def test_what_was_begun_goes_on_though_its_client_was_refused(chaos: Chaos, run: int) -> None:
+    """It keeps its object: a whole import beside the one that is sent again, never half of one."""
+    lab = chaos.lab
+    hold = Hold(CREATE_IMPORT, after=True, lose=True)
+    refused = lose_the_answer_and_postgres(chaos, hold, until=START_PART)
+    over = time.monotonic()
+
+    [(recorded,)] = lab.query("select id from imports where source = %s", refused.data.source)
+    chaos.audit.settle([Sent(refused.data, 202, f"import-{recorded}")], over_at=over)
+
+
+def lose_the_answer_and_postgres(
+    chaos: Chaos, hold: Hold, *, until: Requests | None = None
+) -> Sent:
+    """An import of which the answer is lost while Postgres goes, for longer than the deadline."""
+    lab = chaos.lab
+    lab.gateway.spoil(hold)
+    sending = lab.sending(make_data(chaos.rng, records=2500))
+    hold.wait()
+    if until is not None:
+        lab.gateway.await_more(until, than=0, seconds=30)
+    with lab.without_postgres():
+        eventually(lambda: lab.postmaster() is None, "Postgres is gone")
+        hold.release()
+        refused = sending.result()
+    assert refused.status == 503
+    assert '"database_unavailable"' in refused.text
+    return refused
 
 
 @pytest.mark.slow

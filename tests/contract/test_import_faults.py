@@ -155,8 +155,6 @@ GONE = {
     "hanging object": (SMALL, [Hang(PUT, times=FOR_EVER)], "storage"),
     "hanging chunk": (LARGE, [Hang(APPEND, 1, FOR_EVER)], "storage"),
     "forbidden": (SMALL, [Answer(PUT, times=FOR_EVER, status=403)], "storage"),
-    "database": (SMALL, away(DATABASE), "database"),
-    "database, large": (LARGE, away(DATABASE), "database"),
     "database without answers": (LARGE, [Swallow(CREATE_IMPORT, 0, FOR_EVER)], "database"),
     "hanging database": (SMALL, [Hang(CREATE_IMPORT, times=FOR_EVER)], "database"),
     "database forbidden": (
@@ -187,6 +185,21 @@ def test_what_stays_away_is_told_and_nothing_is_left(
         assert (answer.status_code, answer.json()["code"]) == (503, f"{part}_unavailable")
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("array", [SMALL, LARGE], ids=["small", "large"])
+def test_nothing_is_left_once_the_database_is_back(
+    impatient_service, impatient_client, traces, proxy, array, recorded
+):
+    """Only then it is known whether the import was recorded."""
+    impatient_service.forget_lines()
+    with traces.unchanged(proxy):
+        proxy.spoil(*([Swallow(CREATE_IMPORT)] if recorded else []), *away(DATABASE))
+        answer = post(impatient_client, array)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        proxy.heal()
+        impatient_service.await_line(lambda line: line["event"] == "import taken back")
 
 
 def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
