@@ -1,6 +1,7 @@
 """A whole importer to break: Supabase behind proxies, the service, workers, all supervised."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -238,6 +239,14 @@ class Lab:
         # Of an empty one the service may not know: the answer to its creation was lost. Then nobody
         # can give it up, and Storage itself forgets it after a day.
         return {path.name for path in folder.glob("*.bytes") if path.stat().st_size > 0}
+
+    def half_stored(self) -> set[str]:
+        """Files of bytes that belong to no object."""
+        folder = self.data_folder / "storage"
+        bytes_there = {path.name for path in folder.glob("buckets/*/bytes/*")}
+        records = folder.glob("buckets/*/objects/*.json")
+        known = {json.loads(path.read_text("utf-8"))["version"] for path in records}
+        return (bytes_there - known) | {path.name for path in folder.glob("arrivals/*")}
 
     def logs(self) -> str:
         """The ends of all logs, and where all threads of the workers are, for a failed test."""

@@ -252,3 +252,39 @@ def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
         proxy.reset()
         assert client.get("/readyz").status_code == 200
         assert_stored(post(client, SMALL), SMALL, traces)
+
+
+@pytest.fixture
+def fresh_client(behind_proxy: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """Of a service to which nothing has happened yet."""
+    with (
+        running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service,
+        httpx.Client(base_url=service.url, timeout=60) as client,
+    ):
+        yield client
+
+
+def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, traces, proxy):
+    """As with a full disk: all but writing goes well."""
+    assert fresh_client.get("/readyz").status_code == 200
+    assert proxy.count(CREATE_UPLOAD) == 0
+    with traces.unchanged(proxy):
+        proxy.spoil(Answer(PUT, times=FOR_EVER, status=507))
+        proxy.spoil(Answer(APPEND, times=FOR_EVER, status=507))
+        assert post(fresh_client, SMALL).json()["code"] == "storage_unavailable"
+        answers = [fresh_client.get("/readyz") for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {503}
+        assert answers[0].json()["checks"] == {"storage": "away", "database": "ok"}
+        assert proxy.count(CREATE_UPLOAD) == 1
+    proxy.heal()
+    assert_stored(post(fresh_client, SMALL), SMALL, traces)
+    assert fresh_client.get("/readyz").status_code == 200
+
+
+def test_the_service_is_ready_again_though_nobody_sends_anything(fresh_client, traces, proxy):
+    with traces.unchanged(proxy):
+        proxy.spoil(*away(PUT))
+        assert post(fresh_client, SMALL).status_code == 503
+        proxy.heal()
+        assert fresh_client.get("/readyz").status_code == 200
+        assert proxy.count(CANCEL_UPLOAD) == len(proxy.uploads) == 1
