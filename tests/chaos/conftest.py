@@ -69,6 +69,13 @@ def labs() -> Iterator[Labs]:
     labs.discard()
 
 
+def keep_verdict(request: pytest.FixtureRequest, audit: Audit) -> None:
+    """For the table at the end, in the row that the test names."""
+    marker = request.node.get_closest_marker("fault")
+    if audit.verdict is not None and marker is not None:
+        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+
+
 @dataclass
 class Chaos:
     """What a fault test works with."""
@@ -89,9 +96,7 @@ def chaos(request: pytest.FixtureRequest, labs: Labs, run: int) -> Iterator[Chao
     yield Chaos(lab, audit, dice(f"{SEED} {request.node.nodeid}"))
     lab.gateway.heal()
     lab.wire.heal()
-    marker = request.node.get_closest_marker("fault")
-    if audit.verdict is not None and marker is not None:
-        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+    keep_verdict(request, audit)
     if request.node.stash.get(FAILED, False):
         print(lab.logs())
         labs.discard()

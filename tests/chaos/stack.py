@@ -271,17 +271,17 @@ def process_at(kept: Kept, port: int) -> psutil.Process | None:
 
 
 @contextlib.contextmanager
-def running_lab() -> Iterator[Lab]:
+def running_lab(host: str = "127.0.0.1") -> Iterator[Lab]:
     """Start it all on fresh folders, and end it."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = folder / "data"
-        env = stack.enter_context(running(data))
+        env = stack.enter_context(running(data, host=host))
         gateway = stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
-        wire = stack.enter_context(Wire(postgres).running())
+        wire = stack.enter_context(Wire(host, postgres).running())
         yield stack.enter_context(Lab(env, gateway, wire, folder, data).running())
 
 
