@@ -133,13 +133,14 @@ HEAD = [
     "fault",
     "runs",
     "imports",
-    "records",
+    "records sent",
     "contacts",
+    "rejections",
     "lost",
     "doubled",
-    "left",
+    "left behind",
     "swept",
-    "seconds",
+    "seconds to recover",
 ]
 
 
@@ -150,6 +151,7 @@ def _row(fault: str, found: list[Verdict]) -> list[str]:
         f"{sum(v.imports for v in found):,}",
         f"{sum(v.sent for v in found):,}",
         f"{sum(v.contacts for v in found):,}",
+        f"{sum(v.rejections for v in found):,}",
         str(sum(v.lost for v in found)),
         str(sum(v.doubled for v in found)),
         str(sum(v.left for v in found)),

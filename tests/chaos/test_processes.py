@@ -186,9 +186,10 @@ def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
 
 
 @pytest.mark.fault("SIGTERM to the service mid-upload")
-def test_the_service_is_told_to_stop(chaos: Chaos, run: int) -> None:
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_the_service_is_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(APPEND, skip=chaos.rng.randint(0, 1), after=chaos.rng.random() < 0.5)
+    hold = Hold(APPEND, skip=MOMENTS.index(moment), after=chaos.rng.random() < 0.5)
     lab.gateway.spoil(hold)
     uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
     hold.wait()

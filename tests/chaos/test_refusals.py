@@ -10,7 +10,7 @@ import pytest
 from service.upload import CHUNK_BYTES
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.moments import MOMENTS, each
+from tests.chaos.moments import MOMENTS, a_moment, each
 from tests.chaos.rules import CHECK, TRIGGER, rule_on_contacts
 from tests.chaos.stack import Lab, Sent
 from tests.support.faults import ANY, APPEND, CONTACTS, FOR_EVER, PROGRESS, ForgeKey, Hold
@@ -63,12 +63,13 @@ def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> No
         lab.await_ready()
 
 
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 @pytest.mark.fault("the key revoked for a while")
-def test_the_key_is_revoked(chaos: Chaos, run: int) -> None:
+def test_the_key_is_revoked(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(CONTACTS, skip=6)
-    lab.gateway.spoil(hold)
-    sent = lab.send(make_data(chaos.rng, records=3000))
+    data = make_data(chaos.rng, records=3000)
+    hold = a_moment(chaos, moment, [data], lose=True)
+    sent = lab.send(data)
     hold.wait()
 
     lab.gateway.spoil(ForgeKey(ANY, times=FOR_EVER))

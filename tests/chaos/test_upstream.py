@@ -54,28 +54,31 @@ def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: 
     more = [lab.sending(make_data(chaos.rng, records=300)) for _ in range(3)]
 
     lab.kill_postgres(how)
+    over = time.monotonic()
     hold.release()
     lab.await_ready()
-    over = time.monotonic()
 
     answers = [future.result() for future in [uploading, *more]]
     assert {one.status for one in answers} <= {202, 503}
     chaos.audit.settle([*sent, *answers], over_at=over, sweep=True)
 
 
-@pytest.mark.parametrize("seconds", each([3, 30], fast=[]))
+@pytest.mark.parametrize(
+    ("seconds", "moment"), [(3, "start"), (3, "middle"), (3, "last"), (30, "middle")]
+)
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("Postgres away for a while")
-def test_postgres_is_away(chaos: Chaos, seconds: int, run: int) -> None:
+def test_postgres_is_away(chaos: Chaos, seconds: int, moment: str, run: int) -> None:
     lab = chaos.lab
-    sent, hold = under_way(chaos, "middle")
+    sent, hold = under_way(chaos, moment)
 
     with lab.without_postgres():
         hold.release()
         uploads = [lab.sending(make_data(chaos.rng, records=700, pad=28_000)) for _ in range(2)]
         time.sleep(seconds)  # the fault itself: being away
-    lab.await_ready()
     over = time.monotonic()
+    lab.await_ready()
 
     answers = [future.result() for future in uploads]
     assert {one.status for one in answers} <= {202, 503}
@@ -90,20 +93,23 @@ def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
     uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
 
     lab.kill_postgrest()
+    over = time.monotonic()
     hold.release()
     lab.await_ready()
-    over = time.monotonic()
 
     answer = uploading.result()
     assert answer.status in {202, 503}
     chaos.audit.settle([*sent, answer], over_at=over, sweep=True)
 
 
-@pytest.mark.parametrize("how", each(["cut", "refused", "stalled"], fast=["cut"]))
+@pytest.mark.parametrize(
+    ("how", "moment"),
+    each(itertools.product(["cut", "refused", "stalled"], MOMENTS), fast=[("cut", "middle")]),
+)
 @pytest.mark.fault("the queue's connections broken")
-def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, run: int) -> None:
+def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, moment: str, run: int) -> None:
     lab = chaos.lab
-    sent, hold = under_way(chaos, "middle")
+    sent, hold = under_way(chaos, moment)
 
     if how == "cut":
         lab.wire.cut()
