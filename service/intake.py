@@ -77,10 +77,11 @@ class Intake:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def close(self) -> None:
-        """Wait until what had to be undone is undone."""
+        """Wait until what had to be undone is undone, or cannot be in time."""
+        until = time.monotonic() + self._undo_seconds
         if self._undoing:
             await asyncio.wait(self._undoing)
-        await self._undecided.close()
+        await self._undecided.close(max(0.0, until - time.monotonic()))
 
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""

@@ -43,7 +43,7 @@ class Undecided:
     """Takes them back one after the other, for as long as the process lives."""
 
     def __init__(self, ledger: Ledger, *, seconds: float) -> None:
-        """``seconds`` bounds each try, and what is left to do when the process ends."""
+        """``seconds`` bounds each try."""
         self._ledger = ledger
         self._seconds = seconds
         self._waiting: deque[tuple[UUID, Object]] = deque()
@@ -58,10 +58,10 @@ class Undecided:
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
 
-    async def close(self) -> None:
-        """Try a last time."""
+    async def close(self, seconds: float) -> None:
+        """Go on for so long at most."""
         if self._working is not None and not self._working.done():
-            await asyncio.wait([self._working], timeout=self._seconds)
+            await asyncio.wait([self._working], timeout=seconds)
             self._working.cancel()
             await asyncio.wait([self._working])
         for import_id, _ in self._waiting:

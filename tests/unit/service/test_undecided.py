@@ -48,7 +48,7 @@ async def test_the_object_goes_once_the_import_is_known_to_be_gone():
     ledger, stored = Ledger(away("database"), away("database"), False), Stored()
     taken = Undecided(ledger, seconds=10)
     taken.add(first := uuid4(), stored)
-    await taken.close()
+    await taken.close(10)
     assert ledger.asked == [first] * 3
     assert stored.undone == 1
 
@@ -57,7 +57,7 @@ async def test_an_import_that_a_worker_has_begun_keeps_its_object():
     stored = Stored()
     taken = Undecided(Ledger(True), seconds=10)
     taken.add(uuid4(), stored)
-    await taken.close()
+    await taken.close(10)
     assert stored.undone == 0
 
 
@@ -67,7 +67,7 @@ async def test_what_cannot_be_done_is_no_reason_to_stop():
     taken = Undecided(ledger, seconds=10)
     for stored in objects:
         taken.add(uuid4(), stored)
-    await taken.close()
+    await taken.close(10)
     assert [stored.undone for stored in objects] == [0, 1, 1]
 
 
@@ -75,15 +75,15 @@ async def test_work_that_ended_begins_again():
     taken = Undecided(Ledger(), seconds=10)
     for stored in (Stored(), Stored()):
         taken.add(uuid4(), stored)
-        await taken.close()
+        await taken.close(10)
         assert stored.undone == 1
 
 
 async def test_the_end_does_not_wait_for_a_database_that_stays_away():
     ledger, stored = Ledger(*[away("database")] * 10_000), Stored()
-    taken = Undecided(ledger, seconds=0.01)
+    taken = Undecided(ledger, seconds=10)
     taken.add(uuid4(), stored)
-    await taken.close()
+    await taken.close(0.01)
     assert ledger.asked
     assert stored.undone == 0
 
@@ -94,5 +94,5 @@ async def test_only_so_many_wait(monkeypatch):
     taken = Undecided(ledger, seconds=10)
     for stored in objects:
         taken.add(uuid4(), stored)
-    await taken.close()
+    await taken.close(10)
     assert [stored.undone for stored in objects] == [1, 1, 0]
