@@ -59,7 +59,8 @@ class Ledger:
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         """Take back an import of which it is not known whether it was recorded.
 
-        True if it goes on all the same: then it was, and a worker has begun it.
+        True if it goes on all the same: then it was, and a worker has begun it. Otherwise it cannot
+        be recorded any more, should a request to do so still be on its way.
         """
         return bool(await self._call("discard_import", seconds, p_import=str(import_id)))
 

@@ -22,6 +22,7 @@ from tests.support.faults import (
     CutRequest,
     Fault,
     Hang,
+    Hold,
     Requests,
     Swallow,
 )
@@ -200,6 +201,18 @@ def test_nothing_is_left_once_the_database_is_back(
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         proxy.heal()
         impatient_service.await_line(lambda line: line["event"] == "import taken back")
+
+
+def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_client, traces, proxy):
+    """The database was so slow that the request was still on its way to it."""
+    hold = Hold(CREATE_IMPORT, containing=b"p_import")
+    with traces.unchanged(proxy):
+        proxy.spoil(hold, *away(CREATE_IMPORT))
+        answer = post(impatient_client, SMALL)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert hold.reached.is_set()
+        proxy.heal()
+        assert hold.done.wait(30)
 
 
 def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(

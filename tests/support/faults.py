@@ -136,6 +136,8 @@ class Hold(Fault):
     peer: int = 0
     """The port of the process that asked."""
     reached: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = field(default_factory=threading.Event)
+    """Set when it was answered after all."""
     _go: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
 

@@ -131,7 +131,9 @@ class Proxy:
         await hold.pause(request)
         if hold.lose:
             return _broken(request)
-        return answer or await self._forward(request)
+        answer = answer or await self._ask(request)
+        hold.done.set()
+        return answer
 
     @contextlib.asynccontextmanager
     async def _asked(
