@@ -129,7 +129,8 @@ FULL = {
 
 
 @needs_limits
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.fault("a full disk in Storage")
 def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
