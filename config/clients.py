@@ -1,11 +1,15 @@
 """Clients of Supabase, made from the settings: asyncio for the service, blocking for workers."""
 
+from typing import Final
+
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
 
 from config.errors import Transient
 from config.settings import Settings
-from config.upstream import DATABASE, STORAGE, retry_after
+from config.upstream import DATABASE, STORAGE, is_undone, known_code, retry_after
+
+_NOT_AVAILABLE: Final = {429, 502, 503, 504}
 
 
 def supabase_async(settings: Settings) -> AsyncClient:
@@ -47,21 +51,38 @@ def key_headers(settings: Settings) -> dict[str, str]:
 
 
 def _heed(response: httpx.Response) -> None:
-    """Raise Transient where only the answer's head tells that it is.
-
-    The errors of supabase carry neither Retry-After nor, if a gateway on the way answered with JSON
-    of its own (``{"message": ...}``), the status.
-    """
-    status, seconds = response.status_code, retry_after(response.headers)
-    if status in {429, 502, 503, 504}:
-        raise Transient(
-            STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
-            f"is not available (status {status})",
-            code=str(status),
-            status=status,
-            retry_after=seconds,
-        )
+    if response.status_code in _NOT_AVAILABLE:
+        response.read()
+        raise _not_available(response)
 
 
 async def _heed_async(response: httpx.Response) -> None:
-    _heed(response)
+    if response.status_code in _NOT_AVAILABLE:
+        await response.aread()
+        raise _not_available(response)
+
+
+def _not_available(response: httpx.Response) -> Transient:
+    """What the errors of supabase would not tell.
+
+    They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
+    (``{"message": ...}``), the status.
+    """
+    status, code = response.status_code, _code(response)
+    return Transient(
+        STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
+        f"is not available (status {status})",
+        code=code,
+        status=status,
+        retry_after=retry_after(response.headers),
+        undone=is_undone(code),
+    )
+
+
+def _code(response: httpx.Response) -> str:
+    try:
+        told = response.json()
+    except ValueError:
+        told = None
+    found = told.get("code") if isinstance(told, dict) else None
+    return known_code(found) or str(response.status_code)

@@ -42,7 +42,10 @@ class UpstreamError(ImporterError):
     """A piece of Supabase failed us; ``upstream`` says which (``storage``, ``database``).
 
     ``code`` is the other side's word for it, ``status`` its HTTP status where it gave one.
+    ``undone`` is True where it is certain that nothing was done: no answer was lost.
     """
+
+    undone = False
 
     def __init__(
         self, upstream: str, detail: str, *, code: str = "unknown", status: int | None = None
@@ -57,7 +60,7 @@ class UpstreamError(ImporterError):
 class Transient(UpstreamError):  # noqa: N818
     """Worth another try, after ``retry_after`` seconds if the other side named a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that is known of it
         self,
         upstream: str,
         detail: str,
@@ -65,10 +68,14 @@ class Transient(UpstreamError):  # noqa: N818
         code: str = "unknown",
         status: int | None = None,
         retry_after: float | None = None,
+        undone: bool = False,
     ) -> None:
         super().__init__(upstream, detail, code=code, status=status)
         self.retry_after = retry_after
+        self.undone = undone
 
 
 class Permanent(UpstreamError):  # noqa: N818
     """Not worth another try as it stands: keys, schema, a missing bucket or object."""
+
+    undone = True

@@ -36,6 +36,25 @@ _TRANSIENT_SQLSTATES: Final = (
     "58",
     "PGRST0",
 )
+# Those of them after which nothing can have been committed: PGRST001, say, may be a lost answer.
+_UNDONE_CODES: Final = (
+    "25006",
+    "40001",
+    "40P01",
+    "53",
+    "55P03",
+    "57014",
+    "57P03",
+    "PGRST000",
+    "PGRST002",
+    "PGRST003",
+)
+_NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    aiohttp.ClientConnectorError,
+)
 _MAX_DETAIL: Final = 300
 _is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
 _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
@@ -48,7 +67,10 @@ def translated(upstream: str) -> Iterator[None]:
         yield
     except (httpx.TransportError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as e:
         raise Transient(
-            upstream, f"cannot be reached ({type(e).__name__})", code="unreachable"
+            upstream,
+            f"cannot be reached ({type(e).__name__})",
+            code="unreachable",
+            undone=isinstance(e, _NEVER_SENT),
         ) from e
     except (TimeoutError, ConnectionError) as error:
         raise Transient(upstream, "did not answer in time", code="timeout") from error
@@ -67,7 +89,7 @@ def from_status(
     upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
     """Our error for an answer with a status of failure."""
-    detail, code = detail[:_MAX_DETAIL], _code(code) or str(status)
+    detail, code = detail[:_MAX_DETAIL], known_code(code) or str(status)
     if status >= 500 or status in _TRANSIENT_STATUSES:
         return Transient(upstream, detail, code=code, status=status, retry_after=retry_after)
     return Permanent(upstream, detail, code=code, status=status)
@@ -101,18 +123,26 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
     return float(value) if value.isdigit() else None
 
 
+def is_undone(code: str) -> bool:
+    """Whether a code of Postgres or PostgREST says that nothing can have been committed."""
+    return code.startswith(_UNDONE_CODES)
+
+
 def from_code(upstream: str, code: str, message: str) -> UpstreamError:
     """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
-    code, message = _code(code) or "unknown", message[:_MAX_DETAIL]
+    code, message = known_code(code) or "unknown", message[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):
-        return Transient(upstream, message, code=code)
+        return Transient(upstream, message, code=code, undone=is_undone(code))
     return Permanent(upstream, message, code=code)
 
 
-def _code(value: object) -> str:
-    """A code is for clients to see, too: a sentence, or the name of a host, is none."""
+def known_code(value: object) -> str:
+    """What another side calls an error, empty if that is no code.
+
+    A code is for clients to see, too: a sentence, or the name of a host, is none.
+    """
     text = str(value or "")
     return text if _is_code(text) else ""
 

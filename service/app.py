@@ -16,6 +16,7 @@ from service.intake import Intake
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.middleware import problems_middleware
+from service.readiness import StorageCheck
 from service.routes import add_routes
 from service.storage import Storage
 
@@ -52,7 +53,13 @@ async def create_app(settings: Settings) -> web.Application:
     limits = Limits.of(settings)
     add_routes(
         app,
-        Handlers(intake=intake, ledger=ledger, storage=storage, metrics=metrics, limits=limits),
+        Handlers(
+            intake=intake,
+            ledger=ledger,
+            storage=StorageCheck(storage),
+            metrics=metrics,
+            limits=limits,
+        ),
     )
     return app
 

@@ -25,7 +25,7 @@ from service.metrics import ServiceMetrics
 from service.middleware import to_problem
 from service.multipart import multipart_submission
 from service.problems import Problem
-from service.storage import Storage
+from service.readiness import StorageCheck
 from service.submission import Submission
 
 _READY_SECONDS: Final = 5.0
@@ -41,7 +41,7 @@ class Handlers:
         *,
         intake: Intake,
         ledger: Ledger,
-        storage: Storage,
+        storage: StorageCheck,
         metrics: ServiceMetrics,
         limits: Limits,
     ) -> None:
@@ -107,8 +107,8 @@ class Handlers:
         return web.json_response({"status": "ok"})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """``GET /readyz``: Storage, PostgREST and the queue answer."""
-        checks = {"storage": self._storage.check(), "database": self._ledger.check()}
+        """``GET /readyz``: Storage takes uploads, PostgREST and the queue answer."""
+        checks = {"storage": self._storage(), "database": self._ledger.check()}
         passed = await asyncio.gather(*map(_passes, checks.values()))
         told = {part: "ok" if ok else "away" for part, ok in zip(checks, passed, strict=True)}
         away = [part for part, word in told.items() if word == "away"]

@@ -1,18 +1,20 @@
 """The story of one upload: split, store, record and queue; or leave nothing behind."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 
-from config.errors import Permanent, Transient, UpstreamError
+from config.errors import Transient, UpstreamError
 from config.ids import job_id, new_import_id
 from service.ledger import Ledger, NewImport
 from service.storage import Storage
 from service.submission import Submission
 from service.turns import Turn
+from service.undecided import Undecided
 from service.upload import Upload
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ class Intake:
         self._deadline = deadline
         self._undo_seconds = deadline / 3
         self._undoing: set[asyncio.Task[Any]] = set()
+        self._undecided = Undecided(ledger, seconds=self._undo_seconds / 2)
         self._running: set[asyncio.Task[Any]] = set()
         self.draining = False
         """True once no new submissions should come."""
@@ -38,7 +41,7 @@ class Intake:
         """Store a submission's object, record the import and queue it, in this order.
 
         Raises MalformedInput, UpstreamError, or what reading the pieces raises; then there is
-        neither object nor import, or there soon will be none.
+        neither object nor import, or there soon will be none: see service.undecided.
         """
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
@@ -73,9 +76,11 @@ class Intake:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def close(self) -> None:
-        """Wait until what had to be undone is undone."""
+        """Wait until what had to be undone is undone, or cannot be in time."""
+        until = time.monotonic() + self._undo_seconds
         if self._undoing:
             await asyncio.wait(self._undoing)
+        await self._undecided.close(max(0.0, until - time.monotonic()))
 
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""
@@ -93,25 +98,26 @@ class Intake:
         try:
             await self._ledger.create_import(new)
         except BaseException as error:
-            refused = isinstance(error, Permanent)
-            goes_on = await self._undo(self._take_back(new.id, upload, refused=refused))
+            undone = isinstance(error, UpstreamError) and error.undone
+            goes_on = await self._undo(self._take_back(new.id, upload, recorded=not undone))
             if not (goes_on and isinstance(error, Transient)):
                 raise
             _log.warning("only the answers were lost", reason=error.detail)
 
-    async def _take_back(self, import_id: UUID, upload: Upload, *, refused: bool) -> bool:
-        """Leave nothing of an import, unless it was recorded, the answer lost, and it has begun."""
-        if not refused and await self._goes_on(import_id):
-            return True
+    async def _take_back(self, import_id: UUID, upload: Upload, *, recorded: bool) -> bool:
+        """Leave nothing of an import; tells whether it goes on since a worker has begun it.
+
+        ``recorded`` is whether it may be there. The object is removed last, when that is known.
+        """
+        if recorded:
+            try:
+                if await self._ledger.discard_import(import_id, self._undo_seconds / 2):
+                    return True
+            except Transient:
+                self._undecided.add(import_id, upload)
+                return False
         await upload.undo(self._undo_seconds / 2)
         return False
-
-    async def _goes_on(self, import_id: UUID) -> bool:
-        try:
-            return await self._ledger.discard_import(import_id, self._undo_seconds / 2)
-        except UpstreamError as error:
-            _left_behind(error)
-            return False
 
     async def _undo(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do it to the end, also when the request that needs it is cancelled meanwhile."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from supabase import AsyncClient
 
+from config.errors import UpstreamError
 from config.messages import first_message
 from config.retrying import retrying_async
 from config.upstream import DATABASE, translated
@@ -24,7 +25,10 @@ class NewImport:
 
 
 class Ledger:
-    """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that."""
+    """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that.
+
+    The error is ``undone`` if none of the tries can have been done.
+    """
 
     def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
         self._supabase = supabase
@@ -55,7 +59,8 @@ class Ledger:
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         """Take back an import of which it is not known whether it was recorded.
 
-        True if it goes on all the same: then it was, and a worker has begun it.
+        True if it goes on all the same: then it was, and a worker has begun it. Otherwise it cannot
+        be recorded any more, should a request to do so still be on its way.
         """
         return bool(await self._call("discard_import", seconds, p_import=str(import_id)))
 
@@ -71,9 +76,19 @@ class Ledger:
         await self._once("queue_ready")
 
     async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401
+        undone = True
+
+        async def noted() -> Any:  # noqa: ANN401
+            nonlocal undone
+            try:
+                return await self._once(function, **arguments)
+            except UpstreamError as error:
+                undone = error.undone = undone and error.undone
+                raise
+
         with translated(DATABASE):
             async with asyncio.timeout(seconds):
-                return await retrying_async(seconds)(self._once, function, **arguments)
+                return await retrying_async(seconds)(noted)
 
     async def _once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         with translated(DATABASE):

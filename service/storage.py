@@ -5,14 +5,15 @@ TUS requests (tus.io, protocol 1.0.0) are ours.
 """
 
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 from supabase import AsyncClient
 
-from config.errors import Permanent, Transient
+from config.errors import Permanent, Transient, UpstreamError
 from config.model import BUCKET
 from config.upstream import STORAGE, from_body, retry_after, translated
 
@@ -46,6 +47,8 @@ class Storage:
         self._supabase = supabase
         self._session = session
         self._headers = headers
+        self.last_write_failed = False
+        """Whether Storage did not take what was last sent to it."""
 
     async def ensure_bucket(self) -> None:
         """Create the private bucket of the imports if it is not there."""
@@ -61,7 +64,7 @@ class Storage:
     async def put(self, name: str, content: bytes, content_type: str) -> None:
         """Standard upload of a small object; raises Conflict if the name is taken."""
         headers = self._headers | {"Content-Type": content_type, "x-upsert": "false"}
-        with translated(STORAGE):
+        with self._writing():
             async with self._session.post(
                 f"/storage/v1/object/{BUCKET}/{name}", data=content, headers=headers
             ) as response:
@@ -87,7 +90,7 @@ class Storage:
         }
         encoded = ",".join(f"{key} {b64encode(v.encode()).decode()}" for key, v in metadata.items())
         headers = self._tus({"Upload-Defer-Length": "1", "Upload-Metadata": encoded})
-        with translated(STORAGE):
+        with self._failing():
             async with self._session.post(_RESUMABLE, headers=headers) as answer:
                 await self._check(answer, 201)
                 # Host and scheme may be wrong behind a gateway: only the last segment counts.
@@ -110,7 +113,7 @@ class Storage:
         )
         if length is not None:
             headers["Upload-Length"] = str(length)
-        with translated(STORAGE):
+        with self._writing():
             async with self._session.patch(
                 upload, data=_slices(content) if content else b"", headers=headers
             ) as response:
@@ -138,6 +141,24 @@ class Storage:
                     raise Conflict(STORAGE, await response.text(), code="whole")
                 if response.status not in {404, 410}:
                     await self._check(response, 204)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._failing():
+            yield
+        self.last_write_failed = False
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            with translated(STORAGE):
+                yield
+        except Conflict:
+            raise
+        except UpstreamError as error:
+            # That one object is too large says nothing of the others.
+            self.last_write_failed = self.last_write_failed or error.status != 413
+            raise
 
     def _tus(self, headers: dict[str, str]) -> dict[str, str]:
         return self._headers | _TUS | headers

@@ -59,6 +59,7 @@ class Upload:
         else:
             await self._dispatch(length=self._sent + len(self._filling))
             await self._arrived()
+        self._filling.clear()
         self._whole = True
 
     async def undo(self, seconds: float) -> None:

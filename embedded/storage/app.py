@@ -19,7 +19,8 @@ CLIENT_CLOSED_REQUEST = 499
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell the client what went wrong; nobody is left to be told of a cut connection."""
     try:
-        return await handler(request)
+        with errors.full_disk_told():
+            return await handler(request)
     except errors.StorageError as error:
         return error.as_json()
     except ConnectionError:

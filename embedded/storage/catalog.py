@@ -149,7 +149,10 @@ class Catalog:
             await asyncio.to_thread(shutil.rmtree, self._folder(name))
 
     async def put(self, stored: Stored, arrived: Path) -> Stored:
-        """Take a file of complete bytes in as the object of that name, in place of any other."""
+        """Take a file of complete bytes in as the object of that name, in place of any other.
+
+        Raises OSError if the disk is full; then the file is still where it was.
+        """
         await asyncio.to_thread(_to_disk, arrived)
         record = self._record(stored)
         async with self._turn(record):
@@ -236,7 +239,11 @@ def _heir(stored: Stored, former: Stored | None) -> Stored:
 
 def _keep(arrived: Path, place: Path, record: Path, stored: Stored) -> None:
     arrived.replace(place)
-    write_private(record, json.dumps(asdict(stored)))
+    try:
+        write_private(record, json.dumps(asdict(stored)))
+    except OSError:
+        place.replace(arrived)
+        raise
 
 
 def _unlink(*paths: Path) -> None:

@@ -4,9 +4,14 @@ Most routes answer JSON with HTTP status 400, whatever ``statusCode`` inside say
 resumable routes answer the status itself, with plain text.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass
@@ -108,6 +113,22 @@ def invalid_mime_type(mime_type: str) -> StorageError:
 def tus(status: int, message: str) -> StorageError:
     """An error of the tus protocol itself."""
     return StorageError(status, "TusError", message)
+
+
+def no_room() -> StorageError:
+    """The disk takes no more; the real one does not tell clients why either."""
+    return StorageError(500, "InternalError", "Internal Server Error", "Internal", shown=500)
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Raise ``no_room`` for what the system raises then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise no_room() from error
+        raise
 
 
 def no_such_upload() -> StorageError:

@@ -5,6 +5,7 @@ Bytes go to disk as they arrive, so a cut connection loses nothing that was rece
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.utils import formatdate
 
 import aiofiles
@@ -35,7 +36,8 @@ async def speak_tus(request: web.Request, handler: Handler) -> web.StreamRespons
     except errors.StorageError as error:
         return error.as_json()
     try:
-        response = await handler(request)
+        with errors.full_disk_told():
+            response = await handler(request)
     except errors.StorageError as error:
         response = error.as_text()
     response.headers["Tus-Resumable"] = tus.VERSION
@@ -150,8 +152,8 @@ async def _declare(request: web.Request, upload: Upload, offset: int, size: int)
     if upload.size is not None or size < offset:
         raise errors.tus(400, "Upload-Length or Upload-Defer-Length header required\n")
     _check_size(request, upload, size)
+    await request.config_dict[UPLOADS].save(replace(upload, size=size))
     upload.size = size
-    await request.config_dict[UPLOADS].save(upload)
 
 
 async def _receive(request: web.Request, upload: Upload, offset: int, turn: Turn) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The routes of standard uploads: one request, one object."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -65,7 +66,11 @@ async def _store(request: web.Request, bucket: Bucket, name: str) -> Stored:
         cache_control=upload.cache_control,
         user_metadata=upload.user_metadata,
     )
-    return await catalog.put(stored, arriving)
+    try:
+        return await catalog.put(stored, arriving)
+    except OSError:
+        await asyncio.to_thread(arriving.unlink)
+        raise
 
 
 async def _limited(chunks: AsyncIterator[bytes], bucket: Bucket) -> AsyncIterator[bytes]:

@@ -117,7 +117,11 @@ class Uploads:
     async def add(self, upload: Upload) -> None:
         """Begin an upload."""
         await asyncio.to_thread(self.bytes_of(upload).touch)
-        await self.save(upload)
+        try:
+            await self.save(upload)
+        except OSError:
+            await asyncio.to_thread(self.bytes_of(upload).unlink)
+            raise
         self._uploads[upload.version] = upload
 
     async def save(self, upload: Upload) -> None:

@@ -108,6 +108,34 @@ def test_what_was_stored_is_there_after_a_restart(data, migrations):
             assert client.get("/storage/v1/object/imports/kept.json").content == CONTENT
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits another process")
+def test_a_full_disk_is_told_as_the_real_storage_does(data, migrations):
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "2000"}
+    tus["Upload-Metadata"] = "bucketName aW1wb3J0cw==,objectName eC5qc29u"  # imports, x.json
+    with running(data, migrations=migrations) as stack, as_service(stack) as client:
+        storage = psutil.Process(stack.pid)
+        unlimited = storage.rlimit(psutil.RLIMIT_FSIZE)
+        storage.rlimit(psutil.RLIMIT_FSIZE, (0, unlimited[1]))
+        small = client.post("/storage/v1/object/imports/small.json", content=CONTENT)
+        begun = client.post("/storage/v1/upload/resumable", headers=tus)
+        storage.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+
+        assert (small.status_code, small.json()["statusCode"]) == (500, "500")
+        assert (begun.status_code, begun.text) == (500, "Internal Server Error")
+        assert client.post("/storage/v1/object/list/imports", json={"prefix": ""}).json() == []
+        assert not list((data / "storage" / "uploads").iterdir())
+        again = client.post("/storage/v1/object/imports/small.json", content=CONTENT)
+        assert again.status_code == 200
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere there is one loopback address")
+def test_any_loopback_address_will_do(data, migrations):
+    with running(data, host="127.0.0.2", migrations=migrations) as stack:
+        assert ask(stack, "select count(*) from things") == [(0,)]
+        with as_service(stack) as client:
+            assert client.get("/rest/v1/things").json() == []
+
+
 def test_migrations_are_applied_once_and_recorded(data, migrations):
     with running(data, migrations=migrations):
         pass

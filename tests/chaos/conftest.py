@@ -69,6 +69,13 @@ def labs() -> Iterator[Labs]:
     labs.discard()
 
 
+def keep_verdict(request: pytest.FixtureRequest, audit: Audit) -> None:
+    """For the table at the end, in the row that the test names."""
+    marker = request.node.get_closest_marker("fault")
+    if audit.verdict is not None and marker is not None:
+        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+
+
 @dataclass
 class Chaos:
     """What a fault test works with."""
@@ -82,16 +89,14 @@ class Chaos:
 def chaos(request: pytest.FixtureRequest, labs: Labs, run: int) -> Iterator[Chaos]:
     lab = labs.get()
     lab.await_ready()
-    lab.gateway.seen.clear()
+    lab.gateway.reset()
     audit = Audit(lab)
     audit.begin()
     print(f"CHAOS_SEED={SEED}")
     yield Chaos(lab, audit, dice(f"{SEED} {request.node.nodeid}"))
     lab.gateway.heal()
     lab.wire.heal()
-    marker = request.node.get_closest_marker("fault")
-    if audit.verdict is not None and marker is not None:
-        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+    keep_verdict(request, audit)
     if request.node.stash.get(FAILED, False):
         print(lab.logs())
         labs.discard()
@@ -128,13 +133,14 @@ HEAD = [
     "fault",
     "runs",
     "imports",
-    "records",
+    "records sent",
     "contacts",
+    "rejections",
     "lost",
     "doubled",
-    "left",
+    "left behind",
     "swept",
-    "seconds",
+    "seconds to recover",
 ]
 
 
@@ -145,6 +151,7 @@ def _row(fault: str, found: list[Verdict]) -> list[str]:
         f"{sum(v.imports for v in found):,}",
         f"{sum(v.sent for v in found):,}",
         f"{sum(v.contacts for v in found):,}",
+        f"{sum(v.rejections for v in found):,}",
         str(sum(v.lost for v in found)),
         str(sum(v.doubled for v in found)),
         str(sum(v.left for v in found)),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data
-from tests.chaos.gateway import CONTACTS, FINISH_PART, START_PART, Hold
+from tests.support.faults import CONTACTS, FINISH_PART, START_PART, Hold
 
 MOMENTS = ["start", "middle", "last"]
 LONGEST_PART = 270 * 1024

@@ -1,6 +1,7 @@
 """A whole importer to break: Supabase behind proxies, the service, workers, all supervised."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -24,9 +25,10 @@ from embedded.launch import Stack, running
 from local.ports import free_port
 from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
-from tests.chaos.gateway import Gateway, Hold
 from tests.chaos.keeping import Kept, eventually, kill
 from tests.chaos.wire import Wire
+from tests.support.faults import Hold
+from tests.support.proxy import Proxy
 
 SETTINGS = {
     "PART_BYTES": str(256 * 1024),
@@ -57,7 +59,7 @@ class Lab:
     """The running importer and the ways to hurt it."""
 
     def __init__(
-        self, env: Stack, gateway: Gateway, wire: Wire, folder: Path, data_folder: Path
+        self, env: Stack, gateway: Proxy, wire: Wire, folder: Path, data_folder: Path
     ) -> None:
         self.env = env
         self.gateway = gateway
@@ -238,6 +240,14 @@ class Lab:
         # can give it up, and Storage itself forgets it after a day.
         return {path.name for path in folder.glob("*.bytes") if path.stat().st_size > 0}
 
+    def half_stored(self) -> set[str]:
+        """Files of bytes that belong to no object."""
+        folder = self.data_folder / "storage"
+        bytes_there = {path.name for path in folder.glob("buckets/*/bytes/*")}
+        records = folder.glob("buckets/*/objects/*.json")
+        known = {json.loads(path.read_text("utf-8"))["version"] for path in records}
+        return (bytes_there - known) | {path.name for path in folder.glob("arrivals/*")}
+
     def logs(self) -> str:
         """The ends of all logs, and where all threads of the workers are, for a failed test."""
         for pid in self.workers.pids():
@@ -261,17 +271,17 @@ def process_at(kept: Kept, port: int) -> psutil.Process | None:
 
 
 @contextlib.contextmanager
-def running_lab() -> Iterator[Lab]:
+def running_lab(host: str = "127.0.0.1") -> Iterator[Lab]:
     """Start it all on fresh folders, and end it."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = folder / "data"
-        env = stack.enter_context(running(data))
-        gateway = stack.enter_context(Gateway(env["SUPABASE_URL"]).running())
+        env = stack.enter_context(running(data, host=host))
+        gateway = stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
-        wire = stack.enter_context(Wire(postgres).running())
+        wire = stack.enter_context(Wire(host, postgres).running())
         yield stack.enter_context(Lab(env, gateway, wire, folder, data).running())
 
 

@@ -11,8 +11,8 @@ from config.ids import new_import_id
 from config.messages import import_contacts_message, import_part_message
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.gateway import CONTACTS, START_PART, Hold
 from tests.chaos.stack import Lab, Sent
+from tests.support.faults import CONTACTS, START_PART, Hold
 
 COPY = """
     with copied as (

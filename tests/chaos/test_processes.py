@@ -6,11 +6,11 @@ import time
 import pytest
 
 from tests.chaos.conftest import Chaos
-from tests.chaos.data import make_data
-from tests.chaos.gateway import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
+from tests.chaos.data import Data, make_data
 from tests.chaos.keeping import eventually, kill
 from tests.chaos.moments import MOMENTS, a_moment, each
 from tests.chaos.stack import Sent, process_at
+from tests.support.faults import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
 
 RESUMED = 15.0
 """Seconds within which work goes on when what died is started again."""
@@ -111,24 +111,34 @@ def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: i
             lab.workers.start()
 
 
+def kill_service_at(chaos: Chaos, hold: Hold, data: Data) -> tuple[Sent, float]:
+    """``kill -9`` of the service at a moment of one upload; what its client saw, and when."""
+    lab = chaos.lab
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(data)
+    hold.wait()
+    lab.service.kill()
+    over = time.monotonic()
+    hold.release()
+    lab.await_ready()
+    sent = uploading.result()
+    assert sent.status == 0
+    return sent, over
+
+
 @pytest.mark.fault("kill -9 of the service mid-upload")
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
     skip, after = {"start": (0, False), "middle": (1, True), "last": (2, False)}[moment]
-    hold = Hold(APPEND, skip=skip, after=after, lose=True)
-    lab.gateway.spoil(hold)
-    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
     others = [lab.send(make_data(chaos.rng, records=500)) for _ in range(2)]
-    hold.wait()
 
-    lab.service.kill()
-    over = time.monotonic()
-    hold.release()
-    lab.await_ready()
+    sent, over = kill_service_at(
+        chaos,
+        Hold(APPEND, skip=skip, after=after, lose=True),
+        make_data(chaos.rng, records=700, pad=28_000),
+    )
 
-    sent = uploading.result()
-    assert sent.status == 0
     again = lab.send(sent.data)
     assert again.status == 202
     chaos.audit.settle([*others, again], over_at=over, sweep=True)
@@ -137,18 +147,10 @@ def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -
 @pytest.mark.fault("kill -9 of the service before it queues")
 def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(CREATE_IMPORT, lose=True)
-    lab.gateway.spoil(hold)
-    uploading = lab.sending(make_data(chaos.rng, records=500))
-    hold.wait()
+    sent, over = kill_service_at(
+        chaos, Hold(CREATE_IMPORT, lose=True), make_data(chaos.rng, records=500)
+    )
 
-    lab.service.kill()
-    over = time.monotonic()
-    hold.release()
-    lab.await_ready()
-
-    sent = uploading.result()
-    assert sent.status == 0
     assert lab.query("select id from imports where source = %s", sent.data.source) == []
     verdict = chaos.audit.settle(
         [sent, lab.send(make_data(chaos.rng, records=500))], over_at=over, sweep=True
@@ -159,18 +161,10 @@ def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: i
 @pytest.mark.fault("kill -9 of the service before it answers")
 def test_the_service_is_killed_between_queueing_and_answering(chaos: Chaos, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(CREATE_IMPORT, after=True)
-    lab.gateway.spoil(hold)
-    uploading = lab.sending(make_data(chaos.rng, records=500))
-    hold.wait()
+    sent, over = kill_service_at(
+        chaos, Hold(CREATE_IMPORT, after=True), make_data(chaos.rng, records=500)
+    )
 
-    lab.service.kill()
-    over = time.monotonic()
-    hold.release()
-    lab.await_ready()
-
-    sent = uploading.result()
-    assert sent.status == 0
     [(recorded,)] = lab.query("select id from imports where source = %s", sent.data.source)
     # The client cannot know, but what was queued is imported as a whole.
     chaos.audit.settle([Sent(sent.data, 202, f"import-{recorded}")], over_at=over)
@@ -192,9 +186,10 @@ def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
 
 
 @pytest.mark.fault("SIGTERM to the service mid-upload")
-def test_the_service_is_told_to_stop(chaos: Chaos, run: int) -> None:
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+def test_the_service_is_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(APPEND, skip=chaos.rng.randint(0, 1), after=chaos.rng.random() < 0.5)
+    hold = Hold(APPEND, skip=MOMENTS.index(moment), after=chaos.rng.random() < 0.5)
     lab.gateway.spoil(hold)
     uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
     hold.wait()

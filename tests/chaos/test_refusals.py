@@ -4,45 +4,20 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
+from service.upload import CHUNK_BYTES
 from tests.chaos.conftest import Chaos
-from tests.chaos.data import Data, make_data
-from tests.chaos.gateway import ANY, CONTACTS, FOR_EVER, ForgeKey, Hold
+from tests.chaos.data import make_data
+from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.rules import CHECK, TRIGGER, rule_on_contacts
 from tests.chaos.stack import Lab, Sent
+from tests.support.faults import ANY, APPEND, CONTACTS, FOR_EVER, PROGRESS, ForgeKey, Hold
 
 REFUSED = "refused_by_database"
 
-TRIGGER = """
-    create function public.chaos() returns trigger language plpgsql as $$
-    begin
-      if new.source = '{source}' and split_part(new.name, ' ', 2)::int in ({numbers}) then
-        {deed};
-      end if;
-      return new;
-    end $$;
-    create trigger chaos before insert on public.contacts
-      for each row execute function public.chaos()
-"""
-CHECK = """
-    alter table public.contacts add constraint chaos check
-      (source <> '{source}' or split_part(name, ' ', 2)::int not in ({numbers}))
-"""
-UNDO = """
-    alter table public.contacts drop constraint if exists chaos;
-    drop trigger if exists chaos on public.contacts;
-    drop function if exists public.chaos();
-"""
-
-
-@contextlib.contextmanager
-def rule_on_contacts(lab: Lab, statement: str, data: Data, **more: str) -> Iterator[None]:
-    """A rule that somebody added to the table, for records of one data set."""
-    lab.query(statement.format(source=data.source, **more))
-    try:
-        yield
-    finally:
-        lab.query(UNDO)
+needs_limits = pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits another process")
 
 
 @pytest.mark.parametrize("how", ["check", "trigger"])
@@ -88,12 +63,13 @@ def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> No
         lab.await_ready()
 
 
+@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 @pytest.mark.fault("the key revoked for a while")
-def test_the_key_is_revoked(chaos: Chaos, run: int) -> None:
+def test_the_key_is_revoked(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
-    hold = Hold(CONTACTS, skip=6)
-    lab.gateway.spoil(hold)
-    sent = lab.send(make_data(chaos.rng, records=3000))
+    data = make_data(chaos.rng, records=3000)
+    hold = a_moment(chaos, moment, [data], lose=True)
+    sent = lab.send(data)
     hold.wait()
 
     lab.gateway.spoil(ForgeKey(ANY, times=FOR_EVER))
@@ -130,6 +106,77 @@ def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
     again = [lab.send(small.data), lab.send(large.data)]
     assert [one.status for one in again] == [202, 202]
     chaos.audit.settle(again, over_at=over)
+
+
+@contextlib.contextmanager
+def full_disk(lab: Lab, room: int) -> Iterator[None]:
+    """The process that serves Storage can write no file beyond so many bytes."""
+    storage = psutil.Process(lab.env.pid)
+    soft, hard = storage.rlimit(psutil.RLIMIT_FSIZE)
+    storage.rlimit(psutil.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        storage.rlimit(psutil.RLIMIT_FSIZE, (soft, hard))
+
+
+FULL = {
+    "start": (0, 0),
+    "middle": (1, CHUNK_BYTES + 2_000_000),
+    "last": (2, 2 * CHUNK_BYTES + 200_000),
+}
+"""Chunks that are there before the disk is full, and how much room a file has then."""
+
+
+@needs_limits
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.fault("a full disk in Storage")
+def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
+    lab = chaos.lab
+    running = lab.send(make_data(chaos.rng, records=3000))
+    skip, room = FULL[moment]
+    hold = Hold(APPEND, skip=skip)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    hold.wait()
+
+    with full_disk(lab, room):
+        hold.release()
+        large = uploading.result()
+        assert_told_clearly(lab, large)
+    with full_disk(lab, 0):
+        small = lab.send(make_data(chaos.rng, records=100))
+        assert_told_clearly(lab, small)
+        assert_not_ready(lab, {"storage": "away", "database": "ok"})
+        assert not lab.half_stored()
+    over = time.monotonic()
+
+    lab.await_ready()
+    again = [lab.send(large.data), lab.send(small.data)]
+    assert [one.status for one in again] == [202, 202]
+    chaos.audit.settle([running, *again], over_at=over)
+
+
+@needs_limits
+@pytest.mark.slow
+@pytest.mark.fault("a full disk in Storage")
+def test_a_disk_that_is_full_for_a_moment_is_not_noticed(chaos: Chaos, run: int) -> None:
+    lab = chaos.lab
+    skip, room = FULL["middle"]
+    hold = Hold(APPEND, skip=skip)
+    lab.gateway.spoil(hold)
+    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    hold.wait()
+
+    with full_disk(lab, room):
+        hold.release()
+        lab.gateway.await_more(PROGRESS, than=0, seconds=30)
+    over = time.monotonic()
+
+    sent = uploading.result()
+    assert sent.status == 202, sent.text
+    chaos.audit.settle([sent], over_at=over)
 
 
 def assert_not_ready(lab: Lab, checks: dict[str, str]) -> None:

@@ -8,7 +8,10 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.gateway import (
+from tests.chaos.keeping import eventually
+from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.stack import Sent
+from tests.support.faults import (
     APPEND,
     CONTACTS,
     CREATE_IMPORT,
@@ -25,13 +28,11 @@ from tests.chaos.gateway import (
     CutAnswer,
     CutRequest,
     Delay,
+    Fault,
     Hold,
     Requests,
-    Rule,
     Swallow,
 )
-from tests.chaos.moments import MOMENTS, a_moment, each
-from tests.chaos.stack import Sent
 
 
 def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
@@ -53,28 +54,31 @@ def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: 
     more = [lab.sending(make_data(chaos.rng, records=300)) for _ in range(3)]
 
     lab.kill_postgres(how)
+    over = time.monotonic()
     hold.release()
     lab.await_ready()
-    over = time.monotonic()
 
     answers = [future.result() for future in [uploading, *more]]
     assert {one.status for one in answers} <= {202, 503}
     chaos.audit.settle([*sent, *answers], over_at=over, sweep=True)
 
 
-@pytest.mark.parametrize("seconds", each([3, 30], fast=[]))
+@pytest.mark.parametrize(
+    ("seconds", "moment"), [(3, "start"), (3, "middle"), (3, "last"), (30, "middle")]
+)
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("Postgres away for a while")
-def test_postgres_is_away(chaos: Chaos, seconds: int, run: int) -> None:
+def test_postgres_is_away(chaos: Chaos, seconds: int, moment: str, run: int) -> None:
     lab = chaos.lab
-    sent, hold = under_way(chaos, "middle")
+    sent, hold = under_way(chaos, moment)
 
     with lab.without_postgres():
         hold.release()
         uploads = [lab.sending(make_data(chaos.rng, records=700, pad=28_000)) for _ in range(2)]
         time.sleep(seconds)  # the fault itself: being away
-    lab.await_ready()
     over = time.monotonic()
+    lab.await_ready()
 
     answers = [future.result() for future in uploads]
     assert {one.status for one in answers} <= {202, 503}
@@ -89,20 +93,23 @@ def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
     uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
 
     lab.kill_postgrest()
+    over = time.monotonic()
     hold.release()
     lab.await_ready()
-    over = time.monotonic()
 
     answer = uploading.result()
     assert answer.status in {202, 503}
     chaos.audit.settle([*sent, answer], over_at=over, sweep=True)
 
 
-@pytest.mark.parametrize("how", each(["cut", "refused", "stalled"], fast=["cut"]))
+@pytest.mark.parametrize(
+    ("how", "moment"),
+    each(itertools.product(["cut", "refused", "stalled"], MOMENTS), fast=[("cut", "middle")]),
+)
 @pytest.mark.fault("the queue's connections broken")
-def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, run: int) -> None:
+def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, moment: str, run: int) -> None:
     lab = chaos.lab
-    sent, hold = under_way(chaos, "middle")
+    sent, hold = under_way(chaos, moment)
 
     if how == "cut":
         lab.wire.cut()
@@ -118,10 +125,10 @@ def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, run: int) -> None:
     chaos.audit.settle(sent, over_at=over)
 
 
-def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -> Rule:
+def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -> Fault:
     at = chaos.rng.randint(1, 200_000)
     waiting = {"Retry-After": "1"}
-    rules: dict[str, Rule] = {
+    rules: dict[str, Fault] = {
         "500": Answer(requests, skip=skip, times=2, status=500),
         "503": Answer(requests, skip=skip, times=3, status=503),
         "429": Answer(requests, skip=skip, times=2, status=429, headers=waiting),
@@ -252,13 +259,64 @@ def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.fault("create_import's answer lost, then Postgres away")
+def test_what_may_have_been_recorded_is_taken_back_when_postgres_is_back(
+    chaos: Chaos, run: int
+) -> None:
+    lab = chaos.lab
+    lab.workers.stop()
+    refused = lose_the_answer_and_postgres(chaos, Hold(CREATE_IMPORT, after=True, lose=True))
+    over = time.monotonic()
+
+    assert len(lab.objects() - chaos.audit.before) == 1
+    eventually(lambda: not lab.objects() - chaos.audit.before, "the import is taken back")
+    lab.workers.start()
+    lab.await_ready()
+    again = lab.send(refused.data)
+    assert again.status == 202
+    chaos.audit.settle([again], over_at=over)
+
+
+@pytest.mark.slow
+@pytest.mark.fault("create_import's answer lost, then Postgres away")
+def test_what_was_begun_goes_on_though_its_client_was_refused(chaos: Chaos, run: int) -> None:
+    """It keeps its object: a whole import beside the one that is sent again, never half of one."""
+    lab = chaos.lab
+    hold = Hold(CREATE_IMPORT, after=True, lose=True)
+    refused = lose_the_answer_and_postgres(chaos, hold, until=START_PART)
+    over = time.monotonic()
+
+    [(recorded,)] = lab.query("select id from imports where source = %s", refused.data.source)
+    chaos.audit.settle([Sent(refused.data, 202, f"import-{recorded}")], over_at=over)
+
+
+def lose_the_answer_and_postgres(
+    chaos: Chaos, hold: Hold, *, until: Requests | None = None
+) -> Sent:
+    """An import of which the answer is lost while Postgres goes, for longer than the deadline."""
+    lab = chaos.lab
+    lab.gateway.spoil(hold)
+    sending = lab.sending(make_data(chaos.rng, records=2500))
+    hold.wait()
+    if until is not None:
+        lab.gateway.await_more(until, than=0, seconds=30)
+    with lab.without_postgres():
+        eventually(lambda: lab.postmaster() is None, "Postgres is gone")
+        hold.release()
+        refused = sending.result()
+    assert refused.status == 503
+    assert '"database_unavailable"' in refused.text
+    return refused
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.05, 0.15])
 @pytest.mark.timeout(300)
 @pytest.mark.fault("a bit of everything")
 def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) -> None:
     lab, rng = chaos.lab, chaos.rng
 
-    def rules(requests: Requests) -> list[Rule]:
+    def rules(requests: Requests) -> list[Fault]:
         common = {"requests": requests, "times": FOR_EVER, "chance": chance, "dice": rng}
         return [
             Swallow(**common),

@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
-from tests.chaos.loops import on_a_thread
+from tests.support.loops import on_a_thread
 
 
 class Wire:
     """The running proxy; ``port`` takes the place of the one behind it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self.port = 0
-        self._behind = port
+        self._behind = host, port
         self._refusing = False
         self._open: set[asyncio.StreamWriter] = set()
         self._flows = asyncio.Event()
@@ -66,7 +66,7 @@ class Wire:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there = None if self._refusing else await _connected(self._behind)
+            there = None if self._refusing else await _connected(*self._behind)
             if there is None:
                 writer.transport.abort()
                 return
@@ -87,9 +87,9 @@ class Wire:
 
 
 async def _connected(
-    port: int,
+    host: str, port: int
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     try:
-        return await asyncio.open_connection("127.0.0.1", port)
+        return await asyncio.open_connection(host, port)
     except OSError:
         return None

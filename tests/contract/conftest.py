@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from tests.support.proxy import Proxy, running_proxy
+from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
 
@@ -68,7 +68,7 @@ def anon_key(supabase_env: Mapping[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 def proxy(supabase_env: Mapping[str, str]) -> Iterator[Proxy]:
-    with running_proxy(supabase_env["SUPABASE_URL"]) as proxy:
+    with Proxy(supabase_env["SUPABASE_URL"]).running() as proxy:
         yield proxy
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.contacts import MIB, csv_file, envelope, json_array
+from tests.support.faults import APPEND
 from tests.support.forms import SOURCE, field, form
-from tests.support.proxy import TUS, Proxy
+from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
 from tests.support.wire import Wire
@@ -152,10 +153,7 @@ def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> Wire:
     kept_open.append(wire)
     wire.head(Content_Length=str(len(body)))
     wire.send(body[:-50])
-    while not proxy.count("PATCH", TUS):
-        assert service.process.poll() is None
-        proxy.seen.clear()
-        proxy.seen.wait(1)
+    proxy.await_more(APPEND, than=0, seconds=30)
     return wire
 
 

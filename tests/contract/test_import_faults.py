@@ -7,18 +7,26 @@ import httpx
 import pytest
 
 from tests.support.contacts import MIB, envelope, json_array
-from tests.support.proxy import (
+from tests.support.faults import (
+    APPEND,
+    BUCKET,
+    CANCEL_UPLOAD,
     CREATE_IMPORT,
+    CREATE_UPLOAD,
+    DATABASE,
     FOR_EVER,
-    OBJECT,
-    TUS,
+    PROGRESS,
+    PUT,
+    STORAGE,
     Answer,
-    Cut,
+    CutRequest,
     Fault,
     Hang,
-    Proxy,
+    Hold,
+    Requests,
     Swallow,
 )
+from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
 from tests.support.wire import Wire
@@ -26,45 +34,41 @@ from tests.support.wire import Wire
 SMALL = json_array(100_000)
 LARGE = json_array(13 * MIB)  # three chunks
 RECORDS = {array: len(json.loads(array)) for array in (SMALL, LARGE)}
-DISCARD_IMPORT = "/rest/v1/rpc/discard_import"
+NAMES = {PUT: "put", CREATE_IMPORT: "create_import", CREATE_UPLOAD: "begin", APPEND: "patch"}
 
 
-def spoiled(method: str, path: str, skip: int = 0) -> Iterator[Fault]:
+def spoiled(requests: Requests, skip: int = 0) -> Iterator[Fault]:
     """Every way in which one request can go wrong once or twice."""
-    yield Answer(method, path, skip, status=500)
-    yield Answer(method, path, skip, status=503, headers={"Retry-After": "0"})
-    yield Answer(method, path, skip, status=429, headers={"Retry-After": "0"})
-    yield Answer(method, path, skip, times=2, status=502)
-    yield Cut(method, path, skip, after=0)
-    yield Swallow(method, path, skip)
+    yield Answer(requests, skip, status=500)
+    yield Answer(requests, skip, status=503, headers={"Retry-After": "0"})
+    yield Answer(requests, skip, status=429, headers={"Retry-After": "0"})
+    yield Answer(requests, skip, times=2, status=502)
+    yield CutRequest(requests, skip, after=0)
+    yield Swallow(requests, skip)
 
 
 def each_request() -> Iterator[tuple[bytes, Fault]]:
-    for fault in spoiled("POST", OBJECT):
+    for fault in spoiled(PUT):
         yield SMALL, fault
     for array in (SMALL, LARGE):
-        for fault in spoiled("POST", CREATE_IMPORT):
+        for fault in spoiled(CREATE_IMPORT):
             yield array, fault
-    for fault in spoiled("POST", TUS):
+    for fault in spoiled(CREATE_UPLOAD):
         yield LARGE, fault
     for chunk in (0, 2):
-        for fault in spoiled("PATCH", TUS, chunk):
+        for fault in spoiled(APPEND, chunk):
             yield LARGE, fault
-    yield LARGE, Swallow("PATCH", TUS, 1)
+    yield LARGE, Swallow(APPEND, 1)
     for chunk in range(3):
-        yield LARGE, Cut("PATCH", TUS, chunk, times=2, after=300_000)
+        yield LARGE, CutRequest(APPEND, chunk, times=2, after=300_000)
 
 
 def named(case: tuple[bytes, Fault]) -> str:
     array, fault = case
-    size = "small" if array is SMALL else "large"
-    what = [
-        type(fault).__name__,
-        str(getattr(fault, "status", "")),
-        str(fault.skip),
-        str(fault.times),
-    ]
-    return "-".join([size, fault.method, fault.path.rsplit("/", 1)[1], *what])
+    what = [type(fault).__name__, getattr(fault, "status", ""), fault.skip, fault.times]
+    return "-".join(
+        ["small" if array is SMALL else "large", NAMES[fault.requests], *map(str, what)]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -92,38 +96,36 @@ def assert_stored(answer: httpx.Response, array: bytes, traces: Traces) -> None:
     ("array", "fault"), [pytest.param(*c, id=named(c)) for c in each_request()]
 )
 def test_a_request_that_fails_for_now_is_not_noticed(client, traces, proxy, array, fault):
-    begun = proxy.faults = [fault]
+    proxy.spoil(fault)
     assert_stored(post(client, array), array, traces)
-    assert begun[0].times == 0
+    assert fault.is_spent
 
 
 def test_asking_how_far_it_is_fails_too(client, traces, proxy):
-    proxy.reset(
-        Cut("PATCH", TUS, skip=1, after=2_000_000), Answer("HEAD", TUS, times=2, status=500)
-    )
+    proxy.spoil(CutRequest(APPEND, skip=1, after=2_000_000), Answer(PROGRESS, times=2, status=500))
     assert_stored(post(client, LARGE), LARGE, traces)
-    assert proxy.count("HEAD", TUS) == 3
+    assert proxy.count(PROGRESS) == 3
 
 
 def test_bytes_that_are_all_there_are_no_object_yet(client, traces, proxy):
     """As HEAD says when Storage died between the last byte and the object."""
     size = str(len(LARGE))
     told = {"Upload-Offset": size, "Upload-Length": size}
-    proxy.reset(Answer("PATCH", TUS, skip=2), Answer("HEAD", TUS, status=200, headers=told))
+    proxy.spoil(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=told))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 def test_everything_fails_once(client, traces, proxy):
     faults = [
-        Swallow("POST", TUS),
-        Cut("PATCH", TUS, after=3_000_000),
-        Swallow("PATCH", TUS, skip=2),
-        Answer("HEAD", TUS, status=503),
-        Swallow("POST", CREATE_IMPORT),
+        Swallow(CREATE_UPLOAD),
+        CutRequest(APPEND, after=3_000_000),
+        Swallow(APPEND, skip=2),
+        Answer(PROGRESS, status=503),
+        Swallow(CREATE_IMPORT),
     ]
-    proxy.reset(*faults)
+    proxy.spoil(*faults)
     assert_stored(post(client, LARGE), LARGE, traces)
-    assert [fault.times for fault in faults] == [0] * 5
+    assert all(fault.is_spent for fault in faults)
 
 
 @pytest.fixture(scope="module")
@@ -139,46 +141,44 @@ def impatient_client(impatient_service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-def away(method: str, path: str, skip: int = 0) -> list[Fault]:
-    return [Answer(method, path, skip, FOR_EVER, status=503)]
+def away(requests: Requests, skip: int = 0) -> list[Fault]:
+    return [Answer(requests, skip, FOR_EVER, status=503)]
 
 
 GONE = {
-    "small object": (SMALL, away("POST", OBJECT), "storage"),
-    "begin": (LARGE, away("POST", TUS), "storage"),
-    "first chunk": (LARGE, away("PATCH", TUS), "storage"),
-    "last chunk": (LARGE, away("PATCH", TUS, 2), "storage"),
-    "asking": (LARGE, [Cut("PATCH", TUS, after=5), *away("HEAD", TUS)], "storage"),
+    "small object": (SMALL, away(PUT), "storage"),
+    "begin": (LARGE, away(CREATE_UPLOAD), "storage"),
+    "first chunk": (LARGE, away(APPEND), "storage"),
+    "last chunk": (LARGE, away(APPEND, 2), "storage"),
+    "asking": (LARGE, [CutRequest(APPEND, after=5), *away(PROGRESS)], "storage"),
     "no answer to chunks": (
         LARGE,
-        [Swallow("PATCH", TUS, 2, FOR_EVER), *away("HEAD", TUS)],
+        [Swallow(APPEND, 2, FOR_EVER), *away(PROGRESS)],
         "storage",
     ),
     "told to wait long": (
         SMALL,
-        [Answer("POST", OBJECT, times=FOR_EVER, status=429, headers={"Retry-After": "3600"})],
+        [Answer(PUT, times=FOR_EVER, status=429, headers={"Retry-After": "3600"})],
         "storage",
     ),
-    "hanging object": (SMALL, [Hang("POST", OBJECT, times=FOR_EVER)], "storage"),
-    "hanging chunk": (LARGE, [Hang("PATCH", TUS, 1, FOR_EVER)], "storage"),
-    "forbidden": (SMALL, [Answer("POST", OBJECT, times=FOR_EVER, status=403)], "storage"),
-    "database": (SMALL, away("POST", "/rest/v1/"), "database"),
-    "database, large": (LARGE, away("POST", "/rest/v1/"), "database"),
-    "database without answers": (LARGE, [Swallow("POST", CREATE_IMPORT, 0, FOR_EVER)], "database"),
-    "hanging database": (SMALL, [Hang("POST", CREATE_IMPORT, times=FOR_EVER)], "database"),
+    "hanging object": (SMALL, [Hang(PUT, times=FOR_EVER)], "storage"),
+    "hanging chunk": (LARGE, [Hang(APPEND, 1, FOR_EVER)], "storage"),
+    "forbidden": (SMALL, [Answer(PUT, times=FOR_EVER, status=403)], "storage"),
+    "database without answers": (LARGE, [Swallow(CREATE_IMPORT, 0, FOR_EVER)], "database"),
+    "hanging database": (SMALL, [Hang(CREATE_IMPORT, times=FOR_EVER)], "database"),
     "database forbidden": (
         LARGE,
-        [Answer("POST", CREATE_IMPORT, times=FOR_EVER, status=401)],
+        [Answer(CREATE_IMPORT, times=FOR_EVER, status=401)],
         "database",
     ),
     "database told to wait": (
         SMALL,
-        [Answer("POST", CREATE_IMPORT, times=FOR_EVER, status=503, headers={"Retry-After": "9"})],
+        [Answer(CREATE_IMPORT, times=FOR_EVER, status=503, headers={"Retry-After": "9"})],
         "database",
     ),
     "undoing fails at first": (
         LARGE,
-        [*away("PATCH", TUS, 1), Answer("DELETE", TUS, status=503), Swallow("DELETE", TUS)],
+        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, status=503), Swallow(CANCEL_UPLOAD)],
         "storage",
     ),
 }
@@ -188,7 +188,7 @@ GONE = {
 def test_what_stays_away_is_told_and_nothing_is_left(
     impatient_client, traces, proxy, array, faults, part
 ):
-    proxy.faults = faults
+    proxy.spoil(*faults)
     with traces.unchanged(proxy):
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, f"{part}_unavailable")
@@ -196,11 +196,38 @@ def test_what_stays_away_is_told_and_nothing_is_left(
         assert int(answer.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("array", [SMALL, LARGE], ids=["small", "large"])
+def test_nothing_is_left_once_the_database_is_back(
+    impatient_service, impatient_client, traces, proxy, array, recorded
+):
+    """Only then it is known whether the import was recorded."""
+    impatient_service.forget_lines()
+    with traces.unchanged(proxy):
+        proxy.spoil(*([Swallow(CREATE_IMPORT)] if recorded else []), *away(DATABASE))
+        answer = post(impatient_client, array)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        proxy.heal()
+        impatient_service.await_line(lambda line: line["event"] == "import taken back")
+
+
+def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_client, traces, proxy):
+    """The database was so slow that the request was still on its way to it."""
+    hold = Hold(CREATE_IMPORT, containing=b"p_import")
+    with traces.unchanged(proxy):
+        proxy.spoil(hold, *away(CREATE_IMPORT))
+        answer = post(impatient_client, SMALL)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert hold.reached.is_set()
+        proxy.heal()
+        assert hold.done.wait(30)
+
+
 def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
     impatient_service, traces, proxy
 ):
     """The client need not send its gigabytes first."""
-    proxy.faults = away("PATCH", TUS)
+    proxy.spoil(*away(APPEND))
     wire = Wire(impatient_service)
     with traces.unchanged(proxy):
         wire.head(Content_Length=str(10**9))
@@ -216,29 +243,28 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
 @pytest.mark.parametrize(
     ("fault", "checks"),
     [
-        (Answer("GET", "/storage/v1/bucket", 0, FOR_EVER), {"storage": "away", "database": "ok"}),
-        (Answer("POST", "/rest/v1/rpc", 0, FOR_EVER), {"storage": "ok", "database": "away"}),
+        (Answer(BUCKET, 0, FOR_EVER), {"storage": "away", "database": "ok"}),
+        (Answer(DATABASE, 0, FOR_EVER), {"storage": "ok", "database": "away"}),
     ],
 )
 def test_the_service_tells_that_it_is_not_ready(client, proxy, fault, checks):
-    proxy.faults = [fault]
+    proxy.spoil(fault)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]) == (503, checks)
     assert answer.headers["Retry-After"]
     assert client.get("/healthz").status_code == 200
-    proxy.faults = []
+    proxy.heal()
     assert client.get("/readyz").status_code == 200
 
 
 def test_looking_at_an_import_while_the_database_is_away(impatient_client, proxy):
-    proxy.faults = away("POST", "/rest/v1/rpc")
+    proxy.spoil(*away(DATABASE))
     answer = impatient_client.get("/import/import-01890000-0000-7000-8000-000000000000")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
 def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
-    for path in ("/storage/v1/", "/rest/v1/"):
-        proxy.faults += [Answer(method, path, 0, FOR_EVER) for method in ("GET", "POST")]
+    proxy.spoil(*away(STORAGE), *away(DATABASE))
     with (
         running_service(behind_proxy) as service,
         httpx.Client(base_url=service.url, timeout=60) as client,
@@ -247,3 +273,39 @@ def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
         proxy.reset()
         assert client.get("/readyz").status_code == 200
         assert_stored(post(client, SMALL), SMALL, traces)
+
+
+@pytest.fixture
+def fresh_client(behind_proxy: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """Of a service to which nothing has happened yet."""
+    with (
+        running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service,
+        httpx.Client(base_url=service.url, timeout=60) as client,
+    ):
+        yield client
+
+
+def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, traces, proxy):
+    """As with a full disk: all but writing goes well."""
+    assert fresh_client.get("/readyz").status_code == 200
+    assert proxy.count(CREATE_UPLOAD) == 0
+    with traces.unchanged(proxy):
+        proxy.spoil(Answer(PUT, times=FOR_EVER, status=507))
+        proxy.spoil(Answer(APPEND, times=FOR_EVER, status=507))
+        assert post(fresh_client, SMALL).json()["code"] == "storage_unavailable"
+        answers = [fresh_client.get("/readyz") for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {503}
+        assert answers[0].json()["checks"] == {"storage": "away", "database": "ok"}
+        assert proxy.count(CREATE_UPLOAD) == 1
+    proxy.heal()
+    assert_stored(post(fresh_client, SMALL), SMALL, traces)
+    assert fresh_client.get("/readyz").status_code == 200
+
+
+def test_the_service_is_ready_again_though_nobody_sends_anything(fresh_client, traces, proxy):
+    with traces.unchanged(proxy):
+        proxy.spoil(*away(PUT))
+        assert post(fresh_client, SMALL).status_code == 503
+        proxy.heal()
+        assert fresh_client.get("/readyz").status_code == 200
+        assert proxy.count(CANCEL_UPLOAD) == len(proxy.uploads) == 1

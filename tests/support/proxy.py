@@ -1,98 +1,90 @@
-"""A gateway in front of Supabase that fails the requests it is told to fail, and remembers all."""
+"""A proxy in front of Supabase that does to requests what it is told to, and remembers them."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-TUS = "/storage/v1/upload/resumable"
-OBJECT = "/storage/v1/object/imports"
-CREATE_IMPORT = "/rest/v1/rpc/create_import"
+from tests.support.faults import (
+    CREATE_UPLOAD,
+    Answer,
+    CutAnswer,
+    CutRequest,
+    Delay,
+    Fault,
+    ForgeKey,
+    Hang,
+    Hold,
+    Requests,
+    Swallow,
+)
+from tests.support.loops import on_a_thread
 
-
-@dataclass
-class Fault:
-    """Spoils requests of one method whose path begins so: after ``skip`` good ones, ``times``."""
-
-    method: str
-    path: str
-    skip: int = 0
-    times: int = 1
-
-    def hits(self, request: web.Request) -> bool:
-        if request.method != self.method or not request.path.startswith(self.path):
-            return False
-        self.skip -= 1
-        if self.skip >= 0 or self.times == 0:
-            return False
-        self.times -= 1
-        return True
-
-
-@dataclass
-class Answer(Fault):
-    """Answers itself."""
-
-    status: int = 503
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Cut(Fault):
-    """Passes so many bytes of the body on, then breaks both connections."""
-
-    after: int = 0
-
-
-@dataclass
-class Swallow(Fault):
-    """Lets the request be done, but breaks the connection instead of answering."""
-
-
-@dataclass
-class Hang(Fault):
-    """Never answers."""
-
-
-FOR_EVER = 10**9
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "upgrade"}
 
 
 class Proxy:
-    """A running proxy; ``url`` takes the place of the Supabase behind it."""
+    """The running proxy; ``url`` takes the place of the Supabase behind it."""
 
     def __init__(self, upstream: str) -> None:
         self.url = ""
+        self.seen: list[web.Request] = []
         self.uploads: list[str] = []
         """Paths of all resumable uploads that were begun."""
-        self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
-        self.seen = threading.Event()
-        """Set whenever another request comes; clear it to wait for the next one."""
+        self._another = threading.Condition()
         self._upstream = upstream
         self._session: aiohttp.ClientSession | None = None
 
+    def spoil(self, *faults: Fault) -> None:
+        """From now on, strike with these too."""
+        self.faults = [*self.faults, *faults]
+
+    def heal(self) -> None:
+        """No more faults; what was held goes on."""
+        faults, self.faults = self.faults, []
+        for fault in faults:
+            if isinstance(fault, Hold):
+                fault.release()
+
     def reset(self, *faults: Fault) -> None:
         """Forget what was, and spoil these from now on."""
-        self.uploads, self.requests, self.faults = [], [], list(faults)
+        self.seen, self.uploads = [], []
+        self.heal()
+        self.spoil(*faults)
 
-    def count(self, method: str, path: str) -> int:
-        return sum(one == method and other.startswith(path) for one, other in self.requests)
+    def count(self, requests: Requests) -> int:
+        return sum(request in requests for request in self.seen)
+
+    def await_more(self, requests: Requests, *, than: int, seconds: float) -> None:
+        """Wait until more such requests have come; fail after so many seconds."""
+        with self._another:
+            came = self._another.wait_for(lambda: self.count(requests) > than, seconds)
+        assert came, f"no {requests} in {seconds} seconds"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Proxy"]:
+        """Serve on a thread of its own, for tests of any kind."""
+        with on_a_thread(self._serve):
+            yield self
+            self.heal()
 
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[None]:
+    async def _serve(self) -> AsyncIterator[None]:
         app = web.Application(client_max_size=2**30)
         app.router.add_route("*", "/{path:.*}", self._pass)
         timeout = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as self._session:
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        async with aiohttp.ClientSession(
+            timeout=timeout, auto_decompress=False, connector=connector
+        ) as self._session:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             try:
                 yield
@@ -100,80 +92,126 @@ class Proxy:
                 await runner.cleanup()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append((request.method, request.path))
-        self.seen.set()
-        fault = next((fault for fault in self.faults if fault.hits(request)), None)
+        with self._another:
+            self.seen.append(request)
+            self._another.notify_all()
+        for fault in self.faults:
+            if await fault.takes(request):
+                return await self._spoiled(request, fault)
+        return await self._forward(request)
+
+    async def _spoiled(  # noqa: PLR0911 -- a case for each kind of fault
+        self, request: web.Request, fault: Fault
+    ) -> web.StreamResponse:
         match fault:
             case Answer():
                 await request.read()
                 return web.Response(status=fault.status, headers=fault.headers, text="by order")
+            case CutRequest():
+                with contextlib.suppress(aiohttp.ClientError, _Broken):
+                    await self._ask(request, cut_after=fault.after)
+                return _broken(request)
+            case CutAnswer():
+                return await self._forward(request, cut_after=fault.after)
+            case Swallow():
+                await self._ask(request)
+                return _broken(request)
             case Hang():
                 await asyncio.Event().wait()
-            case Cut():
-                with contextlib.suppress(aiohttp.ClientError, _Broken):
-                    await self._forward(request, fault.after)
-                return _broken(request)
-            case Swallow():
-                await self._forward(request)
-                return _broken(request)
+            case Delay():
+                await asyncio.sleep(fault.seconds)
+            case ForgeKey():
+                return await self._forward(request, key="no-such-key")
+            case Hold():
+                return await self._held(request, fault)
         return await self._forward(request)
 
-    async def _forward(self, request: web.Request, limit: int | None = None) -> web.Response:
+    async def _held(self, request: web.Request, hold: Hold) -> web.StreamResponse:
+        answer = await self._ask(request) if hold.after else None
+        await hold.pause(request)
+        if hold.lose:
+            return _broken(request)
+        answer = answer or await self._ask(request)
+        hold.done.set()
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, request: web.Request, *, cut_after: int | None = None, key: str = ""
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
-        body = _body(request, limit) if request.can_read_body else None
+        headers: dict[str, str] = _end_to_end(request.headers)
+        if key:
+            headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+            headers |= {"apikey": key, "Authorization": f"Bearer {key}"}
+        has_body = request.can_read_body or request._read_bytes is not None
+        body = _body(request, cut_after) if has_body else None
         async with self._session.request(
             request.method, self._upstream + request.raw_path, headers=headers, data=body
         ) as answer:
+            if request in CREATE_UPLOAD and "Location" in answer.headers:
+                upload_id = answer.headers["Location"].rpartition("/")[2]
+                self.uploads.append(f"{request.path.rstrip('/')}/{upload_id}")
+            yield answer
+
+    async def _ask(self, request: web.Request, *, cut_after: int | None = None) -> web.Response:
+        async with self._asked(request, cut_after=cut_after) as answer:
             content = await answer.read()
-        kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
-        if request.method == "POST" and request.path == TUS and "Location" in kept:
-            self.uploads.append(f"{TUS}/{kept['Location'].rsplit('/', 1)[1]}")
+        headers = _end_to_end(answer.headers)
         if request.method == "HEAD":
-            return web.Response(status=answer.status, headers=kept)
-        kept.pop("Content-Length", None)
-        return web.Response(status=answer.status, headers=kept, body=content)
+            return web.Response(status=answer.status, headers=headers)
+        headers.pop("Content-Length", None)
+        return web.Response(status=answer.status, headers=headers, body=content)
+
+    async def _forward(
+        self, request: web.Request, *, cut_after: int | None = None, key: str = ""
+    ) -> web.StreamResponse:
+        async with self._asked(request, key=key) as answer:
+            headers = _end_to_end(answer.headers)
+            if request.method == "HEAD" or answer.status == 204:
+                return web.Response(status=answer.status, headers=headers)
+            response = web.StreamResponse(status=answer.status, headers=headers)
+            with contextlib.suppress(ConnectionError):  # the one who asked is gone
+                await response.prepare(request)
+                async for chunk in _up_to(cut_after, answer.content.iter_any()):
+                    await response.write(chunk)
+                if cut_after is not None:
+                    return _broken(request)
+                await response.write_eof()
+            return response
 
 
 class _Broken(Exception):  # noqa: N818
     """Ends a body before its end."""
 
 
+def _end_to_end(headers: Any) -> dict[str, str]:
+    return {k: v for k, v in headers.items() if k.lower() not in HOP_BY_HOP}
+
+
 async def _body(request: web.Request, limit: int | None) -> AsyncIterator[bytes]:
-    passed = 0
-    async for chunk in request.content.iter_any():
-        if limit is not None and passed + len(chunk) >= limit:
-            yield chunk[: limit - passed]
-            raise _Broken
-        passed += len(chunk)
-        yield chunk
+    if request._read_bytes is not None:  # a fault has looked into it
+        yield request._read_bytes[:limit]
+    else:
+        async for chunk in _up_to(limit, request.content.iter_any()):
+            yield chunk
+    if limit is not None:
+        raise _Broken
+
+
+async def _up_to(limit: int | None, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if limit is None:
+            yield chunk
+        elif len(chunk) < limit:
+            limit -= len(chunk)
+            yield chunk
+        else:
+            yield chunk[:limit]
+            return
 
 
 def _broken(request: web.Request) -> web.Response:
-    assert request.transport
-    request.transport.abort()
+    if request.transport is not None:
+        request.transport.abort()
     return web.Response()
-
-
-@contextlib.contextmanager
-def running_proxy(upstream: str) -> Iterator[Proxy]:
-    """A proxy on a thread of its own, for tests of any kind."""
-    proxy, ready = Proxy(upstream), threading.Event()
-    stops: list[Callable[[], object]] = []
-
-    async def serve() -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        stops.append(lambda: loop.call_soon_threadsafe(stop.set))
-        async with proxy.serve():
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield proxy
-    finally:
-        for stop in stops:
-            stop()
-        thread.join()

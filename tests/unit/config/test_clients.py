@@ -28,6 +28,22 @@ def test_a_gateways_refusal_may_work_later_whatever_its_body(status):
     assert (error.value.status, error.value.retry_after) == (status, None)
 
 
+@pytest.mark.parametrize(
+    ("body", "code", "undone"),
+    [
+        (b'{"code":"PGRST000","message":"m"}', "PGRST000", True),
+        (b'{"code":"PGRST001","message":"m"}', "PGRST001", False),
+        (b'{"message":"no upstream"}', "503", False),
+        (b"[]", "503", False),
+        (b"<html>", "503", False),
+    ],
+)
+def test_the_body_tells_whether_anything_can_have_been_done(body, code, undone):
+    with pytest.raises(Transient) as error:
+        heed(503, body=body)
+    assert (error.value.code, error.value.undone) == (code, undone)
+
+
 def test_retry_after_is_carried_on():
     with pytest.raises(Transient) as error:
         heed(503, {"Retry-After": "12"})

@@ -83,6 +83,28 @@ def test_what_the_system_raises_may_work_later(kind):
         raise kind
 
 
+@pytest.mark.parametrize(
+    ("error", "undone"),
+    [
+        (httpx.ConnectError("m"), True),
+        (httpx.ReadError("m"), False),
+        (httpx.ReadTimeout("m"), False),
+        (TimeoutError(), False),
+        (postgrest.exceptions.APIError({"code": "PGRST003", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "57014", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "42501", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "PGRST001", "message": "m"}), False),
+        (postgrest.exceptions.APIError({"code": "08006", "message": "m"}), False),
+        (postgrest.exceptions.APIError({"code": "504", "message": "m"}), False),
+    ],
+    ids=repr,
+)
+def test_a_lost_answer_leaves_open_whether_it_was_done(error, undone):
+    with pytest.raises(UpstreamError) as caught, translated("database"):
+        raise error
+    assert caught.value.undone is undone
+
+
 @pytest.mark.parametrize("kind", [ValueError, KeyError, ZeroDivisionError])
 def test_bugs_stay_what_they_are(kind):
     with pytest.raises(kind), translated("database"):

@@ -1,3 +1,4 @@
+import errno
 import uuid
 from pathlib import Path
 
@@ -43,6 +44,26 @@ async def test_a_replaced_object_keeps_its_id_and_loses_its_bytes(catalog, tmp_p
     assert (second.id, second.size) == (first.id, 2)
     assert not catalog.bytes_of(first).exists()
     assert catalog.bytes_of(second).read_bytes() == b"22"
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_full_disk_leaves_all_as_it_was(catalog, tmp_path, monkeypatch, before):
+    if before:
+        await put(catalog, "a", b"1")
+    files = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr("embedded.storage.catalog.write_private", _no_room)
+    with pytest.raises(OSError, match="No space"):
+        await put(catalog, "a", b"22")
+    monkeypatch.undo()
+    (arrived,) = catalog.arrivals.iterdir()
+    assert arrived.read_bytes() == b"22"
+    arrived.unlink()
+    assert sorted(tmp_path.rglob("*")) == files
+    assert ("a" in catalog.bucket("b").objects) is before
+
+
+def _no_room(path: Path, text: str) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_leftovers_of_a_crash_are_cleared_away(catalog, tmp_path):

@@ -12,9 +12,9 @@ from service.storage import Conflict, Progress
 Fault = Callable[[], Awaitable[None]]
 
 
-def away(part: str = "storage") -> Transient:
+def away(part: str = "storage", *, undone: bool = False) -> Transient:
     """An error that may be tried again at once, so that tests need not wait."""
-    return Transient(part, "is away", code="unreachable", retry_after=0)
+    return Transient(part, "is away", code="unreachable", retry_after=0, undone=undone)
 
 
 def conflict() -> Conflict:

@@ -16,7 +16,7 @@ from service.intake import Intake
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.problems import Problem
-from service.storage import Storage
+from service.readiness import StorageCheck
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
@@ -46,7 +46,7 @@ def ledger() -> Mock:
 
 @pytest.fixture
 def storage() -> Mock:
-    return AsyncMock(spec=Storage)
+    return AsyncMock(spec=StorageCheck)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def test_an_unknown_import_is_not_found(handlers, ledger, job):
     "error", [Transient("storage", "x"), Permanent("storage", "x"), TimeoutError()]
 )
 async def test_what_is_away_is_named(handlers, storage, error):
-    storage.check.side_effect = error
+    storage.side_effect = error
     with pytest.raises(Problem) as caught:
         await handlers.ready(make_mocked_request("GET", "/readyz"))
     assert caught.value.code == "storage_unavailable"
@@ -149,6 +149,6 @@ async def test_what_is_away_is_named(handlers, storage, error):
 
 async def test_both_are_asked_at_the_same_time(handlers, storage, ledger):
     both = asyncio.Barrier(2)
-    storage.check.side_effect = ledger.check.side_effect = both.wait
+    storage.side_effect = ledger.check.side_effect = both.wait
     answer = await handlers.ready(make_mocked_request("GET", "/readyz"))
     assert answer.status == 200

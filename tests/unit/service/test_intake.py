@@ -148,6 +148,28 @@ async def test_an_import_that_is_refused_for_good_was_not_recorded(storage):
     assert storage.is_empty
 
 
+async def test_an_import_that_never_reached_the_database_is_not_looked_for(storage):
+    ledger = FakeLedger(error=away("database", undone=True))
+    with pytest.raises(Transient):
+        await intake_of(storage, ledger).accept(submission(each(SMALL)))
+    assert ledger.discarded == []
+    assert storage.is_empty
+
+
+@SIZES
+async def test_an_object_is_kept_until_it_is_known_whether_it_is_an_imports(storage, pieces):
+    ledger = FakeLedger(error=away("database"), records_first=True)
+    ledger.discard_error = away("database")
+    intake = intake_of(storage, ledger)
+    with pytest.raises(Transient):
+        await intake.accept(submission(each(pieces)))
+    assert len(storage.objects) == len(ledger.imports) == 1
+    ledger.discard_error = None
+    await intake.close()
+    assert ledger.imports == {}
+    assert storage.is_empty
+
+
 async def test_undoing_that_fails_does_not_hide_why_it_was_needed(storage):
     ledger = FakeLedger(error=away("database"))
     ledger.discard_error = away("database")

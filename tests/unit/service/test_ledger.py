@@ -9,7 +9,7 @@ import httpx
 import pytest
 from postgrest.exceptions import APIError
 
-from config.errors import Permanent, Transient
+from config.errors import Permanent, Transient, UpstreamError
 from config.messages import import_contacts_message
 from config.model import Layout, Part
 from config.states import Format
@@ -97,6 +97,23 @@ async def test_what_does_not_pass_is_told_in_the_end(error):
     with pytest.raises(Transient) as caught:
         await ledger_on(FakeSupabase(error), 0.05).get_import(IMPORT)
     assert caught.value.upstream == "database"
+
+
+@pytest.mark.parametrize(
+    ("answers", "undone"),
+    [
+        ([httpx.ConnectError("x")], True),
+        ([postgrest_error("PGRST000"), httpx.ConnectError("x")], True),
+        ([httpx.ReadTimeout("x"), httpx.ConnectError("x")], False),
+        ([httpx.ReadTimeout("x"), postgrest_error("401")], False),
+        ([httpx.ConnectError("x"), postgrest_error("401")], True),
+    ],
+    ids=repr,
+)
+async def test_one_lost_answer_among_all_tries_leaves_open_whether_it_was_done(answers, undone):
+    with pytest.raises(UpstreamError) as caught:
+        await ledger_on(FakeSupabase(*answers), 0.9).get_import(IMPORT)
+    assert caught.value.undone is undone
 
 
 @pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])

@@ -1,0 +1,38 @@
+"""What somebody may have added to the table of contacts."""
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.chaos.data import Data
+from tests.chaos.stack import Lab
+
+TRIGGER = """
+    create function public.chaos() returns trigger language plpgsql as $$
+    begin
+      if new.source = '{source}' and split_part(new.name, ' ', 2)::int in ({numbers}) then
+        {deed};
+      end if;
+      return new;
+    end $$;
+    create trigger chaos before insert on public.contacts
+      for each row execute function public.chaos()
+"""
+CHECK = """
+    alter table public.contacts add constraint chaos check
+      (source <> '{source}' or split_part(name, ' ', 2)::int not in ({numbers}))
+"""
+UNDO = """
+    alter table public.contacts drop constraint if exists chaos;
+    drop trigger if exists chaos on public.contacts;
+    drop function if exists public.chaos();
+"""
+
+
+@contextlib.contextmanager
+def rule_on_contacts(lab: Lab, statement: str, data: Data, **more: str) -> Iterator[None]:
+    """A rule that somebody added to the table, for records of one data set."""
+    lab.query(statement.format(source=data.source, **more))
+    try:
+        yield
+    finally:
+        lab.query(UNDO)
