@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.conftest import _table
 from tests.chaos.hostile import ALL, TAKEN, Hostile
 from tests.support.contacts import MIB, envelope
-from tests.support.proxy import Proxy, running_proxy
+from tests.support.proxy import Proxy
 from tests.support.service import PROJECT, WATCHED, Service, running_service
 from tests.support.traces import Traces
 from tests.support.wire import Wire
@@ -50,7 +50,7 @@ class Costs:
 
 @pytest.fixture(scope="module")
 def proxy(supabase_env: Mapping[str, str]) -> Iterator[Proxy]:
-    with running_proxy(supabase_env["SUPABASE_URL"]) as proxy:
+    with Proxy(supabase_env["SUPABASE_URL"]).running() as proxy:
         yield proxy
 
 

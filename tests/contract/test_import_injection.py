@@ -131,9 +131,9 @@ def test_what_is_no_job_id_asks_nobody(service, proxy: Proxy, job):
     status, headers, body = wire.answer()
     wire.close()
     if job.endswith("?select=*"):
-        assert [path for _, path in proxy.requests] == ["/rest/v1/rpc/get_import"]
+        assert [request.path for request in proxy.seen] == ["/rest/v1/rpc/get_import"]
     else:
-        assert proxy.requests == []
+        assert proxy.seen == []
     assert (status, headers["content-type"]) == (404, "application/problem+json")
     assert json.loads(body)["code"] in {"import_not_found", "not_found"}
     assert "x-forged" not in headers
