@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from supabase import Client
 
@@ -100,6 +100,7 @@ class WorkerLedger:
             p_part=part,
             p_max_attempts=self._part_attempts,
             p_alone=alone,
+            p_attempt=str(uuid4()),
         )
         if not found:
             return None

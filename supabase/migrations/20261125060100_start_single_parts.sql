@@ -1,8 +1,16 @@
 -- An import of one part needs nobody to hand it out: its own message is the one of the part.
 
--- As before, and begins the import with its first part.
-create or replace function public.start_part(
-  p_import uuid, p_part integer, p_max_attempts integer, p_alone boolean default true
+alter table public.import_parts add column attempt uuid;
+
+comment on column public.import_parts.attempt is 'the last one: asked for again, since its answer was lost, it does not count again';
+
+drop function public.start_part(uuid, integer, integer, boolean);
+
+-- As before, and begins the import with its first part; p_attempt is new for each attempt, and the
+-- same when one is asked for again.
+create function public.start_part(
+  p_import uuid, p_part integer, p_max_attempts integer, p_alone boolean default true,
+  p_attempt uuid default gen_random_uuid()
 ) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -12,7 +20,7 @@ begin
   if not p_alone and exists (
     select from public.import_parts
     where import_id = p_import and part = p_part and state in ('queued', 'importing')
-      and attempts > 0
+      and attempts > 0 and attempt is distinct from p_attempt
   ) then
     return jsonb_build_object('suspect', true);
   end if;
@@ -20,7 +28,9 @@ begin
   set state = 'importing', started_at = clock_timestamp()
   where id = p_import and state = 'queued';
   update public.import_parts
-  set state = 'importing', attempts = attempts + 1,
+  set state = 'importing',
+      attempts = attempts + case when attempt is distinct from p_attempt then 1 else 0 end,
+      attempt = p_attempt,
       started_at = coalesce(started_at, clock_timestamp())
   where import_id = p_import and part = p_part and state in ('queued', 'importing')
   returning attempts into v_attempts;
@@ -43,6 +53,10 @@ begin
   );
 end
 $$;
+
+revoke all on function public.start_part(uuid, integer, integer, boolean, uuid)
+  from public, anon, authenticated;
+grant execute on function public.start_part(uuid, integer, integer, boolean, uuid) to service_role;
 
 -- As before, but it no longer matters which message an import was recorded with: any that waits and
 -- names the import alone hands out all that is left to do.

@@ -4,6 +4,9 @@ import signal
 import subprocess
 import sys
 import time
+from uuid import UUID
+
+import httpx
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import ENDED, Importer
@@ -44,6 +47,26 @@ def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
     _is_failed_but_for_the_others(importer, job, "begun-five-times", 2)
     assert "part given up" in done.stderr
     assert "import closed" in done.stderr
+
+
+def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer) -> None:
+    job = importer.post(CONTACTS, source="asked-again")
+    attempt = {"p_import": job.removeprefix("import-"), "p_part": 2, "p_max_attempts": 5}
+    key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    for number in (0, 0, 0, 1):
+        answer = httpx.post(
+            f"{importer.env['SUPABASE_URL']}/rest/v1/rpc/start_part",
+            json={**attempt, "p_alone": number == 1, "p_attempt": str(UUID(int=number))},
+            headers=headers,
+        )
+        assert answer.json()["source"] == "asked-again"
+
+    assert importer.query(
+        "select attempts from import_parts where import_id = %s and part = 2",
+        attempt["p_import"],
+    ) == [(2,)]
+    assert importer.run("tasks", "--once").returncode == 0
 
 
 def test_a_part_that_kills_its_worker_takes_no_other_part_along(importer: Importer) -> None:

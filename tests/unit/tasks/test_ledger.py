@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from uuid import UUID
 
 import httpx
 import pytest
@@ -68,9 +69,20 @@ def test_a_part_is_started():
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(3, None, 2))
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
-    assert functions.calls[0][1] == {
+    told = functions.calls[0][1]
+    assert UUID(told.pop("p_attempt"))
+    assert told == {
         "p_import": str(IMPORT), "p_part": 4, "p_max_attempts": 5, "p_alone": False,
     }  # fmt: skip
+
+
+def test_an_attempt_that_is_asked_for_again_is_the_same_and_the_next_one_another():
+    functions = FakeFunctions(httpx.Response(503), None, None)
+    ledger = functions.ledger()
+    for _ in range(2):
+        ledger.start_part(IMPORT, 4, alone=True)
+    first, again, another = [arguments["p_attempt"] for _, arguments in functions.calls]
+    assert first == again != another
 
 
 def test_a_part_that_has_ended_is_none():
