@@ -36,6 +36,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "run" in metafunc.fixturenames:
         metafunc.parametrize("run", range(1, RUNS + 1))
+    if "writer" in metafunc.fixturenames:
+        copy = [pytest.param("copy", marks=pytest.mark.slow)]
+        both = metafunc.definition.get_closest_marker("writers") is not None
+        metafunc.parametrize("writer", ["postgrest", *(copy if both else [])])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the other writer comes last: it needs another importer."""
+    items.sort(
+        key=lambda item: (
+            getattr(item, "callspec", None) is not None
+            and item.callspec.params.get("writer") == "copy"
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,9 +66,11 @@ class Labs:
         self._stack = contextlib.ExitStack()
         self._lab: Lab | None = None
 
-    def get(self) -> Lab:
+    def get(self, writer: str) -> Lab:
+        if self._lab is not None and self._lab.writer != writer:
+            self.discard()
         if self._lab is None:
-            self._lab = self._stack.enter_context(running_lab())
+            self._lab = self._stack.enter_context(running_lab(writer))
         return self._lab
 
     def discard(self) -> None:
@@ -73,7 +89,10 @@ def keep_verdict(request: pytest.FixtureRequest, audit: Audit) -> None:
     """For the table at the end, in the row that the test names."""
     marker = request.node.get_closest_marker("fault")
     if audit.verdict is not None and marker is not None:
-        request.config.stash[VERDICTS].append((marker.args[0], audit.verdict))
+        callspec = getattr(request.node, "callspec", None)
+        copy = callspec is not None and callspec.params.get("writer") == "copy"
+        fault = f"{marker.args[0]}, COPY" if copy else marker.args[0]
+        request.config.stash[VERDICTS].append((fault, audit.verdict))
 
 
 @dataclass
@@ -86,8 +105,8 @@ class Chaos:
 
 
 @pytest.fixture
-def chaos(request: pytest.FixtureRequest, labs: Labs, run: int) -> Iterator[Chaos]:
-    lab = labs.get()
+def chaos(request: pytest.FixtureRequest, labs: Labs, run: int, writer: str) -> Iterator[Chaos]:
+    lab = labs.get(writer)
     lab.await_ready()
     lab.gateway.reset()
     audit = Audit(lab)

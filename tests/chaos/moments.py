@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data
-from tests.support.faults import CONTACTS, FINISH_PART, START_PART, Hold
+from tests.support.faults import START_PART, Hold
 
 MOMENTS = ["start", "middle", "last"]
 LONGEST_PART = 270 * 1024
@@ -31,12 +31,13 @@ def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None =
     rng = chaos.rng
     after, lost = rng.random() < 0.5, rng.random() < 0.5
     parts = sum(max(1, len(one.body) // LONGEST_PART) for one in data)
+    lab = chaos.lab
     if moment == "start":
-        kind, skip = CONTACTS, rng.randint(0, 2)
+        kind, skip = lab.writes, rng.randint(0, 2)
     elif moment == "middle":
-        kind, skip = rng.choice([CONTACTS, FINISH_PART, START_PART]), parts // 2
+        kind, skip = rng.choice([lab.writes, lab.ends, START_PART]), parts // 2
     else:
-        kind, skip = FINISH_PART, parts - 1
+        kind, skip = lab.ends, parts - 1
     hold = Hold(kind, skip=skip, after=after, lose=lost if lose is None else lose)
-    chaos.lab.gateway.spoil(hold)
+    lab.gateway.spoil(hold)
     return hold

@@ -27,7 +27,7 @@ from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
 from tests.chaos.keeping import Kept, eventually, kill
 from tests.chaos.wire import Wire
-from tests.support.faults import Hold
+from tests.support.faults import CONTACTS, FINISH_PART, READ, Hold, Requests
 from tests.support.proxy import Proxy
 
 SETTINGS = {
@@ -59,12 +59,19 @@ class Lab:
     """The running importer and the ways to hurt it."""
 
     def __init__(
-        self, env: Stack, gateway: Proxy, wire: Wire, folder: Path, data_folder: Path
+        self,
+        env: Stack,
+        gateway: Proxy,
+        wire: Wire,
+        folder: Path,
+        data_folder: Path,
+        writer: str,
     ) -> None:
         self.env = env
         self.gateway = gateway
         self.wire = wire
         self.data_folder = data_folder
+        self.writer = writer
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
@@ -73,6 +80,7 @@ class Lab:
         self.settings: Mapping[str, str] = {
             **env,
             **SETTINGS,
+            "CONTACTS_WRITER": writer,
             "SUPABASE_URL": gateway.url,
             "DATABASE_URL": database.geturl(),
         }
@@ -80,6 +88,16 @@ class Lab:
         self.service = Kept(["service"], web, folder / "service.log")
         self.workers = self.machine("workers")
         self._senders = ThreadPoolExecutor(16)
+
+    @property
+    def writes(self) -> Requests:
+        """What a worker asks of Supabase while it writes; COPY asks Postgres, after a read."""
+        return CONTACTS if self.writer == "postgrest" else READ
+
+    @property
+    def ends(self) -> Requests:
+        """What it asks near the end of a part."""
+        return FINISH_PART if self.writer == "postgrest" else READ
 
     def machine(self, name: str, **settings: str) -> Kept:
         """Another machine with workers; the caller starts and stops it."""
@@ -271,7 +289,7 @@ def process_at(kept: Kept, port: int) -> psutil.Process | None:
 
 
 @contextlib.contextmanager
-def running_lab(host: str = "127.0.0.1") -> Iterator[Lab]:
+def running_lab(writer: str = "postgrest", *, host: str = "127.0.0.1") -> Iterator[Lab]:
     """Start it all on fresh folders, and end it."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -282,7 +300,7 @@ def running_lab(host: str = "127.0.0.1") -> Iterator[Lab]:
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
         wire = stack.enter_context(Wire(host, postgres).running())
-        yield stack.enter_context(Lab(env, gateway, wire, folder, data).running())
+        yield stack.enter_context(Lab(env, gateway, wire, folder, data, writer).running())
 
 
 def dice(seed: str) -> random.Random:

@@ -11,8 +11,9 @@ from config.ids import new_import_id
 from config.messages import import_contacts_message, import_part_message
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
+from tests.chaos.moments import a_moment
 from tests.chaos.stack import Lab, Sent
-from tests.support.faults import CONTACTS, START_PART, Hold
+from tests.support.faults import START_PART
 
 COPY = """
     with copied as (
@@ -32,14 +33,14 @@ def deliver_again(lab: Lab, sent: Sent) -> int:
     return len(lab.query(COPY, sent.import_id))
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize("moment", ["start", "middle", "last"])
 @pytest.mark.fault("messages delivered twice")
 def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> None:
     lab = chaos.lab
-    skip = {"start": 0, "middle": 10, "last": 22}[moment]
-    hold = Hold(CONTACTS, skip=skip + chaos.rng.randint(0, 3), after=chaos.rng.random() < 0.5)
-    lab.gateway.spoil(hold)
-    sent = lab.send(make_data(chaos.rng, records=3500))
+    data = make_data(chaos.rng, records=3500)
+    hold = a_moment(chaos, moment, [data], lose=False)
+    sent = lab.send(data)
     hold.wait()
     starts = lab.gateway.count(START_PART)
 
@@ -52,6 +53,7 @@ def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> Non
     chaos.audit.settle([sent], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("messages delivered twice")
 def test_messages_come_again_later(chaos: Chaos, run: int) -> None:
     lab = chaos.lab

@@ -29,6 +29,7 @@ def assert_resumed(chaos: Chaos, before: int) -> None:
     eventually(goes_on, "work is resumed", RESUMED)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("kill -9 of a worker process")
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None:
@@ -46,6 +47,7 @@ def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None
     chaos.audit.settle([sent], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("kill -9 of the worker master")
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["start"]))
 def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> None:
@@ -63,6 +65,7 @@ def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> Non
     chaos.audit.settle([sent], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("kill -9 of all workers, ten imports")
 @pytest.mark.parametrize(
     "moment",
@@ -88,6 +91,7 @@ def test_all_workers_are_killed_while_ten_imports_run(chaos: Chaos, moment: str,
     chaos.audit.settle([future.result() for future in sending], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("a worker machine vanishes")
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: int) -> None:
@@ -170,6 +174,7 @@ def test_the_service_is_killed_between_queueing_and_answering(chaos: Chaos, run:
     chaos.audit.settle([Sent(sent.data, 202, f"import-{recorded}")], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.fault("SIGTERM to the workers")
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:

@@ -20,6 +20,7 @@ REFUSED = "refused_by_database"
 needs_limits = pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits another process")
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize("how", ["check", "trigger"])
 @pytest.mark.fault("rows that only the database refuses")
 def test_a_few_rows_are_refused(chaos: Chaos, how: str, run: int) -> None:

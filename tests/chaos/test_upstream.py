@@ -44,6 +44,7 @@ def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
     return sent, hold
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
 @pytest.mark.parametrize("how", each([signal.SIGKILL, signal.SIGINT], fast=[signal.SIGKILL]))
 @pytest.mark.fault("Postgres restarted")
@@ -63,6 +64,7 @@ def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: 
     chaos.audit.settle([*sent, *answers], over_at=over, sweep=True)
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize(
     ("seconds", "moment"), [(3, "start"), (3, "middle"), (3, "last"), (30, "middle")]
 )
@@ -102,6 +104,7 @@ def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
     chaos.audit.settle([*sent, answer], over_at=over, sweep=True)
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize(
     ("how", "moment"),
     each(itertools.product(["cut", "refused", "stalled"], MOMENTS), fast=[("cut", "middle")]),
@@ -167,6 +170,7 @@ def test_storage_fails_an_upload(chaos: Chaos, moment: str, fault: str, run: int
     chaos.audit.settle([sent], over_at=over)
 
 
+@pytest.mark.writers
 @pytest.mark.parametrize(
     "fault",
     each(["500", "503", "429", "cut answer", "swallowed", "slow"], fast=["503", "cut answer"]),
@@ -309,6 +313,7 @@ def lose_the_answer_and_postgres(
     return refused
 
 
+@pytest.mark.writers
 @pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.05, 0.15])
 @pytest.mark.timeout(300)
