@@ -5,20 +5,24 @@ from typing import Any
 
 from config.ids import new_import_id
 from config.model import Layout, Part
+from config.states import ImportState
 from service.splitting.parts import Split
-from tasks.carrying import MAX_REJECTIONS, Carrier, Desk
-from tasks.model import Contact, PartWork, Refusal, Rejection
+from tasks.carrying import MAX_REJECTIONS, Carrier
+from tasks.ledger import PartEnd
+from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT
 from tasks.validation import Refused, validated
 from tests.support.reference import Content
 from tests.support.splits import pieces_of
 
-Fate = tuple[str | None, str | None] | str
-"""Name and e-mail of a contact, or the code of a rejection."""
+Fate = tuple[str, str] | str
+"""Name and e-mail of a contact, empty where there is none, or the code of a rejection."""
 
 
 class Books:
-    """Stands for both tables."""
+    """Stands for both tables, as a desk."""
+
+    batch_records = 3
 
     def __init__(self) -> None:
         self.fates: dict[int, Fate] = {}
@@ -26,15 +30,24 @@ class Books:
         self.texts: list[str] = []
         """Of the rejections."""
 
-    def write(self, entries: Sequence[Contact] | Sequence[Rejection]) -> list[Refusal]:
-        for entry in entries:
-            assert entry.record not in self.fates, "a record came twice"
-            if isinstance(entry, Contact):
-                self.fates[entry.record] = (entry.name, entry.email)
-            else:
-                self.fates[entry.record] = entry.reason.code
-                self.texts.append(entry.content)
+    def write(self, batch: Batch) -> list[Refusal]:
+        found = zip(batch.numbers, batch.names, batch.emails, strict=True)
+        for record, name, email in found:
+            if name or email:
+                self._note(record, (name, email))
         return []
+
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        for rejection in rejections:
+            self._note(rejection.record, rejection.reason.code)
+            self.texts.append(rejection.content)
+
+    def finish(self, tally: Tally) -> PartEnd:
+        return PartEnd(True, ImportState.COMPLETED, True, None)
+
+    def _note(self, record: int, fate: Fate) -> None:
+        assert record not in self.fates, "a record came twice"
+        self.fates[record] = fate
 
 
 def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int) -> Books:
@@ -42,7 +55,7 @@ def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     books = Books()
     for part in parts:
         work = PartWork(new_import_id(), "s", split.format, split.layout, "o", part)
-        carrier = Carrier(work, Desk(books, books, batch_records=3))
+        carrier = Carrier(work, books)
         tally = carrier.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
         assert tally.records == carrier.records_read == part.records
     return books
