@@ -12,6 +12,7 @@ from tasks.parsing import Parser, parser_for
 from tasks.sifting import Sifted
 from tasks.window import Window
 
+_COUNT_MISMATCH: Final = "count_mismatch"
 MAX_REJECTIONS: Final = 1000
 """Rejections stored per part; all of them are counted."""
 
@@ -44,6 +45,13 @@ class Desk(Protocol):
         """Store rejections."""
         ...
 
+    def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
+        """Store contacts and end the part, of which these are the last counts, in one step.
+
+        None if that is not possible, or if some are refused: then nothing has changed.
+        """
+        ...
+
     def finish(self, tally: Tally) -> PartEnd:
         """End the part with its counts; raises IllegalMove if it is in another's hands."""
         ...
@@ -54,6 +62,7 @@ class Carrier:
 
     def __init__(self, work: PartWork, desk: Desk) -> None:
         self.tally = Tally()
+        self._work = work
         self._desk = desk
         self._parser: Parser[Any] = parser_for(work)
         self._next_record = work.part.first_record
@@ -66,8 +75,11 @@ class Carrier:
         """Number of records found so far, whatever becomes of them."""
         return self._parser.runs.records
 
-    def carry(self, pieces: Iterator[bytes]) -> Tally:
-        """Import all records; raises UpstreamError, or PartFailed if the bytes cannot be read."""
+    def carry(self, pieces: Iterator[bytes]) -> None:
+        """Read all records and write them, but for the last ones.
+
+        Raises UpstreamError, or PartFailed if the bytes are not those that were accepted.
+        """
         try:
             for run in self._runs(pieces):
                 if run.records:
@@ -75,8 +87,24 @@ class Carrier:
         except MalformedInput as error:
             detail = f"The stored object cannot be read: {error.detail}"
             raise PartFailed(error.code, detail) from error
+        found, accepted = self.records_read, self._work.part.records
+        if found != accepted:
+            detail = f"The part holds {found} records; {accepted} were accepted."
+            raise PartFailed(_COUNT_MISMATCH, detail)
+
+    def finish(self) -> PartEnd | None:
+        """Write what waits: where nothing is refused, in one step with the part's end.
+
+        Returns that end; None if it is still to be told, with the tally.
+        """
+        window = self._window
+        if window.contacts and not self._refusals:
+            self.tally.imported += window.contacts
+            if end := self._desk.write_last(window.batch, self.tally):
+                return end
+            self.tally.imported -= window.contacts
         self._flush()
-        return self.tally
+        return None
 
     def _runs(self, pieces: Iterator[bytes]) -> Iterator[Run[Any]]:
         for piece in pieces:

@@ -20,8 +20,9 @@ $$;
 
 -- Writes a batch; contacts that are there already are left alone. The text is a line of JSON (prefix
 -- of the ids, first_record, source, delimiter), then the fields, divided by the delimiter. Usually
--- none is there, and then Postgres need not look for each before it writes it.
-create function public.write_contacts(text) returns void
+-- none is there, and then Postgres need not look for each before it writes it. If the line says so
+-- (finish: import, part, imported, rejected), the part ends with it; then how that went is told.
+create function public.write_contacts(text) returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -31,13 +32,22 @@ declare
   v_source text := v_head ->> 'source';
   v_fields text[] := string_to_array(
     substr($1, strpos($1, E'\n') + 1), v_head ->> 'delimiter', '');
+  v_end jsonb := v_head -> 'finish';
 begin
-  insert into public.contacts (id, name, email, source)
-  select * from public.contacts_of(v_prefix, v_first, v_source, v_fields);
-exception when unique_violation then
-  insert into public.contacts (id, name, email, source)
-  select * from public.contacts_of(v_prefix, v_first, v_source, v_fields)
-  on conflict (id) do nothing;
+  begin
+    insert into public.contacts (id, name, email, source)
+    select * from public.contacts_of(v_prefix, v_first, v_source, v_fields);
+  exception when unique_violation then
+    insert into public.contacts (id, name, email, source)
+    select * from public.contacts_of(v_prefix, v_first, v_source, v_fields)
+    on conflict (id) do nothing;
+  end;
+  if v_end is not null then
+    return public.finish_part(
+      (v_end ->> 'import')::uuid, (v_end ->> 'part')::integer,
+      (v_end ->> 'imported')::bigint, (v_end ->> 'rejected')::bigint);
+  end if;
+  return null;
 end
 $$;
 

@@ -3,7 +3,7 @@
 import itertools
 import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,14 +14,20 @@ _TAILS: Final = tuple(f"{number:03x}" for number in range(0x1000))
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def as_fields(batch: Batch, prefix: str, source: str) -> bytes:
-    """The text of the SQL function ``write_contacts``; ``prefix`` begins the contacts' ids."""
+def as_fields(
+    batch: Batch, prefix: str, source: str, *, finish: dict[str, Any] | None = None
+) -> bytes:
+    """The text of the SQL function ``write_contacts``; ``prefix`` begins the contacts' ids.
+
+    ``finish`` names the part that ends with this batch, and its counts.
+    """
     delimiter, fields = _joined([*batch.names, *batch.emails])
     head = {
         "prefix": prefix,
         "first_record": batch.first_record,
         "source": source,
         "delimiter": delimiter,
+        **({"finish": finish} if finish else {}),
     }
     return b"%b\n%b" % (msgspec.json.encode(head), fields.encode())
 

@@ -11,20 +11,20 @@ import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
-from config.errors import UpstreamError
+from config.errors import Permanent, UpstreamError
 from config.ids import contact_id_prefix
 from config.retrying import retrying
 from config.upstream import DATABASE, translated
 from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
-from tasks.writing.bisecting import TOO_MUCH, TooMuch, write_bisecting
+from tasks.writing.bisecting import BAD_DATA, TOO_MUCH, TooMuch, write_bisecting
 from tasks.writing.encoding import as_fields
 from tasks.writing.rejections import as_row
 
 Row = dict[str, Any]
 
 _REJECTIONS_A_REQUEST: Final = 250
-_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8", "Prefer": "return=minimal"}
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class Tables:
@@ -37,15 +37,18 @@ class Tables:
         self._supabase = supabase
         self._deadline = deadline
 
-    def write_contacts(self, text: bytes) -> None:
-        """Store a batch as ``as_fields`` makes it; raises TooMuch if it has to become smaller."""
-        retrying(self._deadline)(self._post, text)
+    def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
+        """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
+
+        Raises TooMuch if the batch has to become smaller.
+        """
+        return retrying(self._deadline)(self._post, text)
 
     def write_rejections(self, rows: list[Row]) -> None:
         """Store rejections."""
         retrying(self._deadline)(self._upsert, rows)
 
-    def _post(self, text: bytes) -> None:
+    def _post(self, text: bytes) -> Any:  # noqa: ANN401
         """As text, which supabase-py cannot send."""
         rest = self._supabase.postgrest
         url = str(rest.base_url.joinpath("rpc", "write_contacts"))
@@ -54,6 +57,7 @@ class Tables:
                 answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
                 if answer.is_error:
                     raise APIError(_told(answer))
+                return answer.json()
         except UpstreamError as error:
             if error.code in TOO_MUCH:
                 raise TooMuch from error
@@ -100,9 +104,32 @@ class PostgrestDesk:
             some = rejections[start : start + _REJECTIONS_A_REQUEST]
             self._tables.write_rejections([as_row(self._work, one) for one in some])
 
+    def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
+        """See carrying.Desk."""
+        if len(batch) > self.batch_records:
+            return None
+        try:
+            return PartEnd.from_json(self._write_last(batch, tally))
+        except TooMuch:
+            return None
+        except Permanent as error:
+            if error.code.startswith(BAD_DATA):  # or the part is in another's hands
+                return None
+            raise
+
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
         return self._ledger.finish_part(self._work, tally)
+
+    def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
+        finish = {
+            "import": str(self._work.import_id),
+            "part": self._work.part.part,
+            "imported": tally.imported,
+            "rejected": tally.rejected.total(),
+        }
+        text = as_fields(batch, self._prefix, self._work.source, finish=finish)
+        return self._tables.write_contacts(text)
 
     def _send(self, batch: Batch) -> None:
         self._tables.write_contacts(as_fields(batch, self._prefix, self._work.source))

@@ -218,7 +218,8 @@ def _judge_work(traces: Traces, job: str, content: Content | None) -> None:
     assert shown["imported"] + shown["rejected"] == shown["records"]
     prefix = contact_id_prefix(import_id)
     rows = traces.rows(
-        "select right(id::text, 9), coalesce(name, ''), coalesce(email, '') from contacts where id between %s and %s",
+        "select right(id::text, 9), coalesce(name, ''), coalesce(email, '') from contacts "
+        "where id between %s and %s",
         prefix + "0" * 9,
         prefix + "f" * 9,
     )

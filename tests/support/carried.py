@@ -42,6 +42,10 @@ class Books:
             self._note(rejection.record, rejection.reason.code)
             self.texts.append(rejection.content)
 
+    def write_last(self, batch: Batch, tally: Tally) -> PartEnd:
+        self.write(batch)
+        return self.finish(tally)
+
     def finish(self, tally: Tally) -> PartEnd:
         return PartEnd(True, ImportState.COMPLETED, True, None)
 
@@ -56,8 +60,9 @@ def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     for part in parts:
         work = PartWork(new_import_id(), "s", split.format, split.layout, "o", part)
         carrier = Carrier(work, books)
-        tally = carrier.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
-        assert tally.records == carrier.records_read == part.records
+        carrier.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
+        carrier.finish()
+        assert carrier.tally.records == carrier.records_read == part.records
     return books
 
 

@@ -8,6 +8,7 @@ from tasks.window import MAX_CONTENT
 from tests.unit.tasks.fakes import (
     NAME_AND_EMAIL,
     FakeDesk,
+    FakeLedger,
     FakeReader,
     work_on,
 )
@@ -17,11 +18,13 @@ def array(records):
     return json.dumps(records)[1:-1].encode()
 
 
-def carry(data, *, batch=10, refuse=(), piece=64, first_record=1, layout=None):
+def carry(data, records, *, batch=10, refuse=(), piece=64, first_record=1, layout=None):
     desk = FakeDesk(batch, refuse=refuse)
-    carrier = Carrier(work_on(data, records=1, first_record=first_record, layout=layout), desk)
-    tally = carrier.carry(FakeReader(data, piece=piece).read("o", 0, len(data)))
-    return tally, desk
+    work = work_on(data, records=records, first_record=first_record, layout=layout)
+    carrier = Carrier(work, desk)
+    carrier.carry(FakeReader(data, piece=piece).read("o", 0, len(data)))
+    carrier.finish()
+    return carrier.tally, desk
 
 
 def people(count):
@@ -31,20 +34,20 @@ def people(count):
 @pytest.mark.parametrize("piece", [1, 7, 64, 100_000])
 @pytest.mark.parametrize("batch", [1, 3, 10, 5000])
 def test_every_record_arrives_under_its_number(piece, batch):
-    tally, desk = carry(array(people(50)), batch=batch, piece=piece, first_record=101)
+    tally, desk = carry(array(people(50)), 50, batch=batch, piece=piece, first_record=101)
     assert desk.stored == {100 + n: (f"P{n}", f"p{n}@x.org") for n in range(1, 51)}
     assert (tally.imported, tally.rejected, tally.records) == (50, {}, 50)
 
 
 def test_batches_are_as_full_as_runs_allow_and_no_fuller():
-    _, desk = carry(array(people(500)), batch=100, piece=600)
+    _, desk = carry(array(people(500)), 500, batch=100, piece=600)
     assert max(desk.batches) <= 100
     assert min(desk.batches[:-1]) > 60
 
 
 def test_rejections_show_the_records_as_they_came():
     data = b'{"name":"Ada"}, [1],  {"name": "Eve", "email":"x"},{"name":"Bob"}'
-    tally, desk = carry(data, first_record=7)
+    tally, desk = carry(data, 4, first_record=7)
     assert tally.imported == 2
     assert tally.rejected == {"not_an_object": 1, "email_invalid": 1}
     assert [(one.record, one.reason.code, one.content) for one in desk.rejections] == [
@@ -55,7 +58,7 @@ def test_rejections_show_the_records_as_they_came():
 
 def test_what_the_database_refuses_stands_among_the_others_in_order():
     data = array([{"name": "a"}, 1, {"name": "c"}, 2, {"name": "e"}])
-    tally, desk = carry(data, refuse={1, 5})
+    tally, desk = carry(data, 5, refuse={1, 5})
     assert tally.imported == 1
     assert tally.rejected == {"not_an_object": 2, "refused_by_database": 2}
     assert [(one.record, one.content) for one in desk.rejections] == [
@@ -65,7 +68,7 @@ def test_what_the_database_refuses_stands_among_the_others_in_order():
 
 def test_the_first_thousand_rejections_are_stored_and_all_are_counted():
     values = [n if n % 2 else {"name": "x"} for n in range(1, 3001)]
-    tally, desk = carry(array(values), batch=100, refuse={2, 4, 2000})
+    tally, desk = carry(array(values), 3000, batch=100, refuse={2, 4, 2000})
     assert tally.rejected == {"not_an_object": 1500, "refused_by_database": 3}
     assert tally.imported == 1497
     stored = [one.record for one in desk.rejections]
@@ -78,16 +81,16 @@ def test_the_first_thousand_rejections_are_stored_and_all_are_counted():
 def test_content_is_bounded_and_storable():
     long = {"x": "ü" * 9000}
     data = json.dumps(long, ensure_ascii=False).encode()
-    _, desk = carry(data)
+    _, desk = carry(data, 1)
     (rejection,) = desk.rejections
     assert rejection.content == data[:MAX_CONTENT].decode(errors="ignore")
-    _, desk = carry(b"a\0b\n", layout=NAME_AND_EMAIL)
+    _, desk = carry(b"a\0b\n", 1, layout=NAME_AND_EMAIL)
     assert [one.content for one in desk.rejections] == ["a\ufffdb"]
 
 
 def test_an_object_that_changed_fails_the_part():
     with pytest.raises(PartFailed) as failed:
-        carry(b'{"name":"Ada"} nonsense')
+        carry(b'{"name":"Ada"} nonsense', 2)
     assert failed.value.code == "malformed_json"
 
 
@@ -97,14 +100,38 @@ def test_contacts_are_written_before_the_rejections_of_the_same_records():
     desk.write = lambda batch: order.append("contacts") or []
     desk.reject = lambda rejections: order.append("rejections")
     data = array([{"name": "a"}, 1])
-    Carrier(work_on(data, records=2), desk).carry(iter([data]))
+    carrier = Carrier(work_on(data, records=2), desk)
+    carrier.carry(iter([data]))
+    carrier.finish()
     assert order == ["contacts", "rejections"]
 
 
 def test_nothing_is_written_where_nothing_is():
-    tally, desk = carry(b"  ")
+    tally, desk = carry(b"  ", 0)
     assert tally.records == 0
     assert desk.batches == []
-    tally, desk = carry(b"1, 2")
+    tally, desk = carry(b"1, 2", 2)
     assert tally.records == 2
     assert desk.batches == []
+
+
+@pytest.mark.parametrize(("records", "in_one_step"), [([{"name": "a"}] * 5, True), ([1], False)])
+def test_the_last_contacts_are_written_with_the_end_unless_there_are_rejections(
+    records, in_one_step
+):
+    ledger = FakeLedger()
+    desk = FakeDesk(ledger=ledger)
+    data = array(records)
+    carrier = Carrier(work_on(data, records=len(records)), desk)
+    carrier.carry(iter([data]))
+    assert (desk.stored, ledger.calls) == ({}, [])
+    assert (carrier.finish() is not None) == in_one_step
+    assert ledger.calls == ([("finish_part", 5, 0)] if in_one_step else [])
+    assert carrier.tally.records == len(records)
+
+
+def test_other_records_than_were_accepted_fail_the_part():
+    with pytest.raises(PartFailed) as failed:
+        carry(array(people(3)), 4)
+    assert failed.value.code == "count_mismatch"
+    assert "3 records; 4 were accepted" in failed.value.detail

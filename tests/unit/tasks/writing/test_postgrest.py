@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import httpx
 import pytest
@@ -6,7 +7,9 @@ from supabase import Client, ClientOptions
 
 from config.errors import Permanent, Transient
 from config.ids import contact_id_prefix
-from tasks.model import Batch, Rejection
+from config.states import ImportState
+from tasks.ledger import PartEnd
+from tasks.model import Batch, Rejection, Tally
 from tasks.reasons import NOT_AN_OBJECT
 from tasks.writing.postgrest import PostgrestDesk, Tables
 from tests.unit.tasks.fakes import IMPORT, work_on
@@ -19,6 +22,7 @@ class FakePostgrest:
         self.judge = judge
         self.requests = []
         self.rows = {}
+        self.end = {"moved": True, "state": "completed", "closed": True, "seconds": 1.5}
 
     def __call__(self, request):
         rows = self.contacts(request) if "rpc" in request.url.path else json.loads(request.content)
@@ -26,7 +30,8 @@ class FakePostgrest:
         answer = self.judge(rows)
         if answer is None:
             self.rows.update({row["record"]: row for row in rows})
-            return httpx.Response(201)
+            end = self.end if any("finish" in row for row in rows) else None
+            return httpx.Response(200, content=json.dumps(end))
         return answer
 
     @staticmethod
@@ -78,7 +83,6 @@ def test_contacts_travel_as_text_with_the_key():
     ((request, _),) = postgrest.requests
     assert request.url.path == "/rest/v1/rpc/write_contacts"
     assert request.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert request.headers["Prefer"] == "return=minimal"
     assert (request.headers["apikey"], request.headers["Authorization"]) == ("key", "Bearer key")
     (row,) = postgrest.rows.values()
     assert (row["record"], row["name"], row["email"]) == (26, "Ada", "a@b.co")
@@ -145,6 +149,34 @@ def test_what_stays_away_ends_it_for_now():
     postgrest = FakePostgrest(lambda rows: httpx.Response(503))
     with pytest.raises(Transient):
         writer(postgrest).write(contacts(3))
+
+
+def test_the_last_batch_ends_the_part():
+    postgrest = FakePostgrest()
+    end = writer(postgrest, part=4).write_last(contacts(2), Tally(7, Counter(x=3)))
+    assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
+    assert postgrest.rows[1]["finish"] == {
+        "import": str(IMPORT), "part": 4, "imported": 7, "rejected": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["23514", "57014", "PT409"])
+def test_a_last_batch_that_is_not_taken_as_it_is_changes_nothing(code):
+    postgrest = FakePostgrest(lambda rows: problem(code))
+    assert writer(postgrest).write_last(contacts(2), Tally(2)) is None
+    assert postgrest.sizes == [2]
+
+
+def test_a_last_batch_that_is_too_large_is_not_sent():
+    postgrest = FakePostgrest()
+    assert writer(postgrest, batch=1).write_last(contacts(2), Tally(2)) is None
+    assert postgrest.sizes == []
+
+
+def test_a_refused_key_is_no_matter_of_the_last_batch():
+    postgrest = FakePostgrest(lambda rows: problem("PGRST301", 401))
+    with pytest.raises(Permanent):
+        writer(postgrest).write_last(contacts(2), Tally(2))
 
 
 def test_rejections_are_stored_in_small_requests():
