@@ -14,6 +14,7 @@ import uvloop
 
 from config.clients import key_headers, supabase_async
 from config.settings import Settings
+from service.chunks import Ahead
 from service.storage import Storage
 from service.upload import Upload
 
@@ -39,7 +40,8 @@ async def _timed(path: Path) -> float:
 
 
 async def _upload(storage: Storage, path: Path) -> None:
-    upload = Upload(storage, f"{uuid4()}.json", "application/json", deadline=DEADLINE)
+    name = f"{uuid4()}.json"
+    upload = Upload(storage, name, "application/json", ahead=Ahead(), deadline=DEADLINE)
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             await upload.write(piece)

@@ -10,6 +10,7 @@ import structlog
 
 from config.errors import Transient, UpstreamError
 from config.ids import job_id, new_import_id
+from service.chunks import Ahead
 from service.ledger import Ledger, NewImport
 from service.storage import Storage
 from service.submission import Submission
@@ -31,6 +32,7 @@ class Intake:
         self._ledger = ledger
         self._deadline = deadline
         self._undo_seconds = deadline / 3
+        self._ahead = Ahead()
         self._undoing: set[asyncio.Task[Any]] = set()
         self._undecided = Undecided(ledger, seconds=self._undo_seconds / 2)
         self._running: set[asyncio.Task[Any]] = set()
@@ -50,6 +52,7 @@ class Intake:
                 self._storage,
                 name,
                 submission.splitter.format.content_type,
+                ahead=self._ahead,
                 deadline=self._deadline - self._undo_seconds,
             )
             source = await self._store(submission, upload)

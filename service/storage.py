@@ -61,12 +61,16 @@ class Storage:
         with translated(STORAGE):
             await self._supabase.storage.get_bucket(BUCKET)
 
-    async def put(self, name: str, content: bytes, content_type: str) -> None:
+    async def put(self, name: str, content: memoryview, content_type: str) -> None:
         """Standard upload of a small object; raises Conflict if the name is taken."""
-        headers = self._headers | {"Content-Type": content_type, "x-upsert": "false"}
+        headers = self._headers | {
+            "Content-Type": content_type,
+            "Content-Length": str(len(content)),
+            "x-upsert": "false",
+        }
         with self._writing():
             async with self._session.post(
-                f"/storage/v1/object/{BUCKET}/{name}", data=content, headers=headers
+                f"/storage/v1/object/{BUCKET}/{name}", data=_body(content), headers=headers
             ) as response:
                 await self._check(response, 200)
 
@@ -115,7 +119,7 @@ class Storage:
             headers["Upload-Length"] = str(length)
         with self._writing():
             async with self._session.patch(
-                upload, data=_slices(content) if content else b"", headers=headers
+                upload, data=_body(content), headers=headers
             ) as response:
                 await self._check(response, 204)
                 if int(response.headers["Upload-Offset"]) != offset + len(content):
@@ -172,6 +176,10 @@ class Storage:
         if response.status in _CONFLICTS or (isinstance(error, Permanent) and error.status == 409):
             raise Conflict(STORAGE, error.detail, code=error.code)
         raise error
+
+
+def _body(content: memoryview) -> AsyncIterator[memoryview] | bytes:
+    return _slices(content) if content else b""
 
 
 async def _slices(content: memoryview) -> AsyncIterator[memoryview]:

@@ -8,15 +8,12 @@ Storage says it is.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
 
 from config.errors import Permanent, Transient, UpstreamError
 from config.retrying import retrying_async
 from config.upstream import STORAGE, translated
+from service.chunks import Ahead, Chunk
 from service.storage import Conflict, Progress, Storage
-
-CHUNK_BYTES: Final = 6 * 1024 * 1024
-"""Storage's own chunk size: all but the last must have it."""
 
 
 class Upload:
@@ -26,12 +23,15 @@ class Upload:
     After any error call ``undo``.
     """
 
-    def __init__(self, storage: Storage, name: str, content_type: str, *, deadline: float) -> None:
+    def __init__(
+        self, storage: Storage, name: str, content_type: str, *, ahead: Ahead, deadline: float
+    ) -> None:
         self._storage = storage
         self._name = name
         self._content_type = content_type
         self._deadline = deadline
-        self._filling = bytearray()
+        self._ahead = ahead
+        self._filling = Chunk()
         self._sent = 0
         self._tried = 0
         self._path: str | None = None
@@ -41,25 +41,23 @@ class Upload:
         self._tried_to_put = False
 
     async def write(self, data: bytes) -> None:
-        """Take the object's next bytes; waits while two chunks are full."""
+        """Take the object's next bytes; waits while both of its chunks are full, or its only one."""
         if self._travelling is not None and self._travelling.done():
             await self._travelling
         rest = memoryview(data)
         while rest:
-            if len(self._filling) == CHUNK_BYTES:
+            if self._filling.is_full:
                 await self._dispatch(length=None)
-            room = CHUNK_BYTES - len(self._filling)
-            self._filling += rest[:room]
-            rest = rest[room:]
+            rest = self._filling.fill(rest)
 
     async def finish(self) -> None:
         """Send the last bytes; on return the object is there."""
         if self._sent == 0:
-            await self._put(bytes(self._filling))
+            await self._put(self._filling.content)
         else:
             await self._dispatch(length=self._sent + len(self._filling))
             await self._arrived()
-        self._filling.clear()
+        self._filling = Chunk()
         self._whole = True
 
     async def undo(self, seconds: float) -> None:
@@ -90,11 +88,11 @@ class Upload:
             if self._tried_to_put or self._path is not None:
                 await self._storage.remove(self._name)
 
-    async def _put(self, content: bytes) -> None:
+    async def _put(self, content: memoryview) -> None:
         async with _within(self._deadline):
             await self._put_again(content)
 
-    async def _put_again(self, content: bytes) -> None:
+    async def _put_again(self, content: memoryview) -> None:
         async for attempt in retrying_async(self._deadline):
             with attempt:
                 try:
@@ -108,15 +106,19 @@ class Upload:
 
     async def _dispatch(self, *, length: int | None) -> None:
         await self._arrived()
-        chunk, self._filling = self._filling, bytearray()
+        chunk, self._filling = self._filling, Chunk()
         start, self._sent = self._sent, self._sent + len(chunk)
         self._travelling = asyncio.create_task(self._deliver_in_time(chunk, start, length))
+        if self._ahead.take():
+            self._travelling.add_done_callback(lambda _: self._ahead.give_back())
+        else:
+            await self._arrived()
 
     async def _arrived(self) -> None:
         if self._travelling is not None:
             await self._travelling
 
-    async def _deliver_in_time(self, chunk: bytearray, start: int, length: int | None) -> None:
+    async def _deliver_in_time(self, chunk: Chunk, start: int, length: int | None) -> None:
         """Slow is not away: as long as bytes arrive, the time starts anew."""
         reached = start
         while True:
@@ -136,14 +138,14 @@ class Upload:
                     return max(at_least, (await self._storage.progress(self._path)).offset)
         return at_least
 
-    async def _deliver(self, chunk: bytearray, start: int, length: int | None) -> None:
+    async def _deliver(self, chunk: Chunk, start: int, length: int | None) -> None:
         async for attempt in retrying_async(self._deadline):
             with attempt:
                 if self._path is None:
                     self._path = await self._create()
                 if self._tried < start + len(chunk):
                     self._tried = start + len(chunk)
-                    await self._storage.append(self._path, start, memoryview(chunk), length=length)
+                    await self._storage.append(self._path, start, chunk.content, length=length)
                 else:
                     await self._resume(self._path, chunk, start, length)
 
@@ -154,14 +156,14 @@ class Upload:
         )
         return await asyncio.shield(self._creation)
 
-    async def _resume(self, path: str, chunk: bytearray, start: int, length: int | None) -> None:
+    async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
         progress = await self._storage.progress(path)
         end = start + len(chunk)
         if not start <= progress.offset <= end:
             raise Permanent(STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost")
         if progress.offset == end and await self._is_enough(progress, length):
             return
-        rest = memoryview(chunk)[progress.offset - start :]
+        rest = chunk.content[progress.offset - start :]
         untold = None if progress.length_known else length
         await self._storage.append(path, progress.offset, rest, length=untold)
 

@@ -50,11 +50,11 @@ class FakeStorage:
     def count(self, method: str) -> int:
         return Counter(call[0] for call in self.calls)[method]
 
-    async def put(self, name: str, content: bytes, content_type: str) -> None:
+    async def put(self, name: str, content: memoryview, content_type: str) -> None:
         fault = self._fault("put", name, len(content), content_type)
         if name in self.objects:
             raise conflict()
-        self.objects[name] = content
+        self.objects[name] = bytes(content)
         self._after(fault)
 
     async def remove(self, name: str) -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from config.errors import MalformedInput, Permanent, Transient
 from config.ids import job_id
+from service.chunks import CHUNK_BYTES
 from service.intake import Intake
 from service.ledger import NewImport
 from service.problems import Problem
 from service.splitting.envelope import EnvelopeSplitter
 from service.submission import Submission
-from service.upload import CHUNK_BYTES
 from tests.unit.service.fakes import FakeLedger, FakeStorage, Lost, away, refused
 
 SMALL = [b'{"source":"s","data":[', b'{"name":"a"},', b'{"name":"b"}]}']

@@ -6,8 +6,9 @@ from collections import deque
 import pytest
 
 from config.errors import Permanent, Transient
+from service.chunks import CHUNK_BYTES, Ahead
 from service.storage import Progress
-from service.upload import CHUNK_BYTES, Upload
+from service.upload import Upload
 from tests.unit.service.fakes import (
     Cut,
     FakeStorage,
@@ -36,8 +37,14 @@ def storage() -> FakeStorage:
     return FakeStorage()
 
 
-def upload_to(storage: FakeStorage, deadline: float = 30) -> Upload:
-    return Upload(storage, NAME, "application/json", deadline=deadline)  # type: ignore[arg-type]
+def upload_to(storage: FakeStorage, deadline: float = 30, ahead: int = 1) -> Upload:
+    return Upload(
+        storage,  # type: ignore[arg-type]
+        NAME,
+        "application/json",
+        ahead=Ahead(ahead),
+        deadline=deadline,
+    )
 
 
 async def send(upload: Upload, content: bytes, step: int = 64 * 1024) -> None:
@@ -78,7 +85,10 @@ async def test_above_it_is_resumable_in_chunks_of_exactly_six_mib(storage, size)
     assert appends == [("append", *arguments) for arguments in sent]
 
 
-async def test_one_chunk_travels_while_the_next_one_fills_and_no_third_one_is_taken(storage):
+@pytest.mark.parametrize(("ahead", "chunks"), [(1, 2), (0, 1)])
+async def test_one_chunk_travels_while_the_next_one_fills_if_not_too_many_do(
+    storage, ahead, chunks
+):
     gate, started, taken = asyncio.Event(), asyncio.Event(), 0
 
     async def hold() -> None:
@@ -93,11 +103,11 @@ async def test_one_chunk_travels_while_the_next_one_fills_and_no_third_one_is_ta
         await upload.finish()
 
     storage.before_append = hold
-    upload = upload_to(storage)
+    upload = upload_to(storage, ahead=ahead)
     writer = asyncio.create_task(write_on())
     await started.wait()
     await until_idle()
-    assert taken == 2 * CHUNK_BYTES
+    assert taken == chunks * CHUNK_BYTES
     gate.set()
     await writer
     assert len(storage.objects[NAME]) == 400 * 64 * 1024
