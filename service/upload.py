@@ -41,7 +41,7 @@ class Upload:
         self._tried_to_put = False
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes; waits while both of its chunks are full, or the only one it may have."""
+        """Take the next bytes; waits while both of its chunks, or its only one, are full."""
         if self._travelling is not None and self._travelling.done():
             await self._travelling
         rest = memoryview(data)
