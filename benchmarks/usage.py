@@ -16,7 +16,7 @@ import psutil
 CORES: Final = psutil.cpu_count() or 1
 CLIENT: Final = "client"
 OTHERS: Final = "others"
-FULL: Final = 0.9
+FULL: Final = 0.8
 """Share of the machine's time from which it counts as fully used."""
 IDLE: Final = 0.6
 """Share of a group's cores below which it cannot be what limits."""
