@@ -16,6 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from config.ids import contact_id_prefix
+from local.contacts import DOMAINS, FIRST_NAMES, LAST_NAMES
 
 SOURCE: Final = "benchmark"
 BLOCK: Final = 10_000
@@ -25,49 +26,6 @@ BAD_EVERY: Final = 20
 _IMPORT_ID: Final = UUID("01939d3a-7c00-7000-8000-000000000000")
 _NUMBER: Final = "\N{SNOWMAN}"
 """Where in a prepared line the contact's number goes."""
-_FIRST: Final = (
-    "Ada",
-    "Bjarne",
-    "Chloé",
-    "Dmitri",
-    "Elena",
-    "Fatima",
-    "Grace",
-    "Hiro",
-    "Ines",
-    "Jürgen",
-    "Katherine",
-    "Linus",
-    "María",
-    "Niklaus",
-    "Olu",
-    "Priya",
-    "Quentin",
-    "Rosa",
-    "Søren",
-    "Tim",
-)
-_LAST: Final = (
-    "Almeida",
-    "Brandt",
-    "Chen",
-    "Dubois",
-    "Eriksen",
-    "Fischer",
-    "García",
-    "Haddad",
-    "Ito",
-    "Jansen",
-    "Kowalski",
-    "Lovelace",
-    "Müller",
-    "Novak",
-    "Okafor",
-    "Patel",
-    "Rossi",
-    "Silva",
-)
-_DOMAINS: Final = ("example.com", "example.org", "mail.example.net", "post.example")
 _LONG: Final = ("山田太郎", "Ελένη Παπαδοπούλου", "Владимир Святославович", "محمد", 'O"Neil, \\Jr.')
 
 
@@ -204,16 +162,16 @@ def _people() -> list[tuple[str, str]]:
     plain = str.maketrans("éíøü", "eiou")
     return [
         (f"{first} {last}", f"{first}.{last}{_NUMBER}@{domain}".translate(plain).lower())
-        for first in _FIRST
-        for last in _LAST
-        for domain in _DOMAINS
+        for first in FIRST_NAMES
+        for last in LAST_NAMES
+        for domain in DOMAINS
     ]
 
 
 def _wide(name: str, email: str) -> Person:
     chance = random.Random(email)
     long = " ".join([name, *chance.choices(_LONG, k=chance.randint(1, 12))])
-    tags = [{"tag": chance.choice(_LAST), "score": chance.random()} for _ in range(3)]
+    tags = [{"tag": chance.choice(LAST_NAMES), "score": chance.random()} for _ in range(3)]
     address = {"city": chance.choice(_LONG), "lines": [f"{chance.randint(1, 999)} {name} Street"]}
     return Person(long, email, {"tags": tags, "address": address})
 

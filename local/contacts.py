@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
-_FIRST: Final = (
+FIRST_NAMES: Final = (
     "Ada",
     "Bjarne",
     "Chloé",
@@ -27,7 +27,7 @@ _FIRST: Final = (
     "Søren",
     "Tim",
 )
-_LAST: Final = (
+LAST_NAMES: Final = (
     "Almeida",
     "Brandt",
     "Chen",
@@ -47,7 +47,7 @@ _LAST: Final = (
     "Rossi",
     "Silva",
 )
-_DOMAINS: Final = ("example.com", "example.org", "mail.example.net", "post.example")
+DOMAINS: Final = ("example.com", "example.org", "mail.example.net", "post.example")
 _AT_ONCE: Final = 1000
 
 
@@ -55,8 +55,8 @@ def contacts(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
     """``count`` valid contacts, no two with the same e-mail."""
     chance = random.Random(seed)
     for number in range(1, count + 1):
-        first, last = chance.choice(_FIRST), chance.choice(_LAST)
-        domain = chance.choice(_DOMAINS)
+        first, last = chance.choice(FIRST_NAMES), chance.choice(LAST_NAMES)
+        domain = chance.choice(DOMAINS)
         yield {"name": f"{first} {last}", "email": f"contact{number}@{domain}"}
 
 
