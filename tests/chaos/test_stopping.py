@@ -110,4 +110,6 @@ def _frozen(process: psutil.Process) -> Iterator[None]:
         yield
     finally:
         for member in family:
-            member.resume()
+            # A session that its client has left ends as soon as it can.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.resume()

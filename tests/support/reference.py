@@ -153,9 +153,17 @@ def _refuse(_: str) -> NoReturn:
 
 
 def _text(raw: bytes) -> str | None:
-    if raw.startswith(_MARKS) or _first_wrong(raw) is not None:
+    if raw.startswith(_MARKS) or _first_wrong(raw) is not None or _is_wide(raw[:4]):
         return None
     return raw.decode().removeprefix("\ufeff")
+
+
+def _is_wide(head: bytes) -> bool:
+    """As ASCII looks in UTF-16 and UTF-32: a NUL or three for each other byte."""
+    return (
+        re.fullmatch(rb"(?s:[^\0]\0[^\0]\0|\0[^\0]\0[^\0]|[^\0]\0\0\0|\0\0\0[^\0])", head)
+        is not None
+    )
 
 
 def _first_wrong(raw: bytes) -> int | None:
