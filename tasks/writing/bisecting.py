@@ -9,12 +9,13 @@ What is too much at a time (57014, a statement timeout; 413) is halved as well. 
 missing tables and columns, permissions) is about the request: no row is to blame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
-from config.errors import ImporterError, Permanent, Transient
+from config.errors import ImporterError, Permanent, Transient, UpstreamError
 from config.upstream import DATABASE
 from tasks.model import Batch, Refusal
 from tasks.reasons import refused_by_database
@@ -22,11 +23,22 @@ from tasks.reasons import refused_by_database
 log = structlog.stdlib.get_logger(__name__)
 
 BAD_DATA: Final = ("22", "23", "44", "P0", "54000", "PT4")
-TOO_MUCH: Final = frozenset({"57014", "413"})
+_TOO_MUCH: Final = frozenset({"57014", "413"})
 
 
 class TooMuch(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised
     """The batch has to become smaller."""
+
+
+@contextmanager
+def too_much_told() -> Iterator[None]:
+    """Raise TooMuch where what was sent was refused for its size or its time."""
+    try:
+        yield
+    except UpstreamError as error:
+        if error.code in _TOO_MUCH:
+            raise TooMuch from error
+        raise
 
 
 def write_bisecting(batch: Batch, send: Callable[[Batch], None]) -> list[Refusal]:

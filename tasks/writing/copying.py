@@ -21,7 +21,7 @@ from tasks.errors import IllegalMove
 from tasks.ledger import ILLEGAL_MOVE, PartEnd
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.pool import NOTICE_LOSS, libpq_arguments
-from tasks.writing.bisecting import TOO_MUCH, TooMuch, write_bisecting
+from tasks.writing.bisecting import too_much_told, write_bisecting
 from tasks.writing.encoding import as_copy_rows
 from tasks.writing.rejections import as_row
 
@@ -130,6 +130,7 @@ class CopyDesk:
     def _copy(self, batch: Batch) -> None:
         rows = as_copy_rows(batch, self._prefix, self._work.source)
         with (
+            too_much_told(),
             _translated(),
             self._connection.transaction(),  # a savepoint
             self._connection.cursor() as cursor,
@@ -140,12 +141,10 @@ class CopyDesk:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise UpstreamError or TooMuch in place of what psycopg raises."""
+    """Raise UpstreamError in place of what psycopg raises."""
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate in TOO_MUCH:
-            raise TooMuch from error
         # No SQLSTATE: the connection is lost, or there was none to be had.
         code = error.sqlstate or "08006"
         raise from_code(DATABASE, code, _message(error)) from error

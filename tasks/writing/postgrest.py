@@ -11,13 +11,13 @@ import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
-from config.errors import Permanent, UpstreamError
+from config.errors import Permanent
 from config.ids import contact_id_prefix
 from config.retrying import retrying
 from config.upstream import DATABASE, translated
 from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
-from tasks.writing.bisecting import BAD_DATA, TOO_MUCH, TooMuch, write_bisecting
+from tasks.writing.bisecting import BAD_DATA, TooMuch, too_much_told, write_bisecting
 from tasks.writing.encoding import as_fields
 from tasks.writing.rejections import as_row
 
@@ -52,16 +52,11 @@ class Tables:
         """As text, which supabase-py cannot send."""
         rest = self._supabase.postgrest
         url = str(rest.base_url.joinpath("rpc", "write_contacts"))
-        try:
-            with translated(DATABASE):
-                answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
-                if answer.is_error:
-                    raise APIError(_told(answer))
-                return answer.json()
-        except UpstreamError as error:
-            if error.code in TOO_MUCH:
-                raise TooMuch from error
-            raise
+        with too_much_told(), translated(DATABASE):
+            answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
+            if answer.is_error:
+                raise APIError(_told(answer))
+            return answer.json()
 
     def _upsert(self, rows: list[Row]) -> None:
         query: Callable[..., Any] = self._supabase.table("import_rejections").upsert
