@@ -35,9 +35,16 @@ def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None =
     if moment == "start":
         kind, skip = lab.writes, rng.randint(0, 2)
     elif moment == "middle":
-        kind, skip = rng.choice([lab.writes, lab.ends, START_PART]), parts // 2
+        kind, skip = rng.choice([lab.writes, lab.ends, (START_PART, b"")]), parts // 2
     else:
         kind, skip = lab.ends, parts - 1
-    hold = Hold(kind, skip=skip, after=after, lose=lost if lose is None else lose)
+    requests, containing = kind
+    hold = Hold(
+        requests,
+        skip=skip,
+        containing=containing,
+        after=after,
+        lose=lost if lose is None else lose,
+    )
     lab.gateway.spoil(hold)
     return hold

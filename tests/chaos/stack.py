@@ -27,7 +27,7 @@ from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
 from tests.chaos.keeping import Kept, eventually, kill
 from tests.chaos.wire import Wire
-from tests.support.faults import CONTACTS, FINISH_PART, READ, Hold, Requests
+from tests.support.faults import CONTACTS, COUNTS, END_PART, READ, Hold, Requests
 from tests.support.proxy import Proxy
 
 SETTINGS = {
@@ -90,14 +90,14 @@ class Lab:
         self._senders = ThreadPoolExecutor(16)
 
     @property
-    def writes(self) -> Requests:
+    def writes(self) -> tuple[Requests, bytes]:
         """What a worker asks of Supabase while it writes; COPY asks Postgres, after a read."""
-        return CONTACTS if self.writer == "postgrest" else READ
+        return (CONTACTS if self.writer == "postgrest" else READ), b""
 
     @property
-    def ends(self) -> Requests:
-        """What it asks near the end of a part."""
-        return FINISH_PART if self.writer == "postgrest" else READ
+    def ends(self) -> tuple[Requests, bytes]:
+        """What it asks near the end of a part, and what such a request contains."""
+        return (END_PART, COUNTS) if self.writer == "postgrest" else (READ, b"")
 
     def machine(self, name: str, **settings: str) -> Kept:
         """Another machine with workers; the caller starts and stops it."""

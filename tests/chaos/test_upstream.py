@@ -14,9 +14,10 @@ from tests.chaos.stack import Sent
 from tests.support.faults import (
     APPEND,
     CONTACTS,
+    COUNTS,
     CREATE_IMPORT,
     CREATE_UPLOAD,
-    FINISH_PART,
+    END_PART,
     FOR_EVER,
     PUT,
     QUEUE_PARTS,
@@ -212,7 +213,7 @@ LOSABLE = {
     "start_import": START_IMPORT,
     "queue_parts": QUEUE_PARTS,
     "start_part": START_PART,
-    "finish_part": FINISH_PART,
+    "finish_part": END_PART,
     "contacts": CONTACTS,
     "rejections": REJECTIONS,
 }
@@ -224,7 +225,12 @@ LOSABLE = {
 @pytest.mark.fault("answers lost")
 def test_answers_are_lost(chaos: Chaos, name: str, run: int) -> None:
     rare = name in {"create_import", "start_import", "queue_parts"}
-    rule = Swallow(LOSABLE[name], skip=0 if rare else chaos.rng.randint(0, 6), times=2)
+    rule = Swallow(
+        LOSABLE[name],
+        skip=0 if rare else chaos.rng.randint(0, 6),
+        times=2,
+        containing=COUNTS if name == "finish_part" else b"",
+    )
     chaos.lab.gateway.spoil(rule)
 
     sent = chaos.lab.send(make_data(chaos.rng, records=3500))

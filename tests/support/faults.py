@@ -38,8 +38,10 @@ DISCARD_IMPORT = rpc("discard_import")
 START_IMPORT = rpc("start_import")
 QUEUE_PARTS = rpc("queue_messages")
 START_PART = rpc("start_part")
-FINISH_PART = rpc("finish_part")
 CONTACTS = rpc("write_contacts")
+END_PART = rpc("(finish_part|write_contacts)")
+"""Alone, or with the last contacts; only requests that contain COUNTS do."""
+COUNTS = b'imported":'
 REJECTIONS = Requests("POST", "/rest/v1/import_rejections")
 BUCKET = Requests("GET", "/storage/v1/bucket/.+")
 READ = Requests("GET", "/storage/v1/object/imports/.+")
