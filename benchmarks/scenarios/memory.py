@@ -25,6 +25,10 @@ MB = 10**6
 SMALLEST = 5 * MB
 UPLOADS = 50
 PATIENCE = 3600
+MOST_BYTES = 120 * 2**20
+"""What a service may have in memory for one upload, of whatever size."""
+APART_BYTES = 10 * 2**20
+"""How much more it may have for the largest than for the smallest."""
 DISK_FACTOR = 1.5
 """Disk that an import needs: its object, and the contacts of it with their log."""
 LATE, LATE_CPU = "late", "late cpu"
@@ -48,8 +52,16 @@ def _one(lab: Lab, writer: str, sizes: list[int]) -> Result:
                 runs.append(_import(lab, importer, writer, size))
         else:
             notes.append(f"Left out for want of disk: {_shown(size)}.")
+    check_bounds([run.peaks["service"] for run in runs])
     columns = (Column(POST, "POST to 202, s"), Column(SECONDS, "202 to completed, s"))
     return Result("memory", f"Memory: one upload, {writer}", columns, runs, (), notes)
+
+
+def check_bounds(peaks: list[int]) -> None:
+    """Raise BenchmarkError if memory depends on the size of a body, or is too much."""
+    apart, most = max(peaks) - min(peaks), max(peaks)
+    if apart > APART_BYTES or most > MOST_BYTES:
+        raise BenchmarkError(f"The service had up to {most:,} bytes, {apart:,} apart.")
 
 
 def _import(lab: Lab, importer: Importer, writer: str, size: int) -> Run:
