@@ -10,6 +10,9 @@
   there is nothing left to take: at the end of a long queue the locks fill the server's memory.
 * While a process has all the messages it may have, it waits for one of them to end, to the moment.
   dramatiq-pg sleeps, and longer each time, a second in the end: small imports would wait for that.
+* A message's lock is taken once. dramatiq-pg takes it while it looks for the row; where that row is
+  changed meanwhile, Postgres looks again, and the lock is held twice, or for nothing. It was let go
+  of once, or never, and the message found by nobody for as long as the session lived.
 * A message is locked by a database session. When a consumer closes, so does its session; back in
   the pool, it would keep the lock for as long as the process lives.
 """
@@ -19,8 +22,8 @@ import threading
 import time
 from typing import Any, Final
 
-from dramatiq import MessageProxy
-from dramatiq_pg.broker import PostgresConsumer
+from dramatiq import Message, MessageProxy
+from dramatiq_pg.broker import PostgresConsumer, message_lock
 from dramatiq_pg.utils import raise_connection_error, transaction
 from psycopg2.extensions import Notify
 
@@ -28,6 +31,17 @@ _LOOK_SECONDS: Final = 5.0
 _PAGE: Final = 100
 _FULL_SECONDS: Final = 1.0
 """So often at least dramatiq must be able to look whether it shall stop."""
+_CLAIM: Final = """
+    with claimed as materialized (select pg_try_advisory_lock(%(lock)s) as lock),
+    taken as (
+      update dramatiq.queue set state = 'consumed', mtime = now() at time zone 'UTC'
+      from claimed
+      where message_id = %(message)s and state in ('queued', 'consumed') and claimed.lock
+      returning true
+    )
+    select lock, exists (select from taken) from claimed
+"""
+_LET_GO: Final = "select pg_advisory_unlock(%(lock)s)"
 _UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
 
 
@@ -80,6 +94,19 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
             return None
         taken: MessageProxy | None = super().__next__()
         return None if taken is None else Delivery(taken.copy())  # type: ignore[no-untyped-call]
+
+    @raise_connection_error  # type: ignore[untyped-decorator]
+    def consume_one(self, message: Message[None]) -> bool:
+        """Take a message unless another has it, or it is done."""
+        if message.message_id in self.in_processing:
+            return False
+        ids = {"lock": message_lock(message), "message": message.message_id}
+        with transaction(self.get_consume_conn()) as cursor:
+            cursor.execute(_CLAIM, ids)
+            claimed, taken = cursor.fetchone()
+            if claimed and not taken:
+                cursor.execute(_LET_GO, ids)
+        return bool(taken)
 
     def poll_for_notify(self) -> None:
         """Wait up to a second for news; now and then look for messages nobody told of."""
