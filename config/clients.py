@@ -51,25 +51,29 @@ def key_headers(settings: Settings) -> dict[str, str]:
 
 
 def _heed(response: httpx.Response) -> None:
-    if response.status_code in _NOT_AVAILABLE:
+    if response.is_error:
         response.read()
-        raise _not_available(response)
+        _judge(response)
 
 
 async def _heed_async(response: httpx.Response) -> None:
-    if response.status_code in _NOT_AVAILABLE:
+    if response.is_error:
         await response.aread()
-        raise _not_available(response)
+        _judge(response)
 
 
-def _not_available(response: httpx.Response) -> Transient:
-    """What the errors of supabase would not tell.
+def _judge(response: httpx.Response) -> None:
+    """Raise Transient for what the errors of supabase would not tell.
 
     They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
-    (``{"message": ...}``), the status.
+    (``{"message": ...}``), the status. And where PostgREST's connection ends in the middle of an
+    answer, it tells an error with an empty code: that is no verdict on what was asked.
     """
-    status, code = response.status_code, _code(response)
-    return Transient(
+    status, code = response.status_code, _told_code(response)
+    if status not in _NOT_AVAILABLE and code != "":
+        return
+    code = known_code(code) or str(status)
+    raise Transient(
         STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
         f"is not available (status {status})",
         code=code,
@@ -79,10 +83,9 @@ def _not_available(response: httpx.Response) -> Transient:
     )
 
 
-def _code(response: httpx.Response) -> str:
+def _told_code(response: httpx.Response) -> object:
     try:
         told = response.json()
     except ValueError:
-        told = None
-    found = told.get("code") if isinstance(told, dict) else None
-    return known_code(found) or str(response.status_code)
+        return None
+    return told.get("code") if isinstance(told, dict) else None

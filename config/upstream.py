@@ -56,8 +56,6 @@ _NEVER_SENT: Final = (
     aiohttp.ClientConnectorError,
 )
 _MAX_DETAIL: Final = 300
-_NO_CODE: Final = "unknown"
-"""Nobody's verdict: PostgREST has none where its connection ends in the middle of an answer."""
 _is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
 _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
 
@@ -132,10 +130,10 @@ def is_undone(code: str) -> bool:
 
 def from_code(upstream: str, code: str, message: str) -> UpstreamError:
     """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
-    code, message = known_code(code) or _NO_CODE, message[:_MAX_DETAIL]
+    code, message = known_code(code) or "unknown", message[:_MAX_DETAIL]
     if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
         return from_status(upstream, int(code), message, code=code)
-    if code.startswith(_TRANSIENT_SQLSTATES) or code == _NO_CODE:
+    if code.startswith(_TRANSIENT_SQLSTATES):
         return Transient(upstream, message, code=code, undone=is_undone(code))
     return Permanent(upstream, message, code=code)
 

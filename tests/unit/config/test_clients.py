@@ -44,6 +44,13 @@ def test_the_body_tells_whether_anything_can_have_been_done(body, code, undone):
     assert (error.value.code, error.value.undone) == (code, undone)
 
 
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_empty_code_is_no_verdict(status):
+    with pytest.raises(Transient) as error:
+        heed(status, body=b'{"code":"","message":"server closed the connection"}')
+    assert (error.value.code, error.value.undone) == (str(status), False)
+
+
 def test_retry_after_is_carried_on():
     with pytest.raises(Transient) as error:
         heed(503, {"Retry-After": "12"})

@@ -128,7 +128,7 @@ def test_our_own_errors_pass():
         ("23505", Permanent), ("22001", Permanent), ("42P01", Permanent), ("42501", Permanent),
         ("P0001", Permanent), ("PT409", Permanent), ("PGRST204", Permanent),
         ("PGRST301", Permanent), ("401", Permanent), ("404", Permanent),
-        (None, Transient), ("", Transient),
+        (None, Permanent), ("", Permanent),
     ],
 )  # fmt: skip
 def test_postgrests_codes_tell_what_may_work_later(code, kind):
@@ -190,6 +190,6 @@ def test_retry_after_in_seconds_is_read(value, seconds):
 def test_what_is_no_code_is_not_passed_on_as_one(said):
     body = json.dumps({"message": "m", "code": said, "error": said}).encode()
     assert from_body("storage", 403, body).code == "403"
-    with pytest.raises(Transient) as error, translated("database"):
+    with pytest.raises(Permanent) as error, translated("database"):
         raise postgrest.exceptions.APIError({"code": said, "message": "m"})
     assert error.value.code == "unknown"
