@@ -52,11 +52,6 @@ def no_such_key() -> StorageError:
     return StorageError(404, "NoSuchKey", "Object not found", "not_found")
 
 
-def no_such_relation() -> StorageError:
-    """Something that would belong to a bucket which is not there."""
-    return StorageError(404, "InvalidRequest", "The related resource does not exist")
-
-
 def already_exists(code: str = "KeyAlreadyExists") -> StorageError:
     """The name is taken and the client did not ask to replace."""
     return StorageError(409, code, "The resource already exists", "Duplicate")
