@@ -1,6 +1,6 @@
 """Clients of Supabase, made from the settings: asyncio for the service, blocking for workers."""
 
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
@@ -69,10 +69,10 @@ def _judge(response: httpx.Response) -> None:
     (``{"message": ...}``), the status. And where PostgREST's connection ends in the middle of an
     answer, it tells an error with an empty code: that is no verdict on what was asked.
     """
-    status, code = response.status_code, _told_code(response)
-    if status not in _NOT_AVAILABLE and code != "":
+    status, told = response.status_code, _told(response)
+    if status not in _NOT_AVAILABLE and told.get("code", status):
         return
-    code = known_code(code) or str(status)
+    code = known_code(told.get("code")) or str(status)
     raise Transient(
         STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
         f"is not available (status {status})",
@@ -83,9 +83,9 @@ def _judge(response: httpx.Response) -> None:
     )
 
 
-def _told_code(response: httpx.Response) -> object:
+def _told(response: httpx.Response) -> dict[str, Any]:
     try:
         told = response.json()
     except ValueError:
-        return None
-    return told.get("code") if isinstance(told, dict) else None
+        return {}
+    return told if isinstance(told, dict) else {}

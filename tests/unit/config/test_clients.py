@@ -45,9 +45,10 @@ def test_the_body_tells_whether_anything_can_have_been_done(body, code, undone):
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_an_empty_code_is_no_verdict(status):
+@pytest.mark.parametrize("code", [b'""', b"null"])
+def test_an_empty_code_is_no_verdict(status, code):
     with pytest.raises(Transient) as error:
-        heed(status, body=b'{"code":"","message":"server closed the connection"}')
+        heed(status, body=b'{"code":%b,"message":"server closed the connection"}' % code)
     assert (error.value.code, error.value.undone) == (str(status), False)
 
 
