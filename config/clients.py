@@ -1,13 +1,13 @@
 """Clients of Supabase, made from the settings: asyncio for the service, blocking for workers."""
 
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
 
 from config.errors import Transient
 from config.settings import Settings
-from config.upstream import DATABASE, STORAGE, is_undone, known_code, retry_after
+from config.upstream import DATABASE, STORAGE, is_undone, known_code, retry_after, told_in
 
 _NOT_AVAILABLE: Final = {429, 502, 503, 504}
 
@@ -69,7 +69,7 @@ def _judge(response: httpx.Response) -> None:
     (``{"message": ...}``), the status. And where PostgREST's connection ends in the middle of an
     answer, it tells an error with an empty code: that is no verdict on what was asked.
     """
-    status, told = response.status_code, _told(response)
+    status, told = response.status_code, told_in(response.content) or {}
     if status not in _NOT_AVAILABLE and told.get("code", status):
         return
     code = known_code(told.get("code")) or str(status)
@@ -81,11 +81,3 @@ def _judge(response: httpx.Response) -> None:
         retry_after=retry_after(response.headers),
         undone=is_undone(code),
     )
-
-
-def _told(response: httpx.Response) -> dict[str, Any]:
-    try:
-        told = response.json()
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}

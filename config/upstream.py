@@ -99,11 +99,8 @@ def from_body(
     upstream: str, status: int, body: bytes, *, retry_after: float | None = None
 ) -> UpstreamError:
     """Our error for an answer of Storage: the status in its body counts, where there is one."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
+    told = told_in(body)
+    if told is None:
         text = body.decode("utf-8", "replace")
         return from_status(upstream, status, text or f"status {status}", retry_after=retry_after)
     inner = _status(told.get("statusCode", status), default=status)
@@ -115,6 +112,15 @@ def from_body(
         code=str(told.get("code") or told.get("error") or ""),
         retry_after=retry_after,
     )
+
+
+def told_in(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that an error's body is, if it is one."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aiohttp's mapping

@@ -14,7 +14,7 @@ from supabase import Client
 from config.errors import Permanent
 from config.ids import contact_id_prefix
 from config.retrying import retrying
-from config.upstream import DATABASE, translated
+from config.upstream import DATABASE, told_in, translated
 from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.writing.bisecting import BAD_DATA, TooMuch, too_much_told, write_bisecting
@@ -66,11 +66,8 @@ class Tables:
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        told = answer.json()
-    except ValueError:
-        told = None
-    return told if isinstance(told, dict) else generate_default_error_message(answer)
+    told = told_in(answer.content)
+    return generate_default_error_message(answer) if told is None else told
 
 
 class PostgrestDesk:
