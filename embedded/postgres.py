@@ -186,8 +186,10 @@ def _forget_dead_postmaster(cluster: Path) -> None:
 
 def _is_postgres(pid: str) -> bool:
     if Path("/proc/self/comm").exists():
-        name = Path("/proc", pid, "comm")
-        return name.exists() and "postgres" in name.read_text("utf-8")
+        try:
+            return "postgres" in Path("/proc", pid, "comm").read_text("utf-8")
+        except (FileNotFoundError, ProcessLookupError):  # ended, perhaps just now
+            return False
     shown = subprocess.run(
         ["ps", "-o", "comm=", "-p", pid], capture_output=True, text=True, check=False
     )

@@ -124,10 +124,13 @@ def kill(pid: int) -> None:
         return
 
 
-def eventually(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def eventually(
+    look: Callable[[], Any], what: str | Callable[[], str], seconds: float = PATIENCE
+) -> Any:
     """The first answer that is something; what other processes do can only be looked for."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not in {seconds} seconds: {what}"
+        missing = what if isinstance(what, str) else what()
+        assert time.monotonic() < deadline, f"not in {seconds} seconds: {missing}"
         time.sleep(0.03)
     return found

@@ -145,12 +145,15 @@ class Lab:
         except httpx.TransportError:
             return None
 
-    def is_ready(self) -> bool:
-        answer = self.ready()
-        return answer is not None and answer.status_code == 200
-
     def await_ready(self) -> None:
-        eventually(self.is_ready, "the service is ready")
+        last: list[str] = []
+
+        def is_ready() -> bool:
+            answer = self.ready()
+            last[:] = ["no answer"] if answer is None else [answer.text]
+            return answer is not None and answer.status_code == 200
+
+        eventually(is_ready, lambda: f"the service is ready: {last[0]}")
 
     def sweep(self) -> bool:
         """``python -m tasks --sweep`` that removes what is older than a second."""
@@ -272,7 +275,7 @@ class Lab:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGABRT)  # makes faulthandler tell
         tails = []
-        for path in sorted(self._folder.glob("*.log")):
+        for path in sorted([*self._folder.glob("*.log"), *self.data_folder.glob("logs/*.log")]):
             lines = path.read_text(errors="replace").splitlines()[-200:]
             tails += [f"--- {path.name}", *(line[:400] for line in lines)]
         return "\n".join(tails)
