@@ -10,6 +10,10 @@ class ImportState(StrEnum):
     IMPORTING = "importing"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    UNDOING = "undoing"
+    UNDONE = "undone"
 
 
 class Format(StrEnum):

@@ -7,25 +7,26 @@ from typing import Any, Final
 
 import msgspec
 
-from tasks.model import Batch
+from config.ids import contact_id_prefix
+from tasks.model import Batch, PartWork
 
 _UNIT_SEPARATOR: Final = "\x1f"
 _TAILS: Final = tuple(f"{number:03x}" for number in range(0x1000))
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def as_fields(
-    batch: Batch, prefix: str, source: str, *, finish: dict[str, Any] | None = None
-) -> bytes:
-    """The text of the SQL function ``write_contacts``; ``prefix`` begins the contacts' ids.
+def as_fields(batch: Batch, work: PartWork, *, finish: dict[str, Any] | None = None) -> bytes:
+    """The text of the SQL function ``write_contacts``.
 
-    ``finish`` names the part that ends with this batch, and its counts.
+    ``finish`` has the counts of a part that ends with this batch.
     """
     delimiter, fields = _joined([*batch.names, *batch.emails])
     head = {
-        "prefix": prefix,
+        "import": str(work.import_id),
+        "part": work.part.part,
+        "prefix": contact_id_prefix(work.import_id),
         "first_record": batch.first_record,
-        "source": source,
+        "source": work.source,
         "delimiter": delimiter,
         **({"finish": finish} if finish else {}),
     }

@@ -12,9 +12,9 @@ from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
 from config.errors import Permanent
-from config.ids import contact_id_prefix
 from config.retrying import retrying
 from config.upstream import DATABASE, told_in, translated
+from tasks.errors import IllegalMove
 from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.writing.bisecting import BAD_DATA, TooMuch, too_much_told, write_bisecting
@@ -24,6 +24,8 @@ from tasks.writing.rejections import as_row
 Row = dict[str, Any]
 
 _REJECTIONS_A_REQUEST: Final = 250
+_NOT_IMPORTED: Final = "CI001"
+"""The SQLSTATE by which ``write_contacts`` refuses contacts of a part that has ended."""
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -40,9 +42,15 @@ class Tables:
     def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
         """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
 
-        Raises TooMuch if the batch has to become smaller.
+        Raises TooMuch if the batch has to become smaller, and IllegalMove if its part is in
+        another's hands.
         """
-        return retrying(self._deadline)(self._post, text)
+        try:
+            return retrying(self._deadline)(self._post, text)
+        except Permanent as error:
+            if error.code == _NOT_IMPORTED:
+                raise IllegalMove(error.detail) from None
+            raise
 
     def write_rejections(self, rows: list[Row]) -> None:
         """Store rejections."""
@@ -80,7 +88,6 @@ class PostgrestDesk:
         self._tables = tables
         self._ledger = ledger
         self._work = work
-        self._prefix = contact_id_prefix(work.import_id)
 
     def write(self, batch: Batch) -> list[Refusal]:
         """See carrying.Desk."""
@@ -114,14 +121,8 @@ class PostgrestDesk:
         return self._ledger.finish_part(self._work, tally)
 
     def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
-        finish = {
-            "import": str(self._work.import_id),
-            "part": self._work.part.part,
-            "imported": tally.imported,
-            "rejected": tally.rejected.total(),
-        }
-        text = as_fields(batch, self._prefix, self._work.source, finish=finish)
-        return self._tables.write_contacts(text)
+        finish = {"imported": tally.imported, "rejected": tally.rejected.total()}
+        return self._tables.write_contacts(as_fields(batch, self._work, finish=finish))
 
     def _send(self, batch: Batch) -> None:
-        self._tables.write_contacts(as_fields(batch, self._prefix, self._work.source))
+        self._tables.write_contacts(as_fields(batch, self._work))

@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.ids import contact_id_prefix
 from tasks.model import Batch
 from tasks.writing.encoding import as_copy_rows, as_fields
+from tests.unit.tasks.fakes import IMPORT, work_on
 
-PREFIX = "01a2072c-a553-80c3-afd6-2ab"
+PREFIX = contact_id_prefix(IMPORT)
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
 odd = st.sampled_from(["", "\x1f", "\\", "\\N", "\t", "a\nb", "\r", "\\.", "|"])
 batches = st.lists(st.tuples(odd | storable, odd | storable), min_size=1, max_size=9).map(
@@ -55,7 +58,14 @@ def read_rows(data):
 
 @given(batches, storable)
 def test_fields_come_out_as_they_went_in(batch, source):
-    assert read_fields(as_fields(batch, PREFIX, source)) == (contacts_of(batch), source)
+    work = replace(work_on(b"", records=1), source=source)
+    assert read_fields(as_fields(batch, work)) == (contacts_of(batch), source)
+
+
+def test_the_head_names_the_part_that_must_still_be_in_work():
+    work = work_on(b"", records=1, part=3)
+    head = json.loads(as_fields(Batch(1, ["Ada"], [""]), work).partition(b"\n")[0])
+    assert (head["import"], head["part"]) == (str(IMPORT), 3)
 
 
 @given(batches.filter(lambda batch: batch.has_contacts), storable.filter(bool))

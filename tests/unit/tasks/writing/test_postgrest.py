@@ -8,6 +8,7 @@ from supabase import Client, ClientOptions
 from config.errors import Permanent, Transient
 from config.ids import contact_id_prefix
 from config.states import ImportState
+from tasks.errors import IllegalMove
 from tasks.ledger import PartEnd
 from tasks.model import Batch, Rejection, Tally
 from tasks.reasons import NOT_AN_OBJECT
@@ -155,9 +156,16 @@ def test_the_last_batch_ends_the_part():
     postgrest = FakePostgrest()
     end = writer(postgrest, part=4).write_last(contacts(2), Tally(7, Counter(x=3)))
     assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
-    assert postgrest.rows[1]["finish"] == {
-        "import": str(IMPORT), "part": 4, "imported": 7, "rejected": 3,
-    }  # fmt: skip
+    row = postgrest.rows[1]
+    assert (row["import"], row["part"]) == (str(IMPORT), 4)
+    assert row["finish"] == {"imported": 7, "rejected": 3}
+
+
+def test_contacts_of_a_part_that_has_ended_are_in_anothers_hands():
+    postgrest = FakePostgrest(lambda rows: problem("CI001"))
+    with pytest.raises(IllegalMove):
+        writer(postgrest).write(contacts(8))
+    assert postgrest.sizes == [8]
 
 
 @pytest.mark.parametrize("code", ["23514", "57014", "PT409"])
