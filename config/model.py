@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
+from config.formats.spreadsheet import REJECTION_COLUMNS
+
 BUCKET: Final = "imports"
 """The Storage bucket that holds the objects of all imports."""
 
@@ -15,15 +17,23 @@ class Layout:
     """Number of fields in the header, and so in every good row."""
     name: int | None
     email: int | None
+    header: tuple[str, ...] = ()
+    """Names of the columns as they came; none if they are too many or too long to be kept."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """The layout as the ledger keeps it."""
-        return cls(fields=value["fields"], name=value["name"], email=value["email"])
+        header = tuple(value.get("header", ()))
+        return cls(fields=value["fields"], name=value["name"], email=value["email"], header=header)
 
-    def to_json(self) -> dict[str, int | None]:
+    def to_json(self) -> dict[str, Any]:
         """The layout as the ledger keeps it."""
         return asdict(self)
+
+    @property
+    def neutralised(self) -> bool:
+        """Whether the file is one of rejections that we made: see config.formats.spreadsheet."""
+        return self.header[: len(REJECTION_COLUMNS)] == REJECTION_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

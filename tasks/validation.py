@@ -21,8 +21,8 @@ from tasks.reasons import (
     Reason,
 )
 
-# Lines that are empty, or addresses that config.emails calls plain, the domain in lower case already.
-# (No label is too long where the whole line is not.)
+# Lines that are empty, or addresses that config.emails calls plain, with the domain in lower case
+# already. (No label is too long where the whole line is not.)
 _PLAIN_LENGTH: Final = 64
 _are_plain_emails: Final = re.compile(
     r"(?:(?:[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]++@(?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.)++"

@@ -20,6 +20,9 @@ EMAIL_HEADERS: Final = frozenset(
 )
 MAX_COLUMNS: Final = 16_384
 """As many as a spreadsheet can have."""
+_KEPT_COLUMNS: Final = 1000
+_KEPT_CHARACTERS: Final = 16_384
+"""Of a header: each worker gets it with each part."""
 _BETWEEN_WORDS: Final = re.compile(r"[\s_.-]+")
 
 
@@ -90,7 +93,10 @@ def read_layout(header: list[str]) -> Layout:
         raise _unusable(f"There are more than {MAX_COLUMNS} columns.")
     keys = [_BETWEEN_WORDS.sub("", field).casefold() for field in header]
     layout = Layout(
-        fields=len(header), name=_first(keys, NAME_HEADERS), email=_first(keys, EMAIL_HEADERS)
+        fields=len(header),
+        name=_first(keys, NAME_HEADERS),
+        email=_first(keys, EMAIL_HEADERS),
+        header=_kept(header),
     )
     if layout.name is None and layout.email is None:
         shown = ", ".join(field[:40] for field in header[:10])
@@ -104,6 +110,13 @@ def read_layout(header: list[str]) -> Layout:
 
 def _first(keys: list[str], wanted: frozenset[str]) -> int | None:
     return next((at for at, key in enumerate(keys) if key in wanted), None)
+
+
+def _kept(header: list[str]) -> tuple[str, ...]:
+    """The names for those who read the rejections; all of them or none."""
+    if len(header) > _KEPT_COLUMNS or sum(map(len, header)) > _KEPT_CHARACTERS:
+        return ()
+    return tuple(name.replace("\0", "\ufffd") for name in header)
 
 
 def _unusable(detail: str) -> MalformedInput:

@@ -23,6 +23,7 @@ from tests.support.traces import SOURCE, Traces
 BOM = b"\xef\xbb\xbf"
 JOB = re.compile(r"import-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 JSON = "application/json"
+LAYOUT = {"fields": 3, "name": 0, "email": 1, "header": ["Full Name", "E-Mail", "Id"]}
 BY_ADDRESS = f"/import?source={quote(SOURCE)}"
 
 
@@ -108,7 +109,7 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert (row["source"], row["format"], row["state"]) == (SOURCE, sent.format, "queued")
     assert (row["bytes"], row["records"]) == (len(sent.stored), sent.records)
     assert row["object"] == f"{job}.{sent.format}"
-    assert row["layout"] == ({"fields": 3, "name": 0, "email": 1} if sent.format == "csv" else None)
+    assert row["layout"] == (LAYOUT if sent.format == "csv" else None)
     parts = traces.parts(job)
     assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)

@@ -51,7 +51,13 @@ def postgrest_error(code: str) -> APIError:
 
 @pytest.mark.parametrize(
     ("layout", "told"),
-    [(None, None), (Layout(3, None, 2), {"fields": 3, "name": None, "email": 2})],
+    [
+        (None, None),
+        (
+            Layout(3, None, 2, ("a", "b", "mail")),
+            {"fields": 3, "name": None, "email": 2, "header": ("a", "b", "mail")},
+        ),
+    ],
 )
 async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     supabase = FakeSupabase(None)
