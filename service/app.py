@@ -17,6 +17,7 @@ from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.middleware import problems_middleware
 from service.readiness import StorageCheck
+from service.rejections import Rejections
 from service.routes import add_routes
 from service.storage import Storage
 
@@ -60,6 +61,7 @@ async def create_app(settings: Settings) -> web.Application:
             metrics=metrics,
             limits=limits,
         ),
+        Rejections(ledger, write_seconds=settings.idle_timeout),
     )
     return app
 

@@ -71,6 +71,15 @@ class Ledger:
         )
         return found
 
+    async def show_rejections(
+        self, import_id: UUID, *, after: int, limit: int
+    ) -> dict[str, Any] | None:
+        """The next ``rejections`` behind a record, and the import's ``layout``; None if unknown."""
+        found: dict[str, Any] | None = await self._call(
+            "show_rejections", self._deadline, p_import=str(import_id), p_after=after, p_limit=limit
+        )
+        return found
+
     async def check(self) -> None:
         """Raise if PostgREST, Postgres or the queue does not answer."""
         await self._once("queue_ready")

@@ -3,12 +3,14 @@
 from aiohttp import web
 
 from service.handlers import Handlers
+from service.rejections import Rejections
 
 
-def add_routes(app: web.Application, handlers: Handlers) -> None:
+def add_routes(app: web.Application, handlers: Handlers, rejections: Rejections) -> None:
     """Add the routes of the API."""
     app.router.add_post("/import", handlers.accept, expect_handler=handlers.expect)
     app.router.add_get("/import/{jobId}", handlers.show)
+    app.router.add_get("/import/{jobId}/rejections", rejections.show)
     app.router.add_get("/healthz", handlers.health)
     app.router.add_get("/readyz", handlers.ready)
     app.router.add_get("/metrics", handlers.metrics)
