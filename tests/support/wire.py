@@ -33,6 +33,10 @@ class Wire:
             headers[name.lower()] = value
         return status, headers, self._answer.read(int(headers.get("content-length", 0)))
 
+    def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        return self._answer.read()
+
     def code(self) -> tuple[int, str]:
         status, headers, body = self.answer()
         assert headers["content-type"] == "application/problem+json"
