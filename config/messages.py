@@ -10,9 +10,12 @@ from uuid import UUID, uuid5
 
 from dramatiq import Message
 
+from config.ids import job_id
+
 QUEUE: Final = "imports"
 IMPORT_CONTACTS: Final = "import_contacts"
 IMPORT_PART: Final = "import_part"
+NOTIFY_IMPORT: Final = "notify_import"
 
 
 def import_contacts_message(import_id: UUID) -> dict[str, Any]:
@@ -23,6 +26,15 @@ def import_contacts_message(import_id: UUID) -> dict[str, Any]:
 def import_part_message(import_id: UUID, part: int) -> dict[str, Any]:
     """Tells a worker to import one part; the same id each time, so that it is queued once."""
     return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, f"{IMPORT_PART} {part}"))
+
+
+def notify_import_message(import_id: UUID) -> dict[str, Any]:
+    """Tells a worker to tell somebody of an import's end; always the same for the same import.
+
+    It names the import as clients do: what names it by the id alone, the sweeps take for a message
+    that hands out parts.
+    """
+    return _message(NOTIFY_IMPORT, (job_id(import_id),), uuid5(import_id, NOTIFY_IMPORT))
 
 
 def first_message(import_id: UUID, parts: int) -> dict[str, Any]:

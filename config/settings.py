@@ -1,5 +1,6 @@
 """The only reader of the environment: every setting of both processes, read once and validated."""
 
+import base64
 import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -32,6 +33,18 @@ def _bearer_token(value: SecretStr) -> SecretStr:
     """RFC 6750, 2.1. Libraries quote a header that they cannot send in their exceptions."""
     if not _is_bearer_token(value.get_secret_value()):
         raise ValueError("must be the service role key (or a secret key) and nothing else")
+    return value
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    """As Standard Webhooks has it: 24 to 64 bytes (https://www.standardwebhooks.com)."""
+    prefix, _, encoded = value.get_secret_value().partition("_")
+    try:
+        length = len(base64.b64decode(encoded, validate=True))
+    except ValueError:
+        length = 0
+    if prefix != "whsec" or not 24 <= length <= 64:
+        raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
     return value
 
 
@@ -93,12 +106,16 @@ class Settings(BaseSettings):
 
     Longer than any upload takes; a resumable one lives 24 hours at most.
     """
+    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = None
+    """Key that the ends of imports are signed with for those who want to be told; None: nobody."""
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to private addresses, and to this machine without TLS."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     """``auto``: for people on a terminal, JSON everywhere else."""
 
     def secrets(self) -> set[str]:
-        """All that must not be told: the key, and the database's address and passwords.
+        """All that must not be told: the keys, and the database's address and passwords.
 
         The passwords both as the address writes them and as they are.
         """
@@ -106,7 +123,9 @@ class Settings(BaseSettings):
         url = urlsplit(address)
         query = parse_qs(url.query)
         passwords = [url.password or "", *query.get("password", []), *query.get("sslpassword", [])]
-        found = {self.supabase_service_role_key.get_secret_value(), address, *passwords}
+        signing = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        keys = {self.supabase_service_role_key.get_secret_value(), signing, signing[6:]}
+        found = {*keys, address, *passwords}
         return {text for each in found for text in (each, unquote(each)) if text}
 
     @field_validator("sweep_after")

@@ -1,7 +1,8 @@
-"""The actors, as messages name them: what they do is told in import_contacts and import_part."""
+"""The actors, as messages name them: what they do is told in the modules of the same names."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 from uuid import UUID
 
 import dramatiq
@@ -10,8 +11,15 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 from config import messages
+from config.ids import JOB_PREFIX
 from tasks.broker import broker, runtime
 from tasks.errors import PutOff
+
+_AFTER_IMPORTS: Final = 10
+"""Priority: the default, 0, comes first."""
+_NOTIFY_AFTER: Final = 2_000
+_NOTIFY_EVERY: Final = 2 * 3_600_000
+"""Milliseconds between two tries, at first and in the end."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,6 +36,21 @@ def import_part(import_id: str, part: int) -> None:
     """Import one part."""
     with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _queued_again():
         runtime.stories.import_part(UUID(import_id), part)
+
+
+@dramatiq.actor(
+    actor_name=messages.NOTIFY_IMPORT,
+    queue_name=messages.QUEUE,
+    broker=broker,
+    priority=_AFTER_IMPORTS,
+    min_backoff=_NOTIFY_AFTER,
+    max_backoff=_NOTIFY_EVERY,
+)
+def notify_import(job_id: str) -> None:
+    """Tell somebody of an import's end."""
+    import_id = UUID(job_id.removeprefix(JOB_PREFIX))
+    with structlog.contextvars.bound_contextvars(import_id=str(import_id)), _queued_again():
+        runtime.stories.notify_import(import_id)
 
 
 @contextmanager

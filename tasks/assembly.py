@@ -18,10 +18,13 @@ from tasks.import_part import ImportPart
 from tasks.import_part import Metrics as PartMetrics
 from tasks.ledger import WorkerLedger
 from tasks.model import PartWork
+from tasks.notify_import import EndLedger, NotifyImport
 from tasks.reading import ObjectReader
 from tasks.sweep_ledger import SweepLedger
 from tasks.sweeping import Metrics as SweepMetrics
 from tasks.sweeping import Sweep
+from tasks.webhooks.sending import Sender
+from tasks.webhooks.signing import Signer
 from tasks.writing.copying import connection_pool, copy_desk
 from tasks.writing.postgrest import PostgrestDesk, Tables
 
@@ -36,6 +39,7 @@ class Stories:
 
     import_contacts: ImportContacts
     import_part: ImportPart
+    notify_import: NotifyImport
     sweep: Sweep
     connections: ExitStack
 
@@ -60,7 +64,8 @@ class Stories:
             max_retries=settings.part_retries,
         )
         sweep = _sweep(settings, supabase, metrics)
-        return cls(ImportContacts(ledger, import_part), import_part, sweep, connections)
+        notify = _notify(settings, supabase)
+        return cls(ImportContacts(ledger, import_part), import_part, notify, sweep, connections)
 
     def close(self) -> None:
         """Close the connections to Storage and, for COPY, to Postgres."""
@@ -81,6 +86,15 @@ def _sweep(settings: Settings, supabase: Client, metrics: SweepMetrics) -> Sweep
         metrics,
         after=settings.sweep_after,
     )
+
+
+def _notify(settings: Settings, supabase: Client) -> NotifyImport:
+    ledger = EndLedger(Functions(supabase, deadline=settings.upstream_deadline))
+    allow_private = settings.webhook_allow_private
+    secret = settings.webhook_secret
+    signer = None if secret is None else Signer(secret.get_secret_value())
+    sender = Sender(allow_private=allow_private)
+    return NotifyImport(ledger, sender, signer, allow_private=allow_private)
 
 
 def _desks(

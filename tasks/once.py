@@ -17,7 +17,7 @@ import structlog
 from dramatiq.common import dq_name
 
 from config.errors import UpstreamError
-from config.messages import QUEUE
+from config.messages import NOTIFY_IMPORT, QUEUE
 from tasks.broker import broker, runtime, sweeper
 from tasks.pool import connection_arguments
 
@@ -30,10 +30,12 @@ _EXIT_SIGNAL: Final = 128
 
 _POLL_SECONDS: Final = 0.25
 _QUEUES: Final = [QUEUE, dq_name(QUEUE)]
+# A webhook that was tried in vain waits for hours: the next run tries it again.
 _LEFT: Final = """
     select exists (
       select from dramatiq.queue
       where queue_name = any(%s) and state in ('queued', 'consumed')
+        and not (queue_name = %s and message ->> 'actor_name' = %s)
     )
 """
 _ENDED: Final = """
@@ -65,8 +67,11 @@ class Database:
         return moment
 
     def has_messages(self) -> bool:
-        """Whether a message waits, is delayed, or is being worked on, here or elsewhere."""
-        return bool(self._row(_LEFT, _QUEUES)[0])
+        """Whether a message waits, is delayed, or is being worked on, here or elsewhere.
+
+        Webhooks that are delayed do not count.
+        """
+        return bool(self._row(_LEFT, _QUEUES, dq_name(QUEUE), NOTIFY_IMPORT)[0])
 
     def outcome(self, since: datetime) -> Outcome:
         """The imports that ended since then."""

@@ -1,0 +1,54 @@
+"""An import as clients see it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from config.advice import advice
+from config.ids import job_id
+
+MAX_NAMES: Final = 100
+"""Names of ignored fields that are told."""
+_PARTS: Final = ("total", "done", "failed", "cancelled")
+
+
+def shown(found: dict[str, Any]) -> dict[str, Any]:
+    """What the database's ``get_import`` tells, in the words of the API."""
+    failure = found["failure"]
+    return {
+        "jobId": job_id(UUID(found["id"])),
+        "source": found["source"],
+        "format": found["format"],
+        "state": found["state"],
+        "dryRun": found["dry_run"],
+        "createdAt": found["created_at"],
+        "startedAt": found["started_at"],
+        "finishedAt": found["finished_at"],
+        "bytes": found["bytes"],
+        "records": found["records"],
+        "imported": found["imported"],
+        "rejected": found["rejected"],
+        "notProcessed": found["not_processed"],
+        "rate": _rate(found),
+        "parts": {key: found[f"parts_{key}"] for key in _PARTS},
+        "receipt": _receipt(found),
+        "detected": found["detected"],
+        "ignored": _ignored(found["ignored"]),
+        **({"failure": failure | {"advice": advice(failure["code"])}} if failure else {}),
+    }
+
+
+def _rate(found: dict[str, Any]) -> float | None:
+    """Records a second, from the start of the work to its end, or until now; None before."""
+    seconds = found.get("seconds")
+    return round((found["imported"] + found["rejected"]) / seconds, 1) if seconds else None
+
+
+def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
+    """None for an import of before there were receipts."""
+    if found["sha256"] is None:
+        return None
+    return {"sha256": found["sha256"], "bytes": found["received"]}
+
+
+def _ignored(names: list[str]) -> dict[str, Any]:
+    return {"fields": names[:MAX_NAMES], "more": len(names) > MAX_NAMES}

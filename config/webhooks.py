@@ -1,0 +1,89 @@
+"""Where the end of an import is told: which addresses are taken.
+
+The service checks what a client names, the workers check it again before each request, and that the
+name does not lead into a private network; see tasks/webhooks.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from config.addresses import is_public, literal
+
+MAX_URL: Final = 2000
+"""Characters."""
+
+# RFC 3986, 2: all that an address can be written with.
+_is_written_well: Final = re.compile(r"[A-Za-z]+://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+").fullmatch
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_is_name: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?").fullmatch
+# What the system would take for an IPv4 address, such as 127.1 and 0x7f000001 (inet_aton(3)).
+_ends_in_number: Final = re.compile(r".*?(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?").fullmatch
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class TargetRefused(ValueError):  # noqa: N818 -- reads as a sentence where it is raised
+    """No request goes to this address; the message tells a client why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address, taken apart once and for all: what is checked is what is asked."""
+
+    scheme: str
+    host: str
+    """A name in ASCII, or the text of an address, without brackets."""
+    port: int
+    path: str
+    """With the query."""
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the Host header has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def target_of(url: str, *, allow_private: bool) -> Target:
+    """Take an address apart; raises TargetRefused if nobody is told there.
+
+    ``allow_private`` lets http and private addresses through, for tests and development: http to
+    this machine only.
+    """
+    if len(url) > MAX_URL:
+        raise TargetRefused(f"It has more than {MAX_URL} characters.")
+    if not _is_written_well(url):
+        raise TargetRefused("It is no address such as https://example.com/hook.")
+    try:
+        target = _taken_apart(url)
+    except ValueError:
+        raise TargetRefused("It is no address such as https://example.com/hook.") from None
+    _check(target, allow_private=allow_private)
+    return target
+
+
+def _taken_apart(url: str) -> Target:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise TargetRefused("It must have no user name and no password.")
+    port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    if not port or not parts.hostname or "%" in parts.hostname:
+        raise ValueError
+    query = f"?{parts.query}" if parts.query else ""
+    return Target(parts.scheme, parts.hostname, port, (parts.path or "/") + query)
+
+
+def _check(target: Target, *, allow_private: bool) -> None:
+    address = literal(target.host)
+    if address is None and (not _is_name(target.host) or _ends_in_number(target.host)):
+        raise TargetRefused("Its host is neither a name nor an address in its usual form.")
+    local = _is_local_name(target.host) if address is None else address.is_loopback
+    if target.scheme != "https" and not (allow_private and local):
+        raise TargetRefused("It must begin with https://.")
+    if not allow_private and (local or (address is not None and not is_public(address))):
+        raise TargetRefused("It is in a private network.")
+
+
+def _is_local_name(host: str) -> bool:
+    return host.rstrip(".").rpartition(".")[2] == "localhost"
