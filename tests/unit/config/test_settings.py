@@ -89,6 +89,11 @@ def test_empty_is_as_good_as_missing(lines, name, empty):
         ("SWEEP_AFTER", "0"),
         ("SWEEP_AFTER", "59"),
         ("SWEEP_AFTER", "2678401"),
+        ("WEBHOOK_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("WEBHOOK_SECRET", "whsec_no base64"),
+        ("WEBHOOK_SECRET", "whsec_" + "A" * 28),
+        ("WEBHOOK_SECRET", "whsec_" + "A" * 88),
+        ("WEBHOOK_ALLOW_PRIVATE", "perhaps"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
     ],
@@ -106,6 +111,7 @@ def test_nonsense_has_one_line_that_names_the_variable(lines, name, value):
         ("MAX_RECORD_BYTES", "4194304"), ("PART_BYTES", "1024"), ("SHUTDOWN_GRACE", "0"),
         ("BATCH_RECORDS", "1"), ("BATCH_RECORDS", "50000"), ("PART_RETRIES", "0"),
         ("SWEEP_AFTER", "60"), ("SWEEP_AFTER", "2678400"),
+        ("WEBHOOK_SECRET", "whsec_" + "A" * 32), ("WEBHOOK_SECRET", "whsec_" + "A" * 84),
         ("LOG_LEVEL", "debug"), ("LOG_FORMAT", "json"), ("DATABASE_URL", "postgres://h/db"),
         ("SUPABASE_URL", "http://127.0.0.1:54321"),
     ],
@@ -142,6 +148,14 @@ def test_all_secrets_are_known(read, address, passwords):
     secrets = read(**{**GOOD, "DATABASE_URL": address}).secrets()
     assert {"sb_secret_abc", address, *passwords} <= secrets
     assert "" not in secrets
+
+
+def test_the_signing_key_is_a_secret_with_its_prefix_and_without(read):
+    assert read(**GOOD).webhook_secret is None
+    settings = read(**GOOD, WEBHOOK_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    key = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert {key, f"whsec_{key}"} <= settings.secrets()
+    assert key not in repr(settings)
 
 
 def test_a_slash_at_the_end_of_the_address_does_not_matter(read):

@@ -6,6 +6,7 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 
 import tasks
 from config import messages
+from config.ids import job_id
 from tasks.broker import runtime
 from tasks.errors import PutOff
 from tests.unit.tasks.fakes import IMPORT
@@ -21,7 +22,7 @@ class FakeStories:
         if self.error:
             raise self.error
 
-    import_part = import_contacts
+    import_part = notify_import = import_contacts
 
 
 @pytest.fixture
@@ -36,7 +37,12 @@ def test_importing_tasks_sets_dramatiqs_broker():
 
 
 @pytest.mark.parametrize(
-    "message", [messages.import_contacts_message(IMPORT), messages.import_part_message(IMPORT, 3)]
+    "message",
+    [
+        messages.import_contacts_message(IMPORT),
+        messages.import_part_message(IMPORT, 3),
+        messages.notify_import_message(IMPORT),
+    ],
 )
 def test_each_message_names_an_actor_and_its_queue(message, stories):
     actor = tasks.broker.get_actor(message["actor_name"])
@@ -46,7 +52,9 @@ def test_each_message_names_an_actor_and_its_queue(message, stories):
 
 
 def test_there_are_no_other_actors_and_no_other_queue():
-    assert tasks.broker.get_declared_actors() == {messages.IMPORT_CONTACTS, messages.IMPORT_PART}
+    assert tasks.broker.get_declared_actors() == {
+        messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
+    }  # fmt: skip
     assert tasks.broker.get_declared_queues() == {messages.QUEUE}
     assert tasks.broker.get_declared_delay_queues() == {dq_name(messages.QUEUE)}
 
@@ -64,9 +72,14 @@ def test_there_are_no_other_actors_and_no_other_queue():
 )
 def test_whatever_happens_the_message_comes_again(stories, error, delay):
     stories.error = error
-    for actor, arguments in ((tasks.import_contacts, ()), (tasks.import_part, (1,))):
+    calls = [
+        (tasks.import_contacts, str(IMPORT)),
+        (tasks.import_part, str(IMPORT), 1),
+        (tasks.notify_import, job_id(IMPORT)),
+    ]
+    for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:
-            actor(str(IMPORT), *arguments)
+            actor(*arguments)
         assert retry.value.delay == delay
         assert retry.value.__suppress_context__
 
