@@ -15,13 +15,27 @@ class Layout:
     """Number of fields in the header, and so in every good row."""
     name: int | None
     email: int | None
+    first_name: int | None = None
+    last_name: int | None = None
+    """Joined they make the name; both None where there is a name."""
+    delimiter: str = ","
+
+    def columns(self) -> dict[str, int]:
+        """Where each field of a contact stands that has a column."""
+        places = {
+            "name": self.name,
+            "email": self.email,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+        }
+        return {field: at for field, at in places.items() if at is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """The layout as the ledger keeps it."""
-        return cls(fields=value["fields"], name=value["name"], email=value["email"])
+        """The layout as the ledger keeps it; one of an older version lacks what it did not know."""
+        return cls(**value)
 
-    def to_json(self) -> dict[str, int | None]:
+    def to_json(self) -> dict[str, Any]:
         """The layout as the ledger keeps it."""
         return asdict(self)
 
