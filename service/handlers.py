@@ -10,15 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.errors import MalformedInput, UpstreamError
 from config.ids import job_id, parse_job_id
-from service.bodies import (
-    CSV,
-    JSON,
-    Limits,
-    broken_off,
-    check_head,
-    csv_submission,
-    json_submission,
-)
+from service.bodies import MULTIPART, Limits, body_submission, broken_off, check_head
 from service.intake import Intake
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
@@ -130,11 +122,9 @@ class Handlers:
 
     async def _submission(self, request: web.Request) -> Submission:
         count = self._metrics.received.inc
-        if request.content_type == JSON:
-            return json_submission(request, self._limits, count)
-        if request.content_type == CSV:
-            return csv_submission(request, self._limits, count)
-        return await multipart_submission(request, self._limits, count)
+        if request.content_type == MULTIPART:
+            return await multipart_submission(request, self._limits, count)
+        return body_submission(request, self._limits, count)
 
 
 async def _invite(request: web.Request) -> None:

@@ -56,7 +56,8 @@ class Intake:
                 deadline=self._deadline - self._undo_seconds,
             )
             source = await self._store(submission, upload)
-            new = NewImport(import_id, source, name, submission.splitter.split())
+            split = submission.splitter.split()
+            new = NewImport(import_id, source, name, split, submission.compression)
             await self._record(new, upload)
         return new
 

@@ -22,6 +22,13 @@ class NewImport:
     source: str
     object: str
     split: Split
+    compression: str | None = None
+    """What it was compressed with when it came."""
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """What was found of how it came, as clients see it."""
+        return self.split.detected | {"compression": self.compression}
 
 
 class Ledger:
@@ -51,6 +58,8 @@ class Ledger:
                 "object": new.object,
                 "bytes": split.bytes,
                 "records": split.records,
+                "detected": new.detected,
+                "ignored": split.ignored or None,
             },
             p_parts=[part.to_json() for part in split.parts],
             p_message=first_message(new.id, len(split.parts)),

@@ -15,3 +15,5 @@ class Submission:
     splitter: Splitter
     source: Callable[[], Awaitable[str]]
     """Tells the source; may be called once the pieces are read, and may read on for it."""
+    compression: str | None = None
+    """What the pieces were compressed with when they came."""

@@ -51,12 +51,13 @@ def postgrest_error(code: str) -> APIError:
 
 @pytest.mark.parametrize(
     ("layout", "told"),
-    [(None, None), (Layout(3, None, 2), {"fields": 3, "name": None, "email": 2})],
+    [(None, None), (Layout(3, None, 2), Layout(3, None, 2).to_json())],
 )
 async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     supabase = FakeSupabase(None)
-    split = Split(Format.CSV if layout else Format.JSON, layout, 91, 3, PARTS)
-    await ledger_on(supabase).create_import(NewImport(IMPORT, "s", "object", split))
+    kind = Format.CSV if layout else Format.JSON
+    split = Split(kind, layout, 91, 3, PARTS, {"encoding": "utf-8"}, ["phone"])
+    await ledger_on(supabase).create_import(NewImport(IMPORT, "s", "object", split, "gzip"))
     [(function, arguments)] = supabase.calls
     assert function == "create_import"
     assert arguments["p_import"] == {
@@ -67,6 +68,8 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
         "object": "object",
         "bytes": 91,
         "records": 3,
+        "detected": {"encoding": "utf-8", "compression": "gzip"},
+        "ignored": ["phone"],
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
     assert arguments["p_parts"][0] == first
