@@ -117,6 +117,7 @@ class WorkerLedger:
             work,
             p_imported=tally.imported,
             p_rejected=tally.rejected.total(),
+            p_ignored=tally.ignored.to_json() or None,
         )
 
     def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:

@@ -9,6 +9,7 @@ from supabase import Client, ClientOptions
 from config.errors import Permanent, Transient
 from config.messages import import_part_message
 from config.model import Layout, Part
+from config.names import Names
 from config.states import Format, ImportState
 from tasks.errors import IllegalMove
 from tasks.ledger import GivenUp, PartEnd, StartedImport, Suspect, WorkerLedger
@@ -101,10 +102,11 @@ def test_a_part_that_has_to_be_alone_is_told_apart():
 
 def test_a_part_is_finished_with_its_counts():
     functions = FakeFunctions(END)
-    end = functions.ledger().finish_part(WORK, Tally(2, Counter(a=3, b=4)))
+    end = functions.ledger().finish_part(WORK, Tally(2, Counter(a=3, b=4), Names(["phone"])))
     assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
+    counts = {"p_imported": 2, "p_rejected": 7, "p_ignored": ["phone"]}
     assert functions.calls == [
-        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, "p_imported": 2, "p_rejected": 7})
+        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, **counts}),
     ]
 
 
