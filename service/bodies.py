@@ -9,8 +9,10 @@ import aiohttp
 from aiohttp import web
 
 from config.settings import Settings
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
@@ -79,6 +81,7 @@ def check_head(request: web.Request, limits: Limits) -> None:
     check_encoding(request.headers.get("Content-Encoding"))
     if (request.content_length or 0) > limits.body_bytes:
         raise too_large(limits)
+    Options.of(request)
     if request.content_type == CSV:
         query_source(request)
 
@@ -111,24 +114,26 @@ def json_submission(
     request: web.Request, limits: Limits, count: Callable[[int], None]
 ) -> Submission:
     """A JSON body, of which the source comes with the data."""
-    splitter = limits.envelope()
+    splitter, receipt = limits.envelope(), Receipt()
 
     async def source() -> str:
         return splitter.source
 
-    return Submission(body_pieces(request, limits, count), splitter, source)
+    pieces = receipt.noting(body_pieces(request, limits, count))
+    return Submission(pieces, splitter, source, receipt, Options.of(request))
 
 
 def csv_submission(
     request: web.Request, limits: Limits, count: Callable[[int], None]
 ) -> Submission:
     """A CSV body."""
-    named = query_source(request)
+    named, receipt = query_source(request), Receipt()
 
     async def source() -> str:
         return named
 
-    return Submission(body_pieces(request, limits, count), limits.csv(), source)
+    pieces = receipt.noting(body_pieces(request, limits, count))
+    return Submission(pieces, limits.csv(), source, receipt, Options.of(request))
 
 
 async def body_pieces(

@@ -26,8 +26,10 @@ from service.bodies import (
     check_encoding,
     too_large,
 )
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.envelope import MAX_ENVELOPE_BYTES
 from service.splitting.splitter import Splitter
@@ -59,7 +61,10 @@ async def multipart_submission(
     file = await form.next_file()
     if file is None:
         raise Problem("file_missing", 'The form lacks the field "file".')
-    return Submission(form.pieces(file), _splitter(file, limits), form.finish)
+    receipt = Receipt()
+    pieces = receipt.noting(form.pieces(file))
+    splitter = _splitter(file, limits)
+    return Submission(pieces, splitter, form.finish, receipt, Options.of(request))
 
 
 def _splitter(file: BodyPartReader, limits: Limits) -> Splitter:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from config.errors import Permanent, Transient, UpstreamError
 from config.messages import import_contacts_message
 from config.model import Layout, Part
 from config.states import Format
-from service.ledger import Ledger, NewImport
+from service.ledger import Earlier, Ledger, NewImport
+from service.options import Options
+from service.receipt import Receipt
 from service.splitting.parts import Split
 
 IMPORT = UUID("01890000-0000-7000-8000-000000000000")
@@ -49,6 +52,12 @@ def postgrest_error(code: str) -> APIError:
     return APIError({"code": code, "message": "m", "hint": None, "details": None})
 
 
+def new_import(split: Split) -> NewImport:
+    receipt = Receipt()
+    receipt.note(b"{}")
+    return NewImport(IMPORT, "s", "object", split, receipt, Options("k", dry_run=True))
+
+
 @pytest.mark.parametrize(
     ("layout", "told"),
     [(None, None), (Layout(3, None, 2), {"fields": 3, "name": None, "email": 2})],
@@ -56,7 +65,7 @@ def postgrest_error(code: str) -> APIError:
 async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     supabase = FakeSupabase(None)
     split = Split(Format.CSV if layout else Format.JSON, layout, 91, 3, PARTS)
-    await ledger_on(supabase).create_import(NewImport(IMPORT, "s", "object", split))
+    assert await ledger_on(supabase).create_import(new_import(split)) is None
     [(function, arguments)] = supabase.calls
     assert function == "create_import"
     assert arguments["p_import"] == {
@@ -67,12 +76,38 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
         "object": "object",
         "bytes": 91,
         "records": 3,
+        "sha256": sha256(b"{}").hexdigest(),
+        "received": 2,
+        "dry_run": True,
+        "idempotency_key": "k",
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
     assert arguments["p_parts"][0] == first
     sent = {key: value for key, value in arguments["p_message"].items() if "time" not in key}
     again = import_contacts_message(IMPORT)
     assert sent == {key: value for key, value in again.items() if "time" not in key}
+
+
+async def test_an_import_of_the_same_key_is_told():
+    new = new_import(Split(Format.JSON, None, 91, 3, PARTS))
+    other = UUID("01890000-0000-7000-8000-000000000001")
+    told = {**new.to_json(), "id": str(other), "bytes": 1}
+    ledger = ledger_on(FakeSupabase(told))
+    found = [await ledger.create_import(new), await ledger.join_import("k")]
+    assert found == [Earlier(other, told)] * 2
+    assert found[0].is_same(new)
+
+
+async def test_a_key_that_nobody_has_used_is_told_to_be_so():
+    supabase = FakeSupabase(None)
+    assert await ledger_on(supabase).join_import("k") is None
+    assert supabase.calls == [("join_import", {"p_key": "k"})]
+
+
+@pytest.mark.parametrize("name", ["source", "format", "layout", "sha256", "received", "dry_run"])
+def test_what_makes_another_import_of_it(name):
+    new = new_import(Split(Format.JSON, None, 91, 3, PARTS))
+    assert not Earlier(IMPORT, {**new.to_json(), name: "other"}).is_same(new)
 
 
 TRANSIENT = [
