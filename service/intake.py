@@ -10,6 +10,7 @@ import structlog
 
 from config.errors import Transient, UpstreamError
 from config.ids import job_id, new_import_id
+from config.upstream import DATABASE
 from service.chunks import Ahead
 from service.ledger import Earlier, Ledger, NewImport
 from service.problems import Problem
@@ -51,8 +52,8 @@ class Intake:
         """
         key, import_id = submission.options.key, new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
-            if key is not None and (earlier := await self._ledger.join_import(key)):
-                return _same(earlier, await _read(submission, import_id))
+            if key is not None and await self._ledger.knows(key):
+                return await self._join(await _read(submission, import_id))
             upload = self._upload(submission, import_id)
             source = await self._store(submission, upload)
             new = _new_import(submission, import_id, source)
@@ -118,7 +119,14 @@ class Intake:
         if earlier is None:
             return None
         await self._undo(upload.undo(self._undo_seconds))
-        return _same(earlier, new)
+        return _same(earlier)
+
+    async def _join(self, new: NewImport) -> Earlier:
+        """The earlier import of the same key, once what is not stored is known to be the same."""
+        earlier = await self._ledger.join_import(new)
+        if earlier is None:
+            raise Transient(DATABASE, "the import of the same key was taken back", code="discarded")
+        return _same(earlier)
 
     async def _take_back(self, import_id: UUID, upload: Upload, *, recorded: bool) -> bool:
         """Leave nothing of an import; tells whether it goes on since others know of it by now.
@@ -177,9 +185,9 @@ async def _read(submission: Submission, import_id: UUID) -> NewImport:
     return _new_import(submission, import_id, await submission.source())
 
 
-def _same(earlier: Earlier, new: NewImport) -> Earlier:
+def _same(earlier: Earlier) -> Earlier:
     """The earlier import, if the other request may be answered with it; raises Problem if not."""
-    if earlier.is_same(new):
+    if earlier.same:
         return earlier
     raise Problem(
         "idempotency_key_reused",

@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from hashlib import sha256
+from typing import Any, Self
 from uuid import UUID
 
+import msgspec
 from supabase import AsyncClient
 
 from config.errors import UpstreamError
@@ -42,29 +44,29 @@ class NewImport:
             "received": self.receipt.bytes,
             "dry_run": self.options.dry_run,
             "idempotency_key": self.options.key,
+            "fingerprint": self.fingerprint,
         }
 
-
-_SAME: Final = ("source", "format", "layout", "sha256", "received", "dry_run", "detected")
+    @property
+    def fingerprint(self) -> str:
+        """Equal for requests that send the same and ask for the same."""
+        sent = (self.receipt.sha256, self.receipt.bytes, self.split.format, self.source)
+        asked = (self.options.dry_run, self.options.asked)
+        return sha256(msgspec.json.encode((sent, asked))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An import that came with the same Idempotency-Key. It is there to stay."""
+    """The import that another request with the same Idempotency-Key has made."""
 
     id: UUID
-    told: dict[str, Any]
-    """What the ledger tells of it."""
+    same: bool
+    """Whether that request had the same fingerprint. If so, the import is there to stay."""
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """As the ledger's functions tell it."""
-        return cls(UUID(value["id"]), value)
-
-    def is_same(self, new: NewImport) -> bool:
-        """Whether the other request had the same bytes and asked for the same."""
-        asked = new.to_json()
-        return all(self.told.get(key) == asked.get(key) for key in _SAME)
+    def from_json(cls, value: dict[str, Any] | None) -> Self | None:
+        """As the ledger's functions tell it, if there is one."""
+        return cls(UUID(value["id"]), value["same"]) if value else None
 
 
 class Ledger:
@@ -91,12 +93,20 @@ class Ledger:
             p_parts=[part.to_json() for part in parts],
             p_message=first_message(new.id, len(parts)),
         )
-        return Earlier.from_json(told) if told else None
+        return Earlier.from_json(told)
 
-    async def join_import(self, key: str) -> Earlier | None:
-        """The import of this Idempotency-Key, if there is one; it cannot be taken back any more."""
-        told = await self._call("join_import", self._deadline, p_key=key)
-        return Earlier.from_json(told) if told else None
+    async def knows(self, key: str) -> bool:
+        """Whether there is an import of this Idempotency-Key; that one may yet be taken back."""
+        return await self._join(key, None) is not None
+
+    async def join_import(self, new: NewImport) -> Earlier | None:
+        """The import that has the Idempotency-Key of this one; None if there is none (any more)."""
+        return await self._join(new.options.key, new.fingerprint)
+
+    async def _join(self, key: str | None, fingerprint: str | None) -> Earlier | None:
+        return Earlier.from_json(
+            await self._call("join_import", self._deadline, p_key=key, p_fingerprint=fingerprint)
+        )
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         """Take back an import of which it is not known whether it was recorded.

@@ -18,6 +18,7 @@ _ESCAPED: Final = re.compile(r'\\(["\\])')
 _quoted: Final = re.compile(r' *"((?:[!#-\[\]-~]|\\["\\])+)" *', re.ASCII).fullmatch
 # What could be two headers in one, or a parameter, is no key.
 _bare: Final = re.compile(r" *([!#-+\--:<-\[\]-~]+) *", re.ASCII).fullmatch
+_TOLD_APART: Final = {"source", "dryRun"}
 _TRUTHS: Final = {"true": True, "false": False}
 
 
@@ -29,11 +30,13 @@ class Options:
     """Of all requests with the same one, the first that is accepted makes an import."""
     dry_run: bool = False
     """Whether everything shall be done but to insert the contacts."""
+    asked: tuple[str, ...] = ()
+    """All else that decides what becomes of the same bytes, in a fixed order."""
 
     @classmethod
     def of(cls, request: web.Request) -> Self:
         """Raises Problem if they make no sense."""
-        return cls(_key(request), _dry_run(request))
+        return cls(_key(request), _dry_run(request), _asked(request))
 
 
 def _key(request: web.Request) -> str | None:
@@ -56,6 +59,16 @@ def _plain(value: str) -> str:
         return _ESCAPED.sub(r"\1", found[1])
     found = _bare(value)
     return found[1] if found else ""
+
+
+def _asked(request: web.Request) -> tuple[str, ...]:
+    address = (pair for pair in request.query.items() if pair[0] not in _TOLD_APART)
+    encoding = request.headers.get("Content-Encoding", "")
+    return (
+        *(f"{name}={value}" for name, value in sorted(address)),
+        request.charset or "",
+        encoding,
+    )
 
 
 def _dry_run(request: web.Request) -> bool:

@@ -152,16 +152,19 @@ class FakeLedger:
         self._records_first = records_first
 
     async def create_import(self, new: NewImport) -> Earlier | None:
-        earlier = await self.join_import(new.options.key) if new.options.key else None
+        earlier = await self.join_import(new) if new.options.key else None
         if earlier is None and (self._error is None or self._records_first):
             self.imports[new.id] = new
         if self._error is not None:
             raise self._error
         return earlier
 
-    async def join_import(self, key: str) -> Earlier | None:
-        found = [new for new in self.imports.values() if new.options.key == key]
-        return Earlier(found[0].id, found[0].to_json()) if found else None
+    async def knows(self, key: str) -> bool:
+        return any(one.options.key == key for one in self.imports.values())
+
+    async def join_import(self, new: NewImport) -> Earlier | None:
+        found = [one for one in self.imports.values() if one.options.key == new.options.key]
+        return Earlier(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         self.discarded.append(import_id)

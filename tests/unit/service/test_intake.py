@@ -340,6 +340,7 @@ OTHERS = [
     pytest.param([*SMALL, b" "], None, KEYED, id="bytes"),
     pytest.param(SMALL, "t", KEYED, id="source"),
     pytest.param(SMALL, None, Options("key", dry_run=True), id="dry run"),
+    pytest.param(SMALL, None, Options("key", asked=("map=a:name",)), id="option"),
 ]
 
 
@@ -360,6 +361,21 @@ async def test_a_key_is_good_for_one_thing(storage, pieces, source, options, at_
     assert isinstance(new, NewImport)
     assert list(storage.objects) == [new.object]
     assert list(ledger.imports) == [new.id]
+
+
+async def test_what_is_taken_back_while_it_is_sent_again_has_to_be_sent_once_more(storage):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    first = await intake.accept(submission(each(SMALL), options=KEYED))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"".join(SMALL)
+        await ledger.discard_import(first.id, 1)
+
+    with pytest.raises(Transient):
+        await intake.accept(submission(pieces(), options=KEYED))
+    assert ledger.imports == {}
+    assert isinstance(await intake.accept(submission(each(SMALL), options=KEYED)), NewImport)
 
 
 async def test_a_key_of_a_request_that_was_refused_may_be_used_again(storage):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,9 @@ from service.receipt import Receipt
 from service.splitting.parts import Split
 
 IMPORT = UUID("01890000-0000-7000-8000-000000000000")
+OTHER = UUID("01890000-0000-7000-8000-000000000001")
 PARTS = [Part(1, 1, 60, 1, 2), Part(2, 61, 90, 3, 1)]
+SPLIT = Split(Format.JSON, None, 91, 3, PARTS)
 
 
 class FakeSupabase:
@@ -80,6 +83,7 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
         "received": 2,
         "dry_run": True,
         "idempotency_key": "k",
+        "fingerprint": new_import(split).fingerprint,
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
     assert arguments["p_parts"][0] == first
@@ -89,25 +93,43 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
 
 
 async def test_an_import_of_the_same_key_is_told():
-    new = new_import(Split(Format.JSON, None, 91, 3, PARTS))
-    other = UUID("01890000-0000-7000-8000-000000000001")
-    told = {**new.to_json(), "id": str(other), "bytes": 1}
-    ledger = ledger_on(FakeSupabase(told))
-    found = [await ledger.create_import(new), await ledger.join_import("k")]
-    assert found == [Earlier(other, told)] * 2
-    assert found[0].is_same(new)
+    supabase = FakeSupabase({"id": str(IMPORT), "same": True})
+    ledger, new = ledger_on(supabase), new_import(SPLIT)
+    assert await ledger.create_import(new) == Earlier(IMPORT, same=True)
+    assert await ledger.join_import(new) == Earlier(IMPORT, same=True)
+    assert supabase.calls[1:] == [
+        ("join_import", {"p_key": "k", "p_fingerprint": new.fingerprint}),
+    ]
 
 
-async def test_a_key_that_nobody_has_used_is_told_to_be_so():
-    supabase = FakeSupabase(None)
-    assert await ledger_on(supabase).join_import("k") is None
-    assert supabase.calls == [("join_import", {"p_key": "k"})]
+@pytest.mark.parametrize(
+    ("told", "known"), [(None, False), ({"id": str(IMPORT), "same": False}, True)]
+)
+async def test_whether_a_key_is_known_joins_nothing(told, known):
+    supabase = FakeSupabase(told)
+    assert await ledger_on(supabase).knows("k") is known
+    assert supabase.calls == [("join_import", {"p_key": "k", "p_fingerprint": None})]
 
 
-@pytest.mark.parametrize("name", ["source", "format", "layout", "sha256", "received", "dry_run"])
-def test_what_makes_another_import_of_it(name):
-    new = new_import(Split(Format.JSON, None, 91, 3, PARTS))
-    assert not Earlier(IMPORT, {**new.to_json(), name: "other"}).is_same(new)
+def test_equal_requests_have_one_fingerprint():
+    other = replace(new_import(SPLIT), id=OTHER, object="other")
+    assert other.fingerprint == new_import(SPLIT).fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "t"},
+        {"split": Split(Format.CSV, None, 91, 3, PARTS)},
+        {"receipt": Receipt()},
+        {"options": Options("k", dry_run=False)},
+        {"options": Options("k", dry_run=True, asked=("map=a:name",))},
+    ],
+    ids=repr,
+)
+def test_what_makes_another_request_of_it(changes):
+    new = new_import(SPLIT)
+    assert replace(new, **changes).fingerprint != new.fingerprint
 
 
 TRANSIENT = [

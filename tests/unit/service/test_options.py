@@ -58,7 +58,7 @@ def test_two_keys_are_none():
     ("query", "dry"), [("", False), ("?dryRun=false", False), ("?dryRun=true&source=s", True)]
 )
 def test_a_dry_run_is_asked_for_in_the_address(query, dry):
-    assert options(query=query) == Options(None, dry)
+    assert options(query=query).dry_run is dry
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,21 @@ def test_what_is_neither_true_nor_false(query):
     with pytest.raises(Problem) as caught:
         options(query=query)
     assert caught.value.code == "dry_run_invalid"
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "asked"),
+    [
+        ("?source=s&dryRun=true", {}, ("", "")),
+        (
+            "?map=b:name&delimiter=;&map=a:name",
+            {},
+            ("delimiter=;", "map=a:name", "map=b:name", "", ""),
+        ),
+        ("", {"Content-Type": "text/csv; charset=utf-16"}, ("utf-16", "")),
+        ("", {"Content-Encoding": "gzip"}, ("", "gzip")),
+    ],
+)
+def test_all_else_that_is_asked_for(query, headers, asked):
+    request = make_mocked_request("POST", f"/import{query}", headers=headers)
+    assert Options.of(request).asked == asked
