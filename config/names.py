@@ -1,6 +1,7 @@
 """Names of fields as clients see them: of columns and keys that were found or ignored."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 MAX_NAMES: Final = 101
@@ -14,11 +15,14 @@ def shown_name(name: str) -> str:
     return name[:MAX_NAME_LENGTH].replace("\0", "\ufffd")
 
 
+@dataclass
 class Names:
     """The first different names of those that are noted, in their order."""
 
+    _names: dict[str, None]
+
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names: dict[str, None] = {}
+        self._names = {}
         self.note(names)
 
     @property

@@ -10,8 +10,10 @@ from aiohttp import web
 
 from config.settings import Settings
 from service.decompression import Unpacking, compression_of, unpacked
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
 from service.splitting.dialect import Dialect, parse_charset, parse_delimiter, parse_mapping
@@ -111,6 +113,7 @@ def check_head(request: web.Request, limits: Limits) -> None:
         raise Problem("unsupported_encoding", "Compress the file in the form, not the form.")
     if (request.content_length or 0) > limits.body_bytes:
         raise too_large(limits)
+    Options.of(request)
     check_dialect(kind, request.charset, *query_dialect(request))
     if kind in {CSV, NDJSON}:
         query_source(request)
@@ -164,11 +167,12 @@ def body_submission(
 ) -> Submission:
     """A body that is no form."""
     compression = compression_of(request.headers.get("Content-Encoding"))
-    pieces = limits.unpacked(body_pieces(request, limits, count), compression)
+    receipt, options = Receipt(), Options.of(request)
+    pieces = limits.unpacked(receipt.noting(body_pieces(request, limits, count)), compression)
     kind = kind_of(request.content_type)
     if kind == JSON:
         splitter = limits.envelope()
-        return Submission(pieces, splitter, _told_by(splitter), compression)
+        return Submission(pieces, splitter, _told_by(splitter), receipt, options, compression)
     dialect = check_dialect(kind, request.charset, *query_dialect(request))
     lines = limits.csv(dialect) if kind == CSV else limits.ndjson()
     named = query_source(request)
@@ -176,7 +180,7 @@ def body_submission(
     async def source() -> str:
         return named
 
-    return Submission(pieces, lines, source, compression)
+    return Submission(pieces, lines, source, receipt, options, compression)
 
 
 def _told_by(splitter: EnvelopeSplitter) -> Callable[[], Awaitable[str]]:

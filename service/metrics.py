@@ -30,7 +30,12 @@ class ServiceMetrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.accepted = Counter(
-            "imports_accepted", "Imports answered 202.", ["format"], registry=self.registry
+            "imports_accepted", "Imports accepted.", ["format"], registry=self.registry
+        )
+        self.repeated = Counter(
+            "imports_repeated",
+            "Requests answered with the import of an earlier one of the same Idempotency-Key.",
+            registry=self.registry,
         )
         self.refused = Counter(
             "imports_refused",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Final, cast
 
@@ -29,8 +30,10 @@ from service.bodies import (
     too_large,
 )
 from service.decompression import compression_by_ending, compression_of
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.envelope import MAX_ENVELOPE_BYTES
 from service.splitting.splitter import Splitter
@@ -68,10 +71,14 @@ async def multipart_submission(
     compression = compression_of(file.headers.get("Content-Encoding"))
     compression = compression or compression_by_ending(name.suffix)
     ending = PurePath(name.stem).suffix if compression_by_ending(name.suffix) else name.suffix
+    receipt, options = Receipt(), Options.of(request)
+    said = (*options.asked, *form.delimiters, *form.columns)
     return Submission(
-        limits.unpacked(form.pieces(file), compression),
+        limits.unpacked(receipt.noting(form.pieces(file)), compression),
         _splitter(form, file, ending.lower(), limits),
         form.finish,
+        receipt,
+        replace(options, asked=said),
         compression,
     )
 

@@ -153,4 +153,5 @@ def _work(import_id: UUID, part: int, found: dict[str, Any]) -> PartWork:
         layout=Layout.from_json(found["layout"]) if found["layout"] else None,
         object=found["object"],
         part=Part(part=part, **bounds),
+        dry_run=found["dry_run"],
     )

@@ -69,6 +69,8 @@ class PartWork:
     """Where a row's fields stand; CSV only."""
     object: str
     part: Part
+    dry_run: bool = False
+    """Whether contacts are only counted."""
 
 
 @dataclass(slots=True)

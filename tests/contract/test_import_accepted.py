@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from io import StringIO
 from urllib.parse import quote
 
@@ -195,12 +196,17 @@ def test_an_import_can_be_looked_at(client, traces):
         "source": SOURCE,
         "format": "json",
         "state": "queued",
+        "dryRun": False,
         "createdAt": row["created_at"],
         "finishedAt": None,
         "bytes": len(array),
         "records": 1,
         "imported": 0,
         "rejected": 0,
+        "receipt": {
+            "sha256": sha256(answer.request.content).hexdigest(),
+            "bytes": len(answer.request.content),
+        },
         "parts": {"total": 1, "done": 0, "failed": 0},
     }
 

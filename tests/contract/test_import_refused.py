@@ -179,6 +179,7 @@ def table() -> Iterator[Row]:
     )
     yield "CSV with a NUL", "/import?source=a%00", CSV, b"name\n", 422, "source_invalid"
     yield "wrong path", "/imports", JSON, GOOD, 404, "not_found"
+    yield "dry run or not", "/import?dryRun=maybe", JSON, GOOD, 400, "dry_run_invalid"
     yield "path with a slash", "/import/", JSON, GOOD, 404, "not_found"
 
 

@@ -66,6 +66,7 @@ def test_heads_that_pass(headers):
         ({"Content_Type": "application/x-ndjson"}, "source_missing"),
         ({"Content_Type": "application/json", "Content_Length": "1001"}, "body_too_large"),
         ({"Content_Type": "text/csv"}, "source_missing"),
+        ({"Content_Type": "application/json", "Idempotency_Key": "a b"}, "idempotency_key_invalid"),
     ],
 )
 def test_heads_that_are_refused(headers, code):

@@ -138,7 +138,7 @@ class FakeMetrics:
     def part_worked_on(self, seconds):
         self.seen.append("worked")
 
-    def part_done(self, tally, end):
+    def part_done(self, work, tally, end):
         self.seen.append(("done", tally.imported, dict(tally.rejected)))
 
     def part_failed(self, end):

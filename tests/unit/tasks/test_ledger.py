@@ -63,12 +63,14 @@ def test_a_part_is_started():
     found = {
         "source": "fair", "format": "csv", "layout": {"fields": 3, "name": None, "email": 2},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
+        "dry_run": True,
     }  # fmt: skip
     functions = FakeFunctions(found)
     work = functions.ledger().start_part(IMPORT, 4, alone=False)
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(3, None, 2))
+    assert work.dry_run
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
     told = functions.calls[0][1]
     assert UUID(told.pop("p_attempt"))
