@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
+from config.formats.spreadsheet import REJECTION_COLUMNS
+
 BUCKET: Final = "imports"
 """The Storage bucket that holds the objects of all imports."""
 
@@ -15,6 +17,8 @@ class Layout:
     """Number of fields in the header, and so in every good row."""
     name: int | None
     email: int | None
+    header: tuple[str, ...] = ()
+    """Names of the columns as they came; none if they are too many or too long to be kept."""
     first_name: int | None = None
     last_name: int | None = None
     """Joined they make the name; both None where there is a name."""
@@ -33,11 +37,16 @@ class Layout:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """The layout as the ledger keeps it; one of an older version lacks what it did not know."""
-        return cls(**value)
+        return cls(**{**value, "header": tuple(value.get("header", ()))})
 
     def to_json(self) -> dict[str, Any]:
         """The layout as the ledger keeps it."""
         return asdict(self)
+
+    @property
+    def neutralised(self) -> bool:
+        """Whether the file is one of rejections that we made: see config.formats.spreadsheet."""
+        return self.header[: len(REJECTION_COLUMNS)] == REJECTION_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from config.formats.csv_runs import CsvRuns, Row, read_rows
 from config.formats.json_runs import JsonRuns
 from config.formats.ndjson_runs import NdjsonRuns
 from config.formats.runs import Run, Runs
+from config.formats.spreadsheet import restored
 from config.model import Layout
 from config.states import Format
 from tasks.model import PartWork
@@ -44,7 +45,7 @@ class Parser(Protocol[T]):
         ...
 
     def texts(self, run: Run[T]) -> Sequence[bytes]:
-        """Each record of a run as it came; slower than finding the run."""
+        """Each record of a run as it came, as JSON; slower than finding the run."""
         ...
 
     def unknown(self, run: Run[T], most: int) -> Iterable[str]:
@@ -224,29 +225,27 @@ class CsvParser:
 
     def columns(self, records: Sequence[Row]) -> Columns | None:
         """See Parser."""
-        if set(map(len, records)) != {self._layout.fields}:
+        layout = self._layout
+        if set(map(len, records)) != {layout.fields}:
             return None
-        emails = _column(records, self._layout.email)
+        emails = self._column(records, layout.email)
         if self._name_parts:
             return [self._joined(record) for record in records], emails
-        return _column(records, self._layout.name), emails
+        return self._column(records, layout.name), emails
 
     def fields(self, record: Row) -> tuple[object, object]:
         """See Parser."""
         layout = self._layout
         if len(record) != layout.fields:
             raise Refused(WRONG_FIELD_COUNT)
-        email = None if layout.email is None else record[layout.email]
+        email = self._field(record, layout.email)
         if self._name_parts:
             return self._joined(record), email
-        return None if layout.name is None else record[layout.name], email
+        return self._field(record, layout.name), email
 
     def texts(self, run: Run[Row]) -> Sequence[bytes]:
-        """See Parser."""
-        spans = self.runs.spans(run)
-        return [
-            run.raw[start - run.offset : end - run.offset].rstrip(b"\r\n") for start, end in spans
-        ]
+        """See Parser: the fields as a JSON array, whatever divided them in the file."""
+        return [msgspec.json.encode(row) for row in run.records]
 
     def unknown(self, run: Run[Row], most: int) -> Iterable[str]:  # noqa: ARG002
         """See Parser: the header has told the service."""
@@ -254,8 +253,16 @@ class CsvParser:
 
     def _joined(self, record: Row) -> str:
         """First and last name, where that is how names are given."""
-        return " ".join(record[at].strip() for at in self._name_parts).strip()
+        parts = (self._field(record, at) or "" for at in self._name_parts)
+        return " ".join(part.strip() for part in parts).strip()
 
+    def _column(self, rows: Sequence[Row], at: int | None) -> list[str]:
+        if at is None:
+            return [""] * len(rows)
+        column = [row[at] for row in rows]
+        return list(map(restored, column)) if self._layout.neutralised else column
 
-def _column(rows: Sequence[Row], at: int | None) -> list[str]:
-    return [""] * len(rows) if at is None else [row[at] for row in rows]
+    def _field(self, row: Row, at: int | None) -> str | None:
+        if at is None:
+            return None
+        return restored(row[at]) if self._layout.neutralised else row[at]

@@ -7,10 +7,10 @@ all of the name, then all of the e-mail.
 from dataclasses import dataclass
 from typing import Final
 
+from config.emails import MAX_EMAIL
+
 MAX_NAME: Final = 1000
 """Characters of a name after trimming."""
-MAX_EMAIL: Final = 320
-"""Characters of an e-mail address after trimming."""
 
 
 @dataclass(frozen=True, slots=True)

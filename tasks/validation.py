@@ -8,13 +8,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
+from config.emails import MAX_EMAIL, normalised_email
 from tasks.reasons import (
     EMAIL_INVALID,
     EMAIL_NOT_TEXT,
     EMAIL_TOO_LONG,
-    MAX_EMAIL,
     MAX_NAME,
     NAME_NOT_TEXT,
     NAME_TOO_LONG,
@@ -23,23 +21,13 @@ from tasks.reasons import (
     Reason,
 )
 
-# HTML Standard, "valid email address", with at least one dot in the domain.
-_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-_is_plain_email: Final = re.compile(
-    rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
-).fullmatch
-
-
-# Lines that are empty, or that the pattern above would match, the domain in lower case already. (No
-# label is too long where the whole line is not.)
+# Lines that are empty, or addresses that config.emails calls plain, with the domain in lower case
+# already. (No label is too long where the whole line is not.)
 _PLAIN_LENGTH: Final = 64
 _are_plain_emails: Final = re.compile(
     r"(?:(?:[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]++@(?:[a-z0-9]++(?:-++[a-z0-9]++)*+\.)++"
     r"[a-z0-9]++(?:-++[a-z0-9]++)*+)?+\n)*+"
 ).fullmatch
-
-# What stands before the @ must not decide whether a domain such as example.test is taken.
-SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class Refused(Exception):  # noqa: N818
@@ -100,30 +88,24 @@ def _trimmed(value: object, otherwise: Reason) -> str:
 def _check_name(name: str) -> None:
     if len(name) > MAX_NAME:
         raise Refused(NAME_TOO_LONG)
-    if "\0" in name or not name.isascii():
-        _check_storable(name)
+    _check_storable(name)
 
 
 def _normalised(email: str) -> str:
     if len(email) > MAX_EMAIL:
         raise Refused(EMAIL_TOO_LONG)
-    if _is_plain_email(email) is None:
-        return _international(email)
-    local, _, domain = email.rpartition("@")
-    return f"{local}@{domain.lower()}"
-
-
-def _international(email: str) -> str:
     _check_storable(email)
-    try:
-        return validate_email(email, check_deliverability=False).normalized
-    except (EmailNotValidError, UnicodeError):
-        raise Refused(EMAIL_INVALID) from None
+    found = normalised_email(email)
+    if found is None:
+        raise Refused(EMAIL_INVALID)
+    return found
 
 
 def _check_storable(text: str) -> None:
     if "\0" in text:
         raise Refused(UNSTORABLE_TEXT)
+    if text.isascii():
+        return
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -25,6 +25,9 @@ HEADERS: Final = {
 MAX_COLUMNS: Final = 16_384
 """As many as a spreadsheet can have."""
 _PARTS_OF_NAME: Final = frozenset({"first_name", "last_name"})
+_KEPT_COLUMNS: Final = 1000
+_KEPT_CHARACTERS: Final = 16_384
+"""Of a header: each worker gets it with each part."""
 _BETWEEN_WORDS: Final = re.compile(r"[\s_.-]+")
 _SHOWN: Final = 10
 _SHOWN_LENGTH: Final = 40
@@ -49,6 +52,7 @@ def read_layout(header: Sequence[str], mapping: Mapping = (), delimiter: str = C
         )
     return Layout(
         fields=len(header),
+        header=_kept(header),
         name=found.get("name"),
         email=found.get("email"),
         first_name=found.get("first_name"),
@@ -75,6 +79,13 @@ def find_fields(header: Sequence[str], mapping: Mapping) -> dict[str, int]:
 def unusable(detail: str) -> MalformedInput:
     """The refusal of a file for its header."""
     return MalformedInput("csv_header_unusable", detail)
+
+
+def _kept(header: Sequence[str]) -> tuple[str, ...]:
+    """The names for those who read the rejections; all of them or none."""
+    if len(header) > _KEPT_COLUMNS or sum(map(len, header)) > _KEPT_CHARACTERS:
+        return ()
+    return tuple(name.replace("\0", "\ufffd") for name in header)
 
 
 def _left_to_find(named: set[str]) -> set[str]:

@@ -24,6 +24,7 @@ from tests.support.traces import SOURCE, Traces
 BOM = b"\xef\xbb\xbf"
 JOB = re.compile(r"import-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 JSON, NDJSON = "application/json", "application/x-ndjson"
+LAYOUT = Layout(3, 0, 1, ("Full Name", "E-Mail", "Id")).to_json()
 BY_ADDRESS = f"/import?source={quote(SOURCE)}"
 
 
@@ -125,7 +126,8 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert (row["source"], row["format"], row["state"]) == (SOURCE, sent.format, "queued")
     assert (row["bytes"], row["records"]) == (len(sent.stored), sent.records)
     assert row["object"] == f"{job}.{sent.format}"
-    assert row["layout"] == (Layout(3, 0, 1).to_json() if sent.format == "csv" else None)
+    layout = {**LAYOUT, "header": list(LAYOUT["header"])}
+    assert row["layout"] == (layout if sent.format == "csv" else None)
     parts = traces.parts(job)
     assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)

@@ -55,7 +55,10 @@ def test_any_encoding_is_stored_as_utf8_and_told(client, traces, encoding, chars
     job = send(client, TEXT.encode(encoding), f"text/csv{charset}", **MAPPED)
     assert traces.object(job, "csv") == TEXT.encode()
     row = traces.import_row(job)
-    assert row["layout"] == Layout(3, 0, 1, delimiter=";").to_json()
+    assert row["layout"] == {
+        **Layout(3, 0, 1, delimiter=";").to_json(),
+        "header": ["Nom", "Courriel", "Âge"],
+    }
     assert (row["bytes"], row["records"]) == (len(TEXT.encode()), 1)
     shown = found(traces, job)
     assert shown["detected"] == {**DETECTED, "encoding": told}
@@ -107,7 +110,8 @@ def test_the_delimiter_may_be_named_or_stand_in_the_first_line(client, traces):
     for text, query in [("name\tx;y\nA\t1\n", {"delimiter": "tab"}), ("sep=\t\nname\tx;y\n", {})]:
         job = send(client, text.encode(), **query)
         assert traces.object(job, "csv") == text.encode()
-        assert traces.import_row(job)["layout"] == Layout(2, 0, None, delimiter="\t").to_json()
+        layout = Layout.from_json(traces.import_row(job)["layout"])
+        assert layout == Layout(2, 0, None, ("name", "x;y"), delimiter="\t")
 
 
 def test_json_has_its_encoding_told(client, traces):

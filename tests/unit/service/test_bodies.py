@@ -21,6 +21,7 @@ from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 from service.splitting.ndjson import NdjsonSplitter
 from service.submission import Submission
+from tests.support.splits import places
 
 LIMITS = Limits(body_bytes=1000, record_bytes=100, part_bytes=50)
 
@@ -232,4 +233,4 @@ async def test_a_csv_submission_is_read_as_its_client_says():
     request = request_of(["Nom|x;y\nZoë|1\n".encode("cp1252")], path, Content_Type="text/csv")
     stored, submission = await stored_of(request)
     assert stored == "Nom|x;y\nZoë|1\n".encode()
-    assert submission.splitter.split().layout == Layout(2, 0, None, delimiter="|")
+    assert places(submission.splitter.split().layout) == Layout(2, 0, None, delimiter="|")

@@ -55,6 +55,9 @@ def postgrest_error(code: str) -> APIError:
     return APIError({"code": code, "message": "m", "hint": None, "details": None})
 
 
+LAYOUT = Layout(3, None, 2, ("a", "b", "mail"))
+
+
 def new_import(split: Split) -> NewImport:
     receipt = Receipt()
     receipt.note(b"{}")
@@ -63,7 +66,10 @@ def new_import(split: Split) -> NewImport:
 
 @pytest.mark.parametrize(
     ("layout", "told"),
-    [(None, None), (Layout(3, None, 2), Layout(3, None, 2).to_json())],
+    [
+        (None, None),
+        (Layout(3, None, 2, ("a", "b", "mail")), Layout(3, None, 2, ("a", "b", "mail")).to_json()),
+    ],
 )
 async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     supabase = FakeSupabase(None)

@@ -61,7 +61,8 @@ def test_parts_are_queued_with_one_message_each_a_thousand_at_a_time():
 
 def test_a_part_is_started():
     found = {
-        "source": "fair", "format": "csv", "layout": {"fields": 3, "name": None, "email": 2},
+        "source": "fair", "format": "csv",
+        "layout": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True,
     }  # fmt: skip
@@ -69,7 +70,7 @@ def test_a_part_is_started():
     work = functions.ledger().start_part(IMPORT, 4, alone=False)
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
-    assert (work.format, work.layout) == (Format.CSV, Layout(3, None, 2))
+    assert (work.format, work.layout) == (Format.CSV, Layout(1, None, 0, ("Mail",)))
     assert work.dry_run
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
     told = functions.calls[0][1]

@@ -1,5 +1,6 @@
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -197,10 +198,29 @@ def test_a_column_that_is_not_there_is_null():
     assert found == [(None, "ada@b.co")]
 
 
-def test_texts_of_rows_lack_the_line_end():
+def test_texts_of_rows_are_their_fields():
     parser = CsvParser(NAME_AND_EMAIL, 100)
-    runs = parse(parser, b'a,b\r\n\n"c\nd",e\nf,g')
-    assert [text for run in runs for text in parser.texts(run)] == [b"a,b", b'"c\nd",e', b"f,g"]
+    runs = parse(parser, 'a,b\r\n\n"c\nd",é"x\nf'.encode())
+    texts = [text for run in runs for text in parser.texts(run)]
+    assert [json.loads(text) for text in texts] == [["a", "b"], ["c\nd", 'é"x'], ["f"]]
+
+
+REJECTED = Layout(6, 4, 5, ("record", "code", "message", "hint", "name", "email"))
+
+
+def test_cells_of_a_file_of_rejections_are_undone():
+    data = b"1,c,m,h,'=Ada,'+a@b.co\n2,c,m,h,O'Neil,o'neil@b.co\n"
+    expected = [("=Ada", "+a@b.co"), ("O'Neil", "o'neil@b.co")]
+    parser = CsvParser(REJECTED, 0)
+    assert fields(parser, data) == expected
+    (run,) = parse(CsvParser(REJECTED, 0), data)
+    names, emails = parser.columns(run.records)
+    assert list(zip(names, emails, strict=True)) == expected
+
+
+def test_cells_of_other_files_are_not():
+    other = replace(REJECTED, header=("id", *REJECTED.header[1:]))
+    assert fields(CsvParser(other, 0), b"1,c,m,h,'=Ada,'+a@b.co\n") == [("'=Ada", "'+a@b.co")]
 
 
 def test_the_format_chooses_the_parser():

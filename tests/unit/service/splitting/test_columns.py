@@ -6,10 +6,13 @@ from config.errors import MalformedInput
 from config.model import Layout
 from service.splitting.columns import read_layout
 from service.splitting.dialect import parse_mapping
+from tests.support.splits import places
 
 
 def layout_of(header: str, *mapping: str) -> Layout:
-    return read_layout(header.split(","), parse_mapping(mapping))
+    layout = places(read_layout(header.split(","), parse_mapping(mapping)))
+    assert layout is not None
+    return layout
 
 
 @pytest.mark.parametrize(
@@ -22,13 +25,13 @@ def layout_of(header: str, *mapping: str) -> Layout:
         ("a:b,email", ["a:b:name"], Layout(2, 0, 1)),
         ("email,name", ["email:name"], Layout(2, 0, None)),
         ("Email,Work e-mail", ["Work e-mail:email"], Layout(2, None, 1)),
-        ("First Name,Last Name,Email", [], Layout(3, None, 2, 0, 1)),
-        ("Surname,Given-Name", [], Layout(2, None, None, 1, 0)),
-        ("last_name,mail", [], Layout(2, None, 1, None, 0)),
+        ("First Name,Last Name,Email", [], Layout(3, None, 2, (), 0, 1)),
+        ("Surname,Given-Name", [], Layout(2, None, None, (), 1, 0)),
+        ("last_name,mail", [], Layout(2, None, 1, (), None, 0)),
         ("name,first_name,last_name", [], Layout(3, 0, None)),
-        ("Contact,Vorname,Nachname", ["Vorname:first_name"], Layout(3, None, None, 1, None)),
+        ("Contact,Vorname,Nachname", ["Vorname:first_name"], Layout(3, None, None, (), 1, None)),
         ("Vorname,Nachname", ["Vorname:first_name", "Nachname:last_name"],
-         Layout(2, None, None, 0, 1)),
+         Layout(2, None, None, (), 0, 1)),
         ("first_name,Voll", ["Voll:name"], Layout(2, 1, None)),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from service.splitting.delimiter import LOOKED_AT
 from service.splitting.dialect import Dialect
 from tests.support import splits
 from tests.support.carried import carry_all
-from tests.support.splits import BIG, Outcome, Refusal, pieces_of, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, Refusal, pieces_of, places, run, same_for_all, taken
 
 SEMICOLON = "Name;E-Mail;Notiz\nAda, Countess;ada@example.com;x\nZoë;zoe@example.com;\n"
 
@@ -40,7 +40,7 @@ def test_a_spreadsheet_of_any_country(delimiter, encoding):
     outcome = outcome_of(text.encode(encoding))
     stored = text.encode("utf-8-sig" if encoding == "utf-8-sig" else "utf-8")
     assert outcome.stored == stored
-    assert outcome.split.layout == Layout(3, 0, 1, delimiter=delimiter)
+    assert places(outcome.split.layout) == Layout(3, 0, 1, delimiter=delimiter)
     assert contacts(outcome) == {
         1: ("Ada the Countess", "ada@example.com"), 2: ("Zoë", "zoe@example.com"),
     }  # fmt: skip
@@ -85,7 +85,7 @@ def test_many_lines_do_not_change_the_choice():
     raw = b"name,a;email\n" + b"1;2\n" * 30_000
     outcome = taken(CsvSplitter(BIG, BIG), [raw])
     assert outcome == taken(CsvSplitter(BIG, BIG), pieces_of(raw, 1000))
-    assert outcome.split.layout == Layout(2, None, 1, delimiter=";")
+    assert places(outcome.split.layout) == Layout(2, None, 1, delimiter=";")
 
 
 def test_a_header_longer_than_what_is_looked_at():
@@ -94,7 +94,7 @@ def test_a_header_longer_than_what_is_looked_at():
     assert len(raw) > LOOKED_AT
     outcome = taken(CsvSplitter(BIG, BIG), [raw])
     assert outcome == taken(CsvSplitter(BIG, BIG), pieces_of(raw, 1000))
-    assert outcome.split.layout == Layout(8001, None, 0, delimiter=";")
+    assert places(outcome.split.layout) == Layout(8001, None, 0, delimiter=";")
     assert len(outcome.split.ignored) == len(outcome.split.detected["header"]) == 101
 
 
@@ -105,7 +105,7 @@ def test_the_first_line_may_name_the_delimiter(line, end, encoding):
     text = end.join([line, "name|email,x", "a|b@c.de", ""])
     outcome = outcome_of(text.encode(encoding))
     assert outcome.stored.removeprefix(b"\xef\xbb\xbf") == text.encode()
-    assert outcome.split.layout == Layout(2, 0, None, delimiter="|")
+    assert places(outcome.split.layout) == Layout(2, 0, None, delimiter="|")
     assert contacts(outcome) == {1: ("a", "")}
 
 
@@ -118,7 +118,7 @@ def test_a_first_line_that_only_looks_so_is_the_header(first):
 def test_what_the_client_says_counts_more_than_what_is_found():
     raw = b"sep=;\nname,x|Courriel\na,b|c@d.ef\n"
     outcome = outcome_of(raw, delimiter="|", mapping=(("name,x", "name"), ("courriel", "email")))
-    assert outcome.split.layout == Layout(2, 0, 1, delimiter="|")
+    assert places(outcome.split.layout) == Layout(2, 0, 1, delimiter="|")
     assert outcome.split.detected["mapping"] == {"name": "name,x", "email": "Courriel"}
     assert outcome.split.ignored == []
     assert contacts(outcome) == {1: ("a,b", "c@d.ef")}
@@ -127,7 +127,7 @@ def test_what_the_client_says_counts_more_than_what_is_found():
 def test_a_mapping_helps_to_find_the_delimiter():
     raw = b"Nom, complet;Courriel\na;b@c.de\n"
     outcome = outcome_of(raw, mapping=(("Nom, complet", "name"), ("Courriel", "email")))
-    assert outcome.split.layout == Layout(2, 0, 1, delimiter=";")
+    assert places(outcome.split.layout) == Layout(2, 0, 1, delimiter=";")
 
 
 def test_first_and_last_names_are_joined():
@@ -168,7 +168,7 @@ def test_any_table_in_any_pieces(data, rows, delimiter, encoding, line_end):
     outcome = taken(CsvSplitter(40, BIG, dialect), data.draw(splits.cuts(raw)))
     assert outcome == run(CsvSplitter(40, BIG, dialect), [raw])
     assert outcome.stored == out.getvalue().encode()
-    assert outcome.split.layout == Layout(3, 0, 2, delimiter=delimiter)
+    assert places(outcome.split.layout) == Layout(3, 0, 2, delimiter=delimiter)
     splits.parts_hold(outcome.split, 40)
     parts = [outcome.stored[part.byte_start : part.byte_end] for part in outcome.split.parts]
     read = [

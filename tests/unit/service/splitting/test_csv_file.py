@@ -1,5 +1,7 @@
 """A CSV file: the header is understood, rows are whole, the object is the file."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,8 @@ def test_any_file_in_any_pieces(data, text, bom, part_bytes):
     assert isinstance(outcome, Outcome)
     header, *rows = bodies.csv_rows(text)
     assert outcome.stored == raw
-    assert outcome.split.layout == Layout(len(header), 0, 1)
+    assert outcome.split.layout == read_layout(header)
+    assert without_header(outcome.split.layout) == Layout(len(header), 0, 1)
     assert outcome.split.records == len(rows)
     splits.parts_hold(outcome.split, part_bytes)
     assert_parts_are_the_whole(raw, rows, outcome.split.parts, data.draw(st.integers(1, 40)))
@@ -145,7 +148,38 @@ def test_the_bound_of_a_row_and_its_neighbours(size, end):
     ],
 )
 def test_headers(header, layout):
-    assert taken(small(), [f"{header}\n".encode()]).split.layout == layout
+    assert without_header(taken(small(), [f"{header}\n".encode()]).split.layout) == layout
+
+
+def without_header(layout: Layout | None) -> Layout:
+    assert layout is not None
+    return replace(layout, header=())
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (["name", " E-Mail ", "", "a\0b"], ("name", " E-Mail ", "", "a\ufffdb")),
+        (["name"] * 1000, ("name",) * 1000),
+        (["name"] * 1001, ()),
+        (["name", "x" * 16_380], ("name", "x" * 16_380)),
+        (["name", "x" * 16_381], ()),
+    ],
+)
+def test_the_names_of_columns_are_kept_unless_they_are_too_many(header, kept):
+    assert read_layout(header).header == kept
+
+
+@pytest.mark.parametrize(
+    ("header", "neutralised"),
+    [
+        (["record", "code", "message", "hint", "name", "content"], True),
+        (["record", "code", "message", "name"], False),
+        (["name", "record", "code", "message", "hint"], False),
+    ],
+)
+def test_a_file_of_rejections_is_known_by_its_header(header, neutralised):
+    assert read_layout(header).neutralised is neutralised
 
 
 @pytest.mark.parametrize("header", [[], [""], ["nme", "emil"], ["names"], ["x" * 500] * 50])
