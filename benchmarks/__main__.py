@@ -20,8 +20,8 @@ from embedded.errors import StackError
 from embedded.programs import WHEEL
 
 RESULTS = Path(__file__).with_name("results")
-KINDS = (Kind.JSON, Kind.CSV)
-"""What the service takes; NDJSON can be made already, and goes here and into splitters.py."""
+KINDS = (Kind.JSON, Kind.CSV, Kind.NDJSON)
+"""What the service takes."""
 
 
 def main() -> int:

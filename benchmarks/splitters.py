@@ -13,6 +13,7 @@ from benchmarks.ours import MB_RATE, SECONDS
 from config.settings import Settings
 from service.splitting.csv_file import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
+from service.splitting.ndjson import NdjsonSplitter
 from service.splitting.splitter import Splitter
 
 PIECE: Final = 64 * 1024
@@ -21,6 +22,7 @@ PIECE: Final = 64 * 1024
 _MAKE: Final[dict[Kind, Callable[[int, int], Splitter]]] = {
     Kind.JSON: EnvelopeSplitter,
     Kind.CSV: CsvSplitter,
+    Kind.NDJSON: NdjsonSplitter,
 }
 
 

@@ -25,7 +25,7 @@ class MalformedInput(ImporterError):  # noqa: N818 -- reads as a sentence where 
     """Input that breaks its format's grammar or one of our bounds.
 
     ``code`` is stable and meant for programs, ``detail`` for people. ``offset`` counts bytes
-    from the start of what the client sent; ``record`` counts records from 1.
+    from the start of the text that the client sent, as UTF-8; ``record`` counts records from 1.
     """
 
     def __init__(

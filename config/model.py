@@ -19,12 +19,25 @@ class Layout:
     email: int | None
     header: tuple[str, ...] = ()
     """Names of the columns as they came; none if they are too many or too long to be kept."""
+    first_name: int | None = None
+    last_name: int | None = None
+    """Joined they make the name; both None where there is a name."""
+    delimiter: str = ","
+
+    def columns(self) -> dict[str, int]:
+        """Where each field of a contact stands that has a column."""
+        places = {
+            "name": self.name,
+            "email": self.email,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+        }
+        return {field: at for field, at in places.items() if at is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """The layout as the ledger keeps it."""
-        header = tuple(value.get("header", ()))
-        return cls(fields=value["fields"], name=value["name"], email=value["email"], header=header)
+        """The layout as the ledger keeps it; one of an older version lacks what it did not know."""
+        return cls(**{**value, "header": tuple(value.get("header", ()))})
 
     def to_json(self) -> dict[str, Any]:
         """The layout as the ledger keeps it."""

@@ -80,13 +80,21 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """Where the service listens; port 0 takes any free one."""
     max_body_bytes: int = Field(default=50 * 1024 * _MIB, ge=1, le=10_000 * 6 * _MIB)
-    """Largest request body; larger ones are refused with 413. S3 takes 10,000 chunks of 6 MiB."""
+    """Largest request body, also when unpacked; larger ones are refused with 413.
+
+    S3 takes 10,000 chunks of 6 MiB.
+    """
+    max_compression_ratio: int = Field(default=200, ge=1, le=100_000)
+    """How many times larger than what came a body may become when it is unpacked."""
     max_record_bytes: int = Field(default=_MIB, ge=1024, le=4 * _MIB)
     """Largest single record, so that memory stays bounded whatever comes."""
     part_bytes: int = Field(default=6 * _MIB, ge=1024, le=1024 * _MIB)
     """Least size of a part; the last one of an import may be smaller."""
     max_uploads: int = Field(default=50, ge=1, le=10_000)
-    """Uploads that one service process takes at a time, of at most 12 MiB memory each."""
+    """Uploads that one service process takes at a time, of at most 12 MiB memory each.
+
+    One that comes in zstd takes 8 more.
+    """
     idle_timeout: float = Field(default=30.0, gt=0, le=3600)
     """Seconds that a client may send nothing, and that it has for the whole head of a request."""
     upstream_deadline: float = Field(default=30.0, gt=0, le=600)

@@ -1,6 +1,7 @@
 """The states of an import and of a part, as the database spells them."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class ImportState(StrEnum):
@@ -21,8 +22,16 @@ class Format(StrEnum):
 
     JSON = "json"
     CSV = "csv"
+    NDJSON = "ndjson"
 
     @property
     def content_type(self) -> str:
         """Media type under which Storage keeps such an object."""
-        return {"json": "application/json", "csv": "text/csv"}[self.value]
+        return _CONTENT_TYPES[self.value]
+
+
+_CONTENT_TYPES: Final = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}

@@ -1,34 +1,46 @@
 """From a request to a submission: media type, limits, and the bytes as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
 from config.settings import Settings
+from service.decompression import Unpacking, compression_of, unpacked
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
+from service.splitting.dialect import Dialect, parse_charset, parse_delimiter, parse_mapping
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
+from service.splitting.ndjson import NdjsonSplitter
 from service.submission import Submission
+from service.webhooks import Webhooks
 
 PIECE_BYTES: Final = 64 * 1024
 """How much is split at a time: a millisecond or less, so that the event loop stays free."""
 
 _CHARSETS: Final = {"utf-8", "utf8", "us-ascii", "ascii"}
 _TAKEN: Final = (
-    'application/json ({"source", "data"}), multipart/form-data (source, file) or '
-    "text/csv (with ?source=)"
+    'application/json ({"source", "data"}), multipart/form-data (source, file), text/csv or '
+    "application/x-ndjson (both with ?source=)"
 )
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+NDJSON: Final = "application/x-ndjson"
 MULTIPART: Final = "multipart/form-data"
+_KINDS: Final = {
+    JSON: JSON,
+    CSV: CSV,
+    **dict.fromkeys((NDJSON, "application/ndjson", "application/jsonl"), NDJSON),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,10 @@ class Limits:
     """How long a client may send nothing: see Pace."""
     uploads: int = 50
     """How many may run at a time."""
+    ratio: int = 200
+    """How many times larger than what came a body may become when it is unpacked."""
+    webhooks: Webhooks = field(default_factory=Webhooks)
+    """Who may be told of an import's end."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -52,15 +68,30 @@ class Limits:
             settings.part_bytes,
             settings.idle_timeout,
             settings.max_uploads,
+            settings.max_compression_ratio,
+            Webhooks.of(settings),
         )
 
     def pace(self, content: aiohttp.StreamReader) -> Pace:
         """How fast a client must send this body."""
         return Pace(content, self.idle_seconds)
 
-    def csv(self) -> CsvSplitter:
+    def unpacked(
+        self, pieces: AsyncIterator[bytes], compression: str | None
+    ) -> AsyncIterator[bytes]:
+        """What was compressed before it was sent; raises Problem beyond the bounds."""
+        if compression is None:
+            return pieces
+        unpacking = Unpacking(compression, max_bytes=self.body_bytes, max_ratio=self.ratio)
+        return unpacked(pieces, unpacking)
+
+    def csv(self, dialect: Dialect) -> CsvSplitter:
         """A splitter for a CSV file."""
-        return CsvSplitter(self.part_bytes, self.record_bytes)
+        return CsvSplitter(self.part_bytes, self.record_bytes, dialect)
+
+    def ndjson(self) -> NdjsonSplitter:
+        """A splitter for lines of JSON."""
+        return NdjsonSplitter(self.part_bytes, self.record_bytes)
 
     def envelope(self) -> EnvelopeSplitter:
         """A splitter for a JSON body."""
@@ -71,32 +102,66 @@ class Limits:
         return JsonArraySplitter(self.part_bytes, self.record_bytes)
 
 
+def kind_of(content_type: str) -> str | None:
+    """JSON, CSV or NDJSON, by any name of a media type; None if it is none of them."""
+    return _KINDS.get(content_type)
+
+
 def check_head(request: web.Request, limits: Limits) -> None:
     """Refuse by the request's head alone, before any of the body is read; raises Problem."""
-    if request.content_type not in {JSON, CSV, MULTIPART}:
+    kind = kind_of(request.content_type)
+    if kind is None and request.content_type != MULTIPART:
         raise Problem("unsupported_media_type", f"Send {_TAKEN}.")
-    check_charset(request.charset)
-    check_encoding(request.headers.get("Content-Encoding"))
+    compression = compression_of(request.headers.get("Content-Encoding"))
+    if compression and kind is None:
+        raise Problem("unsupported_encoding", "Compress the file in the form, not the form.")
     if (request.content_length or 0) > limits.body_bytes:
         raise too_large(limits)
-    if request.content_type == CSV:
+    Options.of(request)
+    limits.webhooks.wanted(query_notify(request))
+    check_dialect(kind, request.charset, *query_dialect(request))
+    if kind in {CSV, NDJSON}:
         query_source(request)
 
 
-def check_charset(charset: str | None) -> None:
-    """Raise Problem unless the text is UTF-8 or a part of it."""
-    if charset is not None and charset.strip().lower() not in _CHARSETS:
-        raise Problem("unsupported_charset", "Only UTF-8 is taken: convert the text first.")
+def query_dialect(request: web.Request) -> tuple[list[str], list[str]]:
+    """The delimiters (one at most is right) and the mapped columns that the address names."""
+    return request.query.getall("delimiter", []), request.query.getall("map", [])
 
 
-def check_encoding(encoding: str | None) -> None:
-    """Raise Problem if the body is compressed."""
-    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
-        raise Problem("unsupported_encoding", "Send the body as it is, without Content-Encoding.")
+def query_notify(request: web.Request) -> list[str]:
+    """The addresses (one at most is right) to tell of the import's end."""
+    return request.query.getall("notify", [])
+
+
+def check_dialect(
+    kind: str | None, charset: str | None, delimiters: list[str], columns: list[str]
+) -> Dialect:
+    """How a body or file is written as far as the client says so; raises Problem if it cannot be.
+
+    ``kind`` is None for a form, of which the file is still to come.
+    """
+    if len(delimiters) > 1:
+        raise Problem("delimiter_invalid", "Name one delimiter only.")
+    if kind in {JSON, NDJSON} and columns:
+        raise Problem("mapping_invalid", "Only the columns of a CSV file can be mapped.")
+    delimiter = parse_delimiter(delimiters[0]) if delimiters else None
+    return Dialect(delimiter, check_charset(kind, charset), parse_mapping(columns))
+
+
+def check_charset(kind: str | None, charset: str | None) -> str | None:
+    """The encoding that is named; raises Problem if that is read of no such body."""
+    if not charset or not charset.strip():
+        return None
+    known = parse_charset(charset)
+    if known is None or (kind != CSV and charset.strip().lower() not in _CHARSETS):
+        taken = "UTF-8, UTF-16 and Windows-1252 are" if kind == CSV else "Only UTF-8 is"
+        raise Problem("unsupported_charset", f"{taken} taken: convert the text first.")
+    return known
 
 
 def query_source(request: web.Request) -> str:
-    """The source of a CSV body, which has no place for it inside."""
+    """The source of a CSV or NDJSON body, which has no place for it inside."""
     if "source" not in request.query:
         raise Problem("source_missing", "Name the source in the address: /import?source=...")
     return check_source(request.query["source"])
@@ -107,28 +172,35 @@ def too_large(limits: Limits) -> Problem:
     return Problem("body_too_large", f"At most {limits.body_bytes} bytes are taken at a time.")
 
 
-def json_submission(
+def body_submission(
     request: web.Request, limits: Limits, count: Callable[[int], None]
 ) -> Submission:
-    """A JSON body, of which the source comes with the data."""
-    splitter = limits.envelope()
-
-    async def source() -> str:
-        return splitter.source
-
-    return Submission(body_pieces(request, limits, count), splitter, source)
-
-
-def csv_submission(
-    request: web.Request, limits: Limits, count: Callable[[int], None]
-) -> Submission:
-    """A CSV body."""
+    """A body that is no form."""
+    compression = compression_of(request.headers.get("Content-Encoding"))
+    notify = limits.webhooks.wanted(query_notify(request))
+    receipt, options = Receipt(), replace(Options.of(request), notify=notify)
+    pieces = limits.unpacked(receipt.noting(body_pieces(request, limits, count)), compression)
+    kind = kind_of(request.content_type)
+    if kind == JSON:
+        splitter = limits.envelope()
+        return Submission(pieces, splitter, _told_by(splitter), receipt, options, compression)
+    dialect = check_dialect(kind, request.charset, *query_dialect(request))
+    lines = limits.csv(dialect) if kind == CSV else limits.ndjson()
     named = query_source(request)
 
     async def source() -> str:
         return named
 
-    return Submission(body_pieces(request, limits, count), limits.csv(), source)
+    return Submission(pieces, lines, source, receipt, options, compression)
+
+
+def _told_by(splitter: EnvelopeSplitter) -> Callable[[], Awaitable[str]]:
+    """The source comes with the data."""
+
+    async def source() -> str:
+        return splitter.source
+
+    return source
 
 
 async def body_pieces(

@@ -10,17 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.errors import MalformedInput, UpstreamError
 from config.ids import job_id, parse_job_id
-from service.bodies import (
-    CSV,
-    JSON,
-    Limits,
-    broken_off,
-    check_head,
-    csv_submission,
-    json_submission,
-)
+from service.bodies import MULTIPART, Limits, body_submission, broken_off, check_head
 from service.intake import Intake
-from service.ledger import Ledger
+from service.ledger import Earlier, Ledger, NewImport
 from service.metrics import ServiceMetrics
 from service.middleware import to_problem
 from service.multipart import multipart_submission
@@ -57,19 +49,28 @@ class Handlers:
         self._check_room()
         self._intake.begin()
         with self._metrics.upload():
-            new = await self._intake.accept(await self._submission(request))
-        job, split = job_id(new.id), new.split
+            accepted = await self._intake.accept(await self._submission(request))
+        self._tell(accepted)
+        job = job_id(accepted.id)
+        return web.json_response({"jobId": job}, status=202, headers={"Location": f"/import/{job}"})
+
+    def _tell(self, accepted: NewImport | Earlier) -> None:
+        if isinstance(accepted, Earlier):
+            self._metrics.repeated.inc()
+            _log.info("request repeated", import_id=str(accepted.id))
+            return
+        split = accepted.split
         self._metrics.accepted.labels(format=split.format).inc()
         _log.info(
             "import accepted",
-            import_id=str(new.id),
-            source=new.source,
+            import_id=str(accepted.id),
+            source=accepted.source,
             format=split.format.value,
             bytes=split.bytes,
             records=split.records,
             parts=len(split.parts),
+            dry_run=accepted.options.dry_run,
         )
-        return web.json_response({"jobId": job}, status=202, headers={"Location": f"/import/{job}"})
 
     def _check_room(self) -> None:
         wait = {"Retry-After": "1"}
@@ -130,11 +131,9 @@ class Handlers:
 
     async def _submission(self, request: web.Request) -> Submission:
         count = self._metrics.received.inc
-        if request.content_type == JSON:
-            return json_submission(request, self._limits, count)
-        if request.content_type == CSV:
-            return csv_submission(request, self._limits, count)
-        return await multipart_submission(request, self._limits, count)
+        if request.content_type == MULTIPART:
+            return await multipart_submission(request, self._limits, count)
+        return body_submission(request, self._limits, count)
 
 
 async def _invite(request: web.Request) -> None:
@@ -156,18 +155,27 @@ async def _passes(check: Awaitable[None]) -> bool:
     return True
 
 
+def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
+    """None for an import of before there were receipts."""
+    if found["sha256"] is None:
+        return None
+    return {"sha256": found["sha256"], "bytes": found["received"]}
+
+
 def _shown(job: str, found: dict[str, Any]) -> dict[str, Any]:
     shown = {
         "jobId": job,
         "source": found["source"],
         "format": found["format"],
         "state": found["state"],
+        "dryRun": found["dry_run"],
         "createdAt": found["created_at"],
         "finishedAt": found["finished_at"],
         "bytes": found["bytes"],
         "records": found["records"],
         "imported": found["imported"],
         "rejected": found["rejected"],
+        "receipt": _receipt(found),
         "parts": {key: found[f"parts_{key}"] for key in ("total", "done", "failed")},
     }
     return shown | ({"failure": found["failure"]} if found["failure"] else {})

@@ -10,8 +10,10 @@ import structlog
 
 from config.errors import Transient, UpstreamError
 from config.ids import job_id, new_import_id
+from config.upstream import DATABASE
 from service.chunks import Ahead
-from service.ledger import Ledger, NewImport
+from service.ledger import Earlier, Ledger, NewImport
+from service.problems import Problem
 from service.storage import Storage
 from service.submission import Submission
 from service.turns import Turn
@@ -39,26 +41,23 @@ class Intake:
         self.draining = False
         """True once no new submissions should come."""
 
-    async def accept(self, submission: Submission) -> NewImport:
+    async def accept(self, submission: Submission) -> NewImport | Earlier:
         """Store a submission's object, record the import and queue it, in this order.
 
-        Raises MalformedInput, UpstreamError, or what reading the pieces raises; then there is
-        neither object nor import, or there soon will be none: see service.undecided.
+        Tells the earlier import if there is one with the same Idempotency-Key, also if that came
+        while this one was on its way; then nothing is left of this one.
+
+        Raises Problem, MalformedInput, UpstreamError, or what reading the pieces raises; then there
+        is neither object nor import, or there soon will be none: see service.undecided.
         """
-        import_id = new_import_id()
+        key, import_id = submission.options.key, new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
-            name = f"{job_id(import_id)}.{submission.splitter.format}"
-            upload = Upload(
-                self._storage,
-                name,
-                submission.splitter.format.content_type,
-                ahead=self._ahead,
-                deadline=self._deadline - self._undo_seconds,
-            )
+            if key is not None and await self._ledger.knows(key):
+                return await self._join(await _read(submission, import_id))
+            upload = self._upload(submission, import_id)
             source = await self._store(submission, upload)
-            new = NewImport(import_id, source, name, submission.splitter.split())
-            await self._record(new, upload)
-        return new
+            new = _new_import(submission, import_id, source)
+            return await self._record(new, upload) or new
 
     @property
     def running(self) -> int:
@@ -85,6 +84,15 @@ class Intake:
             await asyncio.wait(self._undoing)
         await self._undecided.close(max(0.0, until - time.monotonic()))
 
+    def _upload(self, submission: Submission, import_id: UUID) -> Upload:
+        return Upload(
+            self._storage,
+            _object_name(submission, import_id),
+            submission.splitter.format.content_type,
+            ahead=self._ahead,
+            deadline=self._deadline - self._undo_seconds,
+        )
+
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""
         try:
@@ -97,18 +105,31 @@ class Intake:
             raise
         return source
 
-    async def _record(self, new: NewImport, upload: Upload) -> None:
+    async def _record(self, new: NewImport, upload: Upload) -> Earlier | None:
+        """Returns the import that another request with the same Idempotency-Key has made of it."""
         try:
-            await self._ledger.create_import(new)
+            earlier = await self._ledger.create_import(new)
         except BaseException as error:
             undone = isinstance(error, UpstreamError) and error.undone
             goes_on = await self._undo(self._take_back(new.id, upload, recorded=not undone))
             if not (goes_on and isinstance(error, Transient)):
                 raise
             _log.warning("only the answers were lost", reason=error.detail)
+            return None
+        if earlier is None:
+            return None
+        await self._undo(upload.undo(self._undo_seconds))
+        return _same(earlier)
+
+    async def _join(self, new: NewImport) -> Earlier:
+        """The earlier import of the same key, once what is not stored is known to be the same."""
+        earlier = await self._ledger.join_import(new)
+        if earlier is None:
+            raise Transient(DATABASE, "the import of the same key was taken back", code="discarded")
+        return _same(earlier)
 
     async def _take_back(self, import_id: UUID, upload: Upload, *, recorded: bool) -> bool:
-        """Leave nothing of an import; tells whether it goes on since a worker has begun it.
+        """Leave nothing of an import; tells whether it goes on since others know of it by now.
 
         ``recorded`` is whether it may be there. The object is removed last, when that is known.
         """
@@ -140,6 +161,40 @@ async def _logged(work: Coroutine[Any, Any, T]) -> T | None:
 
 def _left_behind(error: UpstreamError) -> None:
     _log.error("left behind", upstream=error.upstream, reason=error.detail)
+
+
+def _object_name(submission: Submission, import_id: UUID) -> str:
+    return f"{job_id(import_id)}.{submission.splitter.format}"
+
+
+def _new_import(submission: Submission, import_id: UUID, source: str) -> NewImport:
+    return NewImport(
+        import_id,
+        source,
+        _object_name(submission, import_id),
+        submission.splitter.split(),
+        submission.receipt,
+        submission.options,
+        submission.compression,
+    )
+
+
+async def _read(submission: Submission, import_id: UUID) -> NewImport:
+    """The import as it would be if it were stored."""
+    async for _ in _stored(submission):
+        pass
+    return _new_import(submission, import_id, await submission.source())
+
+
+def _same(earlier: Earlier) -> Earlier:
+    """The earlier import, if the other request may be answered with it; raises Problem if not."""
+    if earlier.same:
+        return earlier
+    raise Problem(
+        "idempotency_key_reused",
+        "An earlier request with this Idempotency-Key had another body, source or option. Use a "
+        "new key for each import, and the same one only to send it again.",
+    )
 
 
 async def _stored(submission: Submission) -> AsyncIterator[bytes]:

@@ -2,15 +2,19 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
+from typing import Any, Self
 from uuid import UUID
 
+import msgspec
 from supabase import AsyncClient
 
 from config.errors import UpstreamError
-from config.messages import first_message
+from config.messages import first_message, notify_import_message
 from config.retrying import retrying_async
 from config.upstream import DATABASE, translated
+from service.options import Options
+from service.receipt import Receipt
 from service.splitting.parts import Split
 
 
@@ -22,6 +26,62 @@ class NewImport:
     source: str
     object: str
     split: Split
+    receipt: Receipt
+    options: Options
+    compression: str | None = None
+    """What it was compressed with when it came."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The import as the ledger takes it, without its parts."""
+        split = self.split
+        return {
+            "id": str(self.id),
+            "source": self.source,
+            "format": split.format,
+            "layout": split.layout.to_json() if split.layout else None,
+            "object": self.object,
+            "bytes": split.bytes,
+            "records": split.records,
+            "detected": self.detected,
+            "ignored": split.ignored or None,
+            "sha256": self.receipt.sha256,
+            "received": self.receipt.bytes,
+            "dry_run": self.options.dry_run,
+            "idempotency_key": self.options.key,
+            "fingerprint": self.fingerprint,
+            "notify": self._notify(),
+        }
+
+    def _notify(self) -> dict[str, Any] | None:
+        """Whom to tell of its end, and the message that is queued then."""
+        url = self.options.notify
+        return {"url": url, "message": notify_import_message(self.id)} if url else None
+
+    @property
+    def detected(self) -> dict[str, Any]:
+        """What was found of how it came, as clients see it."""
+        return self.split.detected | {"compression": self.compression}
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for requests that send the same and ask for the same."""
+        sent = (self.receipt.sha256, self.receipt.bytes, self.split.format, self.source)
+        asked = (self.options.dry_run, self.options.asked)
+        return sha256(msgspec.json.encode((sent, asked))).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The import that another request with the same Idempotency-Key has made."""
+
+    id: UUID
+    same: bool
+    """Whether that request had the same fingerprint. If so, the import is there to stay."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any] | None) -> Self | None:
+        """As the ledger's functions tell it, if there is one."""
+        return cls(UUID(value["id"]), value["same"]) if value else None
 
 
 class Ledger:
@@ -34,33 +94,41 @@ class Ledger:
         self._supabase = supabase
         self._deadline = deadline
 
-    async def create_import(self, new: NewImport) -> None:
+    async def create_import(self, new: NewImport) -> Earlier | None:
         """Record an import, its parts and its message in one transaction: it is queued then.
 
+        Unless there is an import of the same Idempotency-Key: then nothing is done but to tell it.
         Safe to call again: an import that is recorded already is left as it is.
         """
-        split = new.split
-        await self._call(
+        parts = new.split.parts
+        told = await self._call(
             "create_import",
             self._deadline,
-            p_import={
-                "id": str(new.id),
-                "source": new.source,
-                "format": split.format,
-                "layout": split.layout.to_json() if split.layout else None,
-                "object": new.object,
-                "bytes": split.bytes,
-                "records": split.records,
-            },
-            p_parts=[part.to_json() for part in split.parts],
-            p_message=first_message(new.id, len(split.parts)),
+            p_import=new.to_json(),
+            p_parts=[part.to_json() for part in parts],
+            p_message=first_message(new.id, len(parts)),
+        )
+        return Earlier.from_json(told)
+
+    async def knows(self, key: str) -> bool:
+        """Whether there is an import of this Idempotency-Key; that one may yet be taken back."""
+        return await self._join(key, None) is not None
+
+    async def join_import(self, new: NewImport) -> Earlier | None:
+        """The import that has the Idempotency-Key of this one; None if there is none (any more)."""
+        return await self._join(new.options.key, new.fingerprint)
+
+    async def _join(self, key: str | None, fingerprint: str | None) -> Earlier | None:
+        return Earlier.from_json(
+            await self._call("join_import", self._deadline, p_key=key, p_fingerprint=fingerprint)
         )
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         """Take back an import of which it is not known whether it was recorded.
 
-        True if it goes on all the same: then it was, and a worker has begun it. Otherwise it cannot
-        be recorded any more, should a request to do so still be on its way.
+        True if it goes on all the same: then it was, and a worker has begun it, or another request
+        was told of it. Otherwise it cannot be recorded any more, should a request to do so still be
+        on its way.
         """
         return bool(await self._call("discard_import", seconds, p_import=str(import_id)))
 

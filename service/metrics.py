@@ -11,7 +11,14 @@ from prometheus_client.process_collector import ProcessCollector
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-_FORMATS = {"application/json": "json", "text/csv": "csv", "multipart/form-data": "multipart"}
+_FORMATS = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "multipart/form-data": "multipart",
+}
 """What a body is, before it is known what is in it; all else is "other"."""
 
 
@@ -23,7 +30,12 @@ class ServiceMetrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self.accepted = Counter(
-            "imports_accepted", "Imports answered 202.", ["format"], registry=self.registry
+            "imports_accepted", "Imports accepted.", ["format"], registry=self.registry
+        )
+        self.repeated = Counter(
+            "imports_repeated",
+            "Requests answered with the import of an earlier one of the same Idempotency-Key.",
+            registry=self.registry,
         )
         self.refused = Counter(
             "imports_refused",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Final, cast
 
@@ -18,16 +19,22 @@ from aiohttp.http_exceptions import HttpProcessingError
 from service.bodies import (
     CSV,
     JSON,
+    NDJSON,
     PIECE_BYTES,
     READ_ERRORS,
     Limits,
     broken_off,
-    check_charset,
-    check_encoding,
+    check_dialect,
+    kind_of,
+    query_dialect,
+    query_notify,
     too_large,
 )
+from service.decompression import compression_by_ending, compression_of
+from service.options import Options
 from service.pace import Pace
 from service.problems import Problem
+from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.envelope import MAX_ENVELOPE_BYTES
 from service.splitting.splitter import Splitter
@@ -37,7 +44,9 @@ from service.turns import Turn
 _MAX_FIELD_BYTES: Final = 64 * 1024
 _MAX_LINES: Final = 10_000
 """Beside the file: far more than any form has, and no more than can be looked at quickly."""
-_ENDINGS: Final = {".csv": CSV, ".json": JSON}
+_ENDINGS: Final = {".csv": CSV, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON}
+_OPTIONS: Final = frozenset({"delimiter", "map", "notify"})
+"""Fields that must come before the file: how it is read, and whom to tell of its end."""
 _PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
 
 
@@ -59,19 +68,36 @@ async def multipart_submission(
     file = await form.next_file()
     if file is None:
         raise Problem("file_missing", 'The form lacks the field "file".')
-    return Submission(form.pieces(file), _splitter(file, limits), form.finish)
+    name = PurePath(file.filename or "")
+    compression = compression_of(file.headers.get("Content-Encoding"))
+    compression = compression or compression_by_ending(name.suffix)
+    ending = PurePath(name.stem).suffix if compression_by_ending(name.suffix) else name.suffix
+    receipt, options = Receipt(), Options.of(request)
+    notify = limits.webhooks.wanted(form.notify)
+    said = (*options.asked, *form.delimiters, *form.columns, *form.notify)
+    return Submission(
+        limits.unpacked(receipt.noting(form.pieces(file)), compression),
+        _splitter(form, file, ending.lower(), limits),
+        form.finish,
+        receipt,
+        replace(options, asked=said, notify=notify),
+        compression,
+    )
 
 
-def _splitter(file: BodyPartReader, limits: Limits) -> Splitter:
+def _splitter(form: "_Form", file: BodyPartReader, ending: str, limits: Limits) -> Splitter:
     content_type = file.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    ending = PurePath(file.filename or "").suffix.lower()
-    kind = content_type if content_type in {CSV, JSON} else _ENDINGS.get(ending)
+    kind = kind_of(content_type) or _ENDINGS.get(ending)
     if kind is None:
         raise Problem(
             "unsupported_media_type",
-            'The file must be CSV or JSON: name it ".csv" or ".json", or give its content type.',
+            'The file must be CSV, JSON or NDJSON: name it ".csv", ".json" or ".ndjson" (and ".gz" '
+            'or ".zst" behind that), or give its content type.',
         )
-    return limits.csv() if kind == CSV else limits.json_array()
+    dialect = check_dialect(kind, file.get_charset(""), form.delimiters, form.columns)
+    if kind == CSV:
+        return limits.csv(dialect)
+    return limits.json_array() if kind == JSON else limits.ndjson()
 
 
 class _Form:
@@ -84,18 +110,21 @@ class _Form:
         self._reader: MultipartReader | None = None
         self._body = _Body(request.content, limits.pace(request.content))
         self._source: str | None = None
+        self._has_file = False
+        self.delimiters, self.columns = query_dialect(request)
+        self.notify = query_notify(request)
 
     async def next_file(self) -> BodyPartReader | None:
-        """Read on to the field ``file``, minding the source; None at the end of the form."""
+        """Read on to the field ``file``, minding the others; None at the end of the form."""
         while (part := await self._next_part()) is not None:
             if part.name == "file":
-                check_charset(part.get_charset(default="utf-8"))
-                check_encoding(part.headers.get("Content-Encoding"))
+                self._has_file = True
                 return part
+            value = await self._field(part)
             if part.name == "source":
-                self._take_source(await self._field(part))
-            else:
-                await self._field(part)
+                self._take_source(value)
+            elif part.name in _OPTIONS:
+                self._take_option(part.name, value)
         return None
 
     async def finish(self) -> str:
@@ -126,10 +155,13 @@ class _Form:
     def _take_source(self, value: bytes) -> None:
         if self._source is not None:
             raise Problem("duplicate_key", 'The form has two fields "source".')
-        try:
-            self._source = check_source(value.decode())
-        except UnicodeDecodeError:
-            raise Problem("invalid_utf8", "The source is not UTF-8.") from None
+        self._source = check_source(_text(value))
+
+    def _take_option(self, name: str, value: bytes) -> None:
+        if self._has_file:
+            raise Problem("field_too_late", f'Send the field "{name}" before the file.')
+        said = {"delimiter": self.delimiters, "map": self.columns, "notify": self.notify}
+        said[name].append(_text(value))
 
     async def _read(self, part: BodyPartReader) -> bytes:
         try:
@@ -211,6 +243,13 @@ class _Body:
     def unread_data(self, data: bytes) -> None:
         """Take back what is no field's."""
         self._content.unread_data(data)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Problem("invalid_utf8", "A field of the form is not UTF-8.") from None
 
 
 def _malformed() -> Problem:

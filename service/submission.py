@@ -1,8 +1,10 @@
 """What a client submits, whatever form the request has: bytes, a splitter for them, a source."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from service.options import Options
+from service.receipt import Receipt
 from service.splitting.splitter import Splitter
 
 
@@ -15,3 +17,8 @@ class Submission:
     splitter: Splitter
     source: Callable[[], Awaitable[str]]
     """Tells the source; may be called once the pieces are read, and may read on for it."""
+    receipt: Receipt
+    """Of the pieces as they came; whole when they are read."""
+    options: Options = field(default_factory=Options)
+    compression: str | None = None
+    """What the pieces were compressed with when they came."""

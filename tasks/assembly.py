@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 import httpx
 from supabase import Client
@@ -26,7 +26,11 @@ from tasks.sweeping import Sweep
 from tasks.webhooks.sending import Sender
 from tasks.webhooks.signing import Signer
 from tasks.writing.copying import connection_pool, copy_desk
+from tasks.writing.dry import DryDesk
 from tasks.writing.postgrest import PostgrestDesk, Tables
+
+DeskFor: TypeAlias = Callable[[PartWork], AbstractContextManager[Desk]]
+"""Gives the desk for one run through a part."""
 
 
 class Metrics(PartMetrics, SweepMetrics, Protocol):
@@ -99,10 +103,24 @@ def _notify(settings: Settings, supabase: Client) -> NotifyImport:
 
 def _desks(
     settings: Settings, supabase: Client, ledger: WorkerLedger, connections: ExitStack
-) -> Callable[[PartWork], AbstractContextManager[Desk]]:
+) -> DeskFor:
+    batch = settings.batch_records
+    tables = Tables(supabase, deadline=settings.upstream_deadline)
+    writing = _writing_desks(settings, tables, ledger, connections)
+
+    def desk(work: PartWork) -> AbstractContextManager[Desk]:
+        if work.dry_run:
+            return nullcontext(DryDesk(tables, ledger, work, batch_records=batch))
+        return writing(work)
+
+    return desk
+
+
+def _writing_desks(
+    settings: Settings, tables: Tables, ledger: WorkerLedger, connections: ExitStack
+) -> DeskFor:
     batch = settings.batch_records
     if settings.contacts_writer == "copy":
         pool = connections.enter_context(connection_pool(settings))
         return lambda work: copy_desk(pool, work, batch_records=batch)
-    tables = Tables(supabase, deadline=settings.upstream_deadline)
     return lambda work: nullcontext(PostgrestDesk(tables, ledger, work, batch_records=batch))

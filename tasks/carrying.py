@@ -17,6 +17,13 @@ MAX_REJECTIONS: Final = 1000
 """Rejections stored per part; all of them are counted."""
 
 
+_FIRST_LOOKED_AT: Final = 100
+"""Records of a part, of its first 64 KiB or so, in which the names of ignored fields are sought.
+
+After that it is one in each such piece.
+"""
+
+
 class PartReader(Protocol):
     """Gives the bytes of an object."""
 
@@ -112,12 +119,20 @@ class Carrier:
         yield from self._parser.runs.close()
 
     def _take(self, run: Run[Any]) -> None:
+        self._note_unknown(run)
         sifted = Sifted(run, self._next_record, self._parser)
         if not self._window.has_room(sifted):
             self._flush()
         self._window.add(sifted)
         self._next_record += len(run.records)
         self._refuse(sifted.refusals)
+
+    def _note_unknown(self, run: Run[Any]) -> None:
+        """Look at some records once more: usually their other fields are skipped unread."""
+        ignored = self.tally.ignored
+        if not ignored.is_full:
+            is_first = self._next_record == self._work.part.first_record
+            ignored.note(self._parser.unknown(run, _FIRST_LOOKED_AT if is_first else 1))
 
     def _refuse(self, refusals: list[Refusal]) -> None:
         self.tally.rejected.update(refusal.reason.code for refusal in refusals)

@@ -54,7 +54,7 @@ class Metrics(Protocol):
         """See PrometheusMetrics."""
         ...
 
-    def part_done(self, tally: Tally, end: PartEnd) -> None:
+    def part_done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
         """See PrometheusMetrics."""
         ...
 
@@ -128,7 +128,7 @@ class ImportPart:
             self._hand_back(work)
             raise
         else:
-            self._done(carrier.tally, end)
+            self._done(work, carrier.tally, end)
 
     def _carry(self, work: PartWork, carrier: Carrier) -> PartEnd | None:
         part = work.part
@@ -152,8 +152,8 @@ class ImportPart:
         except UpstreamError as error:
             raise _put_off(error) from None
 
-    def _done(self, tally: Tally, end: PartEnd) -> None:
-        self._metrics.part_done(tally, end)
+    def _done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
+        self._metrics.part_done(work, tally, end)
         log.info("part done", imported=tally.imported, rejected=tally.rejected.total())
         _tell_close(end)
 

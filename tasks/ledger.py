@@ -117,6 +117,7 @@ class WorkerLedger:
             work,
             p_imported=tally.imported,
             p_rejected=tally.rejected.total(),
+            p_ignored=tally.ignored.to_json() or None,
         )
 
     def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
@@ -152,4 +153,5 @@ def _work(import_id: UUID, part: int, found: dict[str, Any]) -> PartWork:
         layout=Layout.from_json(found["layout"]) if found["layout"] else None,
         object=found["object"],
         part=Part(part=part, **bounds),
+        dry_run=found["dry_run"],
     )

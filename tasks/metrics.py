@@ -10,10 +10,14 @@ from prometheus_client import Counter, Histogram
 
 from config.states import ImportState
 from tasks.ledger import PartEnd
-from tasks.model import Tally
+from tasks.model import PartWork, Tally
 
-_IMPORTED: Final = Counter("contacts_imported", "Contacts of parts that are done.")
-_REJECTED: Final = Counter("contacts_rejected", "Rejections of parts that are done.", ["code"])
+_IMPORTED: Final = Counter(
+    "contacts_imported", "Contacts of parts that are done, but for dry runs."
+)
+_REJECTED: Final = Counter(
+    "contacts_rejected", "Rejections of parts that are done, but for dry runs.", ["code"]
+)
 _READ: Final = Counter(
     "contacts_records_read", "Records read, those of repeated parts each time they were read."
 )
@@ -54,9 +58,9 @@ class PrometheusMetrics:
         """Work on a part has stopped."""
         _PART_SECONDS.observe(seconds)
 
-    def part_done(self, tally: Tally, end: PartEnd) -> None:
+    def part_done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
         """All records of a part have come to an end; counted once per part."""
-        if end.moved:
+        if end.moved and not work.dry_run:
             _IMPORTED.inc(tally.imported)
             for code, count in tally.rejected.items():
                 _REJECTED.labels(code).inc(count)

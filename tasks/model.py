@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from config.model import Layout, Part
+from config.names import Names
 from config.states import Format
 from tasks.reasons import Reason
 
@@ -68,6 +69,8 @@ class PartWork:
     """Where a row's fields stand; CSV only."""
     object: str
     part: Part
+    dry_run: bool = False
+    """Whether contacts are only counted."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,8 @@ class Tally:
     imported: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     """Number of rejections by code."""
+    ignored: Names = field(default_factory=Names)
+    """Fields that were seen and are no part of a contact."""
 
     @property
     def records(self) -> int:

@@ -29,13 +29,18 @@ EXIT_NO_DATABASE: Final = 3
 _EXIT_SIGNAL: Final = 128
 
 _POLL_SECONDS: Final = 0.25
+_SOON: Final = 10
+"""Seconds that a delayed webhook is waited for."""
 _QUEUES: Final = [QUEUE, dq_name(QUEUE)]
-# A webhook that was tried in vain waits for hours: the next run tries it again.
+# A webhook that was tried in vain may wait for hours: then a later run tries it again.
 _LEFT: Final = """
     select exists (
       select from dramatiq.queue
       where queue_name = any(%s) and state in ('queued', 'consumed')
-        and not (queue_name = %s and message ->> 'actor_name' = %s)
+        and not (
+          message ->> 'actor_name' = %s
+          and (message #>> '{options,eta}')::bigint / 1000
+            > extract(epoch from clock_timestamp()) + %s)
     )
 """
 _ENDED: Final = """
@@ -69,9 +74,9 @@ class Database:
     def has_messages(self) -> bool:
         """Whether a message waits, is delayed, or is being worked on, here or elsewhere.
 
-        Webhooks that are delayed do not count.
+        Webhooks that are delayed for long do not count.
         """
-        return bool(self._row(_LEFT, _QUEUES, dq_name(QUEUE), NOTIFY_IMPORT)[0])
+        return bool(self._row(_LEFT, _QUEUES, NOTIFY_IMPORT, _SOON)[0])
 
     def outcome(self, since: datetime) -> Outcome:
         """The imports that ended since then."""

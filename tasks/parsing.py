@@ -1,13 +1,14 @@
 """Bytes of a part to records, with the very code that the service cut the parts with."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from config.formats.csv_runs import CsvRuns, Row, read_rows
 from config.formats.json_runs import JsonRuns
+from config.formats.ndjson_runs import NdjsonRuns
 from config.formats.runs import Run, Runs
 from config.formats.spreadsheet import restored
 from config.model import Layout
@@ -16,6 +17,9 @@ from tasks.model import PartWork
 from tasks.reasons import NESTED_TOO_DEEPLY, NOT_AN_OBJECT, WRONG_FIELD_COUNT, Reason
 from tasks.validation import Refused
 
+_FIELDS: Final = frozenset({"name", "email"})
+_CANDIDATES: Final = 8
+"""Closing braces at which a record is thought to end, to see which fields it has."""
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 """The most that the service may be set to take: what it took is not refused here."""
 
@@ -44,11 +48,17 @@ class Parser(Protocol[T]):
         """Each record of a run as it came, as JSON; slower than finding the run."""
         ...
 
+    def unknown(self, run: Run[T], most: int) -> Iterable[str]:
+        """Names of fields that a contact does not have, in so many of the run's first records."""
+        ...
+
 
 def parser_for(work: PartWork) -> Parser[Any]:
     """A parser for the bytes of this part."""
     if work.format is Format.CSV and work.layout is not None:
         return CsvParser(work.layout, work.part.byte_start)
+    if work.format is Format.NDJSON:
+        return NdjsonParser(work.part.byte_start)
     return JsonParser(work.part.byte_start)
 
 
@@ -60,18 +70,15 @@ class Fields(msgspec.Struct, gc=False):
 
 
 _decode_fields: Final[Callable[[bytes], list[Any]]] = msgspec.json.Decoder(list[Fields]).decode
+_decode_field_lines: Final[Callable[[bytes], list[Any]]] = msgspec.json.Decoder(Fields).decode_lines
+_decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_one: Final = msgspec.json.Decoder(Fields).decode
 _decode_raw: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_raw_lines: Final = msgspec.json.Decoder(msgspec.Raw).decode_lines
 
 
-class JsonParser:
+class _ObjectParser:
     """A record is an object, or the reason why it is none."""
-
-    def __init__(self, offset: int) -> None:
-        """``offset`` is where the part begins in the object, in bytes."""
-        self.runs: JsonRuns[Fields | Reason] = JsonRuns(
-            _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
-        )
 
     def columns(self, records: Sequence[Fields | Reason]) -> Columns | None:
         """See Parser."""
@@ -89,6 +96,16 @@ class JsonParser:
             raise Refused(record)
         return record.name, record.email
 
+
+class JsonParser(_ObjectParser):
+    """For the records of an array."""
+
+    def __init__(self, offset: int) -> None:
+        """``offset`` is where the part begins in the object, in bytes."""
+        self.runs: JsonRuns[Fields | Reason] = JsonRuns(
+            _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
+        )
+
     def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
         """See Parser."""
         try:
@@ -96,6 +113,70 @@ class JsonParser:
         except (msgspec.MsgspecError, RecursionError):
             spans = self.runs.spans(run)
             return [run.raw[start - run.offset : end - run.offset] for start, end in spans]
+
+    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
+        """See Parser; for a single record the run is not read again."""
+        if most == 1:
+            return _unknown_in_first(run.raw, run.lead)
+        return _unknown_in(self.texts(run)[:most])
+
+
+class NdjsonParser(_ObjectParser):
+    """For records that are a line each."""
+
+    def __init__(self, offset: int) -> None:
+        """``offset`` is where the part begins in the object, in bytes."""
+        self.runs: NdjsonRuns[Fields | Reason] = NdjsonRuns(
+            _decode_lines, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
+        )
+
+    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
+        """See Parser."""
+        spans = self.runs.spans(run)
+        return [run.raw[start - run.offset : end - run.offset].strip() for start, end in spans]
+
+    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
+        """See Parser; blank lines count."""
+        return _unknown_in(_first_lines(run.raw, run.lead, most))
+
+
+def _unknown_in(records: Iterable[bytes]) -> Iterator[str]:
+    """Names of fields that are not looked at; of what is no object, none."""
+    for record in records:
+        yield from _unknown_keys(record) or ()
+
+
+def _unknown_keys(record: bytes) -> list[str] | None:
+    try:
+        return [key for key in _decode_keys(record) if key not in _FIELDS]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _unknown_in_first(data: bytes, start: int) -> Iterable[str]:
+    """The same of the object that begins there; its end is one of the next closing braces."""
+    end = start
+    for _ in range(_CANDIDATES):
+        end = data.find(b"}", end) + 1
+        if not end:
+            break
+        if (unknown := _unknown_keys(data[start:end])) is not None:
+            return unknown
+    return ()
+
+
+def _first_lines(data: bytes, start: int, most: int) -> Iterator[bytes]:
+    for _ in range(most):
+        end = data.find(b"\n", start) + 1 or len(data)
+        yield data[start:end]
+        start = end
+
+
+def _decode_lines(data: bytes) -> list[Fields | Reason]:
+    try:
+        return _decode_field_lines(data)
+    except (msgspec.ValidationError, RecursionError):
+        return [_decode_record(bytes(raw)) for raw in _decode_raw_lines(data)]
 
 
 def _decode_run(data: bytes) -> list[Fields | Reason]:
@@ -133,27 +214,47 @@ class CsvParser:
     def __init__(self, layout: Layout, offset: int) -> None:
         """``offset`` is where the part begins in the object, in bytes."""
         self.runs: CsvRuns[Row] = CsvRuns(
-            read_rows, max_record_bytes=MAX_RECORD_BYTES, offset=offset
+            read_rows,
+            max_record_bytes=MAX_RECORD_BYTES,
+            delimiter=layout.delimiter,
+            offset=offset,
         )
         self._layout = layout
+        places = (layout.first_name, layout.last_name)
+        self._name_parts = [at for at in places if at is not None]
 
     def columns(self, records: Sequence[Row]) -> Columns | None:
         """See Parser."""
         layout = self._layout
         if set(map(len, records)) != {layout.fields}:
             return None
-        return self._column(records, layout.name), self._column(records, layout.email)
+        emails = self._column(records, layout.email)
+        if self._name_parts:
+            return [self._joined(record) for record in records], emails
+        return self._column(records, layout.name), emails
 
     def fields(self, record: Row) -> tuple[object, object]:
         """See Parser."""
         layout = self._layout
         if len(record) != layout.fields:
             raise Refused(WRONG_FIELD_COUNT)
-        return self._field(record, layout.name), self._field(record, layout.email)
+        email = self._field(record, layout.email)
+        if self._name_parts:
+            return self._joined(record), email
+        return self._field(record, layout.name), email
 
     def texts(self, run: Run[Row]) -> Sequence[bytes]:
         """See Parser: the fields as a JSON array, whatever divided them in the file."""
         return [msgspec.json.encode(row) for row in run.records]
+
+    def unknown(self, run: Run[Row], most: int) -> Iterable[str]:  # noqa: ARG002
+        """See Parser: the header has told the service."""
+        return ()
+
+    def _joined(self, record: Row) -> str:
+        """First and last name, where that is how names are given."""
+        parts = (self._field(record, at) or "" for at in self._name_parts)
+        return " ".join(part.strip() for part in parts).strip()
 
     def _column(self, rows: Sequence[Row], at: int | None) -> list[str]:
         if at is None:

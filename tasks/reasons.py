@@ -29,8 +29,8 @@ NOT_AN_OBJECT: Final = Reason(
 )
 WRONG_FIELD_COUNT: Final = Reason(
     "wrong_field_count",
-    "The row has more or fewer fields than the header. Quote fields that contain commas, quotes or "
-    "line breaks.",
+    "The row has more or fewer fields than the header. Quote fields with delimiters, quotes or "
+    "line breaks in them.",
 )
 NAME_NOT_TEXT: Final = Reason("name_not_text", "The name must be text or null.")
 EMAIL_NOT_TEXT: Final = Reason("email_not_text", "The email must be text or null.")

@@ -35,6 +35,8 @@ _AT_ONCE: Final = 512
 """Records that are looked at one by one before a run is handed out: a millisecond or two."""
 _AT_ONCE_BYTES: Final = 64 * 1024
 """And how many bytes they may have."""
+NESTED: Final = "nested too deeply"
+"""Why a value is refused of which the grammar may be right."""
 _UNSURE: Final = 12
 """An error this close to the end of what has come may be a token cut in two (``\\ud83d\\ude``)."""
 
@@ -273,7 +275,8 @@ def first_error(text: str) -> tuple[int, str] | None:
     """Position and reason of what is wrong in a text that should be one value; None if nothing."""
     start = cast("re.Match[str]", _TEXT_SPACE.match(text)).end()
     try:
-        _, end = _scan(text, start)
+        with _no_collection():
+            _, end = _scan(text, start)
     except (StopIteration, json.JSONDecodeError, _NotJson, RecursionError) as error:
         return _explain(text, start, error)[:2]
     end = cast("re.Match[str]", _TEXT_SPACE.match(text, end)).end()
@@ -291,4 +294,4 @@ def _explain(text: str, start: int, error: Exception) -> tuple[int, str, bool]:
     if isinstance(error, _NotJson):
         found = (match.start(1) for match in _CONSTANT.finditer(text, start) if match[1])
         return next(found, start), "NaN and Infinity are no JSON", False
-    return start, "nested too deeply", False
+    return start, NESTED, False

@@ -7,19 +7,22 @@ from config.errors import MalformedInput
 
 BOM: Final = codecs.BOM_UTF8
 
-_OTHER_MARKS: Final = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
+_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16le",
+    codecs.BOM_UTF16_BE: "utf-16be",
+    BOM: "utf-8",
 }
 _UNMARKED: Final = {
-    b"\0\0\0\1": "UTF-32",
-    b"\1\0\0\0": "UTF-32",
-    b"\0\1\0\1": "UTF-16",
-    b"\1\0\1\0": "UTF-16",
+    b"\0\0\0\1": "utf-32",
+    b"\1\0\0\0": "utf-32",
+    b"\0\1\0\1": "utf-16be",
+    b"\1\0\1\0": "utf-16le",
 }
 """Where NUL stands in the first four bytes if the text begins with ASCII (RFC 4627, 3)."""
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""What begins so is no text in any encoding."""
 
 
 class Utf8Check:
@@ -46,11 +49,34 @@ class Utf8Check:
         return None
 
 
+def sniffed(head: bytes) -> tuple[str | None, int]:
+    """The encoding of a text that begins with these four bytes, and the size of its mark.
+
+    None if they do not tell: it is no UTF-16 or UTF-32 then, as far as one can see.
+    """
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding, len(mark)
+    return _UNMARKED.get(bytes(map(bool, head))), 0
+
+
 def refuse_other_encodings(head: bytes) -> None:
     """Raise MalformedInput if a body's first four bytes are those of UTF-16 or UTF-32."""
-    marked = (name for mark, name in _OTHER_MARKS.items() if head.startswith(mark))
-    unmarked = _UNMARKED.get(bytes(map(bool, head)))
-    if name := next(marked, unmarked):
+    refuse_compressed(head)
+    encoding, _ = sniffed(head)
+    if encoding not in {None, "utf-8"}:
+        name = str(encoding)[: len("utf-16")].upper()
         raise MalformedInput(
             "wrong_encoding", f"This is {name}; only UTF-8 is taken. Convert it.", offset=0
         )
+
+
+def refuse_compressed(head: bytes) -> None:
+    """Raise MalformedInput if a body is compressed and nobody has said so."""
+    for magic, name in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise MalformedInput(
+                "wrong_encoding",
+                f"This is compressed: send it with Content-Encoding: {name}.",
+                offset=0,
+            )

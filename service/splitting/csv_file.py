@@ -1,123 +1,153 @@
-"""A CSV file: header row, then records. The object is the file, byte for byte."""
+"""A CSV file: header row, then records. The object is the file, byte for byte, if that is UTF-8."""
 
-import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any
 
 from config.errors import MalformedInput
 from config.formats.csv_runs import CsvRuns, count_rows, read_rows
 from config.formats.runs import Run
 from config.model import Layout
+from config.names import MAX_NAMES, Names, shown_name
 from config.states import Format
+from service.splitting.columns import read_layout, unusable
+from service.splitting.delimiter import DelimiterFinder, Start
+from service.splitting.dialect import UTF_8, Dialect
 from service.splitting.parts import PartCutter, Split
 from service.splitting.splitter import Splitter
+from service.splitting.transcoding import Transcoder
 
-NAME_HEADERS: Final = frozenset(
-    {"name", "fullname", "contactname", "contact", "displayname", "customername", "customer"}
-)
-EMAIL_HEADERS: Final = frozenset(
-    {"email", "mail", "emailaddress", "mailaddress", "emailaddr", "contactemail"}
-)
-MAX_COLUMNS: Final = 16_384
-"""As many as a spreadsheet can have."""
-_KEPT_COLUMNS: Final = 1000
-_KEPT_CHARACTERS: Final = 16_384
-"""Of a header: each worker gets it with each part."""
-_BETWEEN_WORDS: Final = re.compile(r"[\s_.-]+")
+_AS_IT_IS: Dialect = Dialect()
 
 
 class CsvSplitter(Splitter):
-    """Finds the columns in the header and the ends of the rows behind it."""
+    """Finds how the file is written, the columns in the header, and the ends of the rows."""
 
     format = Format.CSV
 
-    def __init__(self, part_bytes: int, max_record_bytes: int) -> None:
+    def __init__(
+        self, part_bytes: int, max_record_bytes: int, dialect: Dialect = _AS_IT_IS
+    ) -> None:
         super().__init__()
         self._cutter = PartCutter(part_bytes)
         self._max_record_bytes = max_record_bytes
-        self._runs = CsvRuns(count_rows, max_record_bytes=max_record_bytes, records=-1)
+        self._dialect = dialect
+        self._text = Transcoder(dialect.charset)
+        self._text_bytes = 0
+        self._finder = DelimiterFinder(dialect)
+        self._runs: CsvRuns[int] | None = None
         self._layout: Layout | None = None
+        self._header: list[str] = []
         self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """See Splitter; the bytes may be of another encoding."""
+        yield from self._feed_text(*self._text.read(data))
+
+    def close(self) -> Iterator[bytes]:
+        """See Splitter."""
+        yield from self._feed_text(*self._text.read(b"", final=True))
+        yield from super().close()
 
     def split(self) -> Split:
         """The file's parts; blank lines at its end belong to the last one."""
-        parts = self._cutter.finish(self._size)
-        return Split(self.format, self._layout, self._size, self._cutter.records, parts)
+        return Split(
+            self.format,
+            self._layout,
+            self._size,
+            self._cutter.records,
+            self._cutter.finish(self._size),
+            self._detected(),
+            self._ignored(),
+        )
+
+    def _feed_text(self, text: bytes, wrong: bool) -> Iterator[bytes]:
+        self._text_bytes += len(text)
+        yield from self._feed_utf8(text)
+        if wrong:
+            yield from self._flush()
+            raise self._no_text()
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._size = len(bom)
-        self._runs = CsvRuns(
-            count_rows, max_record_bytes=self._max_record_bytes, offset=len(bom), records=-1
-        )
         yield bom
 
     def _take(self, data: bytes) -> Iterator[bytes]:
-        for run in self._runs.feed(data):
-            yield self._pass(run)
+        if self._runs is None:
+            yield from self._start(self._finder.feed(data))
+        else:
+            yield from self._pass(self._runs, self._runs.feed(data))
+
+    def _start(self, start: Start | None) -> Iterator[bytes]:
+        if start is None:
+            return
+        self._size += len(start.sep_line)
+        self._runs = CsvRuns(
+            count_rows,
+            max_record_bytes=self._max_record_bytes,
+            delimiter=start.delimiter,
+            offset=self._size,
+            records=-1,
+        )
+        yield start.sep_line
+        yield from self._take(start.rest)
 
     def _finish(self) -> Iterator[bytes]:
-        for run in self._runs.close():
-            yield self._pass(run)
+        if self._runs is None:
+            yield from self._start(self._finder.close())
+        if self._runs is not None:
+            yield from self._pass(self._runs, self._runs.close())
         if self._layout is None:
-            raise _unusable("The file is empty: its first line must name the columns.")
+            raise unusable("The file is empty: its first line must name the columns.")
 
     def _flush(self) -> Iterator[bytes]:
-        for run in self._runs.flush():
-            yield self._pass(run)
+        if self._runs is None:
+            yield from self._start(self._finder.close())
+        if self._runs is not None:
+            yield from self._pass(self._runs, self._runs.flush())
 
-    def _pass(self, run: Run[int]) -> bytes:
-        if self._layout is None and run.records:
-            self._read_header(run)
-        else:
-            self._cutter.add(run, self._runs)
-        self._size = run.end
-        return run.raw
+    def _pass(self, runs: CsvRuns[int], found: Iterator[Run[int]]) -> Iterator[bytes]:
+        for run in found:
+            if self._layout is None and run.records:
+                self._read_header(run, runs)
+            else:
+                self._cutter.add(run, runs)
+            self._size = run.end
+            yield run.raw
 
-    def _read_header(self, run: Run[int]) -> None:
-        (start, end), *others = self._runs.spans(run)
-        rows = read_rows(run.raw[start - run.offset : end - run.offset])
-        self._layout = read_layout(rows[0] if rows else [])
+    def _read_header(self, run: Run[int], runs: CsvRuns[int]) -> None:
+        (start, end), *others = runs.spans(run)
+        delimiter = runs.delimiter
+        rows = read_rows(run.raw[start - run.offset : end - run.offset], delimiter)
+        self._header = rows[0] if rows else []
+        self._layout = read_layout(self._header, self._dialect.mapping, delimiter)
         for span in others:
             self._cutter.add_record(*span)
 
     def _record(self) -> int | None:
-        return max(self._runs.records + 1, 0) or None
+        return max(self._runs.records + 1, 0) or None if self._runs else None
 
+    def _detected(self) -> dict[str, Any]:
+        """The encoding, and what the header has told."""
+        found = self._layout.columns() if self._layout else {}
+        return {
+            "encoding": self._text.encoding,
+            "delimiter": self._layout.delimiter if self._layout else None,
+            "header": [shown_name(name) for name in self._header[:MAX_NAMES]],
+            "mapping": {field: shown_name(self._header[at]) for field, at in found.items()},
+        }
 
-def read_layout(header: list[str]) -> Layout:
-    """Where name and email stand in a header row; of two such columns the first one counts.
+    def _ignored(self) -> list[str]:
+        used = set(self._layout.columns().values()) if self._layout else set()
+        return Names(name for at, name in enumerate(self._header) if at not in used).to_json()
 
-    Raises MalformedInput (``csv_header_unusable``) if there is neither, or too many columns.
-    """
-    if len(header) > MAX_COLUMNS:
-        raise _unusable(f"There are more than {MAX_COLUMNS} columns.")
-    keys = [_BETWEEN_WORDS.sub("", field).casefold() for field in header]
-    layout = Layout(
-        fields=len(header),
-        name=_first(keys, NAME_HEADERS),
-        email=_first(keys, EMAIL_HEADERS),
-        header=_kept(header),
-    )
-    if layout.name is None and layout.email is None:
-        shown = ", ".join(field[:40] for field in header[:10])
-        hint = " Fields are separated by commas here." if len(header) == 1 else ""
-        raise _unusable(
-            f"None of the columns is a name or an email: {shown!r}. The first line must name the "
-            f"columns, one of them 'name' or 'email'.{hint}"
+    def _no_text(self) -> MalformedInput:
+        """For text that is not UTF-8, of which ``offset`` counts the bytes as UTF-8."""
+        record, encoding = self._record(), self._text.encoding
+        where = f"At byte {self._text_bytes}" + (f", record {record}" if record else "")
+        return MalformedInput(
+            "invalid_text",
+            f"{where}: this is no {encoding}, or not for sure. Name the encoding in the content "
+            f"type, such as text/csv; charset=windows-1252, or save the file as {UTF_8}.",
+            offset=self._text_bytes,
+            record=record,
         )
-    return layout
-
-
-def _first(keys: list[str], wanted: frozenset[str]) -> int | None:
-    return next((at for at, key in enumerate(keys) if key in wanted), None)
-
-
-def _kept(header: list[str]) -> tuple[str, ...]:
-    """The names for those who read the rejections; all of them or none."""
-    if len(header) > _KEPT_COLUMNS or sum(map(len, header)) > _KEPT_CHARACTERS:
-        return ()
-    return tuple(name.replace("\0", "\ufffd") for name in header)
-
-
-def _unusable(detail: str) -> MalformedInput:
-    return MalformedInput("csv_header_unusable", detail)

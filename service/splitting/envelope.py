@@ -20,6 +20,7 @@ from config.errors import MalformedInput
 from config.formats.json_runs import first_error
 from config.states import Format
 from service.source import check_source
+from service.splitting.dialect import UTF_8
 from service.splitting.json_array import ArrayScan, truncated
 from service.splitting.parts import Split
 from service.splitting.splitter import Splitter
@@ -55,7 +56,7 @@ class EnvelopeSplitter(Splitter):
         """The parts of the array."""
         parts = self._scan.cutter.finish() if self._scan else []
         records = self._scan.records if self._scan else 0
-        return Split(self.format, None, self._array_bytes, records, parts)
+        return Split(self.format, None, self._array_bytes, records, parts, {"encoding": UTF_8})
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._around.skipped = len(bom)

@@ -8,6 +8,7 @@ import msgspec
 from config.errors import MalformedInput
 from config.formats.json_runs import JsonRuns
 from config.states import Format
+from service.splitting.dialect import UTF_8
 from service.splitting.parts import PartCutter, Split
 from service.splitting.splitter import Splitter
 
@@ -85,7 +86,7 @@ class JsonArraySplitter(Splitter):
         """The file's parts."""
         parts = self._scan.cutter.finish() if self._scan else []
         records = self._scan.records if self._scan else 0
-        return Split(self.format, None, self._size, records, parts)
+        return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._size = len(bom)

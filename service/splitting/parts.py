@@ -1,6 +1,8 @@
 """Cuts an object into parts: each at least so many bytes of whole records."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from config.formats.runs import Run, Runs
 from config.model import Layout, Part
@@ -18,6 +20,10 @@ class Split:
     """Size of the object."""
     records: int
     parts: list[Part]
+    detected: dict[str, Any] = field(default_factory=dict)
+    """What was found of how the body is written, as clients see it."""
+    ignored: Sequence[str] = ()
+    """Names of columns that are no part of a contact."""
 
 
 class PartCutter:

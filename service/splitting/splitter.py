@@ -27,6 +27,9 @@ class Splitter(ABC):
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next piece; yields what of the body now surely belongs to the object."""
+        yield from self._feed_utf8(data)
+
+    def _feed_utf8(self, data: bytes) -> Iterator[bytes]:
         if self._head is not None:
             self._head += data
             if len(self._head) < _HEAD_BYTES:
@@ -44,7 +47,7 @@ class Splitter(ABC):
         """Tell that the body is complete; yields the object's last bytes."""
         if self._head is not None:
             head, self._head = self._head, None
-            yield from self.feed(head)
+            yield from self._feed_utf8(head)
         if self._cut:
             yield from self._flush()
             raise self._no_utf8(self._seen - len(self._cut))

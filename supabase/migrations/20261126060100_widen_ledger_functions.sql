@@ -77,6 +77,7 @@ as $$
   returning jsonb_build_object('id', id, 'same', fingerprint is not distinct from p_fingerprint)
 $$;
 
+-- As before, but not an import that another request was answered with, nor one that is queued again.
 create or replace function public.discard_import(p_import uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
@@ -84,7 +85,8 @@ declare
   v_message uuid;
 begin
   perform public.lock_import(p_import);
-  delete from public.imports where id = p_import and state = 'queued' and not joined
+  delete from public.imports
+  where id = p_import and state = 'queued' and started_at is null and not joined
   returning message_id into v_message;
   delete from dramatiq.queue where message_id = v_message and state = 'queued';
   if exists (select from public.imports where id = p_import) then

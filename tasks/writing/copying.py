@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.rows import scalar_row
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from config.errors import Permanent
@@ -41,7 +42,9 @@ _REJECT: Final = """
     insert into public.import_rejections (import_id, record, part, code, message, content)
     values (%(import_id)s, %(record)s, %(part)s, %(code)s, %(message)s, %(content)s)
 """
-_FINISH: Final = "select public.finish_part(%(import)s, %(part)s, %(imported)s, %(rejected)s)"
+_FINISH: Final = """
+    select public.finish_part(%(import)s, %(part)s, %(imported)s, %(rejected)s, %(ignored)s)
+"""
 
 
 def connection_pool(settings: Settings) -> ConnectionPool[Connection]:
@@ -115,7 +118,11 @@ class CopyDesk:
 
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
-        counts = {"imported": tally.imported, "rejected": tally.rejected.total()}
+        counts = {
+            "imported": tally.imported,
+            "rejected": tally.rejected.total(),
+            "ignored": Jsonb(tally.ignored.to_json() or None),
+        }
         try:
             with _translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
                 values = {"import": self._work.import_id, "part": self._work.part.part, **counts}

@@ -121,7 +121,11 @@ class PostgrestDesk:
         return self._ledger.finish_part(self._work, tally)
 
     def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
-        finish = {"imported": tally.imported, "rejected": tally.rejected.total()}
+        finish = {
+            "imported": tally.imported,
+            "rejected": tally.rejected.total(),
+            "ignored": tally.ignored.to_json() or None,
+        }
         return self._tables.write_contacts(as_fields(batch, self._work, finish=finish))
 
     def _send(self, batch: Batch) -> None:

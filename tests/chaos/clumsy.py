@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, TOKENS
+from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
 from tests.support import bodies
 from tests.support.forms import BOUNDARY, field, form
-from tests.support.reference import ARRAY, CSV, ENVELOPE, Kind
+from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, Kind
 from tests.support.splits import cuts
 
 MAX_BODY = 64 * 1024
@@ -20,6 +20,8 @@ PEOPLE = [
     {"name": "a\0b"},
     {"name": "x" * 1001},
 ]
+PLAIN_CSV = "text/csv; charset=utf-8"
+"""What is not to be found is known to the reference, too."""
 JSON_TYPES = """\
 application/json; charset=utf-8
 APPLICATION/JSON
@@ -34,6 +36,7 @@ text/csv
 text/csv; header=present
 text/csv; charset="UTF-8"
 text/csv; charset=utf-16
+application/x-ndjson
 text/plain
 ;
 /
@@ -123,10 +126,18 @@ envelopes = maybe_spoilt(
 )
 arrays = maybe_spoilt(records.flatmap(bodies.json_text) | st.sampled_from(ARRAYS))
 files = maybe_spoilt(bodies.csv_texts().map(str.encode) | st.sampled_from(CSVS))
+lines = maybe_spoilt(bodies.ndjson_texts() | st.sampled_from(LINES))
 extra_fields = st.sampled_from(
     [field("source", b"s"), field("x", b"y" * 99), field("file", b"[]", "b.json"), b"", b"no head",
      field("x", b"", extra=b"X: " + b"y" * 9000), field("source", b"\xff"), field("", b"")]
 )  # fmt: skip
+
+
+FILES = [
+    (ARRAY, "application/json", arrays),
+    (CSV, PLAIN_CSV, files),
+    (NDJSON, "application/jsonl", lines),
+]
 
 
 @st.composite
@@ -138,19 +149,28 @@ def json_requests(draw: st.DrawFn) -> Request:
 @st.composite
 def csv_requests(draw: st.DrawFn) -> Request:
     raw, source = draw(files), draw(bodies.sources)
-    return _request(draw, f"/import?source={quote(source)}", "text/csv", raw, CSV, content=raw)
+    path = f"/import?source={quote(source)}&delimiter=,"
+    return _request(draw, path, PLAIN_CSV, raw, CSV, content=raw)
+
+
+@st.composite
+def ndjson_requests(draw: st.DrawFn) -> Request:
+    raw, source = draw(lines), draw(bodies.sources)
+    path = f"/import?source={quote(source)}"
+    return _request(draw, path, "application/x-ndjson", raw, NDJSON, content=raw)
 
 
 @st.composite
 def form_requests(draw: st.DrawFn) -> Request:
-    kind, ending = draw(st.sampled_from([(ARRAY, "json"), (CSV, "csv")]))
-    content = draw(arrays if kind is ARRAY else files)
-    fields = [field("source", b"s"), field("file", content, f"a.{ending}")]
+    kind, file_type, contents = draw(st.sampled_from(FILES))
+    content = draw(contents)
+    fields = [field("source", b"s"), field("file", content, "a", file_type)]
     more = draw(rarely([], st.lists(extra_fields, min_size=1, max_size=2)))
     raw, content_type = form(draw(st.permutations(fields + more)))
+    path = "/import?delimiter=,"
     broken = draw(rarely(raw, spoilt(raw)))
     known = broken == raw and not more
-    return _request(draw, "/import", content_type, broken, kind, content=content if known else None)
+    return _request(draw, path, content_type, broken, kind, content=content if known else None)
 
 
 def _request(
@@ -178,4 +198,4 @@ def _request(
     )
 
 
-requests = json_requests() | csv_requests() | form_requests()
+requests = json_requests() | csv_requests() | ndjson_requests() | form_requests()

@@ -14,10 +14,10 @@ with atheris.instrument_imports(
 ):
     from service.problems import KINDS
     from tests.support.carried import as_one_part, carry_all, judge_books
-    from tests.support.reference import ARRAY, CSV, ENVELOPE, judge
+    from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, judge
     from tests.support.splits import BIG, Refusal, parts_hold, pieces_of, run
 
-FORMS = (ENVELOPE, ARRAY, CSV)
+FORMS = (ENVELOPE, ARRAY, CSV, NDJSON)
 BOUNDS = (BIG, 200, 40, 16)
 CHOICES = 6
 BYTEWISE = 600

@@ -3,16 +3,18 @@ what is legal all the same.
 """
 
 import functools
+import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from service.decompression import zstd
 from tests.support import forms
 from tests.support.contacts import MIB
 from tests.support.forms import BOUNDARY, CSV_FILE, JSON_FILE, form
 from tests.support.traces import SOURCE
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 BY_ADDRESS = f"/import?source={SOURCE.replace(' ', '+')}"
 GIB = 1024 * MIB
@@ -132,10 +134,13 @@ def in_csv() -> Iterator[Hostile]:
     yield csv(
         "an unclosed quote of line ends", b'name\n"' + b"\n" * 2 * MIB, 413, "record_too_large"
     )
-    yield csv("Latin-1 CSV", "name\nZoë\n".encode("latin-1"), 400, "invalid_utf8")
+    yield taken("Latin-1 CSV", "name\nZoë\n".encode("latin-1"), 1)
+    mixed = "name\nZoë\n".encode("latin-1") + "Zoë\n".encode()
+    yield csv("Latin-1 and UTF-8 in one CSV", mixed, 400, "invalid_text")
     yield csv("half a character in CSV", b"name\n\xed\xa0\x80\n", 400, "invalid_utf8")
-    for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
-        yield csv(f"CSV in {code}", "name\nZoë\n".encode(code), 415, "wrong_encoding")
+    for code in ("utf-16", "utf-16-le", "utf-16-be"):
+        yield taken(f"CSV in {code}", "name\nZoë\n".encode(code), 1)
+    yield csv("CSV in utf-32", "name\nZoë\n".encode("utf-32"), 415, "wrong_encoding")
     yield taken(
         "a row of 500,000 fields", b"name\n" + b"a," * 500_000 + b"\nAda\n", 1, wrong_field_count=1
     )
@@ -145,6 +150,43 @@ def in_csv() -> Iterator[Hostile]:
     yield taken("NUL in CSV", b"name,email\na\0b,\nAda,\n", 1, unstorable_text=1)
     field = b'name,x\nAda,"' + b"\n" * 1_000_000 + b'"\n'
     yield taken("a field of a million line ends", field, 1)
+
+
+def in_lines() -> Iterator[Hostile]:
+    def lines(name: str, body: bytes, status: int, code: str) -> Hostile:
+        return Hostile(name, whole(body), (status, code), NDJSON, BY_ADDRESS)
+
+    def taken(name: str, body: bytes, **outcome: int) -> Hostile:
+        return Hostile(name, whole(body), TAKEN, NDJSON, BY_ADDRESS, outcome=outcome)
+
+    yield lines("a million levels in a line", b"[" * 1_000_000 + b"\n", 400, "nested_too_deeply")
+    yield lines("a line without an end", b"1" * 2 * MIB, 413, "record_too_large")
+    yield lines("two million blank lines", b"\n" * 2 * MIB, 422, "data_missing")
+    yield taken("blank lines around one", b"\n" * MIB + ADA + b"\r\n \n" * 400_000, imported=1)
+    yield taken("300,000 numbers", ADA + b"\n1" * 300_000, imported=1, not_an_object=1000)
+    number = b'{"name":' + b"1" * 1_000_000 + b"}\n"
+    yield taken("a line of a million digits", number + ADA, imported=1, name_not_text=1)
+
+
+def compressed() -> Iterator[Hostile]:
+    def packed(name: str, body: bytes, encoding: str, status: int, code: str) -> Hostile:
+        head = b"Content-Encoding: " + encoding.encode() + b"\r\n"
+        return Hostile(name, whole(body), (status, code), CSV, BY_ADDRESS, head)
+
+    text = b"name\n" + b"a\n" * 16 * MIB
+    too_high, malformed = (413, "compression_ratio_too_high"), (400, "malformed_compression")
+    yield packed("a bomb in gzip", gzip.compress(text, 1), "gzip", *too_high)
+    yield packed("a bomb in zstd", zstd.compress(text), "zstd", *too_high)
+    yield packed("100,000 empty members", gzip.compress(b"") * 100_000, "gzip", *malformed)
+    yield packed("200,000 empty frames", zstd.compress(b"") * 200_000, "zstd", *malformed)
+    window = {zstd.CompressionParameter.window_log: 27}
+    packer = zstd.ZstdCompressor(options=window)
+    wide = packer.compress(ADA, zstd.ZstdCompressor.FLUSH_FRAME)
+    begun = zstd.ZstdCompressor(options=window).compress(ADA, zstd.ZstdCompressor.FLUSH_BLOCK)
+    yield packed("a window of 128 MiB", begun, "zstd", 415, "unsupported_encoding")
+    yield packed("zstd cut off", wide[:-1], "zstd", *malformed)
+    named = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 4 * MIB
+    yield packed("gzip with a name of 4 MiB", named, "gzip", *malformed)
 
 
 def in_forms() -> Iterator[Hostile]:
@@ -160,9 +202,9 @@ def in_forms() -> Iterator[Hostile]:
     yield fields("a field of a megabyte", forms.field("x", b"x" * MIB), source, answer=too_much)
     yield fields("a million fields", *[forms.field("x", b"")] * 100_000, answer=too_much)
     latin = forms.field("file", "name\nZoë\n".encode("latin-1"), "a.csv")
-    yield fields("a file in Latin-1", source, latin, answer=(400, "invalid_utf8"))
+    yield fields("a file in Latin-1", source, latin, answer=TAKEN, imported=1)
     wide = forms.field("file", "name\nZoë\n".encode("utf-16"), "a.csv")
-    yield fields("a file in UTF-16", source, wide, answer=(415, "wrong_encoding"))
+    yield fields("a file in UTF-16", source, wide, answer=TAKEN, imported=1)
     unending = line + source + line + CSV_FILE
     yield Hostile("a boundary that never comes", whole(unending), malformed, FORM)
     for what, unit in {"lines": b"x\r\n", "empty lines": b"\n"}.items():
@@ -234,4 +276,13 @@ def huge() -> Iterator[Hostile]:
     yield endless("a million fields of a form", fields, b"", beside, FORM)
 
 
-ALL = [*in_json(), *legal_json(), *in_csv(), *in_forms(), *in_heads(), *huge()]
+ALL = [
+    *in_json(),
+    *legal_json(),
+    *in_csv(),
+    *in_lines(),
+    *compressed(),
+    *in_forms(),
+    *in_heads(),
+    *huge(),
+]

@@ -23,6 +23,12 @@ ARRAYS = [
     b"[" * 40 + b"]" * 40,
     b'[{"x":' + b"9" * 300 + b"},{}]",
 ]
+LINES = [
+    b'{"name":"Ada","email":"ada@example.com"}\n{"name":"Eve"}\r\n\n{"email":"x"}',
+    b'\xef\xbb\xbf\n [1, 2]\t\n"x]"\n-0.5e+3\nnull\n{"name":"\\ud800"}\n',
+    b'{"name":{"a":"}\\n{"}}\n{}{}\n',
+    b'{"name":\n"x"}\n{"x":1e999}\n1 2\n',
+]
 CSVS = [
     b'name,email\nAda,ada@example.com\n"Eve, the ""first""","e\r\nf"\n\nonly\n',
     b'\xef\xbb\xbf\r\nFull Name,E-Mail,Id\r\n"a\r\nb",a@b.co,1\r\nx"y,"z"w,2\r\n',

@@ -120,8 +120,8 @@ class Lab:
             self.service.stop()
             self._senders.shutdown()
 
-    def send(self, data: Data) -> Sent:
-        """One client's request; large bodies go out in pieces."""
+    def send(self, data: Data, key: str = "") -> Sent:
+        """One client's request, with an Idempotency-Key; large bodies go out in pieces."""
         pieces = (data.body[at : at + 65536] for at in range(0, len(data.body), 65536))
         try:
             with httpx.Client(base_url=self.url, timeout=120) as http:
@@ -129,7 +129,10 @@ class Lab:
                     "/import",
                     params={"source": data.source} if data.ending == "csv" else {},
                     content=pieces,
-                    headers={"Content-Type": ENDINGS[data.ending]},
+                    headers={
+                        "Content-Type": ENDINGS[data.ending],
+                        **({"Idempotency-Key": f'"{key}"'} if key else {}),
+                    },
                 )
         except httpx.TransportError:
             return Sent(data, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from local.processes import PROJECT
 from tests.chaos.conftest import SEED
-from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, TOKENS
+from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
 from tests.chaos.stack import dice
 from tests.chaos.telling import Telling
 
@@ -80,7 +80,7 @@ def shown(lines: Iterator[str], telling: Telling) -> Iterator[str]:
 
 def write_corpus(folder: Path) -> Iterator[str]:
     """Bodies to begin with, each with every bound; see fuzz_splitters.py for the last bytes."""
-    for form, seeds in enumerate((ENVELOPES, ARRAYS, CSVS)):
+    for form, seeds in enumerate((ENVELOPES, ARRAYS, CSVS, LINES)):
         for number, body in enumerate(seeds):
             for bound in BOUNDS:
                 file = folder / f"{form}-{number}-{bound}"

@@ -5,13 +5,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from io import StringIO
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from config.model import Part
+from config.model import Layout, Part
 from tests.support import contacts
 from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.faults import APPEND
@@ -22,8 +23,8 @@ from tests.support.traces import SOURCE, Traces
 
 BOM = b"\xef\xbb\xbf"
 JOB = re.compile(r"import-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-JSON = "application/json"
-LAYOUT = {"fields": 3, "name": 0, "email": 1, "header": ["Full Name", "E-Mail", "Id"]}
+JSON, NDJSON = "application/json", "application/x-ndjson"
+LAYOUT = Layout(3, 0, 1, ("Full Name", "E-Mail", "Id")).to_json()
 BY_ADDRESS = f"/import?source={quote(SOURCE)}"
 
 
@@ -41,6 +42,8 @@ class Sent:
     def records(self) -> int:
         if self.format == "json":
             return len(json.loads(self.stored.decode("utf-8-sig")))
+        if self.format == "ndjson":
+            return len(self.stored.splitlines())
         return len(list(csv.reader(StringIO(self.stored.decode(), newline="")))) - 1
 
 
@@ -56,6 +59,16 @@ def json_form(array: bytes, *, reverse: bool = False) -> Sent:
 
 def csv_form(rows: bytes, *, reverse: bool = False) -> Sent:
     return Sent(*as_form(field("file", rows, "a.csv"), reverse=reverse), rows, "csv")
+
+
+def ndjson_form(lines: bytes) -> Sent:
+    return Sent(*as_form(field("file", lines, "a.jsonl")), lines, "ndjson")
+
+
+def as_lines(rows: bytes) -> bytes:
+    """The rows of a CSV file as lines of JSON."""
+    found = csv.DictReader(StringIO(rows.decode(), newline=""))
+    return "".join(f"{json.dumps(row)}\n" for row in found).encode()
 
 
 def data_first(array: bytes) -> Sent:
@@ -75,6 +88,8 @@ FROM_ROWS: dict[str, Callable[[bytes], Sent]] = {
     "form with CSV": csv_form,
     "form with CSV first": lambda rows: csv_form(rows, reverse=True),
     "CSV": lambda rows: Sent(rows, "text/csv", rows, "csv", BY_ADDRESS),
+    "NDJSON": lambda rows: Sent(as_lines(rows), NDJSON, as_lines(rows), "ndjson", BY_ADDRESS),
+    "form with NDJSON": lambda rows: ndjson_form(as_lines(rows)),
 }
 
 
@@ -95,6 +110,8 @@ def part_records(sent: Sent, part: Part) -> list[object]:
     content = sent.stored[part.byte_start : part.byte_end]
     if sent.format == "json":
         return list(json.loads(b"[" + content + b"]"))
+    if sent.format == "ndjson":
+        return [json.loads(line) for line in content.splitlines()]
     return list(csv.reader(StringIO(content.decode(), newline="")))
 
 
@@ -109,7 +126,8 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert (row["source"], row["format"], row["state"]) == (SOURCE, sent.format, "queued")
     assert (row["bytes"], row["records"]) == (len(sent.stored), sent.records)
     assert row["object"] == f"{job}.{sent.format}"
-    assert row["layout"] == (LAYOUT if sent.format == "csv" else None)
+    layout = {**LAYOUT, "header": list(LAYOUT["header"])}
+    assert row["layout"] == (layout if sent.format == "csv" else None)
     parts = traces.parts(job)
     assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)
@@ -180,12 +198,17 @@ def test_an_import_can_be_looked_at(client, traces):
         "source": SOURCE,
         "format": "json",
         "state": "queued",
+        "dryRun": False,
         "createdAt": row["created_at"],
         "finishedAt": None,
         "bytes": len(array),
         "records": 1,
         "imported": 0,
         "rejected": 0,
+        "receipt": {
+            "sha256": sha256(answer.request.content).hexdigest(),
+            "bytes": len(answer.request.content),
+        },
         "parts": {"total": 1, "done": 0, "failed": 0},
     }
 

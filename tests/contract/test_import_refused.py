@@ -1,5 +1,6 @@
 """Each row of the table of bad input, over a real socket: the answer, and nothing left behind."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from service.decompression import zstd
 from tests.support.contacts import MIB, csv_file, json_array
 from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
 from tests.support.proxy import Proxy
 from tests.support.traces import Traces
 
-JSON, CSV = "application/json", "text/csv"
+JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 BY_ADDRESS = "/import?source=s"
 GOOD = b'{"source":"s","data":[]}'
 LARGE = json_array(13 * MIB)
@@ -69,13 +71,30 @@ def bad_json() -> Iterator[tuple[str, bytes, int, str]]:
 def bad_csv() -> Iterator[tuple[str, bytes, int, str]]:
     yield "empty CSV", b"", 422, "csv_header_unusable"
     yield "header without name or email", b"a,b\n1,2\n", 422, "csv_header_unusable"
-    yield "semicolons", b"name;email\n1;2\n", 422, "csv_header_unusable"
+    yield "colons", b"name:email\n1:2\n", 422, "csv_header_unusable"
     yield "quote never closed", b'name,email\n"a,b\n', 400, "malformed_csv"
-    yield "CSV with wrong UTF-8", b"name\n\xe9\n", 400, "invalid_utf8"
+    yield "CSV with wrong UTF-8", b"name\n\xc3\xa9 \xe9\n", 400, "invalid_utf8"
+    yield "CSV with half a pair", b"name\n\xed\xa0\x80\n", 400, "invalid_utf8"
+    yield "neither UTF-8 nor Windows-1252", b"name\n\xe9\n\xc3\xa9\n", 400, "invalid_text"
+    yield "no Windows-1252", b"name\n\xe9\n\x81\n", 400, "invalid_text"
+    yield "half of UTF-16", "name\nä\n".encode("utf-16")[:-1], 400, "invalid_text"
     yield "CSV record too large", b'name\n"' + b"x\n" * MIB, 413, "record_too_large"
-    yield "UTF-16 CSV", "name\nä\n".encode("utf-16"), 415, "wrong_encoding"
+    yield "UTF-32 CSV", "name\nä\n".encode("utf-32"), 415, "wrong_encoding"
+    yield "compressed CSV", gzip.compress(b"name\n"), 415, "wrong_encoding"
     yield "large CSV, quote never closed", LARGE_ROWS + b'"', 400, "malformed_csv"
     yield "large CSV, wrong UTF-8", LARGE_ROWS + b"\xff", 400, "invalid_utf8"
+
+
+def bad_lines() -> Iterator[tuple[str, bytes, int, str]]:
+    yield "no line", b"", 422, "data_missing"
+    yield "blank lines", b"\n \r\n", 422, "data_missing"
+    yield "a line that is no JSON", b'{"name":"a"}\nname\n', 400, "malformed_json"
+    yield "a record over two lines", b'{"name":\n"a"}\n', 400, "malformed_json"
+    yield "two records in a line", b"{} {}\n", 400, "malformed_json"
+    yield "a deep line", b"[" * 100_000 + b"\n", 400, "nested_too_deeply"
+    yield "a long line", b'"' + b"x" * MIB + b'"\n', 413, "record_too_large"
+    yield "lines in UTF-16", '{"name":"a"}\n'.encode("utf-16"), 415, "wrong_encoding"
+    yield "many lines, the last one cut", b'{"name":"a"}\n' * MIB + b'{"na', 400, "malformed_json"
 
 
 def bad_forms() -> Iterator[tuple[str, tuple[bytes, str], int, str]]:
@@ -122,6 +141,8 @@ def table() -> Iterator[Row]:
         yield name, "/import", JSON, body, status, code
     for name, body, status, code in bad_csv():
         yield name, BY_ADDRESS, CSV, body, status, code
+    for name, body, status, code in bad_lines():
+        yield name, BY_ADDRESS, NDJSON, body, status, code
     for name, (body, kind), status, code in bad_forms():
         yield name, "/import", kind, body, status, code
     for kind in ("", "text/plain", "application/xml", "application/x-www-form-urlencoded"):
@@ -130,11 +151,22 @@ def table() -> Iterator[Row]:
     yield (
         "charset of CSV",
         BY_ADDRESS,
-        f"{CSV}; charset=utf-16",
+        f"{CSV}; charset=utf-7",
         b"name\n",
         415,
         "unsupported_charset",
     )
+    for query, code in {
+        "delimiter=ab": "delimiter_invalid",
+        "delimiter=;&delimiter=,": "delimiter_invalid",
+        "map=x": "mapping_invalid",
+        "map=Nom:phone": "mapping_invalid",
+        "map=Nom:name&map=nom:name": "mapping_invalid",
+        "map=Nom:name": "csv_header_unusable",
+    }.items():
+        yield f"CSV with {query}", f"{BY_ADDRESS}&{query}", CSV, b"name\nAda\n", 422, code
+    yield "JSON with a map", "/import?map=a:name", JSON, GOOD, 422, "mapping_invalid"
+    yield "NDJSON without a source", "/import", NDJSON, b"{}\n", 422, "source_missing"
     yield "CSV without a source", "/import", CSV, b"name\n", 422, "source_missing"
     yield "CSV with an empty source", "/import?source=", CSV, b"name\n", 422, "source_invalid"
     yield (
@@ -147,6 +179,7 @@ def table() -> Iterator[Row]:
     )
     yield "CSV with a NUL", "/import?source=a%00", CSV, b"name\n", 422, "source_invalid"
     yield "wrong path", "/imports", JSON, GOOD, 404, "not_found"
+    yield "dry run or not", "/import?dryRun=maybe", JSON, GOOD, 400, "dry_run_invalid"
     yield "path with a slash", "/import/", JSON, GOOD, 404, "not_found"
 
 
@@ -199,9 +232,44 @@ def test_a_body_over_the_limit_of_which_the_length_is_not_told(client, traces, p
         assert len(proxy.uploads) == 1
 
 
-def test_a_compressed_body_is_refused(client):
-    headers = {"Content-Type": JSON, "Content-Encoding": "gzip"}
-    is_problem(client.post("/import", content=GOOD, headers=headers), 415, "unsupported_encoding")
+BOMB = GOOD[:-2] + b" " * 65 * MIB + GOOD[-2:]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "code"),
+    [
+        ("br", GOOD, 415, "unsupported_encoding"),
+        ("gzip, gzip", GOOD, 415, "unsupported_encoding"),
+        ("gzip", GOOD, 400, "malformed_compression"),
+        ("gzip", b"", 400, "malformed_compression"),
+        ("gzip", gzip.compress(GOOD)[:-1], 400, "malformed_compression"),
+        ("gzip", gzip.compress(GOOD) + b"x", 400, "malformed_compression"),
+        ("gzip", gzip.compress(GOOD[:-1]), 400, "malformed_json"),
+        ("gzip", gzip.compress(BOMB, 1), 413, "compression_ratio_too_high"),
+        ("zstd", zstd.compress(BOMB), 413, "compression_ratio_too_high"),
+        ("zstd", zstd.compress(GOOD)[:-1], 400, "malformed_compression"),
+    ],
+)
+def test_what_is_refused_of_compressed_bodies(client, traces, proxy, encoding, body, status, code):
+    headers = {"Content-Type": JSON, "Content-Encoding": encoding}
+    with traces.unchanged(proxy):
+        is_problem(client.post("/import", content=body, headers=headers), status, code)
+
+
+def test_a_header_that_is_not_understood_is_told_with_what_to_do(client):
+    headers = {"Content-Type": CSV}
+    answer = client.post(BY_ADDRESS, content=b"Nom;Courriel\na;b\n", headers=headers)
+    problem = is_problem(answer, 422, "csv_header_unusable")
+    for words in ("'Nom', 'Courriel'", "';'", "?map=Nom:name"):
+        assert words in problem["detail"]
+
+
+def test_the_line_of_an_error_is_told(client):
+    headers = {"Content-Type": NDJSON}
+    answer = client.post(BY_ADDRESS, content=b'{"name":"a"}\n\n{"name"}\n', headers=headers)
+    problem = is_problem(answer, 400, "malformed_json")
+    assert problem["detail"].startswith("Line 3, ")
+    assert (problem["offset"], problem["record"]) == (21, 2)
 
 
 @pytest.mark.parametrize(

@@ -177,3 +177,19 @@ def csv_texts(draw: st.DrawFn) -> str:
     writer.writerows(draw(st.lists(st.lists(fields, min_size=1, max_size=4), max_size=12)))
     careless = draw(st.text('ab",\n\r é', max_size=30))
     return draw(st.sampled_from(["", "\n", "\r\n\n"])) + out.getvalue() + careless
+
+
+@st.composite
+def ndjson_texts(draw: st.DrawFn) -> bytes:
+    """Lines as people write them, now and then a careless one."""
+    lines = [draw(json_text(record)).replace(b"\n", b" ") for record in draw(records)]
+    blanks = st.sampled_from([b"", b"", b"", b" ", b"\t\r"])
+    careless = st.sampled_from([b"{", b"{} {}", b"NaN", b"\x0b", b"{},", b"1 "])
+    raw = draw(st.sampled_from([b"", b"", BOM]))
+    for line in lines:
+        for blank in draw(st.lists(blanks, max_size=2)):
+            raw += blank + b"\n"
+        raw += draw(gaps).replace(b"\n", b"") + line + draw(st.sampled_from([b"\n", b"\r\n"]))
+    if draw(st.integers(0, 9)) == 0:
+        raw += draw(careless)
+    return raw

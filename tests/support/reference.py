@@ -12,9 +12,12 @@ from config.errors import MalformedInput
 from config.model import Layout
 from config.states import Format
 from service.source import check_source
-from service.splitting.csv_file import CsvSplitter, read_layout
+from service.splitting.columns import read_layout
+from service.splitting.csv_file import CsvSplitter
+from service.splitting.dialect import Dialect
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
+from service.splitting.ndjson import NdjsonSplitter
 from service.splitting.splitter import Splitter
 from tests.support.bodies import BOM, csv_rows, quote_is_open
 from tests.support.splits import Outcome, Refusal
@@ -22,6 +25,10 @@ from tests.support.splits import Outcome, Refusal
 MAX_DEPTH_BESIDE = 500
 """Levels, the body's own among them. In records it is Python's stack that bounds them."""
 _SEPARATORS = " \t\r\n,"
+_SEP_LINE = re.compile(
+    r"""\A"?sep=[\t!#-/:-@\[-`{-~]"?(\r?\n|\r(?!\n))""", re.IGNORECASE | re.ASCII
+)
+"""Of CSV; Excel has it so."""
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _YAJL_CANNOT = {
     "number_too_long": re.compile(rb"[0-9]{4301}|[eE][+-]?[0-9]{18}"),
@@ -77,21 +84,43 @@ def read_array(raw: bytes) -> Content | None:
     return _array(raw, value) if isinstance(value, list) else None
 
 
+def read_ndjson(raw: bytes) -> Content | None:
+    text = _text(raw)
+    if text is None:
+        return None
+    lines = [line for line in text.split("\n") if line.strip(" \t\r")]
+    values = [_loads(line.encode()) for line in lines]
+    if not lines or any(not _is_json(line) for line in lines):
+        return None
+    return Content(raw, values, [len(line.encode()) for line in text.split("\n")])
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line, parse_constant=_refuse, parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def read_csv(raw: bytes) -> Content | None:
     text = _text(raw)
     if text is None or quote_is_open(text):
         return None
+    rest = _SEP_LINE.sub("", text)
     try:
-        header, *rows = csv_rows(text) or [[]]
+        header, *rows = csv_rows(rest) or [[]]
         layout = read_layout(header)
     except MalformedInput:
         return None
-    return Content(raw, rows, _row_sizes(raw.removeprefix(BOM)), layout=layout)
+    return Content(raw, rows, _row_sizes(rest.encode()), layout=layout)
 
 
 ENVELOPE = Kind(Format.JSON, EnvelopeSplitter, read_envelope)
 ARRAY = Kind(Format.JSON, JsonArraySplitter, read_array)
-CSV = Kind(Format.CSV, CsvSplitter, read_csv)
+NDJSON = Kind(Format.NDJSON, NdjsonSplitter, read_ndjson)
+PLAIN = Dialect(delimiter=",", charset="utf-8")
+CSV = Kind(Format.CSV, lambda part, record: CsvSplitter(part, record, PLAIN), read_csv)
 
 
 def judge(raw: bytes, outcome: Outcome | Refusal, content: Content | None, bound: int) -> None:

@@ -1,13 +1,13 @@
 """Runs a splitter over a body that arrives in pieces of any size."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from hypothesis import strategies as st
 
 from config.errors import MalformedInput
-from config.model import Part
+from config.model import Layout, Part
 from service.splitting.parts import Split
 from service.splitting.splitter import Splitter
 
@@ -31,6 +31,11 @@ class Refusal:
     code: str
     offset: int | None
     record: int | None
+
+
+def places(layout: Layout | None) -> Layout | None:
+    """Where fields stand, whatever the columns are called."""
+    return layout and replace(layout, header=())
 
 
 def pieces_of(body: bytes, size: int) -> list[bytes]:

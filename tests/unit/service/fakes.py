@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from config.errors import Permanent, Transient
-from service.ledger import NewImport
+from service.ledger import Earlier, NewImport
 from service.storage import Conflict, Progress
 
 Fault = Callable[[], Awaitable[None]]
@@ -151,11 +151,20 @@ class FakeLedger:
         self._error = error
         self._records_first = records_first
 
-    async def create_import(self, new: NewImport) -> None:
-        if self._error is None or self._records_first:
+    async def create_import(self, new: NewImport) -> Earlier | None:
+        earlier = await self.join_import(new) if new.options.key else None
+        if earlier is None and (self._error is None or self._records_first):
             self.imports[new.id] = new
         if self._error is not None:
             raise self._error
+        return earlier
+
+    async def knows(self, key: str) -> bool:
+        return any(one.options.key == key for one in self.imports.values())
+
+    async def join_import(self, new: NewImport) -> Earlier | None:
+        found = [one for one in self.imports.values() if one.options.key == new.options.key]
+        return Earlier(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         self.discarded.append(import_id)

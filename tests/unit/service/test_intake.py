@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from hashlib import sha256
 
 import pytest
 
@@ -10,8 +11,10 @@ from config.errors import MalformedInput, Permanent, Transient
 from config.ids import job_id
 from service.chunks import CHUNK_BYTES
 from service.intake import Intake
-from service.ledger import NewImport
+from service.ledger import Earlier, NewImport
+from service.options import Options
 from service.problems import Problem
+from service.receipt import Receipt
 from service.splitting.envelope import EnvelopeSplitter
 from service.submission import Submission
 from tests.unit.service.fakes import FakeLedger, FakeStorage, Lost, away, refused
@@ -33,15 +36,19 @@ async def each(pieces: list[bytes]) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def submission(pieces: AsyncIterator[bytes], source: str | Exception | None = None) -> Submission:
-    splitter = EnvelopeSplitter(CHUNK_BYTES, 2**20)
+def submission(
+    pieces: AsyncIterator[bytes],
+    source: str | Exception | None = None,
+    options: Options | None = None,
+) -> Submission:
+    splitter, receipt = EnvelopeSplitter(CHUNK_BYTES, 2**20), Receipt()
 
     async def tell() -> str:
         if isinstance(source, Exception):
             raise source
         return source or splitter.source
 
-    return Submission(pieces, splitter, tell)
+    return Submission(receipt.noting(pieces), splitter, tell, receipt, options or Options())
 
 
 def intake_of(storage: FakeStorage, ledger: FakeLedger, deadline: float = 30) -> Intake:
@@ -57,6 +64,8 @@ async def test_a_good_submission_is_stored_then_recorded(storage, pieces):
     assert ledger.imports == {new.id: new}
     assert (new.source, new.object) == ("s", f"{job_id(new.id)}.json")
     assert new.split.bytes == len(content)
+    sent = b"".join(pieces)
+    assert (new.receipt.bytes, new.receipt.sha256) == (len(sent), sha256(sent).hexdigest())
     assert ledger.discarded == []
 
 
@@ -248,7 +257,7 @@ async def test_lost_answers_do_not_reach_the_client(storage):
     assert storage.objects[new.object] == b"".join(LARGE)[21:-1]
 
 
-async def answer(intake: Intake, pieces: AsyncIterator[bytes]) -> NewImport:
+async def answer(intake: Intake, pieces: AsyncIterator[bytes]) -> NewImport | Earlier:
     """As a handler does."""
     intake.begin()
     return await intake.accept(submission(pieces))
@@ -292,3 +301,97 @@ async def test_draining_does_not_wait_for_ever(storage):
     request.cancel()
     await asyncio.wait([request])
     await intake.drain(60)
+
+
+KEYED = Options("key")
+
+
+@SIZES
+async def test_a_known_key_is_answered_with_its_import_and_nothing_is_stored(storage, pieces):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    first = await intake.accept(submission(each(pieces), options=KEYED))
+    calls = len(storage.calls)
+
+    again = await intake.accept(submission(each(pieces), options=KEYED))
+
+    assert isinstance(again, Earlier)
+    assert again.id == first.id
+    assert list(ledger.imports) == [first.id]
+    assert len(storage.calls) == calls
+
+
+@SIZES
+async def test_of_two_at_once_the_first_one_recorded_stays(storage, pieces):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    both = [intake.accept(submission(each(pieces), options=KEYED)) for _ in range(2)]
+
+    found = await asyncio.gather(*both)
+
+    [recorded] = ledger.imports.values()
+    assert {one.id for one in found} == {recorded.id}
+    assert sorted(isinstance(one, Earlier) for one in found) == [False, True]
+    assert list(storage.objects) == [recorded.object]
+    assert not storage.uploads
+
+
+OTHERS = [
+    pytest.param([*SMALL, b" "], None, KEYED, id="bytes"),
+    pytest.param(SMALL, "t", KEYED, id="source"),
+    pytest.param(SMALL, None, Options("key", dry_run=True), id="dry run"),
+    pytest.param(SMALL, None, Options("key", asked=("map=a:name",)), id="option"),
+]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(("pieces", "source", "options"), OTHERS)
+async def test_a_key_is_good_for_one_thing(storage, pieces, source, options, at_once):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    first = intake.accept(submission(each(SMALL), options=KEYED))
+    other = intake.accept(submission(each(pieces), source, options))
+    if at_once:
+        new, refused = await asyncio.gather(first, other, return_exceptions=True)
+    else:
+        [new] = await asyncio.gather(first)
+        [refused] = await asyncio.gather(other, return_exceptions=True)
+    assert isinstance(refused, Problem)
+    assert refused.code == "idempotency_key_reused"
+    assert isinstance(new, NewImport)
+    assert list(storage.objects) == [new.object]
+    assert list(ledger.imports) == [new.id]
+
+
+async def test_what_is_taken_back_while_it_is_sent_again_has_to_be_sent_once_more(storage):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    first = await intake.accept(submission(each(SMALL), options=KEYED))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"".join(SMALL)
+        await ledger.discard_import(first.id, 1)
+
+    with pytest.raises(Transient):
+        await intake.accept(submission(pieces(), options=KEYED))
+    assert ledger.imports == {}
+    assert isinstance(await intake.accept(submission(each(SMALL), options=KEYED)), NewImport)
+
+
+async def test_a_key_of_a_request_that_was_refused_may_be_used_again(storage):
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger)
+    with pytest.raises(MalformedInput):
+        await intake.accept(submission(each([*SMALL, b"!"]), options=KEYED))
+    new = await intake.accept(submission(each(SMALL), options=KEYED))
+    assert list(ledger.imports) == [new.id]
+
+
+async def test_an_object_too_many_that_cannot_be_removed_is_left_to_the_sweep(storage):
+    storage.always["remove"] = away()
+    ledger = FakeLedger()
+    intake = intake_of(storage, ledger, 0.09)
+    both = [intake.accept(submission(each(SMALL), options=KEYED)) for _ in range(2)]
+    found = await asyncio.gather(*both)
+    assert len({one.id for one in found}) == 1
+    assert len(storage.objects) == 2

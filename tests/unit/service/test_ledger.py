@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +12,18 @@ import pytest
 from postgrest.exceptions import APIError
 
 from config.errors import Permanent, Transient, UpstreamError
-from config.messages import import_contacts_message
+from config.messages import import_contacts_message, notify_import_message
 from config.model import Layout, Part
 from config.states import Format
-from service.ledger import Ledger, NewImport
+from service.ledger import Earlier, Ledger, NewImport
+from service.options import Options
+from service.receipt import Receipt
 from service.splitting.parts import Split
 
 IMPORT = UUID("01890000-0000-7000-8000-000000000000")
+OTHER = UUID("01890000-0000-7000-8000-000000000001")
 PARTS = [Part(1, 1, 60, 1, 2), Part(2, 61, 90, 3, 1)]
+SPLIT = Split(Format.JSON, None, 91, 3, PARTS)
 
 
 class FakeSupabase:
@@ -49,20 +55,27 @@ def postgrest_error(code: str) -> APIError:
     return APIError({"code": code, "message": "m", "hint": None, "details": None})
 
 
+LAYOUT = Layout(3, None, 2, ("a", "b", "mail"))
+
+
+def new_import(split: Split) -> NewImport:
+    receipt = Receipt()
+    receipt.note(b"{}")
+    return NewImport(IMPORT, "s", "object", split, receipt, Options("k", dry_run=True), "gzip")
+
+
 @pytest.mark.parametrize(
     ("layout", "told"),
     [
         (None, None),
-        (
-            Layout(3, None, 2, ("a", "b", "mail")),
-            {"fields": 3, "name": None, "email": 2, "header": ("a", "b", "mail")},
-        ),
+        (Layout(3, None, 2, ("a", "b", "mail")), Layout(3, None, 2, ("a", "b", "mail")).to_json()),
     ],
 )
 async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     supabase = FakeSupabase(None)
-    split = Split(Format.CSV if layout else Format.JSON, layout, 91, 3, PARTS)
-    await ledger_on(supabase).create_import(NewImport(IMPORT, "s", "object", split))
+    kind = Format.CSV if layout else Format.JSON
+    split = Split(kind, layout, 91, 3, PARTS, {"encoding": "utf-8"}, ["phone"])
+    assert await ledger_on(supabase).create_import(new_import(split)) is None
     [(function, arguments)] = supabase.calls
     assert function == "create_import"
     assert arguments["p_import"] == {
@@ -73,12 +86,69 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
         "object": "object",
         "bytes": 91,
         "records": 3,
+        "detected": {"encoding": "utf-8", "compression": "gzip"},
+        "ignored": ["phone"],
+        "sha256": sha256(b"{}").hexdigest(),
+        "received": 2,
+        "dry_run": True,
+        "idempotency_key": "k",
+        "fingerprint": new_import(split).fingerprint,
+        "notify": None,
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
     assert arguments["p_parts"][0] == first
     sent = {key: value for key, value in arguments["p_message"].items() if "time" not in key}
     again = import_contacts_message(IMPORT)
     assert sent == {key: value for key, value in again.items() if "time" not in key}
+
+
+async def test_an_import_of_the_same_key_is_told():
+    supabase = FakeSupabase({"id": str(IMPORT), "same": True})
+    ledger, new = ledger_on(supabase), new_import(SPLIT)
+    assert await ledger.create_import(new) == Earlier(IMPORT, same=True)
+    assert await ledger.join_import(new) == Earlier(IMPORT, same=True)
+    assert supabase.calls[1:] == [
+        ("join_import", {"p_key": "k", "p_fingerprint": new.fingerprint}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"), [(None, False), ({"id": str(IMPORT), "same": False}, True)]
+)
+async def test_whether_a_key_is_known_joins_nothing(told, known):
+    supabase = FakeSupabase(told)
+    assert await ledger_on(supabase).knows("k") is known
+    assert supabase.calls == [("join_import", {"p_key": "k", "p_fingerprint": None})]
+
+
+def test_equal_requests_have_one_fingerprint():
+    other = replace(new_import(SPLIT), id=OTHER, object="other")
+    assert other.fingerprint == new_import(SPLIT).fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "t"},
+        {"split": Split(Format.CSV, None, 91, 3, PARTS)},
+        {"receipt": Receipt()},
+        {"options": Options("k", dry_run=False)},
+        {"options": Options("k", dry_run=True, asked=("map=a:name",))},
+    ],
+    ids=repr,
+)
+def test_what_makes_another_request_of_it(changes):
+    new = new_import(SPLIT)
+    assert replace(new, **changes).fingerprint != new.fingerprint
+
+
+async def test_whom_to_tell_is_recorded_with_the_message_that_does_so():
+    supabase, split = FakeSupabase(None), Split(Format.JSON, None, 91, 3, PARTS, {}, [])
+    asked = Options(notify="https://example.com/hook")
+    await ledger_on(supabase).create_import(replace(new_import(split), options=asked))
+    notify = supabase.calls[0][1]["p_import"]["notify"]
+    assert notify["url"] == "https://example.com/hook"
+    assert notify["message"]["message_id"] == notify_import_message(IMPORT)["message_id"]
 
 
 TRANSIENT = [

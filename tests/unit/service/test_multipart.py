@@ -1,8 +1,10 @@
 """Forms, read as they come."""
 
 import asyncio
+import gzip
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -11,23 +13,27 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from config.errors import MalformedInput
+from config.model import Layout
 from service.bodies import Limits
+from service.decompression import zstd
 from service.multipart import ignore_odd_headers, multipart_submission
 from service.problems import Problem
 from service.submission import Submission
+from service.webhooks import Webhooks
 from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
+from tests.support.splits import places
 
 LIMITS = Limits(body_bytes=100_000, record_bytes=1000, part_bytes=50)
 
 
-def request_of(raw: bytes, content_type: str, size: int) -> web.Request:
+def request_of(raw: bytes, content_type: str, size: int, path: str = "/import") -> web.Request:
     protocol = Mock(spec=BaseProtocol, _reading_paused=False)
     content = streams.StreamReader(protocol, 2**16, loop=asyncio.get_running_loop())
     for start in range(0, len(raw), size):
         content.feed_data(raw[start : start + size])
     content.feed_eof()
     headers = {"Content-Type": content_type}
-    return make_mocked_request("POST", "/import", headers=headers, payload=content)
+    return make_mocked_request("POST", path, headers=headers, payload=content)
 
 
 async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, str, Submission]:
@@ -51,6 +57,31 @@ async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, 
         (field("file", b"name\n", content_type="Text/CSV; charset=utf-8"), b"name\n", "csv"),
         (field("file", b"[]", filename="x.csv", content_type="application/json"), b"[]", "json"),
         (field("file", b"name\r\n--\r\n-", filename="x.csv"), b"name\r\n--\r\n-", "csv"),
+        (field("file", b"{}\n[]\n", filename="x.ndjson"), b"{}\n[]\n", "ndjson"),
+        (field("file", b"1\r\n", filename="x.JSONL"), b"1\r\n", "ndjson"),
+        (field("file", b"1", content_type="application/x-ndjson"), b"1", "ndjson"),
+        (field("file", gzip.compress(b"[1]"), filename="x.json.gz"), b"[1]", "json"),
+        (field("file", zstd.compress(b"{}\n"), filename="x.jsonl.zst"), b"{}\n", "ndjson"),
+        (
+            field("file", gzip.compress(b"name\n"), "x.gz", "text/csv"),
+            b"name\n",
+            "csv",
+        ),
+        (
+            field("file", gzip.compress(b"name\n"), "x.csv", extra=b"Content-Encoding: gzip"),
+            b"name\n",
+            "csv",
+        ),
+        (
+            field("file", "name\nZoë\n".encode("utf-16"), "x.csv"),
+            "name\nZoë\n".encode(),
+            "csv",
+        ),
+        (
+            field("file", "name\nZoë\n".encode("cp1252"), "x", "text/csv; charset=latin-1"),
+            "name\nZoë\n".encode(),
+            "csv",
+        ),
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
@@ -59,6 +90,33 @@ async def test_source_and_file_in_either_order(file, content, kind, order, size)
     assert (stored, source) == (content, "s")
     assert submission.splitter.format == kind
     assert submission.splitter.split().bytes == len(content)
+
+
+@pytest.mark.parametrize("query", ["", "?delimiter=%7C&map=Nom:name"])
+async def test_a_form_says_how_its_file_is_written(query):
+    content = b"Nom|Courriel;x\na|b@c.de\n"
+    said = [field("delimiter", b"|"), field("map", b"Nom:name")] if not query else []
+    raw, kind = form(
+        [*said, field("map", b"Courriel;x:email"), field("file", content, "a.csv"), SOURCE]
+    )
+    submission = await multipart_submission(
+        request_of(raw, kind, 1000, f"/import{query}"), LIMITS, lambda _: None
+    )
+    async for piece in submission.pieces:
+        list(submission.splitter.feed(piece))
+    list(submission.splitter.close())
+    assert await submission.source() == "s"
+    assert places(submission.splitter.split().layout) == Layout(2, 0, 1, delimiter="|")
+
+
+@pytest.mark.parametrize("query", ["", "?notify=https://example.com/hook"])
+async def test_a_form_names_whom_to_tell(query):
+    hook = field("notify", b"" if query else b"https://example.com/hook")
+    request = request_of(*form([hook, SOURCE, CSV_FILE]), 1000, f"/import{query}")
+    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
+    options = (await multipart_submission(request, limits, lambda _: None)).options
+    assert options.notify == "https://example.com/hook"
+    assert any("https://example.com/hook" in one for one in options.asked)
 
 
 async def test_other_fields_are_skipped():
@@ -95,8 +153,10 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
         yield f"cut at {end} of {len(rows)}", (rows[:end], kind), "malformed_multipart"
     yield "cut in a header", (rows[: rows.index(b"; filename") - 13], kind), "malformed_multipart"
     for header, code in [
-        (b"Content-Type: text/csv; charset=latin-1", "unsupported_charset"),
-        (b"Content-Encoding: gzip", "unsupported_encoding"),
+        (b"Content-Type: text/csv; charset=utf-7", "unsupported_charset"),
+        (b"Content-Type: application/json; charset=latin-1", "unsupported_charset"),
+        (b"Content-Encoding: br", "unsupported_encoding"),
+        (b"Content-Encoding: gzip", "malformed_compression"),
         (b"Content-Transfer-Encoding: base64", "unsupported_encoding"),
     ]:
         yield header.decode(), form([SOURCE, field("file", b"[]", "a.json", extra=header)]), code
@@ -109,6 +169,32 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
         "long header",
         form([SOURCE, field("file", b"[]", "a.json", extra=b"X: " + b"y" * 20_000)]),
         "malformed_multipart",
+    )
+    csv_of = field("file", b"Nom;Courriel\na;b\n", "a.csv")
+    mapped = field("map", b"Nom:name")
+    yield "a mapping of JSON", form([SOURCE, mapped, JSON_FILE]), "mapping_invalid"
+    yield "a mapping behind the file", form([SOURCE, csv_of, mapped]), "csv_header_unusable"
+    yield "a mapping too late", form([SOURCE, CSV_FILE, mapped]), "field_too_late"
+    yield (
+        "a delimiter too late",
+        form([CSV_FILE, field("delimiter", b";"), SOURCE]),
+        "field_too_late",
+    )
+    hook = field("notify", b"https://example.com/hook")
+    yield "nobody is told here", form([SOURCE, hook, CSV_FILE]), "webhooks_disabled"
+    yield "an address too late", form([SOURCE, CSV_FILE, hook]), "field_too_late"
+    yield "two delimiters", form([field("delimiter", b";")] * 2 + [CSV_FILE]), "delimiter_invalid"
+    yield "a mapping of nothing", form([field("map", b":name"), CSV_FILE]), "mapping_invalid"
+    yield "a mapping in Latin-1", form([field("map", b"\xe9:name"), CSV_FILE]), "invalid_utf8"
+    yield (
+        "unpacked nothing",
+        form([SOURCE, field("file", b"[]", "a.json.gz")]),
+        "malformed_compression",
+    )
+    yield (
+        "unknown, packed",
+        form([SOURCE, field("file", b"", "a.xml.gz")]),
+        "unsupported_media_type",
     )
     yield "no header", form([SOURCE, b"\r\n[]\r\n"]), "file_missing"
     inner = field("file", b"--i\r\n\r\n[]\r\n--i--", content_type="multipart/mixed; boundary=i")

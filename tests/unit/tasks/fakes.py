@@ -11,11 +11,11 @@ from tasks.reasons import refused_by_database
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
 
 
-def work_on(data, *, records, first_record=1, layout=None, part=1):
+def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.JSON):
     return PartWork(
         import_id=IMPORT,
         source="fair",
-        format=Format.CSV if layout else Format.JSON,
+        format=Format.CSV if layout else kind,
         layout=layout,
         object=f"import-{IMPORT}.json",
         part=Part(part, 0, len(data), first_record, records),
@@ -138,7 +138,7 @@ class FakeMetrics:
     def part_worked_on(self, seconds):
         self.seen.append("worked")
 
-    def part_done(self, tally, end):
+    def part_done(self, work, tally, end):
         self.seen.append(("done", tally.imported, dict(tally.rejected)))
 
     def part_failed(self, end):

@@ -135,3 +135,18 @@ def test_other_records_than_were_accepted_fail_the_part():
         carry(array(people(3)), 4)
     assert failed.value.code == "count_mismatch"
     assert "3 records; 4 were accepted" in failed.value.detail
+
+
+def test_fields_that_are_ignored_are_noted_wherever_a_part_is_looked_at():
+    people = [{"name": "A", "first": 1}, *[{"name": f"{n}", f"x{n}": 1} for n in range(1000)]]
+    tally, _ = carry(array(people), len(people), piece=4000)
+    assert {"first", "x0"} <= set(tally.ignored.to_json())
+    assert len(tally.ignored.to_json()) < len(people) / 5
+
+
+def test_there_is_a_bound_of_names_that_are_noted():
+    people = [{f"{'n' * 200}{n}": 1, f"{n}{'n' * 200}": 1} for n in range(200)]
+    tally, _ = carry(array(people), len(people), piece=1000)
+    names = tally.ignored.to_json()
+    assert len(names) <= 101
+    assert max(map(len, names)) == 100

@@ -9,6 +9,7 @@ from supabase import Client, ClientOptions
 from config.errors import Permanent, Transient
 from config.messages import import_part_message
 from config.model import Layout, Part
+from config.names import Names
 from config.states import Format, ImportState
 from tasks.errors import IllegalMove
 from tasks.ledger import GivenUp, PartEnd, StartedImport, Suspect, WorkerLedger
@@ -63,12 +64,14 @@ def test_a_part_is_started():
         "source": "fair", "format": "csv",
         "layout": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
+        "dry_run": True,
     }  # fmt: skip
     functions = FakeFunctions(found)
     work = functions.ledger().start_part(IMPORT, 4, alone=False)
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(1, None, 0, ("Mail",)))
+    assert work.dry_run
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
     told = functions.calls[0][1]
     assert UUID(told.pop("p_attempt"))
@@ -102,10 +105,11 @@ def test_a_part_that_has_to_be_alone_is_told_apart():
 
 def test_a_part_is_finished_with_its_counts():
     functions = FakeFunctions(END)
-    end = functions.ledger().finish_part(WORK, Tally(2, Counter(a=3, b=4)))
+    end = functions.ledger().finish_part(WORK, Tally(2, Counter(a=3, b=4), Names(["phone"])))
     assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
+    counts = {"p_imported": 2, "p_rejected": 7, "p_ignored": ["phone"]}
     assert functions.calls == [
-        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, "p_imported": 2, "p_rejected": 7})
+        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, **counts}),
     ]
 
 

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -7,6 +8,7 @@ from config.states import ImportState
 from tasks.ledger import PartEnd
 from tasks.metrics import PrometheusMetrics
 from tasks.model import Tally
+from tests.unit.tasks.fakes import work_on
 
 
 @pytest.fixture
@@ -21,21 +23,30 @@ def grown():
     return since
 
 
+WORK = work_on(b"", records=7)
 END = PartEnd(moved=True, state=ImportState.COMPLETED, closed=False, seconds=None)
 CLOSED = PartEnd(moved=True, state=ImportState.FAILED, closed=True, seconds=12.0)
 AGAIN = PartEnd(moved=False, state=ImportState.COMPLETED, closed=False, seconds=12.0)
 
 
 def test_a_done_part_counts_its_records(grown):
-    PrometheusMetrics().part_done(Tally(5, Counter(email_invalid=2)), END)
+    PrometheusMetrics().part_done(WORK, Tally(5, Counter(email_invalid=2)), END)
     assert grown("contacts_imported_total") == 5
     assert grown("contacts_rejected_total", code="email_invalid") == 2
     assert grown("contacts_import_parts_total", outcome="done") == 1
     assert grown("contacts_import_seconds_count", state="completed") == 0
 
 
+def test_a_dry_part_imports_nothing(grown):
+    work = replace(WORK, dry_run=True)
+    PrometheusMetrics().part_done(work, Tally(5, Counter(email_invalid=2)), END)
+    assert grown("contacts_imported_total") == 0
+    assert grown("contacts_rejected_total", code="email_invalid") == 0
+    assert grown("contacts_import_parts_total", outcome="done") == 1
+
+
 def test_a_part_that_was_done_before_counts_nothing(grown):
-    PrometheusMetrics().part_done(Tally(5, Counter(email_invalid=2)), AGAIN)
+    PrometheusMetrics().part_done(WORK, Tally(5, Counter(email_invalid=2)), AGAIN)
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 0

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from config.errors import MalformedInput
 from config.model import Layout
-from tasks.parsing import CsvParser, JsonParser, parser_for
+from config.states import Format
+from tasks.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
 from tasks.validation import Refused
 from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
 
@@ -124,6 +125,66 @@ def test_parsing_says_what_json_says(values, ascii_only, piece):
             ]
 
 
+@given(records, st.booleans(), st.integers(1, 40))
+def test_lines_say_what_an_array_says(values, ascii_only, piece):
+    written = [json.dumps(value, ensure_ascii=ascii_only) for value in values]
+    array = ",".join(written).encode("utf-8", "surrogatepass")
+    lines = "\n".join(written).encode("utf-8", "surrogatepass")
+    assert fields(NdjsonParser(0), lines, piece) == json_fields(array)
+
+
+@pytest.mark.parametrize("record", [b"[]", b"17", b"null", b"9" * 5000, b'{"x":1e999}', b"{ }"])
+def test_one_odd_line_among_good_ones(record):
+    data = b'{"name":"Eve"}\n \n%b\r\n{"name":"Eve"}\n' % record
+    for piece in (7, None):
+        first, odd, last = fields(NdjsonParser(0), data, piece)
+        assert first == last == ("Eve", None)
+        assert odd == ((None, None) if record.startswith(b"{") else "not_an_object")
+
+
+def test_texts_of_lines_are_the_records_as_they_came():
+    parser = NdjsonParser(9)
+    runs = parse(parser, b'\n{"name" : "A"}\r\n  [1, 2]\n\n{}')
+    assert [text for run in runs for text in parser.texts(run)] == [
+        b'{"name" : "A"}', b"[1, 2]", b"{}",
+    ]  # fmt: skip
+
+
+PLAIN = [b'{"name":"A","phone":{"x":"}"},"name":"B"}', b'{"email":"x","tel\\u00e9":[{}],"phone":1}']
+ODD = [b"17", b'{"a":"\\ud800"}', b"[{}]", b'{"last":9}']
+
+
+@pytest.mark.parametrize("kind", [JsonParser, NdjsonParser])
+def test_names_of_unknown_fields_are_told(kind):
+    parser, between = kind(0), b", " if kind is JsonParser else b"\n"
+    [run] = [run for run in parse(parser, between.join(PLAIN) + b"\n") if run.records]
+    assert list(parser.unknown(run, 1)) == ["phone"]
+    assert list(parser.unknown(run, 9)) == ["phone", "tel\u00e9", "phone"]
+
+
+@pytest.mark.parametrize("kind", [JsonParser, NdjsonParser])
+def test_records_that_cannot_be_read_have_no_unknown_fields(kind):
+    parser, between = kind(0), b"," if kind is JsonParser else b"\n"
+    runs = [run for run in parse(parser, between.join(ODD)) if run.records]
+    assert [name for run in runs for name in parser.unknown(run, 9)] == ["last"]
+    assert all(set(parser.unknown(run, 1)) <= {"last"} for run in runs)
+
+
+def test_the_header_has_told_the_unknown_columns():
+    parser = CsvParser(NAME_AND_EMAIL, 0)
+    [run] = parse(parser, b"a,b\n")
+    assert list(parser.unknown(run, 9)) == []
+
+
+def test_first_and_last_names_are_joined_fast_and_slowly():
+    layout = Layout(3, None, 2, first_name=1, last_name=0, delimiter=";")
+    parser = CsvParser(layout, 0)
+    [run] = parse(parser, b"Lovelace ; Ada;a@b.co\n;Eve;\nByron;;x\n")
+    names = ["Ada Lovelace", "Eve", "Byron"]
+    assert parser.columns(run.records) == (names, ["a@b.co", "", "x"])
+    assert [parser.fields(record)[0] for record in run.records] == names
+
+
 def test_rows_need_the_fields_of_the_header():
     data = b'Ada,ada@b.co\r\nonly\r\n"x, y","a ""b"" c",z\r\n\r\n"Eve\nEve",\r\n'
     found = fields(CsvParser(NAME_AND_EMAIL, 0), data)
@@ -164,4 +225,6 @@ def test_cells_of_other_files_are_not():
 
 def test_the_format_chooses_the_parser():
     assert isinstance(parser_for(work_on(b"", records=1)), JsonParser)
+    lines = work_on(b"", records=1, kind=Format.NDJSON)
+    assert isinstance(parser_for(lines), NdjsonParser)
     assert isinstance(parser_for(work_on(b"", records=1, layout=NAME_AND_EMAIL)), CsvParser)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.errors import MalformedInput
-from config.formats.csv_runs import CsvRuns, count_rows, read_rows
+from config.formats.csv_runs import CsvRuns, count_rows, first_row, is_delimiter, read_rows
 
 
 class Scan:
@@ -218,3 +218,39 @@ def test_rows_are_where_csv_has_them_in_all_short_texts():
     assert len(whole) > len(texts) / 2
     for text in whole:
         assert Scan(text.encode()).spans == as_csv_places(text), text
+
+
+@given(texts, st.sampled_from([";", "\t", "|", "^", "\\"]), cut_places)
+def test_another_delimiter_is_but_another_comma(text, delimiter, cuts):
+    data = text.encode()
+    swapped = text.replace(",", delimiter).encode()
+    try:
+        scan = Scan(data, within(cuts, data))
+    except MalformedInput:
+        with pytest.raises(MalformedInput):
+            Scan(swapped, delimiter=delimiter)
+        return
+    other = Scan(swapped, within(cuts, swapped), delimiter=delimiter)
+    assert other.rows == [[field.replace(",", delimiter) for field in row] for row in scan.rows]
+    assert other.spans == scan.spans
+    counted = Scan(swapped, within(cuts, swapped), decode=count_rows, delimiter=delimiter)
+    assert counted.spans == scan.spans
+
+
+@pytest.mark.parametrize("text", [",", ";", "\t", "|", ":", "^", "~", "'"])
+def test_marks_that_divide(text):
+    assert is_delimiter(text)
+
+
+@pytest.mark.parametrize("text", ["", ",,", '"', "\n", "\r", " ", "a", "0", "\0", "é", ",\n"])
+def test_what_does_not_divide(text):
+    assert not is_delimiter(text)
+
+
+@given(texts, st.sampled_from(";,"), st.text(alphabet='ab",\n\r;', max_size=9))
+def test_a_first_row_that_is_whole_stays_the_same(text, delimiter, more):
+    row, whole = first_row(text.encode(), delimiter)
+    if whole:
+        assert first_row((text + more).encode(), delimiter) == (row, True)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        assert row == next(row for row in rows if row)

@@ -64,3 +64,12 @@ def test_other_encodings_are_told_apart(encoding, text):
 )
 def test_utf8_is_let_pass(head):
     refuse_other_encodings(head)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"), [(b"\x1f\x8b\x08\0", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")]
+)
+def test_what_is_compressed_unknowingly_is_told(head, name):
+    with pytest.raises(MalformedInput, match=name) as error:
+        refuse_other_encodings(head)
+    assert error.value.code == "wrong_encoding"

@@ -7,6 +7,7 @@ from supabase import Client, ClientOptions
 
 from config.errors import Permanent, Transient
 from config.ids import contact_id_prefix
+from config.names import Names
 from config.states import ImportState
 from tasks.errors import IllegalMove
 from tasks.ledger import PartEnd
@@ -154,11 +155,11 @@ def test_what_stays_away_ends_it_for_now():
 
 def test_the_last_batch_ends_the_part():
     postgrest = FakePostgrest()
-    end = writer(postgrest, part=4).write_last(contacts(2), Tally(7, Counter(x=3)))
+    end = writer(postgrest, part=4).write_last(contacts(2), Tally(7, Counter(x=3), Names(["a"])))
     assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
     row = postgrest.rows[1]
     assert (row["import"], row["part"]) == (str(IMPORT), 4)
-    assert row["finish"] == {"imported": 7, "rejected": 3}
+    assert row["finish"] == {"imported": 7, "rejected": 3, "ignored": ["a"]}
 
 
 def test_contacts_of_a_part_that_has_ended_are_in_anothers_hands():

@@ -1,0 +1,72 @@
+"""What a client says of how its file is written, so that it need not be found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from config.errors import MalformedInput
+from config.formats.csv_runs import is_delimiter
+from service.splitting.columns import HEADERS, Mapping
+
+UTF_8: Final = "utf-8"
+UTF_16: Final = "utf-16"
+UTF_16_LE: Final = "utf-16le"
+UTF_16_BE: Final = "utf-16be"
+WINDOWS_1252: Final = "windows-1252"
+
+_CHARSETS: Final = {
+    **dict.fromkeys(("utf-8", "utf8", "us-ascii", "ascii"), UTF_8),
+    **dict.fromkeys(("utf-16", "utf16"), UTF_16),
+    "utf-16le": UTF_16_LE,
+    "utf-16be": UTF_16_BE,
+    # What calls itself Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org/#names-and-labels)
+    **dict.fromkeys(("windows-1252", "cp1252", "iso-8859-1", "latin-1", "latin1"), WINDOWS_1252),
+}
+_DELIMITERS: Final = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a CSV file is written; None is what the file itself has to tell."""
+
+    delimiter: str | None = None
+    charset: str | None = None
+    mapping: Mapping = ()
+
+
+def parse_delimiter(text: str) -> str:
+    """The delimiter that is meant; raises MalformedInput (``delimiter_invalid``)."""
+    delimiter = _DELIMITERS.get(text.lower(), text)
+    if not is_delimiter(delimiter):
+        raise MalformedInput(
+            "delimiter_invalid",
+            "Name one of the characters , ; | or tab (or another ASCII mark that is no quote).",
+        )
+    return delimiter
+
+
+def parse_charset(text: str) -> str | None:
+    """The encoding by one of its names; None if it is none that is read."""
+    return _CHARSETS.get(text.strip().lower())
+
+
+def parse_mapping(texts: Iterable[str]) -> Mapping:
+    """The columns in ``Column:field`` each; raises MalformedInput (``mapping_invalid``)."""
+    mapping = tuple(_mapped(text) for text in texts)
+    fields = [field for _, field in mapping]
+    if len(set(fields)) < len(fields):
+        raise _invalid("Each field can be mapped to one column only.")
+    if "name" in fields and {"first_name", "last_name"} & set(fields):
+        raise _invalid("Map either the name, or the first and the last name.")
+    return mapping
+
+
+def _mapped(text: str) -> tuple[str, str]:
+    column, _, field = text.rpartition(":")
+    if not column or field not in HEADERS:
+        raise _invalid(f"Write map=Column:field; the fields are {', '.join(HEADERS)}.")
+    return column, field
+
+
+def _invalid(detail: str) -> MalformedInput:
+    return MalformedInput("mapping_invalid", detail)

@@ -1,0 +1,119 @@
+"""Files as people have them, over HTTP: what is stored of them, and what is told."""
+
+import gzip
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from config.model import Layout
+from service.decompression import zstd
+from tests.support.contacts import MIB, csv_file, envelope, json_array
+from tests.support.forms import field, form
+from tests.support.traces import SOURCE, Traces
+
+TEXT = "Nom;Courriel;Âge\nZoë;zoe@example.com;7\n"
+MAPPED = {"map": ["Nom:name", "Courriel:email"]}
+DETECTED = {
+    "encoding": "utf-8",
+    "delimiter": ";",
+    "header": ["Nom", "Courriel", "Âge"],
+    "mapping": {"name": "Nom", "email": "Courriel"},
+    "compression": None,
+}
+
+
+def send(
+    client: httpx.Client, body: bytes, kind: str = "text/csv", encoding: str = "", **query: Any
+) -> str:
+    address = "/import?" + urlencode({"source": SOURCE, **query}, doseq=True)
+    headers = {"Content-Type": kind, **({"Content-Encoding": encoding} if encoding else {})}
+    answer = client.post(address, content=body, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["jobId"])
+
+
+def found(traces: Traces, job: str) -> dict[str, Any]:
+    [(shown,)] = traces.rows("select get_import(%s)", job.removeprefix("import-"))
+    assert isinstance(shown, dict)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset", "told"),
+    [
+        ("utf-8", "", "utf-8"),
+        ("utf-16", "", "utf-16le"),
+        ("utf-16-be", "; charset=utf-16", "utf-16be"),
+        ("cp1252", "", "windows-1252"),
+        ("cp1252", "; charset=ISO-8859-1", "windows-1252"),
+    ],
+)
+def test_any_encoding_is_stored_as_utf8_and_told(client, traces, encoding, charset, told):
+    job = send(client, TEXT.encode(encoding), f"text/csv{charset}", **MAPPED)
+    assert traces.object(job, "csv") == TEXT.encode()
+    row = traces.import_row(job)
+    assert row["layout"] == {
+        **Layout(3, 0, 1, delimiter=";").to_json(),
+        "header": ["Nom", "Courriel", "Âge"],
+    }
+    assert (row["bytes"], row["records"]) == (len(TEXT.encode()), 1)
+    shown = found(traces, job)
+    assert shown["detected"] == {**DETECTED, "encoding": told}
+    assert shown["ignored"] == ["Âge"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding", "size"),
+    [
+        ("application/json", "gzip", 1000),
+        ("application/json", "zstd", 1000),
+        ("text/csv", "gzip", 7 * MIB),
+        ("application/x-ndjson", "zstd", 7 * MIB),
+    ],
+)
+def test_a_compressed_body_is_unpacked(client, traces, kind, encoding, size):
+    array = json_array(size)
+    sent, ending, stored = {
+        "application/json": (envelope(array), "json", array),
+        "text/csv": (csv_file(size), "csv", csv_file(size)),
+        "application/x-ndjson": (lines_of(array), "ndjson", lines_of(array)),
+    }[kind]
+    packed = gzip.compress(sent, 1) if encoding == "gzip" else zstd.compress(sent)
+    job = send(client, packed, kind, encoding)
+    assert traces.object(job, ending) == stored
+    assert traces.import_row(job)["detected"]["compression"] == encoding
+
+
+def lines_of(array: bytes) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in json.loads(array))
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.CSV.ZST", "a.csv"])
+def test_a_form_with_a_file_as_it_lies_there(client, traces, name):
+    text = TEXT.encode("utf-16")
+    packed = {"gz": gzip.compress, "ZST": zstd.compress}.get(name.rpartition(".")[2], bytes)(text)
+    fields = [field("map", b"Nom:name"), field("map", b"Courriel:email"), field("delimiter", b";")]
+    body, kind = form([*fields, field("file", packed, name), field("source", SOURCE.encode())])
+    answer = client.post("/import", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["jobId"]
+    assert traces.object(job, "csv") == TEXT.encode()
+    compression = {"a.csv.gz": "gzip", "a.CSV.ZST": "zstd"}.get(name)
+    detected = {**DETECTED, "encoding": "utf-16le", "compression": compression}
+    assert traces.import_row(job)["detected"] == detected
+
+
+def test_the_delimiter_may_be_named_or_stand_in_the_first_line(client, traces):
+    for text, query in [("name\tx;y\nA\t1\n", {"delimiter": "tab"}), ("sep=\t\nname\tx;y\n", {})]:
+        job = send(client, text.encode(), **query)
+        assert traces.object(job, "csv") == text.encode()
+        layout = Layout.from_json(traces.import_row(job)["layout"])
+        assert layout == Layout(2, 0, None, ("name", "x;y"), delimiter="\t")
+
+
+def test_json_has_its_encoding_told(client, traces):
+    job = send(client, envelope(b"[1]"), "application/json")
+    assert found(traces, job)["detected"] == {"encoding": "utf-8", "compression": None}

@@ -1,0 +1,250 @@
+"""One Idempotency-Key is one import, whoever is faster and whatever is lost; and receipts."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.contacts import MIB, csv_file, envelope, json_array
+from tests.support.faults import (
+    APPEND,
+    CREATE_IMPORT,
+    CREATE_UPLOAD,
+    DISCARD_IMPORT,
+    FOR_EVER,
+    PUT,
+    Answer,
+    Hold,
+    Swallow,
+)
+from tests.support.forms import field, form
+from tests.support.proxy import Proxy
+from tests.support.service import Service, running_service
+from tests.support.traces import SOURCE, Everything, Traces
+
+SMALL = envelope(json_array(10_000))
+LARGE = envelope(json_array(7 * MIB))
+SIZES = pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+Post = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def service(behind_proxy: Mapping[str, str]) -> Iterator[Service]:
+    with running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def faultless(proxy: Proxy) -> Iterator[None]:
+    proxy.reset()
+    yield
+    proxy.reset()
+
+
+@pytest.fixture
+def key() -> str:
+    return str(uuid4())
+
+
+@pytest.fixture
+def post(client: httpx.Client, key: str) -> Post:
+    """Sends a body with the test's key."""
+
+    def post(body: bytes, path: str = "/import", **headers: str) -> httpx.Response:
+        common = {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
+        return client.post(path, content=body, headers=common | headers)
+
+    return post
+
+
+@pytest.fixture
+def posting(post: Post) -> Iterator[Callable[[bytes], "Future[httpx.Response]"]]:
+    with ThreadPoolExecutor() as pool:
+        yield lambda body: pool.submit(post, body)
+
+
+def job_of(answer: httpx.Response) -> str:
+    assert answer.status_code == 202, answer.text
+    job = str(answer.json()["jobId"])
+    assert answer.headers["Location"] == f"/import/{job}"
+    return job
+
+
+def assert_only(job: str, before: Everything, traces: Traces, body: bytes) -> None:
+    """One import is new, with the one object that is new."""
+    after = traces.everything()
+    assert after.imports - before.imports == {job.removeprefix("import-")}
+    assert after.objects - before.objects == {f"{job}.json"}
+    assert after.messages - before.messages == 1
+    assert traces.object(job, "json") in body
+
+
+def as_form(file: bytes) -> tuple[bytes, str]:
+    fields = [field("source", SOURCE.encode()), field("file", file, "a.csv")]
+    return form(fields)
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "form"])
+def test_the_receipt_is_of_what_was_sent(client, kind):
+    rows = csv_file(100_000)
+    sent, content_type = {
+        "json": (SMALL, "application/json"),
+        "csv": (rows, "text/csv"),
+        "form": as_form(rows),
+    }[kind]
+    headers = {"Content-Type": content_type}
+    answer = client.post(f"/import?source={quote(SOURCE)}", content=sent, headers=headers)
+    whole = rows if kind == "form" else sent
+    shown = client.get(answer.headers["Location"]).json()
+    assert shown["receipt"] == {"sha256": sha256(whole).hexdigest(), "bytes": len(whole)}
+    assert shown["dryRun"] is False
+
+
+@SIZES
+def test_the_same_request_again_is_the_same_import(traces, proxy, post, key, body):
+    before = traces.everything()
+    job = job_of(post(body))
+    stored = len(proxy.seen)
+    assert job_of(post(body, **{"Idempotency-Key": key})) == job
+    assert_only(job, before, traces, body)
+    seen = proxy.seen[stored:]
+    assert not any(one in kind for one in seen for kind in (PUT, CREATE_UPLOAD, APPEND))
+
+
+@SIZES
+def test_two_requests_at_the_same_instant_are_one_import(traces, proxy, posting, body):
+    before = traces.everything()
+    proxy.spoil(hold := Hold(CREATE_IMPORT, times=2))
+    both = [posting(body) for _ in range(2)]
+    proxy.await_more(CREATE_IMPORT, than=1, seconds=30)
+    hold.release()
+    jobs = {job_of(one.result()) for one in both}
+    assert len(jobs) == 1
+    assert_only(jobs.pop(), before, traces, body)
+
+
+def test_a_crowd_with_one_key_is_one_import(traces, posting, post):
+    before, crowd = traces.everything(), 12
+    start = threading.Barrier(crowd)
+
+    def send() -> httpx.Response:
+        start.wait(30)
+        return post(SMALL)
+
+    with ThreadPoolExecutor(crowd) as pool:
+        answers = [pool.submit(send) for _ in range(crowd)]
+    jobs = {job_of(one.result()) for one in answers}
+    assert len(jobs) == 1
+    assert_only(jobs.pop(), before, traces, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [(SMALL + b" ", "/import"), (SMALL, "/import?dryRun=true")],
+    ids=["body", "option"],
+)
+def test_another_request_with_a_used_key_is_refused(traces, proxy, post, body, path):
+    job_of(post(SMALL))
+    with traces.unchanged(proxy):
+        answer = post(body, path)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_another_request_at_the_same_instant_is_refused(traces, proxy, posting):
+    before = traces.everything()
+    proxy.spoil(hold := Hold(CREATE_IMPORT, times=2))
+    both = [posting(body) for body in (SMALL, SMALL + b" ")]
+    proxy.await_more(CREATE_IMPORT, than=1, seconds=30)
+    hold.release()
+    accepted, refused = sorted((one.result() for one in both), key=lambda one: one.status_code)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    assert_only(job_of(accepted), before, traces, SMALL)
+
+
+def test_the_key_of_a_refused_request_is_free(traces, post):
+    before = traces.everything()
+    assert post(SMALL + b"!").status_code == 400
+    assert_only(job_of(post(SMALL)), before, traces, SMALL)
+
+
+def test_a_repeated_request_is_checked_like_any_other(traces, proxy, post):
+    job_of(post(SMALL))
+    with traces.unchanged(proxy):
+        assert post(SMALL + b"!").json()["code"] == "malformed_json"
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_what_another_request_was_answered_with_is_not_taken_back(traces, proxy, posting, stored):
+    """All answers to the first are lost; it would discard its import, but another has joined it."""
+    before = traces.everything()
+    lost, discarding = Swallow(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT)
+    if stored:  # it has looked for the key before there was an import
+        proxy.spoil(storing := Hold(PUT))
+        second = posting(SMALL)
+        storing.wait()
+    proxy.spoil(lost, discarding)
+    first = posting(SMALL)
+    discarding.wait()
+    lost.times = 0
+    if stored:
+        storing.release()
+    else:
+        second = posting(SMALL)
+    job = job_of(second.result())
+    discarding.release()
+    assert job_of(first.result()) == job
+    assert_only(job, before, traces, SMALL)
+
+
+def test_a_key_of_which_the_import_was_taken_back_is_free(traces, proxy, post, posting):
+    before = traces.everything()
+    lost, discarded = Swallow(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT, after=True)
+    proxy.spoil(lost, discarded)
+    first = posting(SMALL)
+    discarded.wait()
+    lost.times = 0
+    job = job_of(post(SMALL))
+    discarded.release()
+    assert first.result().status_code == 503
+    assert_only(job, before, traces, SMALL)
+
+
+def test_who_was_refused_is_answered_with_the_import_when_it_sends_again(
+    service, traces, proxy, post
+):
+    """It is to be taken back, since its client was told that it failed; then that comes again."""
+    service.forget_lines()
+    before = traces.everything()
+    away = Answer(DISCARD_IMPORT, times=FOR_EVER, status=503)
+    proxy.spoil(Swallow(CREATE_IMPORT), no_more := Answer(CREATE_IMPORT, times=FOR_EVER), away)
+    assert post(SMALL).json()["code"] == "database_unavailable"
+    proxy.spoil(discarding := Hold(DISCARD_IMPORT))
+    no_more.times = away.times = 0
+    discarding.wait()
+    job = job_of(post(SMALL))
+    discarding.release()
+    service.await_line(lambda line: line["event"].startswith("import goes on"))
+    assert_only(job, before, traces, SMALL)
+
+
+def test_repetitions_are_counted_and_told_apart_in_the_log(service, client, post):
+    def counted() -> dict[str, float]:
+        lines = client.get("/metrics").text.splitlines()
+        pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+        return {name: float(value) for name, value in pairs if name.startswith("imports_")}
+
+    job = job_of(post(SMALL))
+    before = counted()
+    service.forget_lines()
+    assert job_of(post(SMALL)) == job
+    after = counted()
+    assert after["imports_repeated_total"] == before["imports_repeated_total"] + 1
+    accepted = 'imports_accepted_total{format="json"}'
+    assert after[accepted] == before[accepted]
+    line = service.await_line(lambda line: line["event"] == "request repeated")
+    assert line["import_id"] in job

@@ -1,0 +1,112 @@
+"""Lines of JSON: each is a record, the object is what came, parts end between lines."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.model import Part
+from service.splitting.ndjson import NdjsonSplitter
+from tests.support import bodies, splits
+from tests.support.carried import carry_all, judge_books
+from tests.support.reference import NDJSON, judge
+from tests.support.splits import BIG, Outcome, Refusal, run, same_for_all, taken
+
+
+def small() -> NdjsonSplitter:
+    return NdjsonSplitter(50, 1000)
+
+
+@given(data=st.data(), raw=bodies.ndjson_texts(), part_bytes=st.integers(1, 60))
+def test_any_lines_in_any_pieces(data, raw, part_bytes):
+    outcome = run(NdjsonSplitter(part_bytes, BIG), data.draw(splits.cuts(raw)))
+    assert outcome == run(NdjsonSplitter(part_bytes, BIG), [raw])
+    content = NDJSON.read(raw)
+    judge(raw, outcome, content, BIG)
+    if content is None:
+        return
+    assert isinstance(outcome, Outcome)
+    assert outcome.stored == raw
+    assert outcome.split.detected == {"encoding": "utf-8"}
+    splits.parts_hold(outcome.split, part_bytes)
+    parts = outcome.split.parts
+    books = carry_all(raw, outcome.split, parts, piece=data.draw(st.integers(1, 40)))
+    judge_books(books, content)
+
+
+@given(data=st.data(), raw=bodies.ndjson_texts(), max_record=st.sampled_from([5, 16, 40, 100, BIG]))
+def test_broken_lines_are_refused_alike_in_any_pieces(data, raw, max_record):
+    broken = data.draw(bodies.mutations(raw))
+    whole = run(NdjsonSplitter(30, max_record), [broken])
+    assert run(NdjsonSplitter(30, max_record), data.draw(splits.cuts(broken))) == whole
+    assert run(NdjsonSplitter(30, max_record), splits.pieces_of(broken, 1)) == whole
+    judge(broken, whole, NDJSON.read(broken), max_record)
+
+
+GOOD = b'{"name":"Ada"}\n'
+REFUSED = {
+    b"": Refusal("data_missing", None, None),
+    b"\n \r\n\n": Refusal("data_missing", None, None),
+    bodies.BOM: Refusal("data_missing", None, None),
+    b"name,email\n": Refusal("malformed_json", 0, 1),
+    GOOD + b"\n{'name'}\n": Refusal("malformed_json", 17, 2),
+    GOOD + b'{"name":"A"} {"name":"B"}\n': Refusal("malformed_json", 28, 2),
+    GOOD + b'{"name":"A"},\n': Refusal("malformed_json", 27, 2),
+    GOOD + b'{"name":\n"A"}\n': Refusal("malformed_json", 24, 2),
+    GOOD + b'{"a":1}\r{"b":2}\n': Refusal("malformed_json", 23, 2),
+    GOOD + b'{"name":"A"': Refusal("malformed_json", 26, 2),
+    b"\n{}{}\n": Refusal("malformed_json", 3, 1),
+    b'{"a":\n1}\n{} {}\n': Refusal("malformed_json", 6, 1),
+    b'{"a":{\n}}\n{}{}\n': Refusal("malformed_json", 7, 1),
+    b'{"a":"}\n{"}\n{} {}\n': Refusal("malformed_json", 7, 1),
+    GOOD + b"NaN\n": Refusal("malformed_json", 15, 2),
+    GOOD + b"\x0c\n": Refusal("malformed_json", 15, 2),
+    GOOD + b"[" * 400_000: Refusal("record_too_large", 15, 2),
+    GOOD + b"1" * 1001: Refusal("record_too_large", 15, 2),
+    GOOD + b" " * 1001 + b"\n": Refusal("record_too_large", 15, 2),
+    GOOD + b'"\xff"\n': Refusal("invalid_utf8", 16, 2),
+    GOOD + b"\xc3": Refusal("invalid_utf8", 15, 2),
+    GOOD.decode().encode("utf-16"): Refusal("wrong_encoding", 0, None),
+}
+
+
+@pytest.mark.parametrize(("raw", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
+def test_what_is_refused_and_how(raw, refusal):
+    if len(raw) > 100_000:
+        assert run(small(), [raw]) == run(small(), splits.pieces_of(raw, 1000)) == refusal
+        return
+    assert same_for_all(small, raw) == refusal
+
+
+def test_a_line_nested_too_deeply():
+    outcome = run(NdjsonSplitter(50, BIG), [GOOD + b"[" * 100_000 + b"\n"])
+    assert outcome == Refusal("nested_too_deeply", 15, 2)
+
+
+@pytest.mark.parametrize("size", [999, 1000, 1001])
+@pytest.mark.parametrize("end", [b"\n", b"", b"\n{}\n"])
+def test_the_bound_of_a_line_and_its_neighbours(size, end):
+    outcome = same_for_all(small, GOOD + b'"' + b"x" * (size - 2) + b'"' + end)
+    assert isinstance(outcome, Outcome if size <= 1000 else Refusal)
+
+
+def test_parts_end_between_lines_and_blank_ones_are_tolerated():
+    raw = b'\n\r\n{"name":"A"}\r\n\n  {"name":"B"}  \n\t\n{"name":"C"}\n\n'
+    outcome = same_for_all(lambda: NdjsonSplitter(20, BIG), raw)
+    assert isinstance(outcome, Outcome)
+    assert outcome.stored == raw
+    assert outcome.split.parts == [Part(1, 3, 35, 1, 2), Part(2, 37, 50, 3, 1)]
+    lines = [json.loads(line) for line in raw.splitlines() if line.strip()]
+    assert outcome.split.records == len(lines)
+
+
+def test_lines_are_passed_on_as_they_come():
+    splitter = NdjsonSplitter(BIG, BIG)
+    assert b"".join(splitter.feed(GOOD + b'{"na')) == GOOD
+
+
+def test_all_kinds_of_values_are_records():
+    raw = b'{}\n[]\n1\nnull\n"x"\n1e999\n{"name":"\\ud800"}\n' + b"9" * 900 + b"\n{}"
+    outcome = taken(small(), [raw])
+    assert outcome.split.records == 9

@@ -1,0 +1,88 @@
+"""What a request asks for beside its contacts, as clients write it and as they should not."""
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from service.options import Options
+from service.problems import Problem
+
+UUID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+
+
+def options(*keys: str, query: str = "") -> Options:
+    headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
+    return Options.of(make_mocked_request("POST", f"/import{query}", headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        (f'"{UUID}"', UUID),
+        (UUID, UUID),
+        (f"  {UUID} ", UUID),
+        ('"a"', "a"),
+        ('"a,b;c=d"', "a,b;c=d"),
+        (r'"a\"b\\c"', r"a\"b\c".replace("\\", "", 1)),
+        ("a=b/c+d:e", "a=b/c+d:e"),
+        ('"' + "x" * 255 + '"', "x" * 255),
+        ("x" * 255, "x" * 255),
+        ('"' + r"\\" * 255 + '"', "\\" * 255),
+    ],
+)
+def test_keys_that_are_taken(header, key):
+    assert options(header).key == key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "", '""', '"a', 'a"', '"a"b', '"a" "b"', '"a", "b"', "a, b", "a,b", '"a";x=1', "a;x=1",
+        "a b", '"a b"', r'"\a"', "a\\b", "é", '"é"', "a\tb", '"a\x7f"', "x" * 256,
+        '"' + "x" * 256 + '"',
+    ],
+)  # fmt: skip
+def test_keys_that_are_none(header):
+    with pytest.raises(Problem) as caught:
+        options(header)
+    assert caught.value.code == "idempotency_key_invalid"
+
+
+def test_two_keys_are_none():
+    with pytest.raises(Problem) as caught:
+        options("a", "a")
+    assert caught.value.code == "idempotency_key_invalid"
+
+
+@pytest.mark.parametrize(
+    ("query", "dry"), [("", False), ("?dryRun=false", False), ("?dryRun=true&source=s", True)]
+)
+def test_a_dry_run_is_asked_for_in_the_address(query, dry):
+    assert options(query=query).dry_run is dry
+
+
+@pytest.mark.parametrize(
+    "query", ["?dryRun=", "?dryRun", "?dryRun=1", "?dryRun=True", "?dryRun=true&dryRun=true"]
+)
+def test_what_is_neither_true_nor_false(query):
+    with pytest.raises(Problem) as caught:
+        options(query=query)
+    assert caught.value.code == "dry_run_invalid"
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "asked"),
+    [
+        ("?source=s&dryRun=true", {}, ("", "")),
+        (
+            "?map=b:name&delimiter=;&map=a:name",
+            {},
+            ("delimiter=;", "map=a:name", "map=b:name", "", ""),
+        ),
+        ("", {"Content-Type": "text/csv; charset=utf-16"}, ("utf-16", "")),
+        ("", {"Content-Encoding": "gzip"}, ("", "gzip")),
+    ],
+)
+def test_all_else_that_is_asked_for(query, headers, asked):
+    request = make_mocked_request("POST", f"/import{query}", headers=headers)
+    assert Options.of(request).asked == asked
