@@ -1,6 +1,5 @@
 """From a request to a submission: media type, limits, and the bytes as they come."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -216,7 +215,6 @@ async def body_pieces(
                 raise too_large(limits)
             for start in range(0, len(chunk), PIECE_BYTES):
                 yield chunk[start : start + PIECE_BYTES]
-                await asyncio.sleep(0)
     except READ_ERRORS as error:
         raise broken_off() from error
 

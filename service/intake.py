@@ -16,7 +16,7 @@ from service.ledger import Earlier, Ledger, NewImport
 from service.problems import Problem
 from service.storage import Storage
 from service.submission import Submission
-from service.turns import Turn
+from service.turns import Turn, Turns
 from service.undecided import Undecided
 from service.upload import Upload
 
@@ -35,6 +35,7 @@ class Intake:
         self._deadline = deadline
         self._undo_seconds = deadline / 3
         self._ahead = Ahead()
+        self._turns = Turns()
         self._undoing: set[asyncio.Task[Any]] = set()
         self._undecided = Undecided(ledger, seconds=self._undo_seconds / 2)
         self._running: set[asyncio.Task[Any]] = set()
@@ -53,7 +54,7 @@ class Intake:
         key, import_id = submission.options.key, new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
             if key is not None and await self._ledger.knows(key):
-                return await self._join(await _read(submission, import_id))
+                return await self._join(await self._read(submission, import_id))
             upload = self._upload(submission, import_id)
             source = await self._store(submission, upload)
             new = _new_import(submission, import_id, source)
@@ -96,7 +97,7 @@ class Intake:
     async def _store(self, submission: Submission, upload: Upload) -> str:
         """Bring the object into Storage; tells the source."""
         try:
-            async for data in _stored(submission):
+            async for data in _stored(submission, self._turns):
                 await upload.write(data)
             source = await submission.source()
             await upload.finish()
@@ -104,6 +105,12 @@ class Intake:
             await self._undo(upload.undo(self._undo_seconds))
             raise
         return source
+
+    async def _read(self, submission: Submission, import_id: UUID) -> NewImport:
+        """The import as it would be if it were stored."""
+        async for _ in _stored(submission, self._turns):
+            pass
+        return _new_import(submission, import_id, await submission.source())
 
     async def _record(self, new: NewImport, upload: Upload) -> Earlier | None:
         """Returns the import that another request with the same Idempotency-Key has made of it."""
@@ -179,13 +186,6 @@ def _new_import(submission: Submission, import_id: UUID, source: str) -> NewImpo
     )
 
 
-async def _read(submission: Submission, import_id: UUID) -> NewImport:
-    """The import as it would be if it were stored."""
-    async for _ in _stored(submission):
-        pass
-    return _new_import(submission, import_id, await submission.source())
-
-
 def _same(earlier: Earlier) -> Earlier:
     """The earlier import, if the other request may be answered with it; raises Problem if not."""
     if earlier.same:
@@ -197,12 +197,13 @@ def _same(earlier: Earlier) -> Earlier:
     )
 
 
-async def _stored(submission: Submission) -> AsyncIterator[bytes]:
+async def _stored(submission: Submission, turns: Turns) -> AsyncIterator[bytes]:
     turn = Turn()
     async for piece in submission.pieces:
         for data in submission.splitter.feed(piece):
             yield data
             await turn.share()
+        await turns.next()
     for data in submission.splitter.close():
         yield data
         await turn.share()

@@ -1,0 +1,51 @@
+import asyncio
+
+from service.turns import Turns
+
+
+async def rounds_of(turns, uploads, steps):
+    """How many steps were taken in each round of the loop."""
+    taken = [0]
+
+    async def upload():
+        for _ in range(steps):
+            await turns.next()
+            taken[-1] += 1
+
+    tasks = [asyncio.create_task(upload()) for _ in range(uploads)]
+    while not all(task.done() for task in tasks):
+        taken.append(0)
+        await asyncio.sleep(0)
+    return [count for count in taken if count]
+
+
+async def test_a_round_has_few_steps_however_many_want_one():
+    rounds = await rounds_of(Turns(), 50, 20)
+    assert max(rounds) == 8
+    assert sum(rounds) == 1000
+
+
+async def test_those_who_are_alone_do_not_wait():
+    assert await rounds_of(Turns(), 1, 3) == [1, 1, 1]
+
+
+async def test_first_come_first_served():
+    turns, order = Turns(), []
+
+    async def upload(name):
+        for _ in range(2):
+            await turns.next()
+            order.append(name)
+
+    await asyncio.gather(*(upload(name) for name in range(20)))
+    assert order == [*range(20), *range(20)]
+
+
+async def test_who_goes_away_takes_nobodys_turn():
+    turns = Turns()
+    waiting = [asyncio.create_task(turns.next()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for task in waiting[:10]:
+        task.cancel()
+    await asyncio.wait(waiting[10:])
+    assert not any(task.cancelled() for task in waiting[10:])
