@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.errors import MalformedInput, UpstreamError
 from config.ids import job_id, parse_job_id
+from config.showing import shown
 from service.bodies import MULTIPART, Limits, body_submission, broken_off, check_head
 from service.intake import Intake
 from service.ledger import Earlier, Ledger, NewImport
@@ -99,9 +100,9 @@ class Handlers:
         """``GET /import/{jobId}``: what has become of an import."""
         import_id = parse_job_id(request.match_info["jobId"])
         found = await self._ledger.get_import(import_id) if import_id else None
-        if import_id is None or found is None:
+        if found is None:
             raise Problem("import_not_found", "No import has this jobId.")
-        return web.json_response(_shown(job_id(import_id), found))
+        return web.json_response(shown(found))
 
     async def health(self, _: web.Request) -> web.Response:
         """``GET /healthz``: the process lives."""
@@ -153,29 +154,3 @@ async def _passes(check: Awaitable[None]) -> bool:
         _log.warning("not ready", reason=str(error))
         return False
     return True
-
-
-def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
-    """None for an import of before there were receipts."""
-    if found["sha256"] is None:
-        return None
-    return {"sha256": found["sha256"], "bytes": found["received"]}
-
-
-def _shown(job: str, found: dict[str, Any]) -> dict[str, Any]:
-    shown = {
-        "jobId": job,
-        "source": found["source"],
-        "format": found["format"],
-        "state": found["state"],
-        "dryRun": found["dry_run"],
-        "createdAt": found["created_at"],
-        "finishedAt": found["finished_at"],
-        "bytes": found["bytes"],
-        "records": found["records"],
-        "imported": found["imported"],
-        "rejected": found["rejected"],
-        "receipt": _receipt(found),
-        "parts": {key: found[f"parts_{key}"] for key in ("total", "done", "failed")},
-    }
-    return shown | ({"failure": found["failure"]} if found["failure"] else {})

@@ -40,11 +40,11 @@ class Importer:
         assert shown["records"] == shown["imported"] + shown["rejected"]
         return shown["imported"], shown["rejected"]
 
-    def remove_object(self, job: str) -> None:
+    def remove_object(self, job: str, ending: str = "json") -> None:
         key = self.env["SUPABASE_SERVICE_ROLE_KEY"]
         headers = {"apikey": key, "Authorization": f"Bearer {key}"}
         url = f"{self.env['SUPABASE_URL']}/storage/v1/object/imports"
-        prefixes = {"prefixes": [f"{job}.json"]}
+        prefixes = {"prefixes": [f"{job}.{ending}"]}
         httpx.request("DELETE", url, json=prefixes, headers=headers).raise_for_status()
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 
+from config.advice import advice
 from local.ports import free_port
 from local.processes import Started, started, worker_environment
 from tests.acceptance.conftest import ENDED, Importer
@@ -165,6 +166,7 @@ def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched)
         "code": "storage_refused",
         "detail": "The storage refused what the import needs (403); the operator has to look.",
         "part": 1,
+        "advice": advice("storage_refused"),
     }
 
 

@@ -200,16 +200,21 @@ def test_an_import_can_be_looked_at(client, traces):
         "state": "queued",
         "dryRun": False,
         "createdAt": row["created_at"],
+        "startedAt": None,
         "finishedAt": None,
         "bytes": len(array),
         "records": 1,
         "imported": 0,
         "rejected": 0,
+        "notProcessed": 1,
+        "rate": None,
         "receipt": {
             "sha256": sha256(answer.request.content).hexdigest(),
             "bytes": len(answer.request.content),
         },
-        "parts": {"total": 1, "done": 0, "failed": 0},
+        "detected": row["detected"],
+        "ignored": {"fields": [], "more": False},
+        "parts": {"total": 1, "done": 0, "failed": 0, "cancelled": 0},
     }
 
 

@@ -10,6 +10,7 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.test_utils import make_mocked_request
 
 from config.errors import Permanent, Transient
+from config.showing import shown
 from service.bodies import Limits
 from service.handlers import Handlers
 from service.intake import Intake
@@ -17,28 +18,8 @@ from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.problems import Problem
 from service.readiness import StorageCheck
+from tests.unit.config.test_showing import FOUND, JOB
 
-JOB = "import-01890000-0000-7000-8000-000000000000"
-FOUND = {
-    "id": JOB[7:],
-    "source": "s",
-    "format": "csv",
-    "state": "failed",
-    "dry_run": True,
-    "sha256": "00",
-    "received": 10,
-    "created_at": "2026-01-01T00:00:00+00:00",
-    "started_at": "2026-01-01T00:00:01+00:00",
-    "finished_at": "2026-01-01T00:00:02+00:00",
-    "bytes": 9,
-    "records": 3,
-    "imported": 1,
-    "rejected": 1,
-    "parts_total": 2,
-    "parts_done": 1,
-    "parts_failed": 1,
-    "failure": {"code": "x", "detail": "y", "part": 2},
-}
 HEADERS = {"Content-Type": "application/json"}
 
 
@@ -110,26 +91,11 @@ async def test_a_client_that_left_before_the_word_to_go_on_is_no_fault_of_ours(h
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "truncated_body")
 
 
-async def test_an_import_that_failed_is_shown_with_its_reason(handlers, ledger):
+async def test_an_import_is_shown(handlers, ledger):
     ledger.get_import.return_value = FOUND
     request = make_mocked_request("GET", "/", match_info={"jobId": JOB})
     answer = await handlers.show(request)
-    assert json.loads(answer.text) == {
-        "jobId": JOB,
-        "source": "s",
-        "format": "csv",
-        "state": "failed",
-        "dryRun": True,
-        "createdAt": FOUND["created_at"],
-        "finishedAt": FOUND["finished_at"],
-        "bytes": 9,
-        "records": 3,
-        "imported": 1,
-        "rejected": 1,
-        "receipt": {"sha256": "00", "bytes": 10},
-        "parts": {"total": 2, "done": 1, "failed": 1},
-        "failure": FOUND["failure"],
-    }
+    assert json.loads(answer.text) == shown(FOUND)
 
 
 @pytest.mark.parametrize("job", ["x", JOB[7:], JOB.upper(), JOB])
