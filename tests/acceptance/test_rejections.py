@@ -39,13 +39,13 @@ def rejections(importer: Importer, job: str) -> bytes:
     return importer.http.get(f"/import/{job}/rejections", headers=headers).content
 
 
-def edited(file: bytes, edit: Callable[[Rows], None]) -> bytes:
-    """As a spreadsheet reads and writes it: with the mark at the start, in UTF-8."""
+def edited(file: bytes, edit: Callable[[Rows], None], *, delimiter: str = ",") -> bytes:
+    """As a spreadsheet reads and writes it; many write semicolons."""
     reader = csv.DictReader(StringIO(file.decode("utf-8-sig"), newline=""))
     rows = list(reader)
     edit(rows)
     out = StringIO(newline="")
-    writer = csv.DictWriter(out, reader.fieldnames or ())
+    writer = csv.DictWriter(out, reader.fieldnames or (), delimiter=delimiter)
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().encode("utf-8-sig")
@@ -91,7 +91,7 @@ def test_a_file_of_rejections_can_be_sent_again(importer: Importer) -> None:
 
     as_it_is = send(importer, files[0])
     again = [
-        send(importer, edited(files[0], correct_rows)),
+        send(importer, edited(files[0], correct_rows, delimiter=";")),
         send(importer, edited(files[1], correct_objects)),
     ]
     run_once(importer)
