@@ -26,13 +26,14 @@ from tests.support.faults import (
 
 IMPORTS, TWICE = 3, 2
 
+# A request that comes a little late finds the other's import, and neither stores nor records any.
 MOMENTS: dict[str, Callable[[random.Random], Hold]] = {
     "looking": lambda rng: Hold(JOIN_IMPORT, rng.randrange(6), after=rng.random() < 0.5),
-    "storing": lambda rng: Hold(PUT, rng.randrange(6), lose=True),
+    "storing": lambda rng: Hold(PUT, rng.randrange(IMPORTS), lose=True),
     "mid-upload": lambda rng: Hold(APPEND, rng.randrange(6), after=rng.random() < 0.5),
-    "stored": lambda rng: Hold(PUT, rng.randrange(6), after=True),
-    "recording": lambda rng: Hold(CREATE_IMPORT, rng.randrange(6), lose=True),
-    "recorded": lambda rng: Hold(CREATE_IMPORT, rng.randrange(6), after=True),
+    "stored": lambda rng: Hold(PUT, rng.randrange(IMPORTS), after=True),
+    "recording": lambda rng: Hold(CREATE_IMPORT, rng.randrange(IMPORTS), lose=True),
+    "recorded": lambda rng: Hold(CREATE_IMPORT, rng.randrange(IMPORTS), after=True),
 }
 
 
@@ -109,7 +110,7 @@ def test_all_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) 
 
     with ThreadPoolExecutor() as pool:
         sending = sent_twice(pool, lab, data)
-        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(6), seconds=60)
+        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
         lost.times = 0
     over = time.monotonic()
     lab.workers.start()
