@@ -52,14 +52,16 @@ def sent_twice(pool: ThreadPoolExecutor, lab: Lab, data: list[Data]) -> "list[Fu
     return [pool.submit(until_accepted, lab, one) for one in twice]
 
 
-def settle(chaos: Chaos, sending: "list[Future[Sent]]", over: float) -> None:
+def settle(
+    chaos: Chaos, sending: "list[Future[Sent]]", over: float, *, sweep: bool = False
+) -> None:
     """Both were answered with one import, of which there is one, with its object; see Audit."""
     answers = iter([future.result() for future in sending])
     imports = []
     while pair := list(islice(answers, TWICE)):
         assert len({one.job for one in pair}) == 1
         imports.append(pair[0])
-    chaos.audit.settle(imports, over_at=over, sweep=True)
+    chaos.audit.settle(imports, over_at=over, sweep=sweep)
     for one in imports:
         found = chaos.lab.query(
             "select id::text, object from imports where source = %s", one.data.source
@@ -84,7 +86,7 @@ def test_the_service_is_killed_while_requests_come_twice(
         over = time.monotonic()
         hold.release()
 
-    settle(chaos, sending, over)
+    settle(chaos, sending, over, sweep=True)
 
 
 @pytest.mark.fault("one key twice, create_import's answers lost")
