@@ -72,7 +72,8 @@ async def multipart_submission(
     compression = compression or compression_by_ending(name.suffix)
     ending = PurePath(name.stem).suffix if compression_by_ending(name.suffix) else name.suffix
     receipt, options = Receipt(), Options.of(request)
-    said = (*options.asked, *form.delimiters, *form.columns)
+    charset = file.get_charset(default="")
+    said = (*options.asked, charset, compression or "", *form.delimiters, *form.columns)
     return Submission(
         limits.unpacked(receipt.noting(form.pieces(file)), compression),
         _splitter(form, file, ending.lower(), limits),
