@@ -74,7 +74,8 @@ async def multipart_submission(
     ending = PurePath(name.stem).suffix if compression_by_ending(name.suffix) else name.suffix
     receipt, options = Receipt(), Options.of(request)
     notify = limits.webhooks.wanted(form.notify)
-    said = (*options.asked, *form.delimiters, *form.columns, *form.notify)
+    asked = (*options.asked, file.get_charset(default=""), compression or "")
+    said = (*asked, *form.delimiters, *form.columns, *form.notify)
     return Submission(
         limits.unpacked(receipt.noting(form.pieces(file)), compression),
         _splitter(form, file, ending.lower(), limits),

@@ -26,13 +26,14 @@ from tests.support.faults import (
 
 IMPORTS, TWICE = 3, 2
 
+# A request that comes a little late finds the other's import, and neither stores nor records any.
 MOMENTS: dict[str, Callable[[random.Random], Hold]] = {
     "looking": lambda rng: Hold(JOIN_IMPORT, rng.randrange(6), after=rng.random() < 0.5),
-    "storing": lambda rng: Hold(PUT, rng.randrange(6), lose=True),
+    "storing": lambda rng: Hold(PUT, rng.randrange(IMPORTS), lose=True),
     "mid-upload": lambda rng: Hold(APPEND, rng.randrange(6), after=rng.random() < 0.5),
-    "stored": lambda rng: Hold(PUT, rng.randrange(6), after=True),
-    "recording": lambda rng: Hold(CREATE_IMPORT, rng.randrange(6), lose=True),
-    "recorded": lambda rng: Hold(CREATE_IMPORT, rng.randrange(6), after=True),
+    "stored": lambda rng: Hold(PUT, rng.randrange(IMPORTS), after=True),
+    "recording": lambda rng: Hold(CREATE_IMPORT, rng.randrange(IMPORTS), lose=True),
+    "recorded": lambda rng: Hold(CREATE_IMPORT, rng.randrange(IMPORTS), after=True),
 }
 
 
@@ -51,14 +52,16 @@ def sent_twice(pool: ThreadPoolExecutor, lab: Lab, data: list[Data]) -> "list[Fu
     return [pool.submit(until_accepted, lab, one) for one in twice]
 
 
-def settle(chaos: Chaos, sending: "list[Future[Sent]]", over: float) -> None:
+def settle(
+    chaos: Chaos, sending: "list[Future[Sent]]", over: float, *, sweep: bool = False
+) -> None:
     """Both were answered with one import, of which there is one, with its object; see Audit."""
     answers = iter([future.result() for future in sending])
     imports = []
     while pair := list(islice(answers, TWICE)):
         assert len({one.job for one in pair}) == 1
         imports.append(pair[0])
-    chaos.audit.settle(imports, over_at=over, sweep=True)
+    chaos.audit.settle(imports, over_at=over, sweep=sweep)
     for one in imports:
         found = chaos.lab.query(
             "select id::text, object from imports where source = %s", one.data.source
@@ -83,7 +86,7 @@ def test_the_service_is_killed_while_requests_come_twice(
         over = time.monotonic()
         hold.release()
 
-    settle(chaos, sending, over)
+    settle(chaos, sending, over, sweep=True)
 
 
 @pytest.mark.fault("one key twice, create_import's answers lost")
@@ -109,7 +112,7 @@ def test_all_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) 
 
     with ThreadPoolExecutor() as pool:
         sending = sent_twice(pool, lab, data)
-        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(6), seconds=60)
+        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
         lost.times = 0
     over = time.monotonic()
     lab.workers.start()

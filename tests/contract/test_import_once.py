@@ -1,5 +1,6 @@
 """One Idempotency-Key is one import, whoever is faster and whatever is lost; and receipts."""
 
+import gzip
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,15 +90,17 @@ def as_form(file: bytes) -> tuple[bytes, str]:
     return form(fields)
 
 
-@pytest.mark.parametrize("kind", ["json", "csv", "form"])
+@pytest.mark.parametrize("kind", ["json", "gzip", "csv", "form"])
 def test_the_receipt_is_of_what_was_sent(client, kind):
     rows = csv_file(100_000)
     sent, content_type = {
         "json": (SMALL, "application/json"),
+        "gzip": (gzip.compress(SMALL), "application/json"),
         "csv": (rows, "text/csv"),
         "form": as_form(rows),
     }[kind]
-    headers = {"Content-Type": content_type}
+    encoding = "gzip" if kind == "gzip" else "identity"
+    headers = {"Content-Type": content_type, "Content-Encoding": encoding}
     answer = client.post(f"/import?source={quote(SOURCE)}", content=sent, headers=headers)
     whole = rows if kind == "form" else sent
     shown = client.get(answer.headers["Location"]).json()
