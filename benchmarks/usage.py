@@ -152,5 +152,13 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
 
 def named(root: psutil.Process, name: str) -> psutil.Process:
     """The oldest of the processes under ``root`` that has this name."""
-    found = [each for each in root.children(recursive=True) if each.name() == name]
+    found = [each for each in root.children(recursive=True) if _name_of(each) == name]
     return min(found, key=lambda each: each.create_time())
+
+
+def _name_of(process: psutil.Process) -> str:
+    """Empty once it has ended, as a backend may at any moment."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""

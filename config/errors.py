@@ -3,6 +3,7 @@
 ImporterError
 ├── SettingsError          the process must not start
 ├── MalformedInput         the bytes of a body or an object are not what they claim to be
+├── IllegalMove            the database refused to move an import or a part: see its state
 └── UpstreamError          Storage, PostgREST or Postgres did not do what was asked
     ├── Transient          later it may work: wait, then ask again
     └── Permanent          asking again will not help: a person must act
@@ -36,6 +37,10 @@ class MalformedInput(ImporterError):  # noqa: N818 -- reads as a sentence where 
         self.detail = detail
         self.offset = offset
         self.record = record
+
+
+class IllegalMove(ImporterError):  # noqa: N818
+    """An import or a part is not in a state from which the move asked for is possible."""
 
 
 class UpstreamError(ImporterError):

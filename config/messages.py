@@ -6,7 +6,7 @@ travels; all else is in the ledger.
 
 import json
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from dramatiq import Message
 
@@ -16,6 +16,7 @@ QUEUE: Final = "imports"
 IMPORT_CONTACTS: Final = "import_contacts"
 IMPORT_PART: Final = "import_part"
 NOTIFY_IMPORT: Final = "notify_import"
+UNDO_IMPORT: Final = "undo_import"
 
 
 def import_contacts_message(import_id: UUID) -> dict[str, Any]:
@@ -40,6 +41,16 @@ def notify_import_message(import_id: UUID) -> dict[str, Any]:
 def first_message(import_id: UUID, parts: int) -> dict[str, Any]:
     """The message that an import is recorded with; nobody has to hand out a single part."""
     return import_part_message(import_id, 1) if parts == 1 else import_contacts_message(import_id)
+
+
+def retry_message(import_id: UUID) -> dict[str, Any]:
+    """Tells a worker to hand out the parts of an import once more; another one for each retry."""
+    return _message(IMPORT_CONTACTS, (str(import_id),), uuid4())
+
+
+def undo_import_message(import_id: UUID) -> dict[str, Any]:
+    """Tells a worker to remove all of an import; always the same for the same import."""
+    return _message(UNDO_IMPORT, (str(import_id),), uuid5(import_id, UNDO_IMPORT))
 
 
 def _message(actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:

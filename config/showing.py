@@ -39,7 +39,7 @@ def shown(found: dict[str, Any]) -> dict[str, Any]:
 
 def _rate(found: dict[str, Any]) -> float | None:
     """Records a second, from the start of the work to its end, or until now; None before."""
-    seconds = found.get("seconds")
+    seconds = found["seconds"]
     return round((found["imported"] + found["rejected"]) / seconds, 1) if seconds else None
 
 

@@ -21,6 +21,8 @@ from config.errors import Permanent, Transient, UpstreamError
 
 STORAGE: Final = "storage"
 DATABASE: Final = "database"
+ILLEGAL_MOVE: Final = "PT409"
+"""The SQLSTATE by which the ledger's functions refuse."""
 
 _TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
 # Connections, conflicts, resources, a restart, the system, PostgREST without a database, time-outs,

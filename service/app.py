@@ -13,6 +13,7 @@ from config.settings import Settings
 from service.bodies import Limits
 from service.handlers import Handlers
 from service.intake import Intake
+from service.jobs import Jobs
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.middleware import problems_middleware
@@ -61,6 +62,7 @@ async def create_app(settings: Settings) -> web.Application:
             metrics=metrics,
             limits=limits,
         ),
+        Jobs(ledger, metrics),
         Rejections(ledger, write_seconds=settings.idle_timeout),
     )
     return app

@@ -9,8 +9,7 @@ from aiohttp import HttpVersion11, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from config.errors import MalformedInput, UpstreamError
-from config.ids import job_id, parse_job_id
-from config.showing import shown
+from config.ids import job_id
 from service.bodies import MULTIPART, Limits, body_submission, broken_off, check_head
 from service.intake import Intake
 from service.ledger import Earlier, Ledger, NewImport
@@ -95,14 +94,6 @@ class Handlers:
             self._metrics.refuse(request.content_type, problem.code)
             return problem.response()
         return None
-
-    async def show(self, request: web.Request) -> web.Response:
-        """``GET /import/{jobId}``: what has become of an import."""
-        import_id = parse_job_id(request.match_info["jobId"])
-        found = await self._ledger.get_import(import_id) if import_id else None
-        if found is None:
-            raise Problem("import_not_found", "No import has this jobId.")
-        return web.json_response(shown(found))
 
     async def health(self, _: web.Request) -> web.Response:
         """``GET /healthz``: the process lives."""

@@ -9,10 +9,15 @@ from uuid import UUID
 import msgspec
 from supabase import AsyncClient
 
-from config.errors import UpstreamError
-from config.messages import first_message, notify_import_message
+from config.errors import IllegalMove, Permanent, UpstreamError
+from config.messages import (
+    first_message,
+    notify_import_message,
+    retry_message,
+    undo_import_message,
+)
 from config.retrying import retrying_async
-from config.upstream import DATABASE, translated
+from config.upstream import DATABASE, ILLEGAL_MOVE, translated
 from service.options import Options
 from service.receipt import Receipt
 from service.splitting.parts import Split
@@ -134,8 +139,19 @@ class Ledger:
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """What the database's ``get_import`` tells of it; None if unknown."""
-        found: dict[str, Any] | None = await self._call(
-            "get_import", self._deadline, p_import=str(import_id)
+        return await self._job("get_import", import_id)
+
+    async def list_imports(
+        self, *, state: str | None, source: str | None, before: UUID | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """The same of imports that were recorded before one of them, the newest first."""
+        found: list[dict[str, Any]] = await self._call(
+            "list_imports",
+            self._deadline,
+            p_state=state,
+            p_source=source,
+            p_before=None if before is None else str(before),
+            p_limit=limit,
         )
         return found
 
@@ -148,9 +164,37 @@ class Ledger:
         )
         return found
 
+    async def retry_import(self, import_id: UUID) -> dict[str, Any] | None:
+        """Queue the failed parts again; like the other moves, tells what ``get_import`` does then.
+
+        Raises IllegalMove if the import has not failed.
+        """
+        return await self._job("retry_import", import_id, p_message=retry_message(import_id))
+
+    async def cancel_import(self, import_id: UUID) -> dict[str, Any] | None:
+        """Have its work end; raises IllegalMove if it has ended otherwise."""
+        return await self._job("cancel_import", import_id)
+
+    async def undo_import(self, import_id: UUID) -> dict[str, Any] | None:
+        """Have all of it removed, as soon as its work has ended; safe to repeat."""
+        return await self._job("undo_import", import_id, p_message=undo_import_message(import_id))
+
     async def check(self) -> None:
         """Raise if PostgREST, Postgres or the queue does not answer."""
         await self._once("queue_ready")
+
+    async def _job(
+        self, function: str, import_id: UUID, **more: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] | None = await self._call(
+                function, self._deadline, p_import=str(import_id), **more
+            )
+        except Permanent as error:
+            if error.code == ILLEGAL_MOVE:
+                raise IllegalMove(error.detail) from None
+            raise
+        return found
 
     async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401
         undone = True

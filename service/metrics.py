@@ -49,6 +49,12 @@ class ServiceMetrics:
         self.in_flight = Gauge(
             "import_uploads_in_flight", "Uploads that are coming in.", registry=self.registry
         )
+        self.moves = Counter(
+            "imports_moved",
+            "Retries, cancellations and undos that were accepted.",
+            ["move"],
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "import_upload_seconds",
             "Seconds from the head of a request until 202.",

@@ -6,9 +6,9 @@ connection; that is for a worker process's start (see runtime.py).
 
 import dramatiq
 
-from tasks.actors import import_contacts, import_part, notify_import
+from tasks.actors import import_contacts, import_part, notify_import, undo_import
 from tasks.broker import broker
 
-__all__ = ["broker", "import_contacts", "import_part", "notify_import"]
+__all__ = ["broker", "import_contacts", "import_part", "notify_import", "undo_import"]
 
 dramatiq.set_broker(broker)

@@ -53,6 +53,13 @@ def notify_import(job_id: str) -> None:
         runtime.stories.notify_import(import_id)
 
 
+@dramatiq.actor(actor_name=messages.UNDO_IMPORT, queue_name=messages.QUEUE, broker=broker)
+def undo_import(import_id: str) -> None:
+    """Remove all of an import."""
+    with structlog.contextvars.bound_contextvars(import_id=import_id), _queued_again():
+        runtime.stories.undo_import(UUID(import_id))
+
+
 @contextmanager
 def _queued_again() -> Iterator[None]:
     """Have the message come again: at once, at a time that was named, or with dramatiq's backoff.

@@ -23,6 +23,9 @@ from tasks.reading import ObjectReader
 from tasks.sweep_ledger import SweepLedger
 from tasks.sweeping import Metrics as SweepMetrics
 from tasks.sweeping import Sweep
+from tasks.undo_import import Metrics as UndoMetrics
+from tasks.undo_import import UndoImport
+from tasks.undo_ledger import UndoLedger
 from tasks.webhooks.sending import Sender
 from tasks.webhooks.signing import Signer
 from tasks.writing.copying import connection_pool, copy_desk
@@ -33,7 +36,7 @@ DeskFor: TypeAlias = Callable[[PartWork], AbstractContextManager[Desk]]
 """Gives the desk for one run through a part."""
 
 
-class Metrics(PartMetrics, SweepMetrics, Protocol):
+class Metrics(PartMetrics, SweepMetrics, UndoMetrics, Protocol):
     """What the stories have counted; see PrometheusMetrics."""
 
 
@@ -44,6 +47,7 @@ class Stories:
     import_contacts: ImportContacts
     import_part: ImportPart
     notify_import: NotifyImport
+    undo_import: UndoImport
     sweep: Sweep
     connections: ExitStack
 
@@ -67,9 +71,14 @@ class Stories:
             metrics,
             max_retries=settings.part_retries,
         )
-        sweep = _sweep(settings, supabase, metrics)
-        notify = _notify(settings, supabase)
-        return cls(ImportContacts(ledger, import_part), import_part, notify, sweep, connections)
+        return cls(
+            import_contacts=ImportContacts(ledger, import_part),
+            import_part=import_part,
+            notify_import=_notify(settings, supabase),
+            undo_import=_undo(settings, supabase, metrics),
+            sweep=_sweep(settings, supabase, metrics),
+            connections=connections,
+        )
 
     def close(self) -> None:
         """Close the connections to Storage and, for COPY, to Postgres."""
@@ -99,6 +108,12 @@ def _notify(settings: Settings, supabase: Client) -> NotifyImport:
     signer = None if secret is None else Signer(secret.get_secret_value())
     sender = Sender(allow_private=allow_private)
     return NotifyImport(ledger, sender, signer, allow_private=allow_private)
+
+
+def _undo(settings: Settings, supabase: Client, metrics: UndoMetrics) -> UndoImport:
+    deadline = settings.upstream_deadline
+    functions = Functions(supabase, deadline=deadline)
+    return UndoImport(UndoLedger(functions), Bucket(supabase, deadline=deadline), metrics)
 
 
 def _desks(

@@ -1,16 +1,18 @@
 """What the workers raise beside the errors of config.
 
 ImporterError
-├── IllegalMove      the database refused to move a part: another worker was quicker
+├── Cancelled        the import is being cancelled: its part ends here
 ├── PartFailed       a part can never be imported as it stands; a person must act
 └── PutOff           not now: the message has to come again later
 """
 
-from config.errors import ImporterError
+from typing import Self
+
+from config.errors import ImporterError, Transient, UpstreamError
 
 
-class IllegalMove(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised
-    """A part is not in a state from which the move asked for is possible."""
+class Cancelled(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised
+    """Nothing more of the part's import shall be written; what is in stays."""
 
 
 class PartFailed(ImporterError):  # noqa: N818
@@ -28,3 +30,8 @@ class PutOff(ImporterError):  # noqa: N818
     def __init__(self, reason: str, seconds: float | None = None) -> None:
         super().__init__(reason)
         self.seconds = seconds
+
+    @classmethod
+    def since(cls, error: UpstreamError, reason: str) -> Self:
+        """Because something is away; until the time that it named, if it did."""
+        return cls(reason, error.retry_after if isinstance(error, Transient) else None)

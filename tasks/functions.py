@@ -6,6 +6,7 @@ from supabase import Client
 
 from config.retrying import retrying
 from config.upstream import DATABASE, translated
+from tasks.writing.bisecting import too_much_told
 
 
 class Functions:
@@ -21,6 +22,14 @@ class Functions:
     def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         """What the function returns; it must be one that may be called again."""
         return retrying(self._deadline)(self._once, function, arguments)
+
+    def call_in_time(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
+        """The same, but where it takes too long, TooMuch is raised at once."""
+        return retrying(self._deadline)(self._in_time, function, arguments)
+
+    def _in_time(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
+        with too_much_told():
+            return self._once(function, arguments)
 
     def _once(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
         with translated(DATABASE):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from config.errors import Transient, UpstreamError
+from config.errors import UpstreamError
 from tasks.errors import PutOff
 from tasks.ledger import StartedImport
 
@@ -39,8 +39,7 @@ class ImportContacts:
             parts = self._hand_out(import_id)
         except UpstreamError as error:
             log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-            seconds = error.retry_after if isinstance(error, Transient) else None
-            raise PutOff("the ledger is away", seconds) from None
+            raise PutOff.since(error, "the ledger is away") from None
         for part in parts:
             self._import_part(import_id, part)
 

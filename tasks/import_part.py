@@ -1,7 +1,8 @@
 """The story of one part: begin, read, sift, write, end.
 
 However often it is told, and wherever it breaks off, the tables come out the same: every write is
-keyed by the record's number, and the counts are recorded once, with the part's end.
+keyed by the record's number, and the counts are recorded once, with the part's end. Where the
+import is being cancelled, the part ends between two batches.
 """
 
 import time
@@ -13,11 +14,11 @@ from uuid import UUID
 import structlog
 from dramatiq.middleware import Shutdown
 
-from config.errors import Permanent, Transient, UpstreamError
+from config.errors import IllegalMove, Permanent, Transient, UpstreamError
 from tasks.carrying import Carrier, Desk, PartReader
-from tasks.errors import IllegalMove, PartFailed, PutOff
+from tasks.errors import Cancelled, PartFailed, PutOff
 from tasks.gate import Gate
-from tasks.ledger import GivenUp, PartEnd, Start, Suspect
+from tasks.ledger import GivenUp, PartEnd, Start, Stopped, Suspect
 from tasks.model import PartWork, Tally
 from tasks.reading import OBJECT_MISSING
 
@@ -35,6 +36,10 @@ class PartLedger(Protocol):
         ...
 
     def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
+        """See WorkerLedger."""
+        ...
+
+    def cancel_part(self, work: PartWork) -> PartEnd:
         """See WorkerLedger."""
         ...
 
@@ -59,6 +64,10 @@ class Metrics(Protocol):
         ...
 
     def part_failed(self, end: PartEnd) -> None:
+        """See PrometheusMetrics."""
+        ...
+
+    def part_cancelled(self, end: PartEnd) -> None:
         """See PrometheusMetrics."""
         ...
 
@@ -109,6 +118,8 @@ class ImportPart:
             elif isinstance(started, GivenUp):
                 log.error("part given up: its workers died or hung each time")
                 self._failed(started.end)
+            elif isinstance(started, Stopped):
+                self._cancelled(started.end)
             elif started is None:
                 log.info("nothing to do: the part has ended")
             return not isinstance(started, Suspect)
@@ -124,6 +135,8 @@ class ImportPart:
             self._fail(work, _failure(error), error)
         except PartFailed as failure:
             self._fail(work, failure, failure)
+        except Cancelled:
+            self._cancelled(self._ledger.cancel_part(work))
         except Shutdown:
             self._hand_back(work)
             raise
@@ -165,6 +178,11 @@ class ImportPart:
         self._metrics.part_failed(end)
         _tell_close(end)
 
+    def _cancelled(self, end: PartEnd) -> None:
+        self._metrics.part_cancelled(end)
+        log.info("part stopped: its import is being cancelled")
+        _tell_close(end)
+
     def _postpone(self, work: PartWork, error: Transient) -> None:
         retries = self._ledger.postpone_part(work)
         self._metrics.part_postponed()
@@ -187,7 +205,7 @@ class ImportPart:
 
 def _put_off(error: UpstreamError) -> PutOff:
     log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-    return PutOff("the ledger is away", error.retry_after if isinstance(error, Transient) else None)
+    return PutOff.since(error, "the ledger is away")
 
 
 def _failure(error: Permanent) -> PartFailed:

@@ -7,16 +7,14 @@ from uuid import UUID, uuid4
 
 from supabase import Client
 
-from config.errors import Permanent
+from config.errors import IllegalMove, Permanent
 from config.messages import import_part_message
 from config.model import Layout, Part
 from config.states import Format, ImportState
-from tasks.errors import IllegalMove
+from config.upstream import ILLEGAL_MOVE
 from tasks.functions import Functions
 from tasks.model import PartWork, Tally
 
-ILLEGAL_MOVE: Final = "PT409"
-"""The SQLSTATE by which the ledger's functions refuse."""
 _MESSAGES_A_CALL: Final = 1000
 
 
@@ -61,7 +59,14 @@ class Suspect:
     """A part that may have killed a worker: to be begun alone. No attempt was counted."""
 
 
-Start: TypeAlias = PartWork | GivenUp | Suspect | None
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A part of an import that is being cancelled: it has ended just now, with what is in."""
+
+    end: PartEnd
+
+
+Start: TypeAlias = PartWork | GivenUp | Stopped | Suspect | None
 """What comes of beginning a part."""
 
 
@@ -108,6 +113,8 @@ class WorkerLedger:
             return Suspect()
         if "given_up" in found:
             return GivenUp(PartEnd.from_json(found["given_up"]))
+        if "cancelled" in found:
+            return Stopped(PartEnd.from_json(found["cancelled"]))
         return _work(import_id, part, found)
 
     def finish_part(self, work: PartWork, tally: Tally) -> PartEnd:
@@ -123,6 +130,13 @@ class WorkerLedger:
     def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
         """Give a part up; raises IllegalMove if it is done by now."""
         return self._end("fail_part", work, p_code=code, p_failure=detail)
+
+    def cancel_part(self, work: PartWork) -> PartEnd:
+        """End a part of an import that is being cancelled, with what of it is in the tables.
+
+        Raises IllegalMove if the part has ended otherwise, or the import goes on.
+        """
+        return self._end("cancel_part", work)
 
     def postpone_part(self, work: PartWork) -> int | None:
         """Hand a part back; returns how often that happened, None if it is not being imported."""

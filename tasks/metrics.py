@@ -41,9 +41,11 @@ _REMOVED: Final = Counter(
     "contacts_objects_removed", "Objects without an import, found and removed by a sweep."
 )
 
-for _outcome in ("done", "failed", "postponed"):
+_UNDONE: Final = Counter("contacts_imports_undone", "Imports of which all was removed again.")
+
+for _outcome in ("done", "failed", "cancelled", "postponed"):
     _PARTS.labels(_outcome)
-for _state in (ImportState.COMPLETED, ImportState.FAILED):
+for _state in (ImportState.COMPLETED, ImportState.FAILED, ImportState.CANCELLED):
     _IMPORT_SECONDS.labels(_state.value)
 
 
@@ -70,9 +72,17 @@ class PrometheusMetrics:
         """A part was given up."""
         self._ended("failed", end)
 
+    def part_cancelled(self, end: PartEnd) -> None:
+        """A part was stopped, since its import is being cancelled."""
+        self._ended("cancelled", end)
+
     def part_postponed(self) -> None:
         """A part was handed back, to be tried later."""
         _PARTS.labels("postponed").inc()
+
+    def import_undone(self) -> None:
+        """All of an import is gone."""
+        _UNDONE.inc()
 
     def imports_queued_again(self, count: int) -> None:
         """A sweep has found lost imports."""
@@ -86,4 +96,6 @@ class PrometheusMetrics:
         if end.moved:
             _PARTS.labels(outcome).inc()
         if end.closed and end.seconds is not None:
-            _IMPORT_SECONDS.labels(end.state.value).observe(end.seconds)
+            # What is being undone was cancelled for it.
+            state = ImportState.CANCELLED if end.state is ImportState.UNDOING else end.state
+            _IMPORT_SECONDS.labels(state.value).observe(end.seconds)

@@ -41,6 +41,10 @@ class SweepLedger:
         messages = [import_contacts_message(import_id) for import_id in imports]
         self._functions.call("queue_messages", p_messages=messages)
 
+    def queue_undos(self) -> None:
+        """Put the message of each import that is being undone on the queue, unless it is there."""
+        self._functions.call("queue_undos")
+
     def known(self, imports: Sequence[UUID]) -> set[UUID]:
         """Those of these that are imports, whatever has become of them."""
         found = self._functions.call("known_imports", p_imports=[str(one) for one in imports])

@@ -42,6 +42,10 @@ class Ledger(Protocol):
         """See SweepLedger."""
         ...
 
+    def queue_undos(self) -> None:
+        """See SweepLedger."""
+        ...
+
     def known(self, imports: Sequence[UUID]) -> set[UUID]:
         """See SweepLedger."""
         ...
@@ -94,7 +98,11 @@ class Sweep:
             self.remove_orphans(since)
 
     def queue_lost(self) -> int:
-        """Queue again the imports of which there is no message; returns how many."""
+        """Queue again the imports of which there is no message; returns how many.
+
+        Those that are being undone are not counted: their message is always the same.
+        """
+        self._ledger.queue_undos()
         count = 0
         for imports in self._ledger.lost():
             self._ledger.queue(imports)

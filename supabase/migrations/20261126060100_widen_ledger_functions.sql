@@ -179,11 +179,8 @@ language plpgsql set search_path = ''
 as $$
 begin
   perform from public.imports where id = p_import and state = 'cancelling' for no key update;
-  if not found then
-    raise sqlstate 'PT409' using message = format('import %s is not being cancelled', p_import);
-  end if;
-  return public.part_ended(p_import, p_part, 'cancelled', public.stop_parts(
-    p_import, '{queued,importing}', p_part, 'cancelled', null, null));
+  return public.part_ended(p_import, p_part, 'cancelled', case when found then public.stop_parts(
+    p_import, '{queued,importing}', p_part, 'cancelled', null, null) else false end);
 end
 $$;
 
@@ -238,6 +235,7 @@ begin
 end
 $$;
 
+-- Of parts that were never begun there is nothing to remove.
 create function public.begin_undo(p_import uuid) returns text
 language plpgsql set search_path = ''
 as $$
@@ -245,6 +243,7 @@ declare
   v_message jsonb;
 begin
   update public.imports set state = 'undoing' where id = p_import returning undo into v_message;
+  update public.import_parts set state = 'undone' where import_id = p_import and started_at is null;
   perform public.enqueue_message(v_message);
   return 'undoing';
 end
@@ -534,6 +533,7 @@ as $$
   select jsonb_build_object(
     'id', i.id, 'source', i.source, 'format', i.format, 'state', i.state, 'dry_run', i.dry_run,
     'created_at', i.created_at, 'started_at', i.started_at, 'finished_at', i.finished_at,
+    'seconds', extract(epoch from coalesce(i.finished_at, clock_timestamp()) - i.started_at),
     'bytes', i.bytes, 'records', i.records,
     'imported', coalesce(p.imported, 0), 'rejected', coalesce(p.rejected, 0),
     'not_processed', coalesce(p.not_processed, 0),

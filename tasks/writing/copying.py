@@ -14,12 +14,13 @@ from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from config.errors import Permanent
+from config.errors import IllegalMove, Permanent
 from config.ids import contact_id_prefix
 from config.settings import Settings
-from config.upstream import DATABASE, from_code
-from tasks.errors import IllegalMove
-from tasks.ledger import ILLEGAL_MOVE, PartEnd
+from config.states import ImportState
+from config.upstream import DATABASE, ILLEGAL_MOVE, from_code
+from tasks.errors import Cancelled
+from tasks.ledger import PartEnd
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.pool import NOTICE_LOSS, libpq_arguments
 from tasks.writing.bisecting import too_much_told, write_bisecting
@@ -33,6 +34,7 @@ _MAX_CONNECTIONS: Final = 64
 # Two keys: dramatiq-pg uses one.
 _LOCK: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
 _STATE: Final = "select state from public.import_parts where import_id = %s and part = %s"
+_IMPORT_STATE: Final = "select state from public.imports where id = %s"
 _CLEAR_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
 _CLEAR_REJECTIONS: Final = """
     delete from public.import_rejections where import_id = %s and record between %s and %s
@@ -106,10 +108,12 @@ class CopyDesk:
 
     def write(self, batch: Batch) -> list[Refusal]:
         """See carrying.Desk."""
+        self._heed_cancelling()
         return write_bisecting(batch, self._copy)
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
         """See carrying.Desk."""
+        self._heed_cancelling()
         with _translated(), self._connection.cursor() as cursor:
             cursor.executemany(_REJECT, [as_row(self._work, one) for one in rejections])
 
@@ -133,6 +137,13 @@ class CopyDesk:
                 raise IllegalMove(error.detail) from None
             raise
         return PartEnd.from_json(end)
+
+    def _heed_cancelling(self) -> None:
+        """Each statement sees what was committed before it."""
+        with _translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
+            state = cursor.execute(_IMPORT_STATE, [self._work.import_id]).fetchone()
+        if state == ImportState.CANCELLING:
+            raise Cancelled(f"import {self._work.import_id} is being cancelled")
 
     def _copy(self, batch: Batch) -> None:
         rows = as_copy_rows(batch, self._prefix, self._work.source)

@@ -11,10 +11,10 @@ import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
-from config.errors import Permanent
+from config.errors import IllegalMove, ImporterError, Permanent
 from config.retrying import retrying
 from config.upstream import DATABASE, told_in, translated
-from tasks.errors import IllegalMove
+from tasks.errors import Cancelled
 from tasks.ledger import PartEnd, WorkerLedger
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
 from tasks.writing.bisecting import BAD_DATA, TooMuch, too_much_told, write_bisecting
@@ -24,15 +24,16 @@ from tasks.writing.rejections import as_row
 Row = dict[str, Any]
 
 _REJECTIONS_A_REQUEST: Final = 250
-_NOT_IMPORTED: Final = "CI001"
-"""The SQLSTATE by which ``write_contacts`` refuses contacts of a part that has ended."""
+_MOVED_ON: Final[dict[str, type[ImporterError]]] = {"CI001": IllegalMove, "CI002": Cancelled}
+"""By SQLSTATE: the part has ended, or its import is being cancelled, so nothing more is written."""
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class Tables:
     """The tables that a worker writes to; usable by all threads at once.
 
-    Writes are tried again for ``deadline`` seconds and raise UpstreamError after that.
+    Writes are tried again for ``deadline`` seconds and raise UpstreamError after that. They raise
+    IllegalMove if the part is in another's hands, and Cancelled if its import is being cancelled.
     """
 
     def __init__(self, supabase: Client, *, deadline: float) -> None:
@@ -42,19 +43,21 @@ class Tables:
     def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
         """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
 
-        Raises TooMuch if the batch has to become smaller, and IllegalMove if its part is in
-        another's hands.
+        Raises TooMuch if the batch has to become smaller.
         """
-        try:
-            return retrying(self._deadline)(self._post, text)
-        except Permanent as error:
-            if error.code == _NOT_IMPORTED:
-                raise IllegalMove(error.detail) from None
-            raise
+        return self._write(self._post, text)
 
-    def write_rejections(self, rows: list[Row]) -> None:
-        """Store rejections."""
-        retrying(self._deadline)(self._upsert, rows)
+    def write_rejections(self, work: PartWork, rows: list[Row]) -> None:
+        """Store rejections of a part."""
+        self._write(self._reject, work, rows)
+
+    def _write(self, send: Callable[..., Any], *content: Any) -> Any:  # noqa: ANN401
+        try:
+            return retrying(self._deadline)(send, *content)
+        except Permanent as error:
+            if error.code in _MOVED_ON:
+                raise _MOVED_ON[error.code](error.detail) from None
+            raise
 
     def _post(self, text: bytes) -> Any:  # noqa: ANN401
         """As text, which supabase-py cannot send."""
@@ -66,11 +69,10 @@ class Tables:
                 raise APIError(_told(answer))
             return answer.json()
 
-    def _upsert(self, rows: list[Row]) -> None:
-        query: Callable[..., Any] = self._supabase.table("import_rejections").upsert
-        key = "import_id,record"
+    def _reject(self, work: PartWork, rows: list[Row]) -> None:
+        part = {"p_import": str(work.import_id), "p_part": work.part.part}
         with translated(DATABASE):
-            query(rows, on_conflict=key, ignore_duplicates=True, returning="minimal").execute()
+            self._supabase.rpc("write_rejections", {**part, "p_rows": rows}).execute()
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:
@@ -101,7 +103,8 @@ class PostgrestDesk:
         """See carrying.Desk."""
         for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
             some = rejections[start : start + _REJECTIONS_A_REQUEST]
-            self._tables.write_rejections([as_row(self._work, one) for one in some])
+            rows = [as_row(self._work, one) for one in some]
+            self._tables.write_rejections(self._work, rows)
 
     def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
         """See carrying.Desk."""

@@ -43,7 +43,7 @@ CONTACTS = rpc("write_contacts")
 END_PART = rpc("(finish_part|write_contacts)")
 """Alone, or with the last contacts; only requests that contain COUNTS do."""
 COUNTS = b'imported":'
-REJECTIONS = Requests("POST", "/rest/v1/import_rejections")
+REJECTIONS = rpc("write_rejections")
 BUCKET = Requests("GET", "/storage/v1/bucket/.+")
 READ = Requests("GET", "/storage/v1/object/imports/.+")
 PUT = Requests("POST", "/storage/v1/object/imports/.+")

@@ -9,6 +9,8 @@ from config.messages import (
     first_message,
     import_contacts_message,
     import_part_message,
+    retry_message,
+    undo_import_message,
 )
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
@@ -29,10 +31,17 @@ def test_the_same_work_has_the_same_message_id_and_other_work_another():
             import_part_message(IMPORT, 1),
             import_part_message(IMPORT, 2),
             import_part_message(UUID(int=IMPORT.int + 1), 1),
+            undo_import_message(IMPORT),
         )
     ]
-    assert len(set(ids)) == 4
+    assert len(set(ids)) == 5
     assert import_part_message(IMPORT, 2)["message_id"] == ids[2]
+
+
+def test_each_retry_has_a_message_of_its_own():
+    again, once_more = retry_message(IMPORT), retry_message(IMPORT)
+    assert again["message_id"] != once_more["message_id"]
+    assert (again["actor_name"], again["args"]) == ("import_contacts", [str(IMPORT)])
 
 
 def test_nothing_but_ids_travels():

@@ -10,7 +10,6 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.test_utils import make_mocked_request
 
 from config.errors import Permanent, Transient
-from config.showing import shown
 from service.bodies import Limits
 from service.handlers import Handlers
 from service.intake import Intake
@@ -18,7 +17,6 @@ from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.problems import Problem
 from service.readiness import StorageCheck
-from tests.unit.config.test_showing import FOUND, JOB
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -89,22 +87,6 @@ async def test_a_client_that_left_before_the_word_to_go_on_is_no_fault_of_ours(h
     writer.write.side_effect = ClientConnectionResetError("Cannot write to closing transport")
     answer = await handlers.expect(request)
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "truncated_body")
-
-
-async def test_an_import_is_shown(handlers, ledger):
-    ledger.get_import.return_value = FOUND
-    request = make_mocked_request("GET", "/", match_info={"jobId": JOB})
-    answer = await handlers.show(request)
-    assert json.loads(answer.text) == shown(FOUND)
-
-
-@pytest.mark.parametrize("job", ["x", JOB[7:], JOB.upper(), JOB])
-async def test_an_unknown_import_is_not_found(handlers, ledger, job):
-    ledger.get_import.return_value = None
-    with pytest.raises(Problem) as caught:
-        await handlers.show(make_mocked_request("GET", "/", match_info={"jobId": job}))
-    assert caught.value.code == "import_not_found"
-    assert ledger.get_import.await_count == (job == JOB)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,10 @@ class FakeLedger:
         self._note("fail_part", code, detail)
         return PartEnd(True, ImportState.FAILED, True, 1.5)
 
+    def cancel_part(self, work):
+        self._note("cancel_part")
+        return PartEnd(True, ImportState.CANCELLED, True, 1.5)
+
     def postpone_part(self, work):
         self._note("postpone_part")
         return self.retries
@@ -143,6 +147,12 @@ class FakeMetrics:
 
     def part_failed(self, end):
         self.seen.append("failed")
+
+    def part_cancelled(self, end):
+        self.seen.append("cancelled")
+
+    def import_undone(self):
+        self.seen.append("undone")
 
     def part_postponed(self):
         self.seen.append("postponed")

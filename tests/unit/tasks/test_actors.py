@@ -22,7 +22,7 @@ class FakeStories:
         if self.error:
             raise self.error
 
-    import_part = notify_import = import_contacts
+    import_part = notify_import = undo_import = import_contacts
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_importing_tasks_sets_dramatiqs_broker():
         messages.import_contacts_message(IMPORT),
         messages.import_part_message(IMPORT, 3),
         messages.notify_import_message(IMPORT),
+        messages.undo_import_message(IMPORT),
     ],
 )
 def test_each_message_names_an_actor_and_its_queue(message, stories):
@@ -54,6 +55,7 @@ def test_each_message_names_an_actor_and_its_queue(message, stories):
 def test_there_are_no_other_actors_and_no_other_queue():
     assert tasks.broker.get_declared_actors() == {
         messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
+        messages.UNDO_IMPORT,
     }  # fmt: skip
     assert tasks.broker.get_declared_queues() == {messages.QUEUE}
     assert tasks.broker.get_declared_delay_queues() == {dq_name(messages.QUEUE)}
@@ -76,6 +78,7 @@ def test_whatever_happens_the_message_comes_again(stories, error, delay):
         (tasks.import_contacts, str(IMPORT)),
         (tasks.import_part, str(IMPORT), 1),
         (tasks.notify_import, job_id(IMPORT)),
+        (tasks.undo_import, str(IMPORT)),
     ]
     for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:

@@ -4,11 +4,11 @@ import pytest
 from dramatiq.middleware import Shutdown
 from structlog.testing import capture_logs
 
-from config.errors import Permanent, Transient
+from config.errors import IllegalMove, Permanent, Transient
 from config.states import ImportState
-from tasks.errors import IllegalMove, PutOff
+from tasks.errors import Cancelled, PutOff
 from tasks.import_part import ImportPart
-from tasks.ledger import GivenUp, PartEnd
+from tasks.ledger import GivenUp, PartEnd, Stopped
 from tests.unit.tasks.fakes import (
     IMPORT,
     FakeDesk,
@@ -76,6 +76,36 @@ def test_a_part_that_is_given_up_is_counted_and_closes_its_import():
         assert scene.tell() == []
     assert scene.metrics.seen == ["failed"]
     assert [line["event"].split(":")[0] for line in logs] == ["part given up", "import closed"]
+
+
+def test_a_part_of_an_import_that_is_being_cancelled_is_not_begun():
+    scene = Scene()
+    scene.ledger.work = Stopped(PartEnd(True, ImportState.CANCELLED, True, 1.5))
+    with capture_logs() as logs:
+        assert scene.tell() == []
+    assert scene.metrics.seen == ["cancelled"]
+    assert [line["event"].split(":")[0] for line in logs] == ["part stopped", "import closed"]
+
+
+def test_a_part_ends_between_batches_when_its_import_is_cancelled():
+    scene = Scene(write_error=Cancelled("it is being cancelled"))
+    assert scene.tell() == [("cancel_part",)]
+    assert scene.metrics.seen[-1] == "cancelled"
+    assert scene.desk.opened == 0
+
+
+@pytest.mark.parametrize("error", [AWAY, Permanent("database", "key revoked", code="PGRST301")])
+def test_a_cancellation_that_cannot_be_told_comes_again(error):
+    with pytest.raises(PutOff):
+        Scene(write_error=Cancelled("x"), error=error, failing={"cancel_part"}).tell()
+
+
+def test_a_part_that_another_has_ended_is_not_cancelled():
+    scene = Scene(
+        write_error=Cancelled("x"), error=IllegalMove("it is done"), failing={"cancel_part"}
+    )
+    assert scene.tell() == [("cancel_part",)]
+    assert "cancelled" not in scene.metrics.seen
 
 
 def test_a_part_that_came_to_no_end_before_is_imported_alone():

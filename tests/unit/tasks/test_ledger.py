@@ -6,13 +6,12 @@ import httpx
 import pytest
 from supabase import Client, ClientOptions
 
-from config.errors import Permanent, Transient
+from config.errors import IllegalMove, Permanent, Transient
 from config.messages import import_part_message
 from config.model import Layout, Part
 from config.names import Names
 from config.states import Format, ImportState
-from tasks.errors import IllegalMove
-from tasks.ledger import GivenUp, PartEnd, StartedImport, Suspect, WorkerLedger
+from tasks.ledger import GivenUp, PartEnd, StartedImport, Stopped, Suspect, WorkerLedger
 from tasks.model import PartWork, Tally
 from tests.unit.tasks.fakes import IMPORT, work_on
 
@@ -120,6 +119,15 @@ def test_a_part_is_failed_with_a_reason():
     assert functions.calls[0][1] == {
         "p_import": str(IMPORT), "p_part": 2, "p_code": "code", "p_failure": "detail",
     }  # fmt: skip
+
+
+def test_a_part_of_an_import_that_is_being_cancelled_has_ended():
+    end = {**END, "state": "cancelling", "closed": False}
+    functions = FakeFunctions({"cancelled": end}, end)
+    ended = PartEnd(True, ImportState.CANCELLING, False, 2.5)
+    assert functions.ledger().start_part(IMPORT, 2, alone=False) == Stopped(ended)
+    assert functions.ledger().cancel_part(WORK) == ended
+    assert functions.calls[1] == ("cancel_part", {"p_import": str(IMPORT), "p_part": 2})
 
 
 @pytest.mark.parametrize("retries", [3, None])

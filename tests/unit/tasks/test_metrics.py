@@ -58,6 +58,18 @@ def test_the_end_that_closes_an_import_tells_how_long_it_took(grown):
     assert grown("contacts_import_seconds_sum", state="failed") == 12
 
 
+@pytest.mark.parametrize("state", [ImportState.CANCELLED, ImportState.UNDOING])
+def test_the_part_that_was_stopped_last_closes_its_import_as_cancelled(grown, state):
+    PrometheusMetrics().part_cancelled(PartEnd(True, state, True, 12.0))
+    assert grown("contacts_import_parts_total", outcome="cancelled") == 1
+    assert grown("contacts_import_seconds_sum", state="cancelled") == 12
+
+
+def test_undone_imports_are_counted(grown):
+    PrometheusMetrics().import_undone()
+    assert grown("contacts_imports_undone_total") == 1
+
+
 def test_what_a_sweep_found_is_seen(grown):
     PrometheusMetrics().imports_queued_again(2)
     PrometheusMetrics().objects_removed(3)

@@ -52,6 +52,12 @@ def test_imports_are_queued_with_the_message_they_had():
     assert message | {"message_timestamp": 0} == wanted | {"message_timestamp": 0}
 
 
+def test_undos_are_queued_by_the_database():
+    functions = FakeFunctions(None)
+    SweepLedger(functions).queue_undos()
+    assert functions.calls == [("queue_undos", {})]
+
+
 def test_known_imports_are_told():
     functions = FakeFunctions([str(IMPORT)])
     assert SweepLedger(functions).known([IMPORT, new_import_id()]) == {IMPORT}

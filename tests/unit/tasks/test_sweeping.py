@@ -47,6 +47,9 @@ class FakeLedger:
     def queue(self, imports):
         self.calls.append(("queue", *imports))
 
+    def queue_undos(self):
+        self.calls.append(("undos",))
+
     def known(self, imports):
         self.calls.append(("known", *imports))
         return self.imports & set(imports)
@@ -80,7 +83,7 @@ def test_lost_imports_are_queued_page_by_page_and_counted():
     one, two, three = born(3), born(2), born(1)
     ledger, metrics = FakeLedger(lost=[[one, two], [three]]), FakeMetrics()
     assert sweep(ledger, metrics=metrics).queue_lost() == 3
-    assert ledger.calls == [("queue", one, two), ("queue", three)]
+    assert ledger.calls == [("undos",), ("queue", one, two), ("queue", three)]
     assert metrics.seen == [("queued again", 2), ("queued again", 1)]
 
 
@@ -163,6 +166,7 @@ def test_only_what_is_due_is_swept(due):
     objects = FakeObjects([orphan])
     sweep(ledger, objects).take_turn()
     assert (("queue", lost) in ledger.calls) == ("messages" in due)
+    assert (("undos",) in ledger.calls) == ("messages" in due)
     assert objects.removed == [orphan.name] * ("objects" in due)
     assert {call for call in ledger.calls if call[0] == "begin"} == {
         ("begin", "messages", 60.0), ("begin", "objects", 3600.0),

@@ -20,7 +20,7 @@ class Rejections:
     def __init__(self):
         self.rows = []
 
-    def write_rejections(self, rows):
+    def write_rejections(self, work, rows):
         self.rows += rows
 
 

@@ -5,11 +5,11 @@ import httpx
 import pytest
 from supabase import Client, ClientOptions
 
-from config.errors import Permanent, Transient
+from config.errors import IllegalMove, Permanent, Transient
 from config.ids import contact_id_prefix
 from config.names import Names
 from config.states import ImportState
-from tasks.errors import IllegalMove
+from tasks.errors import Cancelled
 from tasks.ledger import PartEnd
 from tasks.model import Batch, Rejection, Tally
 from tasks.reasons import NOT_AN_OBJECT
@@ -27,7 +27,8 @@ class FakePostgrest:
         self.end = {"moved": True, "state": "completed", "closed": True, "seconds": 1.5}
 
     def __call__(self, request):
-        rows = self.contacts(request) if "rpc" in request.url.path else json.loads(request.content)
+        contacts = "write_contacts" in request.url.path
+        rows = self.contacts(request) if contacts else json.loads(request.content)["p_rows"]
         self.requests.append((request, len(rows)))
         answer = self.judge(rows)
         if answer is None:
@@ -162,11 +163,16 @@ def test_the_last_batch_ends_the_part():
     assert row["finish"] == {"imported": 7, "rejected": 3, "ignored": ["a"]}
 
 
-def test_contacts_of_a_part_that_has_ended_are_in_anothers_hands():
-    postgrest = FakePostgrest(lambda rows: problem("CI001"))
-    with pytest.raises(IllegalMove):
+@pytest.mark.parametrize(("code", "told"), [("CI001", IllegalMove), ("CI002", Cancelled)])
+def test_nothing_is_written_of_a_part_that_has_ended_or_shall_end(code, told):
+    postgrest = FakePostgrest(lambda rows: problem(code))
+    with pytest.raises(told):
         writer(postgrest).write(contacts(8))
-    assert postgrest.sizes == [8]
+    with pytest.raises(told):
+        writer(postgrest).reject([Rejection(1, NOT_AN_OBJECT, "1")])
+    with pytest.raises(told):
+        writer(postgrest).write_last(contacts(8), Tally(8))
+    assert postgrest.sizes == [8, 1, 8]
 
 
 @pytest.mark.parametrize("code", ["23514", "57014", "PT409"])
@@ -193,7 +199,11 @@ def test_rejections_are_stored_in_small_requests():
     rejections = [Rejection(n, NOT_AN_OBJECT, f"[{n}]") for n in range(1, 302)]
     writer(postgrest, deadline=1, part=4).reject(rejections)
     assert postgrest.sizes == [250, 51]
-    assert postgrest.requests[0][0].url.params["on_conflict"] == "import_id,record"
+    request = postgrest.requests[0][0]
+    assert request.url.path == "/rest/v1/rpc/write_rejections"
+    assert json.loads(request.content) | {"p_rows": []} == {
+        "p_import": str(IMPORT), "p_part": 4, "p_rows": [],
+    }  # fmt: skip
     assert postgrest.rows[301] == {
         "import_id": str(IMPORT), "record": 301, "part": 4, "code": "not_an_object",
         "message": NOT_AN_OBJECT.message, "content": "[301]",
