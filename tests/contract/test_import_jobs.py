@@ -1,0 +1,144 @@
+"""Imports that were accepted: listed, shown, stopped and given up, while nobody works on them."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from config.ids import job_id, new_import_id
+from tests.support.traces import SOURCE
+
+FIELDS = {
+    "jobId", "source", "format", "state", "dryRun", "createdAt", "startedAt", "finishedAt", "bytes",
+    "records", "imported", "rejected", "notProcessed", "rate", "parts", "receipt", "detected",
+    "ignored",
+}  # fmt: skip
+
+
+def accepted(client: httpx.Client, people: int = 3) -> str:
+    data = [{"name": f"P{n}", "phone": "1"} for n in range(people)]
+    answer = client.post("/import", json={"source": SOURCE, "data": data})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["jobId"])
+
+
+def shown(client: httpx.Client, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/import/{job}").raise_for_status().json()
+    assert found["records"] == found["imported"] + found["rejected"] + found["notProcessed"]
+    return found
+
+
+def listed(client: httpx.Client, **query: Any) -> dict[str, Any]:
+    answer = client.get("/import", params={"source": SOURCE, **query})
+    page: dict[str, Any] = answer.raise_for_status().json()
+    return page
+
+
+def jobs(page: dict[str, Any]) -> list[str]:
+    return [one["jobId"] for one in page["imports"]]
+
+
+def test_an_import_shows_all_that_is_known_of_it(client, traces):
+    found = shown(client, accepted(client))
+    assert found.keys() == FIELDS
+    assert (found["state"], found["notProcessed"], found["rate"]) == ("queued", 3, None)
+    assert found["parts"] == {"total": 1, "done": 0, "failed": 0, "cancelled": 0}
+
+
+def test_imports_are_listed_newest_first_a_page_at_a_time(client, traces):
+    made = [accepted(client) for _ in range(5)][::-1]
+    first = client.get("/import", params={"source": SOURCE, "limit": 2})
+    link = re.fullmatch(r'<(/import\?.*)>; rel="next"', first.headers["Link"])
+    assert jobs(first.json()) == made[:2]
+    assert first.json()["imports"][0] == shown(client, made[0])
+    assert link
+    second = client.get(link[1]).json()
+    assert jobs(second) == made[2:4]
+    assert jobs(listed(client, limit=2, cursor=second["next"]))[0] == made[4]
+
+
+def test_the_last_page_has_no_next(client, traces):
+    accepted(client)
+    page = client.get("/import", params={"source": "nobody's"})
+    assert page.json() == {"imports": [], "next": None}
+    assert "Link" not in page.headers
+
+
+def test_a_list_is_of_one_state(client, traces):
+    waits, stopped = accepted(client), accepted(client)
+    client.post(f"/import/{stopped}/cancel").raise_for_status()
+    assert jobs(listed(client, state="queued"))[0] == waits
+    assert jobs(listed(client, state="cancelled"))[0] == stopped
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=0", "limit_invalid"),
+        ("limit=101", "limit_invalid"),
+        ("limit=-1", "limit_invalid"),
+        ("limit=1e3", "limit_invalid"),
+        ("limit=٣", "limit_invalid"),
+        ("limit=1&limit=2", "limit_invalid"),
+        ("state=lost", "state_invalid"),
+        ("cursor=x", "cursor_invalid"),
+        ("cursor=import-00000000-0000-0000-0000-000000000000", "cursor_invalid"),
+        ("source=%00", "source_invalid"),
+    ],
+)
+def test_a_list_that_cannot_be_made_is_refused(client, query, code):
+    answer = client.get(f"/import?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_waits_is_cancelled_at_once_and_only_once(client, traces):
+    job = accepted(client)
+    first = client.post(f"/import/{job}/cancel")
+    again = client.post(f"/import/{job}/cancel")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["state"] == "cancelled"
+    assert first.json() | {"rate": None} == shown(client, job) | {"rate": None}
+    assert (shown(client, job)["notProcessed"], shown(client, job)["parts"]["cancelled"]) == (3, 1)
+
+
+@pytest.mark.parametrize(("move", "code"), [("retry", "not_failed"), ("cancel", "import_ended")])
+def test_moves_that_an_import_cannot_make_are_refused(client, traces, move, code):
+    job = accepted(client)
+    client.delete(f"/import/{job}").raise_for_status()
+    answer = client.post(f"/import/{job}/{move}")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["state"]) == (409, code, "undoing")
+
+
+def test_an_undo_is_asked_for_as_often_as_one_likes(client, traces):
+    job = accepted(client)
+    answers = [client.delete(f"/import/{job}") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert {answer.json()["state"] for answer in answers} == {"undoing"}
+    [(queued,)] = traces.rows(
+        "select count(*) from dramatiq.queue where message ->> 'actor_name' = 'undo_import' "
+        "and message #>> '{args,0}' = %s",
+        job.removeprefix("import-"),
+    )
+    assert queued == 1
+    traces.rows(
+        "delete from dramatiq.queue where message #>> '{args,0}' = %s returning 1",
+        job.removeprefix("import-"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/retry"), ("POST", "/cancel"), ("DELETE", ""), ("GET", "")]
+)
+@pytest.mark.parametrize("job", [job_id(new_import_id()), "import-1", "x"])
+def test_of_what_is_unknown_nothing_can_be_made(client, method, path, job):
+    answer = client.request(method, f"/import/{job}{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "import_not_found")
+
+
+@pytest.mark.parametrize("path", ["/import/x/cancel", "/import/x/retry"])
+def test_a_move_is_no_get(client, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
