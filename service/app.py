@@ -17,6 +17,7 @@ from service.jobs import Jobs
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.middleware import problems_middleware
+from service.pages.handlers import Pages
 from service.readiness import StorageCheck
 from service.rejections import Rejections
 from service.routes import add_routes
@@ -64,6 +65,7 @@ async def create_app(settings: Settings) -> web.Application:
         ),
         Jobs(ledger, metrics),
         Rejections(ledger, write_seconds=settings.idle_timeout),
+        Pages(),
     )
     return app
 

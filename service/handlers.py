@@ -52,7 +52,10 @@ class Handlers:
             accepted = await self._intake.accept(await self._submission(request))
         self._tell(accepted)
         job = job_id(accepted.id)
-        return web.json_response({"jobId": job}, status=202, headers={"Location": f"/import/{job}"})
+        headers = {"Location": f"/import/{job}"}
+        if isinstance(accepted, Earlier):
+            headers["Idempotent-Replayed"] = "true"
+        return web.json_response({"jobId": job}, status=202, headers=headers)
 
     def _tell(self, accepted: NewImport | Earlier) -> None:
         if isinstance(accepted, Earlier):

@@ -54,7 +54,7 @@ def _misdirected(error: web.HTTPClientError) -> Problem:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
     if isinstance(error, web.HTTPNotFound):
-        return Problem("not_found", "The API is at /import; see the README.")
+        return Problem("not_found", "The page is at /, the API at /import; see /docs.")
     if isinstance(error, web.HTTPExpectationFailed):
         return Problem("expectation_failed", "Only POST /import has 100-continue to expect.")
     return Problem("malformed_request", error.reason)

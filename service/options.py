@@ -13,7 +13,7 @@ from aiohttp import web
 from service.problems import Problem
 
 _KEY: Final = "Idempotency-Key"
-_MAX_KEY: Final = 255
+MAX_KEY: Final = 255
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _quoted: Final = re.compile(r' *"((?:[!#-\[\]-~]|\\["\\])+)" *', re.ASCII).fullmatch
 # What could be two headers in one, or a parameter, is no key.
@@ -46,10 +46,10 @@ def _key(request: web.Request) -> str | None:
     if not values:
         return None
     key = _plain(values[0])
-    if len(values) > 1 or not 0 < len(key) <= _MAX_KEY:
+    if len(values) > 1 or not 0 < len(key) <= MAX_KEY:
         raise Problem(
             "idempotency_key_invalid",
-            f"Send one {_KEY} of 1 to {_MAX_KEY} visible ASCII characters, in quotes, such as "
+            f"Send one {_KEY} of 1 to {MAX_KEY} visible ASCII characters, in quotes, such as "
             '"8e03978e-40d5-43dd-bc93-6894a57f9324".',
         )
     return key

@@ -4,13 +4,14 @@ from aiohttp import web
 
 from service.handlers import Handlers
 from service.jobs import Jobs
+from service.pages.handlers import Pages
 from service.rejections import Rejections
 
 
 def add_routes(
-    app: web.Application, handlers: Handlers, jobs: Jobs, rejections: Rejections
+    app: web.Application, handlers: Handlers, jobs: Jobs, rejections: Rejections, pages: Pages
 ) -> None:
-    """Add the routes of the API."""
+    """Add the routes of the API, and of what people see."""
     app.router.add_post("/import", handlers.accept, expect_handler=handlers.expect)
     app.router.add_get("/import", jobs.list)
     app.router.add_get("/import/{jobId}", jobs.show)
@@ -21,3 +22,12 @@ def add_routes(
     app.router.add_get("/healthz", handlers.health)
     app.router.add_get("/readyz", handlers.ready)
     app.router.add_get("/metrics", handlers.metrics)
+    add_pages(app, pages)
+
+
+def add_pages(app: web.Application, pages: Pages) -> None:
+    """Add the routes of what people see."""
+    app.router.add_get("/", pages.page)
+    app.router.add_get("/assets/{name}", pages.asset)
+    app.router.add_get("/openapi.json", pages.openapi)
+    app.router.add_get("/docs", pages.docs)

@@ -1,0 +1,152 @@
+"""``POST /import``: sending contacts."""
+
+from typing import Final
+
+from config.webhooks import MAX_URL
+from service.decompression import GZIP, ZSTD
+from service.openapi.answers import DATABASE, Json, answer, header, problems, query, ref
+from service.openapi.schemas import SOURCE
+from service.options import MAX_KEY
+from service.splitting.columns import HEADERS
+
+_BODY: Final = (
+    "malformed_json",
+    "malformed_csv",
+    "malformed_compression",
+    "malformed_multipart",
+    "malformed_request",
+    "duplicate_key",
+    "field_too_late",
+    "invalid_text",
+    "invalid_utf8",
+    "nested_too_deeply",
+    "number_too_long",
+    "truncated_body",
+    "client_too_slow",
+    "body_too_large",
+    "compression_ratio_too_high",
+    "envelope_too_large",
+    "record_too_large",
+    "unsupported_charset",
+    "unsupported_encoding",
+    "unsupported_media_type",
+    "wrong_encoding",
+    "csv_header_unusable",
+    "data_missing",
+    "data_not_array",
+    "file_missing",
+)
+_OPTIONS: Final = (
+    "source_invalid",
+    "source_missing",
+    "delimiter_invalid",
+    "mapping_invalid",
+    "dry_run_invalid",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "notify_invalid",
+    "webhooks_disabled",
+)
+_ROOM: Final = ("too_many_uploads", "shutting_down", "storage_unavailable", *DATABASE)
+
+_DELIMITER: Final[Json] = {
+    "type": "string",
+    "description": "What separates the fields of a CSV file: the character, or `comma`, "
+    "`semicolon`, `tab` or `pipe`. By default it is found.",
+    "minLength": 1,
+    "examples": [";"],
+}
+_MAPPING: Final[Json] = {
+    "type": "array",
+    "description": "Which column of a CSV file is which field of a contact.",
+    "items": {"type": "string", "pattern": f":({'|'.join(HEADERS)})$"},
+    "examples": [["Nom:name", "Courriel:email"]],
+}
+
+_FORM: Final[Json] = {
+    "type": "object",
+    "required": ["source", "file"],
+    "properties": {
+        "source": SOURCE,
+        "delimiter": _DELIMITER,
+        "map": _MAPPING,
+        "file": {
+            "description": "A CSV or NDJSON file, or a JSON file that is one array. Its kind is "
+            "told by its content type, or else by the ending of its name; it may be compressed, "
+            "with `.gz` or `.zst` behind that. `delimiter` and `map` come before it.",
+        },
+    },
+}
+
+_CONTENT: Final[Json] = {
+    "application/json": {"schema": ref("Envelope")},
+    "text/csv": {
+        "schema": {"type": "string"},
+        "example": "name,email\nAda Lovelace,ada@example.com\n",
+    },
+    "application/x-ndjson": {
+        "schema": {"type": "string"},
+        "example": '{"name": "Ada Lovelace", "email": "ada@example.com"}\n',
+    },
+    "multipart/form-data": {
+        "schema": _FORM,
+        "encoding": {"file": {"contentType": "text/csv, application/json, application/x-ndjson"}},
+    },
+}
+
+
+def _header(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "header", "schema": schema, "description": description}
+
+
+_PARAMETERS: Final = [
+    query(
+        "source",
+        SOURCE,
+        "Where the contacts come from. Needed with CSV and NDJSON, which have no "
+        "place for it inside; the others say it themselves.",
+    ),
+    query("dryRun", {"type": "boolean", "default": False}, "Check everything, import nothing."),
+    query("delimiter", _DELIMITER, ""),
+    query("map", _MAPPING, ""),
+    query(
+        "notify",
+        {"type": "string", "format": "uri", "maxLength": MAX_URL},
+        "An `https` address that is told of the end, with a request signed as Standard Webhooks "
+        "has it; where the service has a secret to sign with.",
+    ),
+    _header(
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+        "A key of your own for this import, best in quotes: sent again with it, also at the same "
+        "time and after a crash, it is still one import.",
+    ),
+    _header(
+        "Content-Encoding",
+        {"type": "string", "enum": [GZIP, ZSTD]},
+        "How the body is compressed; not for a form, of which the file may be.",
+    ),
+]
+
+SEND: Final[Json] = {
+    "operationId": "sendImport",
+    "tags": ["Imports"],
+    "summary": "Send contacts",
+    "description": "The body is streamed, whatever its size. It is answered once it is stored and "
+    "its import is queued: from then on nothing is lost. A request that is answered otherwise "
+    "leaves nothing behind. NDJSON may also be called `application/ndjson` or "
+    "`application/jsonl`; CSV may name its `charset`, which otherwise is found.",
+    "parameters": _PARAMETERS,
+    "requestBody": {"required": True, "content": _CONTENT},
+    "responses": {
+        "202": answer(
+            "The import is queued, or was by an earlier request with the same key.",
+            ref("Accepted"),
+            **{
+                "Location": header("Where it shows how it stands.", always=True),
+                "Idempotent-Replayed": header("`true` if an earlier request made the import."),
+            },
+        ),
+        **problems(*_BODY, *_OPTIONS, *_ROOM),
+    },
+}

@@ -1,0 +1,52 @@
+// What is known of an import beside its counts: when, how large, what was found in it.
+import { element } from "./dom.js";
+import { duration, moment, plain, size } from "./words.js";
+
+/** Terms and their descriptions, for a `dl`. */
+export function facts(job) {
+  return told(job)
+    .filter(([, words]) => words)
+    .flatMap(([term, words]) => [element("dt", {}, term), element("dd", {}, words)]);
+}
+
+function told(job) {
+  return [
+    ["Sent", `${moment(job.createdAt)}${took(job)}`],
+    ["File", file(job)],
+    ["Found in it", found(job.detected)],
+    ["Columns", columns(job.detected?.mapping)],
+    ["Not used", ignored(job.ignored)],
+    ["SHA-256", job.receipt?.sha256 && element("code", {}, job.receipt.sha256)],
+  ];
+}
+
+function took(job) {
+  if (!job.finishedAt) return "";
+  return `, done after ${duration((new Date(job.finishedAt) - new Date(job.createdAt)) / 1000)}`;
+}
+
+const file = (job) => `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ?? job.bytes)}`;
+
+const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
+
+function found(detected) {
+  if (!detected) return "";
+  const { delimiter, encoding, compression } = detected;
+  return [
+    delimiter && `separated by ${DELIMITERS[delimiter] ?? delimiter}`,
+    encoding && `encoded as ${encoding}`,
+    compression && `compressed with ${compression}`,
+  ].filter(Boolean).join(", ");
+}
+
+const FIELDS = { name: "name", email: "e-mail", first_name: "first name", last_name: "last name" };
+
+function columns(mapping) {
+  if (!mapping) return "";
+  return Object.entries(mapping).map(([field, column]) => `${plain(column)} → ${FIELDS[field] ?? field}`).join(", ");
+}
+
+function ignored(fields) {
+  if (!fields?.fields?.length) return "";
+  return fields.fields.join(", ") + (fields.more ? " and more" : "");
+}

@@ -1,0 +1,85 @@
+// The imports of late, newest first, by state if wanted.
+import { listImports, Problem } from "./api.js";
+import { by, element, show, tell } from "./dom.js";
+import { counted, moment, number, STATES, stateWord } from "./words.js";
+
+const PAGE = 10;
+
+let next = null;
+let asked = 0;
+
+export function startRecent() {
+  by("filter").append(element("option", { value: "" }, "all"));
+  for (const [state, { word }] of Object.entries(STATES)) {
+    by("filter").append(element("option", { value: state }, word.toLowerCase()));
+  }
+  by("filter").addEventListener("change", refreshRecent);
+  by("more").addEventListener("click", more);
+}
+
+export async function refreshRecent() {
+  const mine = ++asked;
+  const page = await load(null);
+  if (!page || mine !== asked) return;
+  by("recent").replaceChildren(...page.imports.map(line));
+  show(by("recent-none"), !page.imports.length);
+  after(page);
+}
+
+/** Which of them the page shows above. */
+export function markRecent(id) {
+  for (const link of by("recent").querySelectorAll("a")) {
+    if (link.hash === `#${id}`) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+async function more() {
+  const mine = ++asked;
+  const page = await load(next);
+  if (!page || mine !== asked) return;
+  const lines = page.imports.map(line);
+  by("recent").append(...lines);
+  after(page);
+  lines[0]?.querySelector("a").focus();
+}
+
+function after(page) {
+  next = page.next;
+  show(by("more"), Boolean(next));
+  markRecent(location.hash.slice(1));
+}
+
+async function load(cursor) {
+  try {
+    const page = await listImports({ state: by("filter").value, cursor, limit: PAGE });
+    tell(by("recent-told"), null);
+    return page;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    tell(by("recent-told"), problem);
+    return null;
+  }
+}
+
+function line(job) {
+  const tone = STATES[job.state]?.tone ?? "";
+  return element(
+    "li",
+    {},
+    element(
+      "a",
+      { href: `#${job.jobId}` },
+      element("span", { className: "name" }, job.source),
+      element("span", { className: `state ${tone}` }, stateWord(job)),
+      element("span", { className: "figures quiet" }, figures(job)),
+    ),
+  );
+}
+
+function figures(job) {
+  const what = [counted(job.records, "record", "records")];
+  what.push(`${number(job.imported)} ${job.dryRun ? "would be imported" : "imported"}`);
+  if (job.rejected) what.push(`${number(job.rejected)} rejected`);
+  return `${moment(job.createdAt)} · ${what.join(", ")}`;
+}

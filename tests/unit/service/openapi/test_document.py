@@ -1,0 +1,102 @@
+"""The document has what the code has: routes, states, codes."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+from aiohttp import web
+
+from config.states import Format, ImportState
+from service.handlers import Handlers
+from service.jobs import Jobs
+from service.openapi.document import openapi_document
+from service.pages.handlers import Pages
+from service.problems import KINDS
+from service.rejections import Rejections
+from service.routes import add_routes
+
+DOCUMENT = openapi_document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+UNDERNEATH = {
+    "expectation_failed",
+    "head_too_large",
+    "malformed_request",
+    "method_not_allowed",
+    "not_found",
+}
+"""What is answered before a route is found."""
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def nodes(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from nodes(each)
+
+
+def test_each_route_is_documented_and_each_operation_is_there():
+    app = web.Application()
+    add_routes(app, *map(create_autospec, (Handlers, Jobs, Rejections, Pages)))
+    routes = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource and route.method != "HEAD"
+    }
+    assert routes == {(method, path) for method, path, _ in operations()}
+
+
+def test_each_code_is_told_of():
+    codes = {
+        code
+        for node in nodes(DOCUMENT["paths"])
+        for code in node.get("properties", {}).get("code", {}).get("enum", [])
+    }
+    assert codes | UNDERNEATH == set(KINDS)
+    assert all(f"`{code}`" in DOCUMENT["info"]["description"] for code in UNDERNEATH)
+
+
+def test_each_status_is_that_of_its_codes():
+    for _, _, operation in operations():
+        for status, answer in operation["responses"].items():
+            problem = answer.get("content", {}).get("application/problem+json")
+            if problem:
+                codes = problem["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                assert {KINDS[code].status for code in codes} == {int(status)}
+
+
+def test_lists_are_those_of_the_code():
+    job = SCHEMAS["Job"]["properties"]
+    assert set(job["state"]["enum"]) == set(ImportState)
+    assert set(job["format"]["enum"]) == set(Format)
+    assert set(SCHEMAS["Problem"]["properties"]["code"]["enum"]) == set(KINDS)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_schema_is_used(name):
+    assert any(node.get("$ref") == f"#/components/schemas/{name}" for node in nodes(DOCUMENT))
+
+
+def test_references_lead_somewhere():
+    found = {node["$ref"] for node in nodes(DOCUMENT) if "$ref" in node}
+    assert found <= {f"#/components/schemas/{name}" for name in SCHEMAS}
+
+
+def test_operations_have_names_of_their_own_and_known_tags():
+    names = [operation["operationId"] for _, _, operation in operations()]
+    assert len(names) == len(set(names))
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+    assert all(set(operation["tags"]) <= tags for _, _, operation in operations())
+
+
+def test_the_document_is_plain_json():
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
