@@ -10,7 +10,7 @@ _DESCRIPTION: Final = (
     "Contacts in, as JSON, NDJSON or CSV of any size. An import that was answered 202 ends with "
     "each of its records either among the contacts, exactly once, or among the rejections, with a "
     "reason, or it is told why it was not processed: `records` = `imported` + `rejected` + "
-    "`notProcessed`, always.\n"
+    "`notProcessed`, always.\n\n"
     "Errors are `application/problem+json` (RFC 9457) with a stable `code`. What is no valid HTTP "
     "is answered `malformed_request` (400) or `head_too_large` (431), an address that there is not "
     "`not_found` (404), another method `method_not_allowed` (405), and an expectation other than "

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from config.ids import JOB_PREFIX, MAX_RECORDS
+from config.ids import JOB_PREFIX
 from config.names import MAX_NAME_LENGTH, MAX_NAMES
 from config.states import Format, ImportState
 from service.decompression import GZIP, ZSTD
@@ -36,7 +36,7 @@ CHECKS: Final[Json] = {
 
 
 def _count(description: str) -> Json:
-    return {"type": "integer", "minimum": 0, "maximum": MAX_RECORDS, "description": description}
+    return {"type": "integer", "minimum": 0, "description": description}
 
 
 def _moment(description: str, *, always: bool = False) -> Json:

@@ -112,8 +112,9 @@ _PARAMETERS: Final = [
     query(
         "notify",
         {"type": "string", "format": "uri", "maxLength": MAX_URL},
-        "An `https` address that is told of the end, with a request signed as Standard Webhooks "
-        "has it; where the service has a secret to sign with.",
+        "An `https` address that is told of the end: `type` (such as `import.completed`), "
+        "`timestamp`, and as `data` the import as GET shows it, signed as Standard Webhooks has "
+        "it. Only where the service has a secret to sign with.",
     ),
     _header(
         "Idempotency-Key",

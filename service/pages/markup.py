@@ -1,6 +1,7 @@
 """HTML as a tree, so that no text can become markup."""
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -27,13 +28,15 @@ def node(tag: str, *content: Content, **attributes: str) -> Element:
 
 def prose(text: str) -> list[Element]:
     """Paragraphs and lists of a description: the little of Markdown that ours have."""
-    grouped = groupby(text.splitlines(), key=lambda line: line.startswith(_BULLET))
-    return [
-        node("ul", *(node("li", *inline(line.removeprefix(_BULLET))) for line in lines))
-        if bullets
-        else node("p", *inline(" ".join(lines)))
-        for bullets, lines in grouped
-    ]
+    return [element for block in text.split("\n\n") for element in _block(block)]
+
+
+def _block(text: str) -> Iterator[Element]:
+    for bullets, lines in groupby(text.splitlines(), key=lambda line: line.startswith(_BULLET)):
+        if bullets:
+            yield node("ul", *(node("li", *inline(line.removeprefix(_BULLET))) for line in lines))
+        else:
+            yield node("p", *inline(" ".join(lines)))
 
 
 def inline(text: str) -> list[Content]:

@@ -1,5 +1,6 @@
 """Schemas of the OpenAPI document, in words and tables."""
 
+import json
 from typing import Any
 
 from service.pages.markup import Content, Element, inline, node
@@ -24,14 +25,19 @@ def kind(schema: Json) -> list[Content]:
 
 def bounds(schema: Json) -> str:
     """What else is asked of the value."""
-    told = {
-        "minLength": "at least {} characters",
-        "maxLength": "at most {} characters",
-        "minimum": "{} or more",
-        "default": "default {}",
-    }
-    words = [words.format(schema[key]) for key, words in told.items() if key in schema]
-    return ", ".join(words)
+    characters = _span(schema, "minLength", "maxLength")
+    words = [
+        f"{characters} characters" if characters else "",
+        _span(schema, "minimum", "maximum"),
+        f"default {json.dumps(schema['default'])}" if "default" in schema else "",
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _span(schema: Json, least: str, most: str) -> str:
+    if most not in schema:
+        return f"{schema[least]:,} or more" if schema.get(least) else ""
+    return f"{schema[least]:,} to {schema[most]:,}" if least in schema else f"up to {schema[most]:,}"
 
 
 def fields(schema: Json, prefix: str = "") -> list[Element]:

@@ -2,10 +2,12 @@
 
 from html.parser import HTMLParser
 
+import pytest
+
 from service.openapi.document import openapi_document
 from service.pages.describing import described
 from service.pages.markup import document, inline, node, prose
-from service.pages.shapes import kind
+from service.pages.shapes import bounds, kind
 from service.problems import KINDS
 
 EVIL = "<script>alert('&')</script>"
@@ -65,8 +67,8 @@ def test_a_node_keeps_the_order_of_its_content():
 
 
 def test_prose_is_paragraphs_lists_and_code():
-    html = document(node("div", *prose("One `two`\nthree\n* four\n* five")))
-    assert b"<p>One <code>two</code> three</p><ul><li>four</li><li>five</li></ul>" in html
+    html = document(node("div", *prose("Zero\n\nOne `two`\nthree\n* four\n* five")))
+    assert b"<p>Zero</p><p>One <code>two</code> three</p><ul><li>four</li><li>five</li></ul>" in html
 
 
 def test_text_without_code_is_one_piece():
@@ -82,3 +84,18 @@ def test_kinds_in_words():
     assert words({"type": "array", "items": {"$ref": "#/components/schemas/Job"}}) == "array of Job"
     assert words({"enum": ["a", "b", None]}) == "a, b, null"
     assert words({}) == "any value"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({}, ""),
+        ({"minimum": 0}, ""),
+        ({"minimum": 1}, "1 or more"),
+        ({"minimum": 1, "maximum": 1000, "default": 100}, "1 to 1,000, default 100"),
+        ({"maxLength": 9}, "up to 9 characters"),
+        ({"default": False}, "default false"),
+    ],
+)
+def test_bounds_in_words(schema, words):
+    assert bounds(schema) == words
