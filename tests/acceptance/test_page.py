@@ -143,10 +143,10 @@ def test_a_refusal_is_told_in_words(page: Page) -> None:
 def test_a_file_is_dropped_and_the_rest_is_done_with_the_keyboard(page: Page) -> None:
     page.evaluate("""() => {
         const data = new DataTransfer();
-        data.items.add(new File(["name\\nAda\\n"], "dropped.csv", { type: "text/csv" }));
+        data.items.add(new File(["name\\tx\\nAda\\t1\\n"], "dropped.tsv"));
         document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: data }));
     }""")
-    expect(page.locator("#file-name")).to_have_text("dropped.csv")
+    expect(page.locator("#file-name")).to_have_text("dropped.tsv")
     expect(page.get_by_label("Where do they come from?")).to_be_focused()
     page.keyboard.type("keyboard")
     page.keyboard.press("Tab")
@@ -154,6 +154,7 @@ def test_a_file_is_dropped_and_the_rest_is_done_with_the_keyboard(page: Page) ->
     page.keyboard.press("Enter")
     expect(page.locator("#job")).to_be_focused()
     expect(page.locator("#imported-word")).to_have_text("Would be imported")
+    expect(page.locator("#facts")).to_contain_text("separated by tabs")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Cancel this import?")).to_be_visible()

@@ -41,7 +41,7 @@ export function listImports({ state, cursor, limit }) {
 export function upload({ file, source, dryRun, key, progress, signal }) {
   const form = new FormData();
   form.append("source", source);
-  form.append("file", file);
+  form.append("file", named(file));
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch tells no progress of an upload
     request.open("POST", dryRun ? "/import?dryRun=true" : "/import");
@@ -56,6 +56,11 @@ export function upload({ file, source, dryRun, key, progress, signal }) {
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });
+}
+
+/** Tables that are called otherwise are CSV, too; nothing is copied. */
+function named(file) {
+  return /\.(tsv|tab|txt)$/i.test(file.name) ? new File([file], file.name, { type: "text/csv" }) : file;
 }
 
 /** A key of our own for one submission: sent again with it, it is still one import. */
