@@ -37,7 +37,8 @@ def bounds(schema: Json) -> str:
 def _span(schema: Json, least: str, most: str) -> str:
     if most not in schema:
         return f"{schema[least]:,} or more" if schema.get(least) else ""
-    return f"{schema[least]:,} to {schema[most]:,}" if least in schema else f"up to {schema[most]:,}"
+    start = f"{schema[least]:,}" if least in schema else "up"
+    return f"{start} to {schema[most]:,}"
 
 
 def fields(schema: Json, prefix: str = "") -> list[Element]:

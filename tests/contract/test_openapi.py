@@ -44,7 +44,7 @@ def test_what_is_no_openapi_would_be_found(bad: dict[str, object]) -> None:
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     database=None,

@@ -68,7 +68,7 @@ def test_a_node_keeps_the_order_of_its_content():
 
 def test_prose_is_paragraphs_lists_and_code():
     html = document(node("div", *prose("Zero\n\nOne `two`\nthree\n* four\n* five")))
-    assert b"<p>Zero</p><p>One <code>two</code> three</p><ul><li>four</li><li>five</li></ul>" in html
+    assert b"<p>Zero</p><p>One <code>two</code> three</p><ul><li>four</li><li>five</li></ul" in html
 
 
 def test_text_without_code_is_one_piece():
