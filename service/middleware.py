@@ -12,6 +12,8 @@ from service.problems import Problem
 
 _RETRY_AFTER_SECONDS: Final = 5
 
+_SITE: Final = "Sec-Fetch-Site"
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -21,6 +23,7 @@ def problems_middleware(metrics: ServiceMetrics) -> Middleware:
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            _check_site(request)
             return await handler(request)
         except Exception as error:  # noqa: BLE001 -- the last line of defence
             problem = to_problem(error)
@@ -30,6 +33,15 @@ def problems_middleware(metrics: ServiceMetrics) -> Middleware:
         return problem.response()
 
     return answer_problems
+
+
+def _check_site(request: web.Request) -> None:
+    """Refuse what another web site has a visitor's browser do (CSRF).
+
+    https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header; who is no browser sends none.
+    """
+    if request.method not in {"GET", "HEAD"} and request.headers.get(_SITE) == "cross-site":
+        raise Problem("cross_site", "Send it from here, or not from a web page.")
 
 
 def to_problem(error: Exception) -> Problem:

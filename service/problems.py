@@ -35,6 +35,7 @@ KINDS: Final[dict[str, Kind]] = {
     "nested_too_deeply": Kind(400, "The body is nested too deeply"),
     "number_too_long": Kind(400, "A number has too many digits"),
     "truncated_body": Kind(400, "The body ended too early"),
+    "cross_site": Kind(403, "The request comes from another web site"),
     "import_not_found": Kind(404, "There is no such import"),
     "not_found": Kind(404, "There is nothing at this address"),
     "method_not_allowed": Kind(405, "This address does not take this method"),

@@ -14,7 +14,8 @@ _DESCRIPTION: Final = (
     "Errors are `application/problem+json` (RFC 9457) with a stable `code`. What is no valid HTTP "
     "is answered `malformed_request` (400) or `head_too_large` (431), an address that there is not "
     "`not_found` (404), another method `method_not_allowed` (405), and an expectation other than "
-    "`100-continue` `expectation_failed` (417)."
+    "`100-continue` `expectation_failed` (417). What another web site has a browser change is "
+    "refused as `cross_site` (403)."
 )
 
 _IMPORTS: Final[Json] = {

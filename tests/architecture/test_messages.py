@@ -12,6 +12,7 @@ SENT = [
     messages.import_contacts_message(IMPORT),
     messages.import_part_message(IMPORT, 3),
     messages.notify_import_message(IMPORT),
+    messages.undo_import_message(IMPORT),
 ]
 
 
@@ -31,11 +32,16 @@ def test_each_message_has_the_arguments_that_its_actor_takes(message):
 def test_no_actor_is_without_a_message():
     named = {message["actor_name"] for message in SENT}
     assert broker.get_declared_actors() == named
-    assert named == {messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT}
+    assert named == {
+        messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
+        messages.UNDO_IMPORT,
+    }  # fmt: skip
 
 
 def test_the_same_work_is_the_same_message():
     assert SENT[0]["message_id"] == messages.import_contacts_message(IMPORT)["message_id"]
     assert SENT[1]["message_id"] == messages.import_part_message(IMPORT, 3)["message_id"]
     assert SENT[2]["message_id"] == messages.notify_import_message(IMPORT)["message_id"]
+    assert SENT[3]["message_id"] == messages.undo_import_message(IMPORT)["message_id"]
+    assert messages.retry_message(IMPORT) != messages.retry_message(IMPORT)
     assert SENT[1]["message_id"] != messages.import_part_message(IMPORT, 4)["message_id"]

@@ -209,7 +209,9 @@ class Audit:
 
     def _left(self) -> set[str]:
         """Objects without an import; asserts that no import is without its object."""
-        known = {row[0] for row in self.lab.query("select object from imports")}
+        known = {
+            row[0] for row in self.lab.query("select object from imports where state <> 'undone'")
+        }
         objects = self.lab.objects()
         assert known <= objects, "objects are gone"
         return objects - known - self.before

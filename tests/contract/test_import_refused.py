@@ -275,9 +275,9 @@ def test_the_line_of_an_error_is_told(client):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/import", "POST"),
-        ("PUT", "/import", "POST"),
-        ("DELETE", "/import/import-1", "GET, HEAD"),
+        ("DELETE", "/import", "GET, HEAD, POST"),
+        ("PUT", "/import", "GET, HEAD, POST"),
+        ("POST", "/import/import-1", "DELETE, GET, HEAD"),
         ("POST", "/healthz", "GET, HEAD"),
     ],
 )
@@ -285,3 +285,19 @@ def test_another_method_is_refused(client, method, path, allowed):
     answer = client.request(method, path)
     is_problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/import"), ("POST", "/import/import-1/cancel"), ("DELETE", "/import/import-1")],
+)
+def test_another_web_site_changes_nothing(client, method, path):
+    answer = client.request(method, path, headers={"Sec-Fetch-Site": "cross-site"})
+    is_problem(answer, 403, "cross_site")
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
+def test_our_own_page_may_ask(client, site):
+    answer = client.delete("/import/import-1", headers={"Sec-Fetch-Site": site})
+    is_problem(answer, 404, "import_not_found")
+    assert client.get("/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200

@@ -44,6 +44,8 @@ END_PART = rpc("(finish_part|write_contacts)")
 """Alone, or with the last contacts; only requests that contain COUNTS do."""
 COUNTS = b'imported":'
 REJECTIONS = rpc("write_rejections")
+UNDO_SOME = rpc("undo_some")
+FINISH_UNDO = rpc("finish_undo")
 BUCKET = Requests("GET", "/storage/v1/bucket/.+")
 READ = Requests("GET", "/storage/v1/object/imports/.+")
 PUT = Requests("POST", "/storage/v1/object/imports/.+")

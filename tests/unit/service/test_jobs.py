@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from tests.unit.config.test_showing import FOUND, JOB
 
 from config.errors import IllegalMove
 from config.ids import job_id, new_import_id
@@ -16,6 +15,7 @@ from service.jobs import Jobs
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.problems import Problem
+from tests.unit.config.test_showing import FOUND, JOB
 
 MOVES = {"retry": "retry_import", "cancel": "cancel_import", "undo": "undo_import"}
 

@@ -20,6 +20,7 @@ from service.routes import add_routes
 DOCUMENT = openapi_document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 UNDERNEATH = {
+    "cross_site",
     "expectation_failed",
     "head_too_large",
     "malformed_request",

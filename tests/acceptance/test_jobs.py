@@ -1,0 +1,67 @@
+"""Imports are repaired and undone, with the real commands."""
+
+import httpx
+
+from tests.acceptance.conftest import Importer
+
+PEOPLE = [{"name": f"P{n}", "email": f"p{n}@example.com", "phone": "1"} for n in range(1, 300)]
+BAD = [{"email": "nowhere"}]
+
+
+def stored(importer: Importer, method: str, job: str, **more: object) -> httpx.Response:
+    key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
+    url = f"{importer.env['SUPABASE_URL']}/storage/v1/object/imports/{job}.json"
+    headers = {"apikey": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    return httpx.request(method, url, headers=headers, **more)  # type: ignore[arg-type]
+
+
+def left(importer: Importer, source: str, job: str) -> tuple[int, int, bool]:
+    """Contacts, rejections, and whether the object is there."""
+    [(contacts,)] = importer.query("select count(*) from contacts where source = %s", source)
+    [(rejections,)] = importer.query(
+        "select count(*) from import_rejections where import_id = %s", job.removeprefix("import-")
+    )
+    return contacts, rejections, stored(importer, "GET", job).is_success
+
+
+def test_what_failed_is_retried_when_its_cause_is_gone(importer: Importer) -> None:
+    job = importer.post(PEOPLE, source="retried")
+    content = stored(importer, "GET", job).content
+    importer.remove_object(job)
+    assert importer.run("tasks", "--once").returncode == 1
+    failed = importer.shown(job)
+    assert (failed["state"], failed["notProcessed"]) == ("failed", len(PEOPLE))
+    assert failed["failure"]["advice"]
+
+    stored(importer, "POST", job, content=content).raise_for_status()
+    again = importer.http.post(f"/import/{job}/retry")
+    assert (again.status_code, again.json()["state"]) == (202, "queued")
+    assert importer.run("tasks", "--once").returncode == 0
+
+    assert importer.counts(job) == (len(PEOPLE), 0)
+    assert importer.http.post(f"/import/{job}/retry").json()["code"] == "not_failed"
+
+
+def test_an_undo_takes_back_all_of_an_import_and_nothing_else(importer: Importer) -> None:
+    sources = ["kept", "undone"]
+    kept, undone = (importer.post(PEOPLE + BAD, source=source) for source in sources)
+    assert importer.run("tasks", "--once", CONTACTS_WRITER="copy").returncode == 0
+    shown = importer.shown(undone)
+    assert shown["ignored"] == {"fields": ["phone"], "more": False}
+    assert shown["rate"] > 0
+
+    assert importer.http.delete(f"/import/{undone}").json()["state"] == "undoing"
+    assert importer.run("tasks", "--once").returncode == 0
+
+    assert importer.shown(undone)["state"] == "undone"
+    assert left(importer, sources[1], undone) == (0, 0, False)
+    assert left(importer, sources[0], kept) == (len(PEOPLE), 1, True)
+    assert importer.http.delete(f"/import/{undone}").status_code == 200
+
+
+def test_what_is_undone_before_it_began_is_never_imported(importer: Importer) -> None:
+    job = importer.post(PEOPLE, source="never")
+    assert importer.http.delete(f"/import/{job}").json()["state"] == "undoing"
+    assert importer.run("tasks", "--once").returncode == 0
+    assert importer.shown(job)["state"] == "undone"
+    assert left(importer, "never", job) == (0, 0, False)
