@@ -90,6 +90,19 @@ def follow(url: str, job: str, every: float) -> Completed:
     return Completed(shown, datetime.fromisoformat(shown["finishedAt"]).timestamp(), seen)
 
 
+def undo(url: str, job: str, every: float) -> None:
+    """``DELETE`` an import, and look at it until it is undone."""
+    connection = _connection(url)
+    deadline = time.monotonic() + PATIENCE
+    connection.request("DELETE", f"/import/{job}")
+    connection.getresponse().read()
+    while (shown := _shown(connection, job))["state"] != "undone":
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{job} is not undone: {shown}")
+        time.sleep(every)
+    connection.close()
+
+
 def _shown(connection: http.client.HTTPConnection, job: str) -> dict[str, Any]:
     connection.request("GET", f"/import/{job}")
     shown: dict[str, Any] = json.loads(connection.getresponse().read())

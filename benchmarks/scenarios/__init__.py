@@ -5,7 +5,7 @@ from typing import Final
 
 from benchmarks.lab import Lab
 from benchmarks.measure import Result
-from benchmarks.scenarios import importing, latency, linear, memory, scale, small, uploading
+from benchmarks.scenarios import importing, latency, linear, memory, scale, small, undo, uploading
 
 SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "import": importing.run,
@@ -15,4 +15,5 @@ SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "memory": memory.run,
     "linear": linear.run,
     "scale": scale.run,
+    "undo": undo.run,
 }

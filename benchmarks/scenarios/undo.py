@@ -1,0 +1,84 @@
+"""An import is undone among five times as many other contacts: seconds, and how they are found."""
+
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from benchmarks.client import follow, post_file, undo
+from benchmarks.contacts import Kind
+from benchmarks.errors import BenchmarkError
+from benchmarks.importer import Importer
+from benchmarks.lab import Lab
+from benchmarks.measure import Column, Result, Run, measure
+from benchmarks.ours import RATE, SECONDS
+from benchmarks.usage import limits
+
+TIMES = 5
+"""Others for each contact of the import."""
+OTHERS = """
+INSERT INTO public.contacts (name, email, source)
+SELECT 'Other ' || n, 'other' || n || '@example.com', 'others' FROM generate_series(1, {count}) n
+"""
+LEFT = "SELECT count(*) FILTER (WHERE source = 'others'), count(*) FROM public.contacts"
+# The look of undo_some in the migrations, as Postgres would do it.
+PLAN = """
+EXPLAIN SELECT id FROM public.contacts
+WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {records})
+ORDER BY id LIMIT 20000
+"""
+COLUMNS = (Column(SECONDS, "seconds"), Column(RATE, "contacts/s", ",.0f"))
+
+
+def run(lab: Lab) -> list[Result]:
+    """The others have random ids, which lie before and behind those of the import."""
+    others = TIMES * lab.options.rows
+    lab.server.erase()
+    lab.server.ask(OTHERS.format(count=others))
+    lab.server.ask("ANALYZE public.contacts", dsn=lab.server.admin)
+    with lab.importer() as importer:
+        undone = Undo(lab, importer, others)
+        runs = measure([undone], lab.options.rounds, SECONDS, lab.say)
+    lab.server.erase()
+    title = f"Undo of {lab.options.rows:,} contacts among {others:,} others"
+    notes = ["How they are found:", "", "```", *undone.plan, "```"]
+    return [Result("undo", title, COLUMNS, runs, (), notes)]
+
+
+@dataclass
+class Undo:
+    """``DELETE /import/{jobId}`` to ``undone``."""
+
+    lab: Lab
+    importer: Importer
+    others: int
+    plan: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the tables call it."""
+        return "undo"
+
+    def run(self) -> Run:
+        """Import the file, and undo that."""
+        data, server = self.lab.data(), self.importer.server
+        self.importer.work(self.lab.writer)
+        accepted = post_file(self.importer.url, Kind.JSON, data.file(Kind.JSON))
+        follow(self.importer.url, accepted.job, 0.25)
+        self._look(accepted.job, data.rows)
+        self.importer.reset_peaks()
+        meter = self.importer.meter()
+        before, begun = meter.read(), time.time()
+        undo(self.importer.url, accepted.job, 0.05)
+        seconds, usage = time.time() - begun, before.until(meter.read())
+        peaks = self.importer.peaks()
+        if (found := server.ask(LEFT)) != [(self.others, self.others)]:
+            raise BenchmarkError(f"{found} is left, but should be {self.others} others.")
+        figures = {SECONDS: seconds, RATE: data.rows / seconds}
+        return Run(self.name, figures, usage, peaks, limits(usage, meter.cores), data.rows)
+
+    def _look(self, job: str, records: int) -> None:
+        """Note the plan; raises BenchmarkError unless it is a range of the primary key."""
+        statement = PLAN.format(id=UUID(job.removeprefix("import-")), records=records)
+        self.plan[:] = [str(line) for (line,) in self.importer.server.ask(statement)]
+        if not any("contacts_pkey" in line for line in self.plan):
+            raise BenchmarkError("\n".join(["An undo does not use the index:", *self.plan]))
