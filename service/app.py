@@ -1,5 +1,6 @@
 """The service, put together from its settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -30,6 +31,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 async def create_app(settings: Settings) -> web.Application:
     """The application; its connections open with the first request and close at its cleanup."""
+    pages = await asyncio.to_thread(Pages)
     supabase = supabase_async(settings)
     session = aiohttp.ClientSession(
         settings.supabase_url,
@@ -65,7 +67,7 @@ async def create_app(settings: Settings) -> web.Application:
         ),
         Jobs(ledger, metrics),
         Rejections(ledger, write_seconds=settings.idle_timeout),
-        Pages(),
+        pages,
     )
     return app
 

@@ -65,7 +65,15 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def named(processes: list[psutil.Process], name: str) -> list[psutil.Process]:
-    return [process for process in processes if process.name().startswith(name)]
+    return [process for process in processes if name_of(process).startswith(name)]
+
+
+def name_of(process: psutil.Process) -> str:
+    """Empty once it has ended, as one of Postgres' own may at any moment."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
