@@ -28,7 +28,9 @@ EXIT_IMPORT_FAILED: Final = 1
 EXIT_NO_DATABASE: Final = 3
 _EXIT_SIGNAL: Final = 128
 
-_POLL_SECONDS: Final = 0.25
+_POLL_SECONDS: Final = 0.1
+_NOTICE_MILLISECONDS: Final = 100
+"""How often the worker's threads look whether they shall end; dramatiq's second is for ever."""
 _SOON: Final = 10
 """Seconds that a delayed webhook is waited for."""
 _QUEUES: Final = [QUEUE, dq_name(QUEUE)]
@@ -126,7 +128,9 @@ def sweep_now() -> int:
 def _drain(database: Database, threads: int) -> int:
     since = database.now()
     with _stop_signal() as stop:
-        worker = dramatiq.Worker(broker, worker_threads=threads)
+        worker = dramatiq.Worker(
+            broker, worker_threads=threads, worker_timeout=_NOTICE_MILLISECONDS
+        )
         worker.start()
         try:
             while stop.signal is None and database.has_messages():
