@@ -104,12 +104,13 @@ def _postmaster(importer: Importer) -> psutil.Process:
 def _frozen(process: psutil.Process) -> Iterator[None]:
     """A server that neither answers nor hangs up: worse than one that died."""
     family = [process, *process.children(recursive=True)]
+    # A session that its client has left ends as soon as it can.
     for member in family:
-        member.suspend()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.suspend()
     try:
         yield
     finally:
         for member in family:
-            # A session that its client has left ends as soon as it can.
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.resume()
