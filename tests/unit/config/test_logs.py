@@ -197,10 +197,10 @@ def test_a_short_secret_does_not_spoil_the_lines(capsys, log_format):
 @FORMATS
 def test_tracebacks_show_no_variables(capsys, log_format):
     configure(log_format=log_format)
-    structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(f"{40 + 2}"))
+    structlog.stdlib.get_logger("x").error("broke", exc_info=error_with("se" + "en"))
     said = capsys.readouterr().err
-    assert "ValueError: 42" in said
-    assert said.count("42") == 2  # the cause and its consequence
+    assert "ValueError: seen" in said
+    assert said.count("seen") == 2  # the cause and its consequence; no digits, as in timestamps
 
 
 @FORMATS

@@ -31,7 +31,8 @@ class FakeDatabase:
 class FakeWorker:
     made: ClassVar[list] = []
 
-    def __init__(self, broker, worker_threads):
+    def __init__(self, broker, worker_threads, worker_timeout):
+        assert worker_timeout < 1000, "dramatiq's own: each run would wait for it"
         self.threads = worker_threads
         self.life = []
         FakeWorker.made.append(self)
