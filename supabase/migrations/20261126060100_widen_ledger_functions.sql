@@ -446,13 +446,16 @@ end
 $$;
 
 -- Removes the next few contacts of an import that is being undone, by their range of the primary
--- key, and a part's rejections with its last ones; false when nothing is left.
+-- key, and a part's rejections with its last ones; false when nothing is left. Two looks at that range:
+-- with "id in (select ... limit)", Postgres may read all of the table to join it to the few.
 create function public.undo_some(p_import uuid, p_limit integer) returns boolean
 language plpgsql set search_path = ''
 as $$
 declare
   v_part public.import_parts;
-  v_removed integer;
+  v_from uuid;
+  v_to uuid;
+  v_last uuid;
 begin
   perform from public.imports where id = p_import and state = 'undoing' for no key update;
   if not found then
@@ -463,13 +466,12 @@ begin
   if not found then
     return false;
   end if;
-  delete from public.contacts where id in (
-    select id from public.contacts
-    where id between public.contact_id(p_import, v_part.first_record)
-      and public.contact_id(p_import, v_part.first_record + v_part.records - 1)
-    order by id limit p_limit);
-  get diagnostics v_removed = row_count;
-  if v_removed < p_limit then
+  v_from := public.contact_id(p_import, v_part.first_record);
+  v_to := public.contact_id(p_import, v_part.first_record + v_part.records - 1);
+  select id into v_last from public.contacts
+  where id between v_from and v_to order by id offset p_limit - 1 limit 1;
+  delete from public.contacts where id between v_from and coalesce(v_last, v_to);
+  if v_last is null then
     delete from public.import_rejections
     where import_id = p_import
       and record between v_part.first_record and v_part.first_record + v_part.records - 1;

@@ -1,11 +1,37 @@
 """Imports are repaired and undone, with the real commands."""
 
-import httpx
+import json
+from uuid import uuid4
 
+import httpx
+import psycopg2
+
+from config.ids import new_import_id
+from config.messages import undo_import_message
 from tests.acceptance.conftest import Importer
 
 PEOPLE = [{"name": f"P{n}", "email": f"p{n}@example.com", "phone": "1"} for n in range(1, 300)]
 BAD = [{"email": "nowhere"}]
+
+MANY = 40_000
+AMONG_OTHERS = """
+    insert into contacts (name) select 'other' from generate_series(1, 3 * %(many)s);
+    select create_import(
+      jsonb_build_object('id', %(id)s, 'source', 'range', 'format', 'json', 'object', 'o',
+                         'bytes', 1, 'records', %(many)s),
+      jsonb_build_array(jsonb_build_object('part', 1, 'byte_start', 0, 'byte_end', 1,
+                                           'first_record', 1, 'records', %(many)s)),
+      %(message)s);
+    select start_part(%(id)s, 1, 5);
+    insert into contacts (id, name)
+      select contact_id(%(id)s, n), 'P' from generate_series(1, %(many)s) n;
+    select finish_part(%(id)s, 1, %(many)s, 0);
+    select undo_import(%(id)s, %(message)s);
+    analyze contacts
+"""
+SCANS = """
+    select seq_scan, n_tup_del from pg_stat_xact_user_tables where relname = 'contacts'
+"""
 
 
 def stored(importer: Importer, method: str, job: str, **more: object) -> httpx.Response:
@@ -65,3 +91,30 @@ def test_what_is_undone_before_it_began_is_never_imported(importer: Importer) ->
     assert importer.run("tasks", "--once").returncode == 0
     assert importer.shown(job)["state"] == "undone"
     assert left(importer, "never", job) == (0, 0, False)
+
+
+def test_an_undo_finds_contacts_by_their_range_of_the_index(importer: Importer) -> None:
+    import_id = str(new_import_id())
+    message = undo_import_message(new_import_id()) | {"message_id": str(uuid4())}
+    values = {"id": import_id, "many": MANY, "message": json.dumps(message)}
+    connection = psycopg2.connect(importer.env["DATABASE_URL"])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(AMONG_OTHERS, values)
+            cursor.execute(SCANS)
+            [(before, _)] = cursor.fetchall()
+            steps = 0
+            while _undid(cursor, import_id):
+                steps += 1
+            cursor.execute(SCANS)
+            assert cursor.fetchall() == [(before, MANY)]
+            assert steps == 3
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def _undid(cursor: psycopg2.extensions.cursor, import_id: str) -> bool:
+    cursor.execute("select undo_some(%s, 20000)", (import_id,))
+    [(more,)] = cursor.fetchall()
+    return bool(more)

@@ -65,11 +65,12 @@ class Ledger:
         return answer.json()["code"] if answer.is_error else answer.json()
 
     def reject(self, import_id: uuid.UUID, part: int, record: int) -> None:
-        row = {
-            "import_id": str(import_id), "record": record, "part": part, "code": "c",
-            "message": "m", "content": "{}",
-        }  # fmt: skip
+        row = rejection(import_id, part, record)
         self.http.post("/import_rejections", json=[row]).raise_for_status()
+
+    def write_rejection(self, import_id: uuid.UUID, part: int, record: int) -> Any:
+        rows = [rejection(import_id, part, record)]
+        return self.on("write_rejections", import_id, p_part=part, p_rows=rows)
 
     def finish(self, import_id: uuid.UUID, part: int, imported: int = PART) -> Any:
         return self.on(
@@ -93,6 +94,13 @@ class Ledger:
         prefix = contact_id_prefix(import_id)
         between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
         return len(self.http.get("/contacts", params={"and": between, "select": "id"}).json())
+
+
+def rejection(import_id: uuid.UUID, part: int, record: int) -> dict[str, Any]:
+    return {
+        "import_id": str(import_id), "record": record, "part": part, "code": "c", "message": "m",
+        "content": "{}",
+    }  # fmt: skip
 
 
 def never(message: dict[str, Any]) -> dict[str, Any]:
@@ -173,6 +181,27 @@ def test_cancelling_ends_what_waits_and_lets_work_end_between_batches(ledger):
     assert ledger.write(made, 1, ["x"]) == "CI001"
     assert ledger.contacts(made) == 2
     assert ledger.finish(made, 1) == "PT409"
+
+
+def test_rejections_are_written_only_while_their_part_is_imported(ledger):
+    made = ledger.create()
+    assert ledger.write_rejection(made, 1, 3) == "CI001"
+    ledger.begin(made, 1)
+    assert [ledger.write_rejection(made, 1, record) for record in (3, 3, 4)] == [None] * 3
+    ledger.on("cancel_import", made)
+    assert ledger.write_rejection(made, 1, 5) == "CI002"
+    ledger.on("cancel_part", made, p_part=1)
+    assert ledger.write_rejection(made, 1, 6) == "CI001"
+    assert (ledger.state(made), ledger.counts(made)) == ("cancelled", (0, 2, 18))
+
+
+def test_the_end_of_a_part_is_told_again_when_its_answer_was_lost(ledger):
+    made = ledger.create(parts=1)
+    ledger.begin(made, 1)
+    ledger.on("cancel_import", made)
+    first, again = (ledger.on("cancel_part", made, p_part=1) for _ in range(2))
+    assert (first["moved"], first["closed"]) == (True, True)
+    assert (again["moved"], again["closed"], again["state"]) == (False, False, "cancelled")
 
 
 def test_a_part_that_is_whole_when_its_import_is_cancelled_is_done(ledger):
