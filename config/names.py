@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-MAX_NAMES: Final = 101
-"""Names that are kept of any set of them: 100 to be shown, and one to tell that there are more."""
+SHOWN_NAMES: Final = 100
+"""Names of ignored fields that are told."""
+MAX_NAMES: Final = SHOWN_NAMES + 1
+"""Names that are kept of any set of them, so that it can be told that there are more."""
 MAX_NAME_LENGTH: Final = 100
 """Characters."""
 

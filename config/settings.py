@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import SettingsError
+from config.webhooks import WHSEC
 
 _MIB = 1024 * 1024
 _TRANSACTION_POOLER_PORT = 6543
@@ -38,12 +39,12 @@ def _bearer_token(value: SecretStr) -> SecretStr:
 
 def _signing_secret(value: SecretStr) -> SecretStr:
     """As Standard Webhooks has it: 24 to 64 bytes (https://www.standardwebhooks.com)."""
-    prefix, _, encoded = value.get_secret_value().partition("_")
+    secret = value.get_secret_value()
     try:
-        length = len(base64.b64decode(encoded, validate=True))
+        length = len(base64.b64decode(secret.removeprefix(WHSEC), validate=True))
     except ValueError:
         length = 0
-    if prefix != "whsec" or not 24 <= length <= 64:
+    if not secret.startswith(WHSEC) or not 24 <= length <= 64:
         raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
     return value
 
@@ -132,7 +133,11 @@ class Settings(BaseSettings):
         query = parse_qs(url.query)
         passwords = [url.password or "", *query.get("password", []), *query.get("sslpassword", [])]
         signing = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
-        keys = {self.supabase_service_role_key.get_secret_value(), signing, signing[6:]}
+        keys = {
+            self.supabase_service_role_key.get_secret_value(),
+            signing,
+            signing.removeprefix(WHSEC),
+        }
         found = {*keys, address, *passwords}
         return {text for each in found for text in (each, unquote(each)) if text}
 

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from config.advice import advice
 from config.ids import job_id
+from config.names import SHOWN_NAMES
 
-MAX_NAMES: Final = 100
-"""Names of ignored fields that are told."""
 _PARTS: Final = ("total", "done", "failed", "cancelled")
 
 
@@ -51,4 +50,4 @@ def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _ignored(names: list[str]) -> dict[str, Any]:
-    return {"fields": names[:MAX_NAMES], "more": len(names) > MAX_NAMES}
+    return {"fields": names[:SHOWN_NAMES], "more": len(names) > SHOWN_NAMES}

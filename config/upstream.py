@@ -17,11 +17,11 @@ from postgrest.exceptions import APIError
 from storage3.exceptions import StorageApiError, VectorBucketException
 from storage3.utils import StorageException
 
-from config.errors import Permanent, Transient, UpstreamError
+from config.errors import IllegalMove, Permanent, Transient, UpstreamError
 
 STORAGE: Final = "storage"
 DATABASE: Final = "database"
-ILLEGAL_MOVE: Final = "PT409"
+_ILLEGAL_MOVE: Final = "PT409"
 """The SQLSTATE by which the ledger's functions refuse."""
 
 _TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
@@ -85,6 +85,17 @@ def translated(upstream: str) -> Iterator[None]:
         ) from error
     except _OTHERS as error:
         raise Permanent(upstream, f"broke the protocol ({type(error).__name__})") from error
+
+
+@contextmanager
+def moves_refused() -> Iterator[None]:
+    """Raise IllegalMove in place of the error by which the ledger's functions refuse a move."""
+    try:
+        yield
+    except Permanent as error:
+        if error.code == _ILLEGAL_MOVE:
+            raise IllegalMove(error.detail) from None
+        raise
 
 
 def from_status(

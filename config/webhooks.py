@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from config.addresses import is_public, literal
 
+WHSEC: Final = "whsec_"
+"""What a signing secret begins with (https://www.standardwebhooks.com); base64 follows."""
 MAX_URL: Final = 2000
 """Characters."""
 

@@ -15,7 +15,13 @@ from service.problems import Problem
 from service.receipt import Receipt
 from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
-from service.splitting.dialect import Dialect, parse_charset, parse_delimiter, parse_mapping
+from service.splitting.dialect import (
+    UTF_8,
+    Dialect,
+    parse_charset,
+    parse_delimiter,
+    parse_mapping,
+)
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 from service.splitting.ndjson import NdjsonSplitter
@@ -25,7 +31,6 @@ from service.webhooks import Webhooks
 PIECE_BYTES: Final = 64 * 1024
 """How much is split at a time: a millisecond or less, so that the event loop stays free."""
 
-_CHARSETS: Final = {"utf-8", "utf8", "us-ascii", "ascii"}
 _TAKEN: Final = (
     'application/json ({"source", "data"}), multipart/form-data (source, file), text/csv or '
     "application/x-ndjson (both with ?source=)"
@@ -153,7 +158,7 @@ def check_charset(kind: str | None, charset: str | None) -> str | None:
     if not charset or not charset.strip():
         return None
     known = parse_charset(charset)
-    if known is None or (kind != CSV and charset.strip().lower() not in _CHARSETS):
+    if known is None or (kind != CSV and known != UTF_8):
         taken = "UTF-8, UTF-16 and Windows-1252 are" if kind == CSV else "Only UTF-8 is"
         raise Problem("unsupported_charset", f"{taken} taken: convert the text first.")
     return known

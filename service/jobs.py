@@ -14,7 +14,7 @@ from config.states import ImportState
 from service.ledger import Ledger
 from service.metrics import ServiceMetrics
 from service.paging import link_to, page_limit, single
-from service.problems import Problem
+from service.problems import Problem, import_not_found
 from service.source import check_source
 
 MOST: Final = 100
@@ -78,7 +78,7 @@ async def _found(ask: _Call, request: web.Request) -> dict[str, Any]:
     import_id = parse_job_id(request.match_info["jobId"])
     found = await ask(import_id) if import_id else None
     if found is None:
-        raise Problem("import_not_found", "No import has this jobId.")
+        raise import_not_found()
     return found
 
 

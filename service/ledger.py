@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from supabase import AsyncClient
 
-from config.errors import IllegalMove, Permanent, UpstreamError
+from config.errors import UpstreamError
 from config.messages import (
     first_message,
     notify_import_message,
@@ -17,7 +17,7 @@ from config.messages import (
     undo_import_message,
 )
 from config.retrying import retrying_async
-from config.upstream import DATABASE, ILLEGAL_MOVE, translated
+from config.upstream import DATABASE, moves_refused, translated
 from service.options import Options
 from service.receipt import Receipt
 from service.splitting.parts import Split
@@ -186,14 +186,10 @@ class Ledger:
     async def _job(
         self, function: str, import_id: UUID, **more: dict[str, Any]
     ) -> dict[str, Any] | None:
-        try:
+        with moves_refused():
             found: dict[str, Any] | None = await self._call(
                 function, self._deadline, p_import=str(import_id), **more
             )
-        except Permanent as error:
-            if error.code == ILLEGAL_MOVE:
-                raise IllegalMove(error.detail) from None
-            raise
         return found
 
     async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401

@@ -9,16 +9,11 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from service.bodies import CSV, JSON, MULTIPART, NDJSON, kind_of
+
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-_FORMATS = {
-    "application/json": "json",
-    "text/csv": "csv",
-    "application/x-ndjson": "ndjson",
-    "application/ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "multipart/form-data": "multipart",
-}
+_FORMATS = {JSON: "json", CSV: "csv", NDJSON: "ndjson", MULTIPART: "multipart"}
 """What a body is, before it is known what is in it; all else is "other"."""
 
 
@@ -64,7 +59,8 @@ class ServiceMetrics:
 
     def refuse(self, content_type: str, code: str) -> None:
         """Count a request for an import that was refused with this problem code."""
-        self.refused.labels(format=_FORMATS.get(content_type, "other"), code=code).inc()
+        sent = _FORMATS.get(kind_of(content_type) or content_type, "other")
+        self.refused.labels(format=sent, code=code).inc()
 
     @contextmanager
     def upload(self) -> Iterator[None]:

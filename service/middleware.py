@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from config.errors import MalformedInput, Transient, UpstreamError
 from service.metrics import ServiceMetrics
-from service.problems import Problem
+from service.problems import Problem, not_found
 
 _RETRY_AFTER_SECONDS: Final = 5
 
@@ -66,7 +66,7 @@ def _misdirected(error: web.HTTPClientError) -> Problem:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Problem("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
     if isinstance(error, web.HTTPNotFound):
-        return Problem("not_found", "The page is at /, the API at /import; see /docs.")
+        return not_found()
     if isinstance(error, web.HTTPExpectationFailed):
         return Problem("expectation_failed", "Only POST /import has 100-continue to expect.")
     return Problem("malformed_request", error.reason)

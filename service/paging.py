@@ -1,15 +1,11 @@
 """Lists that come a page at a time: how long a page is, and where the next one is found."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from aiohttp import web
 from multidict import MultiMapping
 
 from service.problems import Problem
-
-_DIGITS: Final = frozenset("0123456789")
-_LONGEST: Final = 9
 
 
 def single(query: "MultiMapping[str]", name: str) -> str | None:
@@ -23,12 +19,17 @@ def single(query: "MultiMapping[str]", name: str) -> str | None:
     return values[0] or None if values else None
 
 
+def number_in(text: str, *, longest: int) -> int:
+    """The number that so many digits at most are; 0 if the text is anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else 0
+
+
 def page_limit(query: "MultiMapping[str]", *, most: int, usual: int) -> int:
     """How many entries a page shall have; raises Problem unless that is 1 to ``most``."""
     text = single(query, "limit")
     if text is None:
         return usual
-    limit = int(text) if set(text) <= _DIGITS and len(text) <= _LONGEST else 0
+    limit = number_in(text, longest=9)
     if not 1 <= limit <= most:
         raise Problem("limit_invalid", f"The limit is a number from 1 to {most}.")
     return limit

@@ -121,3 +121,13 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
         if self.headers.get("Connection") == "close":
             response.force_close()
         return response
+
+
+def import_not_found() -> Problem:
+    """The refusal of a ``jobId`` that no import has."""
+    return Problem("import_not_found", "No import has this jobId.")
+
+
+def not_found() -> Problem:
+    """The refusal of an address at which there is nothing."""
+    return Problem("not_found", "The page is at /, the API at /import; see /docs.")

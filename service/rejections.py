@@ -15,8 +15,8 @@ from config.errors import UpstreamError
 from config.ids import MAX_RECORDS, job_id, parse_job_id
 from service.acceptable import preferred
 from service.ledger import Ledger
-from service.paging import link_to, page_limit, single
-from service.problems import Problem
+from service.paging import link_to, number_in, page_limit, single
+from service.problems import Problem, import_not_found
 from service.rejected import as_json, columns_of, csv_header, csv_rows
 
 MOST: Final = 1000
@@ -49,7 +49,7 @@ class Rejections:
         media_type = _media_type(request)
         import_id = parse_job_id(request.match_info["jobId"])
         if import_id is None:
-            raise _unknown()
+            raise import_not_found()
         if media_type == _CSV:
             return await self._stream(request, import_id)
         return await self._page(request, import_id)
@@ -108,7 +108,7 @@ class Rejections:
     async def _read(self, import_id: UUID, after: int, limit: int) -> dict[str, Any]:
         found = await self._ledger.show_rejections(import_id, after=after, limit=limit)
         if found is None:
-            raise _unknown()
+            raise import_not_found()
         return found
 
 
@@ -128,7 +128,7 @@ def _cursor(request: web.Request) -> int:
     text = single(request.query, "cursor")
     if text is None:
         return 0
-    after = int(text) if text.isascii() and text.isdigit() and len(text) <= 11 else 0
+    after = number_in(text, longest=11)
     if not 1 <= after <= MAX_RECORDS:
         raise Problem("cursor_invalid", "Use the value of next from an answer, as it is.")
     return after
@@ -155,7 +155,3 @@ def _cut(request: web.Request, error: BaseException) -> None:
         peer = request.transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         request.transport.abort()
-
-
-def _unknown() -> Problem:
-    return Problem("import_not_found", "No import has this jobId.")

@@ -7,11 +7,10 @@ from uuid import UUID, uuid4
 
 from supabase import Client
 
-from config.errors import IllegalMove, Permanent
 from config.messages import import_part_message
 from config.model import Layout, Part
 from config.states import Format, ImportState
-from config.upstream import ILLEGAL_MOVE
+from config.upstream import moves_refused
 from tasks.functions import Functions
 from tasks.model import PartWork, Tally
 
@@ -122,9 +121,7 @@ class WorkerLedger:
         return self._end(
             "finish_part",
             work,
-            p_imported=tally.imported,
-            p_rejected=tally.rejected.total(),
-            p_ignored=tally.ignored.to_json() or None,
+            **{f"p_{name}": value for name, value in tally.to_json().items()},
         )
 
     def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
@@ -150,12 +147,8 @@ class WorkerLedger:
         return PartEnd.from_json(self._call(function, **ids, **arguments))
 
     def _call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        try:
+        with moves_refused():
             return self._functions.call(function, **arguments)
-        except Permanent as error:
-            if error.code == ILLEGAL_MOVE:
-                raise IllegalMove(error.detail) from None
-            raise
 
 
 def _work(import_id: UUID, part: int, found: dict[str, Any]) -> PartWork:

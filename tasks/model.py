@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -87,3 +88,11 @@ class Tally:
     def records(self) -> int:
         """Number of records that have come to an end, one way or the other."""
         return self.imported + self.rejected.total()
+
+    def to_json(self) -> dict[str, Any]:
+        """What the ledger keeps of it when the part is done."""
+        return {
+            "imported": self.imported,
+            "rejected": self.rejected.total(),
+            "ignored": self.ignored.to_json() or None,
+        }

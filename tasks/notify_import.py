@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import msgspec
 import structlog
 
-from config.errors import Transient, UpstreamError
+from config.errors import UpstreamError
 from config.showing import shown
 from config.states import ImportState
 from config.webhooks import Target, TargetRefused, target_of
@@ -175,5 +175,4 @@ class NotifyImport:
             return self._ledger.show_end(import_id)
         except UpstreamError as error:
             log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-            seconds = error.retry_after if isinstance(error, Transient) else None
-            raise PutOff("the ledger is away", seconds) from None
+            raise PutOff.since(error, "the ledger is away") from None

@@ -3,7 +3,7 @@
 from typing import Final
 
 from config.ids import JOB_PREFIX
-from config.names import MAX_NAME_LENGTH, MAX_NAMES
+from config.names import MAX_NAME_LENGTH, MAX_NAMES, SHOWN_NAMES
 from config.states import Format, ImportState
 from service.decompression import GZIP, ZSTD
 from service.openapi.answers import Json, ref
@@ -98,7 +98,7 @@ _DETECTED: Final = _object(
 
 _IGNORED: Final = _object(
     {
-        "fields": {"type": "array", "items": _NAME, "maxItems": MAX_NAMES - 1},
+        "fields": {"type": "array", "items": _NAME, "maxItems": SHOWN_NAMES},
         "more": {"type": "boolean", "description": "Whether there are more than are named."},
     },
     description="Columns and keys that are no part of a contact, and were not imported.",

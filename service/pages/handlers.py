@@ -8,7 +8,7 @@ from aiohttp import web
 from service.openapi.document import openapi_document
 from service.pages.describing import described
 from service.pages.files import File, read_files
-from service.problems import Problem
+from service.problems import not_found
 
 _PAGE: Final = "index.html"
 
@@ -32,7 +32,7 @@ class Pages:
         """``GET /assets/{name}``: what the page is made of."""
         asset = self._assets.get(request.match_info["name"])
         if asset is None:
-            raise Problem("not_found", "The page is at /, the API at /import; see /docs.")
+            raise not_found()
         return asset.response(request)
 
     async def openapi(self, request: web.Request) -> web.Response:

@@ -98,9 +98,3 @@ def _named(head: bytes) -> tuple[str | None, bytes]:
     found = _SEP_LINE.match(head)
     named = found[1].decode("latin-1") if found else ""
     return (named, found[0]) if found and is_delimiter(named) else (None, b"")
-
-
-def _regular(text: bytes, delimiter: str, fields: int) -> int:
-    """How many of the first lines have so many fields."""
-    rows = csv.reader(StringIO(text.decode("utf-8", "ignore"), newline=""), delimiter=delimiter)
-    return sum(len(row) == fields for row in islice(rows, _ROWS))

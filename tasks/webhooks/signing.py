@@ -3,16 +3,15 @@
 import base64
 import hashlib
 import hmac
-from typing import Final
 
-_PREFIX: Final = "whsec_"
+from config.webhooks import WHSEC
 
 
 class Signer:
     """Signs with one secret, which is ``whsec_`` and a key in base64."""
 
     def __init__(self, secret: str) -> None:
-        self._key = base64.b64decode(secret.removeprefix(_PREFIX))
+        self._key = base64.b64decode(secret.removeprefix(WHSEC))
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
         """What a receiver checks ``body`` by; ``timestamp`` is in seconds since 1970."""

@@ -14,11 +14,11 @@ from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
-from config.errors import IllegalMove, Permanent
+from config.errors import IllegalMove
 from config.ids import contact_id_prefix
 from config.settings import Settings
 from config.states import ImportState
-from config.upstream import DATABASE, ILLEGAL_MOVE, from_code
+from config.upstream import DATABASE, from_code, moves_refused
 from tasks.errors import Cancelled
 from tasks.ledger import PartEnd
 from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
@@ -122,20 +122,16 @@ class CopyDesk:
 
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
-        counts = {
-            "imported": tally.imported,
-            "rejected": tally.rejected.total(),
-            "ignored": Jsonb(tally.ignored.to_json() or None),
-        }
-        try:
-            with _translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
-                values = {"import": self._work.import_id, "part": self._work.part.part, **counts}
-                end: Any = cursor.execute(_FINISH, values).fetchone()
-                self._connection.commit()
-        except Permanent as error:
-            if error.code == ILLEGAL_MOVE:
-                raise IllegalMove(error.detail) from None
-            raise
+        counts = tally.to_json()
+        values = {"import": self._work.import_id, "part": self._work.part.part, **counts}
+        values["ignored"] = Jsonb(counts["ignored"])
+        with (
+            moves_refused(),
+            _translated(),
+            self._connection.cursor(row_factory=scalar_row) as cursor,
+        ):
+            end: Any = cursor.execute(_FINISH, values).fetchone()
+            self._connection.commit()
         return PartEnd.from_json(end)
 
     def _heed_cancelling(self) -> None:

@@ -124,12 +124,8 @@ class PostgrestDesk:
         return self._ledger.finish_part(self._work, tally)
 
     def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
-        finish = {
-            "imported": tally.imported,
-            "rejected": tally.rejected.total(),
-            "ignored": tally.ignored.to_json() or None,
-        }
-        return self._tables.write_contacts(as_fields(batch, self._work, finish=finish))
+        text = as_fields(batch, self._work, finish=tally.to_json())
+        return self._tables.write_contacts(text)
 
     def _send(self, batch: Batch) -> None:
         self._tables.write_contacts(as_fields(batch, self._work))
