@@ -6,6 +6,10 @@
   dramatiq-pg looks for them by a throw of dice, on average after five minutes; here it is seconds.
   It would read the whole queue for that; here it is a page of those that nobody has locked. While
   the pages are full, the next one comes without waiting.
+* A message is marked as done before its lock is let go of. dramatiq-pg does the second first, and
+  another process that looked just then would have it done once more.
+* A message is taken only from the queue that it is in. dramatiq-pg looks at its id alone: who had
+  read of it before it was delayed would take it from the delay queue, and it would be done twice.
 * A done message's lock is let go of before the next message is taken. dramatiq-pg does so when
   there is nothing left to take: at the end of a long queue the locks fill the server's memory.
 * While a process has all the messages it may have, it waits for one of them to end, to the moment.
@@ -36,10 +40,15 @@ _CLAIM: Final = """
     taken as (
       update dramatiq.queue set state = 'consumed', mtime = now() at time zone 'UTC'
       from claimed
-      where message_id = %(message)s and state in ('queued', 'consumed') and claimed.lock
+      where message_id = %(message)s and queue_name = %(queue)s
+        and state in ('queued', 'consumed') and claimed.lock
       returning true
     )
     select lock, exists (select from taken) from claimed
+"""
+_SETTLE: Final = """
+    update dramatiq.queue set state = %s
+    where message_id = %s and queue_name = %s and state = 'consumed'
 """
 _LET_GO: Final = "select pg_advisory_unlock(%(lock)s)"
 _UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
@@ -63,12 +72,11 @@ class _InProcessing(set[str]):
         super().__init__()
         self._fewer = threading.Event()
 
-    def remove(self, message_id: str) -> None:
-        """Forgive: after a reconnect, messages of the former consumer are acknowledged here."""
-        self.discard(message_id)
-
     def discard(self, message_id: object) -> None:
-        """As usual, and wake up who waits for it."""
+        """As usual, and wake up who waits for it.
+
+        After a reconnect, messages that the former consumer has taken end here too.
+        """
         super().discard(message_id)
         self._fewer.set()
 
@@ -100,7 +108,11 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         """Take a message unless another has it, or it is done."""
         if message.message_id in self.in_processing:
             return False
-        ids = {"lock": message_lock(message), "message": message.message_id}
+        ids = {
+            "lock": message_lock(message),
+            "message": message.message_id,
+            "queue": self.queue_name,
+        }
         with transaction(self.get_consume_conn()) as cursor:
             cursor.execute(_CLAIM, ids)
             claimed, taken = cursor.fetchone()
@@ -126,12 +138,25 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         return found
 
     def ack(self, message: MessageProxy) -> None:
-        """Mark a message as done, or let go of it if it is not."""
-        if isinstance(message, Delivery) and message.raised:
-            self.unlock_q.put_nowait(message)
-            self.in_processing.discard(message.message_id)
-        else:
-            super().ack(message)
+        """Mark a message as done unless its actor has raised, and let go of it."""
+        if not (isinstance(message, Delivery) and message.raised):
+            self._settle(message, "done")
+        self._let_go(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        """Mark a message as one that is not tried again, and let go of it."""
+        self._settle(message, "rejected")
+        self._let_go(message)
+
+    @raise_connection_error  # type: ignore[untyped-decorator]
+    def _settle(self, message: MessageProxy, state: str) -> None:
+        # One that Retries has queued again is not in work any more: it stays as it is.
+        with transaction(self.pool) as cursor:
+            cursor.execute(_SETTLE, (state, message.message_id, message.queue_name))
+
+    def _let_go(self, message: MessageProxy) -> None:
+        self.unlock_q.put_nowait(message)
+        self.in_processing.discard(message.message_id)
 
     def close(self) -> None:
         """End the sessions, and with them their locks."""

@@ -41,7 +41,7 @@ _LEFT: Final = """
       where queue_name = any(%s) and state in ('queued', 'consumed')
         and not (
           message ->> 'actor_name' = %s
-          and (message #>> '{options,eta}')::bigint / 1000
+          and coalesce((message #>> '{options,eta}')::bigint, 0) / 1000
             > extract(epoch from clock_timestamp()) + %s)
     )
 """

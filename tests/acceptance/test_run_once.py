@@ -1,9 +1,15 @@
 """``python -m tasks --once``: drains the queue and tells by its exit code how that went."""
 
 import json
-from uuid import UUID
+import time
+from uuid import UUID, uuid4
 
-from config.messages import import_contacts_message
+import pytest
+
+from config.messages import import_contacts_message, notify_import_message
+from config.settings import Settings
+from tasks.once import Database
+from tasks.pool import connection_arguments
 from tests.acceptance.conftest import Importer
 
 GOOD = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(1, 8)]
@@ -82,6 +88,38 @@ def test_delayed_messages_are_waited_for(importer: Importer) -> None:
 
     assert done.returncode == 0, done.stderr
     assert importer.shown(job)["state"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "waits"),
+    [
+        ("queued", None, True),
+        ("consumed", None, True),
+        ("consumed", 5, True),
+        ("queued", 60, False),
+        ("done", None, False),
+    ],
+)
+def test_webhooks_are_waited_for_unless_they_are_delayed_for_long(
+    importer: Importer, state: str, seconds: int | None, waits: bool
+) -> None:
+    message = notify_import_message(uuid4())
+    if seconds is not None:
+        message["options"]["eta"] = (time.time_ns() // 10**9 + seconds) * 1000
+    importer.query(
+        "insert into dramatiq.queue (queue_name, message_id, state, message) "
+        "values ('imports', %s, %s, %s)",
+        message["message_id"],
+        state,
+        json.dumps(message),
+    )
+    settings = Settings(**{name.lower(): value for name, value in importer.env.items()})
+    database = Database(connection_arguments(settings))
+
+    assert database.has_messages() is waits
+
+    database.close()
+    importer.query("delete from dramatiq.queue where message_id = %s", message["message_id"])
 
 
 def test_an_empty_queue_is_no_work(importer: Importer) -> None:

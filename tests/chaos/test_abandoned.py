@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from dramatiq import Message
+from dramatiq.common import dq_name
 from dramatiq_pg.broker import message_lock
 
 from config.settings import Settings
@@ -94,6 +95,21 @@ def test_a_message_that_changes_while_it_is_taken_is_locked_once_or_not_at_all(
             consumer.unlock_q.put_nowait(message)
             consumer.purge_locks()
         assert not _is_locked(cursor, message)
+
+
+def test_what_was_read_of_a_message_before_it_was_delayed_takes_it_from_nobody(
+    importer: Importer, cursor: psycopg2.extensions.cursor
+) -> None:
+    message = _message()
+    cursor.execute(
+        "insert into dramatiq.queue (queue_name, message_id, state, message) "
+        "values (%s, %s, 'consumed', '{}')",
+        (dq_name(QUEUE), message.message_id),
+    )
+    with _consumer(importer) as consumer:
+        assert not consumer.consume_one(message)
+        assert not _is_locked(cursor, message)
+    cursor.execute("delete from dramatiq.queue where queue_name = %s", (dq_name(QUEUE),))
 
 
 def test_a_long_queue_is_not_read_to_its_end(cursor: psycopg2.extensions.cursor) -> None:

@@ -37,17 +37,30 @@ def consumer():
     return Consumer(pool=FakePool(), queue_name="imports", prefetch=2, timeout=1000)
 
 
+class FakeQueue:
+    """The states that messages are given, and whether they were still locked then."""
+
+    def __init__(self, consumer):
+        self.consumer = consumer
+        self.settled = []
+
+    @contextmanager
+    def transaction(self, pool):
+        assert pool is self.consumer.pool
+        yield self
+        assert self.consumer.unlock_q.empty(), "another process would have it done again"
+
+    def execute(self, query, parameters):
+        state, message_id, queue = parameters
+        assert queue == "imports"
+        self.settled.append((message_id, state))
+
+
 @pytest.fixture
-def acknowledged(monkeypatch):
-    """What dramatiq-pg itself is told to mark as done."""
-    done = []
-
-    def ack(self, message):
-        done.append(message.message_id)
-        self.in_processing.remove(message.message_id)
-
-    monkeypatch.setattr(PostgresConsumer, "ack", ack)
-    return done
+def queue(consumer, monkeypatch):
+    queue = FakeQueue(consumer)
+    monkeypatch.setattr(consuming, "transaction", queue.transaction)
+    return queue
 
 
 def test_messages_are_delivered_so_that_they_know_of_errors(consumer, monkeypatch):
@@ -60,15 +73,18 @@ def test_messages_are_delivered_so_that_they_know_of_errors(consumer, monkeypatc
     assert next(consumer) is None
 
 
-def test_a_message_whose_actor_returned_is_done(consumer, acknowledged):
+@pytest.mark.parametrize(("settle", "state"), [("ack", "done"), ("nack", "rejected")])
+def test_a_message_is_settled_before_it_is_let_go_of(consumer, queue, settle, state):
     consumer.in_processing.add("1")
-    consumer.ack(Delivery(message()))
-    assert acknowledged == ["1"]
+    delivery = Delivery(message())
+    getattr(consumer, settle)(delivery)
+    assert queue.settled == [("1", state)]
+    assert consumer.unlock_q.get_nowait() is delivery
     assert not consumer.in_processing
 
 
 def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
-    consumer, acknowledged, monkeypatch
+    consumer, queue, monkeypatch
 ):
     monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: MessageProxy(message(3)))
     monkeypatch.setattr(consuming, "_FULL_SECONDS", 0.01)
@@ -83,19 +99,19 @@ def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
 
 
 @pytest.mark.parametrize("error", [Retry("later"), ZeroDivisionError(), SystemExit()])
-def test_a_message_whose_actor_raised_is_only_let_go(consumer, acknowledged, error):
+def test_a_message_whose_actor_raised_is_only_let_go(consumer, queue, error):
     consumer.in_processing.add("1")
     delivery = Delivery(message())
     delivery.stuff_exception(error)
     consumer.ack(delivery)
-    assert acknowledged == []
+    assert queue.settled == []
     assert not consumer.in_processing
     assert consumer.unlock_q.get_nowait() is delivery
 
 
-def test_a_message_of_a_former_consumer_is_acknowledged_without_complaint(consumer, acknowledged):
+def test_a_message_of_a_former_consumer_is_acknowledged_without_complaint(consumer, queue):
     consumer.ack(Delivery(message(7)))
-    assert acknowledged == ["7"]
+    assert queue.settled == [("7", "done")]
 
 
 class FakeLook:
@@ -172,6 +188,18 @@ def test_it_lets_go_of_done_messages_before_it_takes_another(consumer, monkeypat
     consumer.unlock_q.put_nowait(message())
     next(consumer)
     assert life == ["took", "let go", "took"]
+
+
+def test_a_lost_connection_while_a_message_is_settled_is_dramatiqs_own_error(consumer, monkeypatch):
+    def lost(pool):
+        raise OperationalError
+
+    monkeypatch.setattr(consuming, "transaction", lost)
+    consumer.in_processing.add("1")
+    with pytest.raises(dramatiq_errors.ConnectionError):
+        consumer.ack(Delivery(message()))
+    assert consumer.unlock_q.empty()
+    assert consumer.in_processing == {"1"}
 
 
 def test_a_lost_connection_during_a_look_is_dramatiqs_own_error(consumer, monkeypatch):
