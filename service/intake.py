@@ -200,10 +200,10 @@ def _same(earlier: Earlier) -> Earlier:
 async def _stored(submission: Submission, turns: Turns) -> AsyncIterator[bytes]:
     turn = Turn()
     async for piece in submission.pieces:
+        await turns.next()
         for data in submission.splitter.feed(piece):
             yield data
             await turn.share()
-        await turns.next()
     for data in submission.splitter.close():
         yield data
         await turn.share()

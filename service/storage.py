@@ -16,6 +16,7 @@ from supabase import AsyncClient
 from config.errors import Permanent, Transient, UpstreamError
 from config.model import BUCKET
 from config.upstream import STORAGE, from_body, retry_after, translated
+from service.turns import Turns
 
 _SLICE_BYTES: Final = 256 * 1024
 _TUS: Final = {"Tus-Resumable": "1.0.0"}
@@ -47,6 +48,7 @@ class Storage:
         self._supabase = supabase
         self._session = session
         self._headers = headers
+        self._turns = Turns()
         self.last_write_failed = False
         """Whether Storage did not take what was last sent to it."""
 
@@ -70,7 +72,7 @@ class Storage:
         }
         with self._writing():
             async with self._session.post(
-                f"/storage/v1/object/{BUCKET}/{name}", data=_body(content), headers=headers
+                f"/storage/v1/object/{BUCKET}/{name}", data=self._body(content), headers=headers
             ) as response:
                 await self._check(response, 200)
 
@@ -119,7 +121,7 @@ class Storage:
             headers["Upload-Length"] = str(length)
         with self._writing():
             async with self._session.patch(
-                upload, data=_body(content), headers=headers
+                upload, data=self._body(content), headers=headers
             ) as response:
                 await self._check(response, 204)
                 if int(response.headers["Upload-Offset"]) != offset + len(content):
@@ -177,11 +179,10 @@ class Storage:
             raise Conflict(STORAGE, error.detail, code=error.code)
         raise error
 
+    def _body(self, content: memoryview) -> AsyncIterator[memoryview] | bytes:
+        return self._slices(content) if content else b""
 
-def _body(content: memoryview) -> AsyncIterator[memoryview] | bytes:
-    return _slices(content) if content else b""
-
-
-async def _slices(content: memoryview) -> AsyncIterator[memoryview]:
-    for start in range(0, len(content), _SLICE_BYTES):
-        yield content[start : start + _SLICE_BYTES]
+    async def _slices(self, content: memoryview) -> AsyncIterator[memoryview]:
+        for start in range(0, len(content), _SLICE_BYTES):
+            await self._turns.next()
+            yield content[start : start + _SLICE_BYTES]

@@ -30,28 +30,27 @@ class Turns:
     """
 
     def __init__(self) -> None:
+        self._left = _A_ROUND
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._going = False
 
     async def next(self) -> None:
-        """Wait for the next turn; first come, first served."""
+        """Wait for the next turn unless few want one; first come, first served."""
+        if self._left and not self._waiting:
+            self._take()
+            return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        if not self._going:
-            self._go()
         await turn
 
-    def _go(self) -> None:
-        self._going = True
-        asyncio.get_running_loop().call_soon(self._round)
+    def _take(self) -> None:
+        if self._left == _A_ROUND:
+            asyncio.get_running_loop().call_soon(self._begin_round)
+        self._left -= 1
 
-    def _round(self) -> None:
-        left = _A_ROUND
-        while self._waiting and left:
+    def _begin_round(self) -> None:
+        self._left = _A_ROUND
+        while self._waiting and self._left:
             turn = self._waiting.popleft()
             if not turn.done():  # else cancelled
                 turn.set_result(None)
-                left -= 1
-        self._going = False
-        if self._waiting:
-            self._go()
+                self._take()
