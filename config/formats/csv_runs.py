@@ -202,13 +202,10 @@ class CsvRuns(Generic[T]):
 
 def _is_plain(data: bytes) -> bool:
     """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
-    return not (
-        b'"' in data
-        or b"\n\n" in data
-        or b"\n\r\n" in data
-        or data.startswith((b"\n", b"\r\n"))
-        or data.count(b"\r") != data.count(b"\r\n")
-    )
+    if b'"' in data or data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
+        return False
+    # One byte is looked for ten times as fast as two, and most files have none of these.
+    return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
 
 
 def _reader(text: str, delimiter: str) -> Iterator[Row]:

@@ -107,17 +107,18 @@ class JsonRuns(Generic[T]):
 
     def feed(self, data: bytes) -> Iterator[Run[T]]:
         """Take the next bytes; yields what they complete. Raises MalformedInput."""
-        self._buffer += data
-        if len(self._buffer) >= self._wanted:
-            yield from self._drain(final=False)
+        if len(self._buffer) + len(data) < self._wanted:
+            self._buffer += data
+        else:
+            yield from self._drain(b"".join((self._buffer, data)), final=False)
 
     def close(self) -> Iterator[Run[T]]:
         """Tell that no more bytes come; the array may still lack its ``]``."""
-        yield from self._drain(final=True)
+        yield from self._drain(bytes(self._buffer), final=True)
 
     def flush(self) -> Iterator[Run[T]]:
         """Yield what is complete by now, also where more bytes were wanted first."""
-        yield from self._drain(final=False)
+        yield from self._drain(bytes(self._buffer), final=False)
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each record of a run begins and ends."""
@@ -136,8 +137,8 @@ class JsonRuns(Generic[T]):
             yield run.offset + at, run.offset + end
             at = _skip_space(run.raw, end) + 1
 
-    def _drain(self, *, final: bool) -> Iterator[Run[T]]:
-        data, at = bytes(self._buffer), 0
+    def _drain(self, data: bytes, *, final: bool) -> Iterator[Run[T]]:
+        at = 0
         while (run := self._next(data, at, final=final)) is not None:
             at += len(run.raw)
             self.records += len(run.records)
@@ -168,13 +169,13 @@ class JsonRuns(Generic[T]):
             return self._exact(data, at, first, final=final)
 
     def _fast(self, data: bytes, at: int, first: int) -> Run[T] | None:
-        end = min(len(data), first + self._max_record)
+        end, view = min(len(data), first + self._max_record), memoryview(data)
         for _ in range(_CANDIDATES):
             end = data.rfind(b"}", first, end)
             if end < 0:
                 return None
             try:
-                records = self._decode_run(b"[%b]" % data[first : end + 1])
+                records = self._decode_run(b"".join((b"[", view[first : end + 1], b"]")))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue
             self._after_value = True
@@ -182,6 +183,8 @@ class JsonRuns(Generic[T]):
         return None
 
     def _exact(self, data: bytes, at: int, first: int, *, final: bool) -> Run[T] | None:
+        if not final and _has_only_begun(data, first):
+            return None
         text = data.decode("latin-1")
         records: list[T] = []
         spans: list[Span] = []
@@ -262,8 +265,19 @@ class JsonRuns(Generic[T]):
         )
 
 
+_OPEN: Final = ord("{")
 _CLOSE: Final = ord("]")
 _COMMA: Final = ord(",")
+
+
+def _has_only_begun(data: bytes, first: int) -> bool:
+    """Whether this is an object without any end: what is wrong in it is as wrong when it has one.
+
+    Each piece of a body ends so. If it is long, it is better looked at before all of it has come.
+    """
+    return (
+        data[first] == _OPEN and len(data) - first < _AT_ONCE_BYTES and data.find(b"}", first) < 0
+    )
 
 
 def _skip_space(data: bytes, at: int) -> int:
