@@ -160,13 +160,13 @@ class JsonRuns(Generic[T]):
             return Run(self._offset, data[at : first + 1], 0, ())
         if self._after_value:
             if data[first] != _COMMA:
-                self._refuse(at, first, "after a record there must be a comma or the closing ]")
+                self._refuse(first - at, "after a record there must be a comma or the closing ]")
             self._after_value = False
             return Run(self._offset, data[at : first + 1], 0, ())
         if run := self._fast(data, at, first):
             return run
         with _no_collection():
-            return self._exact(data, at, first, final=final)
+            return self._exact(data[at:], first - at, final=final)
 
     def _fast(self, data: bytes, at: int, first: int) -> Run[T] | None:
         end, view = min(len(data), first + self._max_record), memoryview(data)
@@ -182,18 +182,18 @@ class JsonRuns(Generic[T]):
             return Run(self._offset, data[at : end + 1], first - at, records)
         return None
 
-    def _exact(self, data: bytes, at: int, first: int, *, final: bool) -> Run[T] | None:
+    def _exact(self, data: bytes, first: int, *, final: bool) -> Run[T] | None:
         if not final and _has_only_begun(data, first):
             return None
         text = data.decode("latin-1")
         records: list[T] = []
         spans: list[Span] = []
-        start, end, base = first, first, self._offset - at
+        start, end = first, first
         try:
             while start < len(data) and len(records) < _AT_ONCE and end - first < _AT_ONCE_BYTES:
-                end = self._record_end(text, at, start, len(records), final=final)
+                end = self._record_end(text, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
-                spans.append((base + start, base + end))
+                spans.append((self._offset + start, self._offset + end))
                 comma = _skip_space(data, end)
                 if data[comma : comma + 1] != b",":
                     break
@@ -204,30 +204,30 @@ class JsonRuns(Generic[T]):
         if not records:
             return None
         self._after_value = True
-        return Run(self._offset, data[at:end], first - at, records, spans)
+        return Run(self._offset, data[:end], first, records, spans)
 
-    def _record_end(self, text: str, at: int, start: int, before: int, *, final: bool) -> int:
+    def _record_end(self, text: str, start: int, before: int, *, final: bool) -> int:
         number = self.records + before + 1
         try:
             _, end = _scan(text, start)
         except (StopIteration, json.JSONDecodeError, _NotJson, RecursionError) as error:
-            self._judge(text, at, start, number, error)
+            self._judge(text, start, number, error)
         if end - start > self._max_record:
-            raise self._too_large(at, start, number)
+            raise self._too_large(start, number)
         if text[start].encode("latin-1") in _NUMBER_START and not final:
-            self._check_number_end(text, at, end, number)
+            self._check_number_end(text, end, number)
         return end
 
-    def _check_number_end(self, text: str, at: int, end: int, number: int) -> None:
+    def _check_number_end(self, text: str, end: int, number: int) -> None:
         if end == len(text) or text[end].encode("latin-1") not in _NUMBER_FOLLOWERS:
-            error = self._malformed(at, end, number, "this is no number")
+            error = self._malformed(end, number, "this is no number")
             if end + _UNSURE >= len(text):
                 raise _Undecided(error)
             raise error
 
-    def _judge(self, text: str, at: int, start: int, number: int, error: Exception) -> NoReturn:
+    def _judge(self, text: str, start: int, number: int, error: Exception) -> NoReturn:
         position, reason, cut = _explain(text, start, error)
-        problem = self._malformed(at, position, number, reason)
+        problem = self._malformed(position, number, reason)
         if isinstance(error, RecursionError):
             raise MalformedInput(
                 "nested_too_deeply",
@@ -240,14 +240,14 @@ class JsonRuns(Generic[T]):
         if not (cut or beyond) and position + _UNSURE < len(text):
             raise problem from None
         if len(text) - start > self._max_record:
-            raise self._too_large(at, start, number) from None
+            raise self._too_large(start, number) from None
         raise _Undecided(problem) from None
 
-    def _refuse(self, at: int, position: int, reason: str) -> NoReturn:
-        raise self._malformed(at, position, self.records, reason)
+    def _refuse(self, position: int, reason: str) -> NoReturn:
+        raise self._malformed(position, self.records, reason)
 
-    def _malformed(self, at: int, position: int, number: int, reason: str) -> MalformedInput:
-        offset = self._offset + position - at
+    def _malformed(self, position: int, number: int, reason: str) -> MalformedInput:
+        offset = self._offset + position
         return MalformedInput(
             "malformed_json",
             f"At byte {offset}, record {number}: {reason}.",
@@ -255,8 +255,8 @@ class JsonRuns(Generic[T]):
             record=number,
         )
 
-    def _too_large(self, at: int, start: int, number: int) -> MalformedInput:
-        offset = self._offset + start - at
+    def _too_large(self, start: int, number: int) -> MalformedInput:
+        offset = self._offset + start
         return MalformedInput(
             "record_too_large",
             f"Record {number}, at byte {offset}, is longer than {self._max_record} bytes.",
