@@ -17,6 +17,8 @@
 * A message's lock is taken once. dramatiq-pg takes it while it looks for the row; where that row is
   changed meanwhile, Postgres looks again, and the lock is held twice, or for nothing. It was let go
   of once, or never, and the message found by nobody for as long as the session lived.
+* A connection that is lost is dramatiq's ConnectionError, after which it tries again. dramatiq-pg
+  makes it of one of psycopg2's two errors only; where a transaction breaks, it is the other one.
 * A message is locked by a database session. When a consumer closes, so does its session; back in
   the pool, it would keep the lock for as long as the process lives.
 """
@@ -24,11 +26,15 @@
 import random
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from dramatiq import Message, MessageProxy
+from dramatiq import errors as dramatiq_errors
 from dramatiq_pg.broker import PostgresConsumer, message_lock
-from dramatiq_pg.utils import raise_connection_error, transaction
+from dramatiq_pg.utils import transaction
+from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import Notify
 
 _LOOK_SECONDS: Final = 5.0
@@ -52,6 +58,14 @@ _SETTLE: Final = """
 """
 _LET_GO: Final = "select pg_advisory_unlock(%(lock)s)"
 _UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
+
+
+@contextmanager
+def _telling_loss() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise dramatiq_errors.ConnectionError(str(error)) from error
 
 
 class Delivery(MessageProxy):
@@ -95,6 +109,7 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         self._next_look = _next_look()
         self._more = False
 
+    @_telling_loss()
     def __next__(self) -> Delivery | None:
         if not self.unlock_q.empty():
             self.purge_locks()
@@ -103,7 +118,7 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         taken: MessageProxy | None = super().__next__()
         return None if taken is None else Delivery(taken.copy())  # type: ignore[no-untyped-call]
 
-    @raise_connection_error  # type: ignore[untyped-decorator]
+    @_telling_loss()
     def consume_one(self, message: Message[None]) -> bool:
         """Take a message unless another has it, or it is done."""
         if message.message_id in self.in_processing:
@@ -127,7 +142,7 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         if self._more or (not self.notifies and time.monotonic() >= self._next_look):
             self.notifies += self.fetch_pending_notifies()
 
-    @raise_connection_error  # type: ignore[untyped-decorator]
+    @_telling_loss()
     def fetch_pending_notifies(self) -> list[Notify]:
         """Look for messages that wait, or whose process is gone: the oldest ones, one page."""
         with transaction(self.get_listen_conn()) as cursor:
@@ -148,7 +163,7 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         self._settle(message, "rejected")
         self._let_go(message)
 
-    @raise_connection_error  # type: ignore[untyped-decorator]
+    @_telling_loss()
     def _settle(self, message: MessageProxy, state: str) -> None:
         # One that Retries has queued again is not in work any more: it stays as it is.
         with transaction(self.pool) as cursor:
@@ -157,6 +172,11 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
     def _let_go(self, message: MessageProxy) -> None:
         self.unlock_q.put_nowait(message)
         self.in_processing.discard(message.message_id)
+
+    @_telling_loss()
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Give back messages that nobody has begun to work on."""
+        super().requeue(messages)
 
     def close(self) -> None:
         """End the sessions, and with them their locks."""

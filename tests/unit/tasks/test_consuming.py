@@ -6,7 +6,7 @@ from dramatiq import Message, MessageProxy
 from dramatiq import errors as dramatiq_errors
 from dramatiq.errors import Retry
 from dramatiq_pg.broker import PostgresConsumer
-from psycopg2 import OperationalError
+from psycopg2 import InterfaceError, OperationalError
 
 from tasks import consuming
 from tasks.consuming import Consumer, Delivery
@@ -190,25 +190,45 @@ def test_it_lets_go_of_done_messages_before_it_takes_another(consumer, monkeypat
     assert life == ["took", "let go", "took"]
 
 
-def test_a_lost_connection_while_a_message_is_settled_is_dramatiqs_own_error(consumer, monkeypatch):
-    def lost(pool):
-        raise OperationalError
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+@pytest.mark.parametrize(
+    "use",
+    [
+        next,
+        lambda consumer: consumer.consume_one(message()),
+        lambda consumer: consumer.fetch_pending_notifies(),
+        lambda consumer: consumer.requeue([Delivery(message())]),
+    ],
+    ids=["next", "consume", "look", "requeue"],
+)
+def test_a_lost_connection_is_dramatiqs_own_error(consumer, monkeypatch, use, error):
+    def lost(self):
+        raise error
 
-    monkeypatch.setattr(consuming, "transaction", lost)
-    consumer.in_processing.add("1")
+    monkeypatch.setattr(Consumer, "get_listen_conn", lost)
+    monkeypatch.setattr(Consumer, "get_consume_conn", lost)
     with pytest.raises(dramatiq_errors.ConnectionError):
-        consumer.ack(Delivery(message()))
+        use(consumer)
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_message_that_cannot_be_settled_stays_in_work_until_it_can(
+    consumer, queue, monkeypatch, error
+):
+    def lost(pool):
+        raise error
+
+    consumer.in_processing.add("1")
+    with monkeypatch.context() as away:
+        away.setattr(consuming, "transaction", lost)
+        with pytest.raises(dramatiq_errors.ConnectionError):
+            consumer.ack(Delivery(message()))
     assert consumer.unlock_q.empty()
     assert consumer.in_processing == {"1"}
 
-
-def test_a_lost_connection_during_a_look_is_dramatiqs_own_error(consumer, monkeypatch):
-    def lost(self):
-        raise OperationalError
-
-    monkeypatch.setattr(Consumer, "get_listen_conn", lost)
-    with pytest.raises(dramatiq_errors.ConnectionError):
-        consumer.fetch_pending_notifies()
+    consumer.ack(Delivery(message()))
+    assert queue.settled == [("1", "done")]
+    assert not consumer.in_processing
 
 
 def test_its_sessions_end_with_it(consumer):
