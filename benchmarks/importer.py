@@ -1,6 +1,7 @@
 """The importer under measurement: the real commands, started as the README says."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class Importer:
         self._service = psutil.Process(process.pid)
         self._folder = folder
         self._writer: str | None = None
+        self._starts = itertools.count(1)
         self._running = contextlib.ExitStack()
         self.workers: list[Workers] = []
 
@@ -139,7 +141,7 @@ class Importer:
         environment |= {WRITER_SETTING.upper(): writer, "LOG_FORMAT": "json", "LOG_LEVEL": "info"}
         command = list(WORKERS)
         command[command.index("--processes") + 1] = str(processes)
-        log = self._folder / f"workers-{number}-{free_port()}.log"
+        log = self._folder / f"workers-{next(self._starts)}.log"
         return Workers(self._running.enter_context(started(command, environment, log)), processes)
 
 
