@@ -78,6 +78,8 @@ class Fault:
             return False
         if self.containing and self.containing not in await request.read():
             return False
+        if self.is_spent:  # by another request, while this one was read
+            return False
         if self.skip > 0:
             self.skip -= 1
             return False
