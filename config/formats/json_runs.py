@@ -110,7 +110,7 @@ class JsonRuns(Generic[T]):
         if len(self._buffer) + len(data) < self._wanted:
             self._buffer += data
         else:
-            yield from self._drain(b"".join((self._buffer, data)), final=False)
+            yield from self._drain(b"".join((self._buffer, data)), final=False, patient=True)
 
     def close(self) -> Iterator[Run[T]]:
         """Tell that no more bytes come; the array may still lack its ``]``."""
@@ -137,9 +137,9 @@ class JsonRuns(Generic[T]):
             yield run.offset + at, run.offset + end
             at = _skip_space(run.raw, end) + 1
 
-    def _drain(self, data: bytes, *, final: bool) -> Iterator[Run[T]]:
+    def _drain(self, data: bytes, *, final: bool, patient: bool = False) -> Iterator[Run[T]]:
         at = 0
-        while (run := self._next(data, at, final=final)) is not None:
+        while (run := self._next(data, at, final=final, patient=patient)) is not None:
             at += len(run.raw)
             self.records += len(run.records)
             self._offset += len(run.raw)
@@ -149,7 +149,7 @@ class JsonRuns(Generic[T]):
         self._buffer = bytearray(data[at:])
         self._wanted = min(2 * len(self._buffer), self._max_record + 1)
 
-    def _next(self, data: bytes, at: int, *, final: bool) -> Run[T] | None:
+    def _next(self, data: bytes, at: int, *, final: bool, patient: bool) -> Run[T] | None:
         first = _skip_space(data, at)
         if self.closed or at == len(data):
             return None
@@ -166,7 +166,7 @@ class JsonRuns(Generic[T]):
         if run := self._fast(data, at, first):
             return run
         with _no_collection():
-            return self._exact(data[at:], first - at, final=final)
+            return self._exact(data[at:], first - at, final=final, patient=patient)
 
     def _fast(self, data: bytes, at: int, first: int) -> Run[T] | None:
         end, view = min(len(data), first + self._max_record), memoryview(data)
@@ -182,8 +182,8 @@ class JsonRuns(Generic[T]):
             return Run(self._offset, data[at : end + 1], first - at, records)
         return None
 
-    def _exact(self, data: bytes, first: int, *, final: bool) -> Run[T] | None:
-        if not final and _has_only_begun(data, first):
+    def _exact(self, data: bytes, first: int, *, final: bool, patient: bool) -> Run[T] | None:
+        if patient and _has_only_begun(data, first):
             return None
         text = data.decode("latin-1")
         records: list[T] = []
@@ -271,7 +271,7 @@ _COMMA: Final = ord(",")
 
 
 def _has_only_begun(data: bytes, first: int) -> bool:
-    """Whether this is an object without any end: what is wrong in it is as wrong when it has one.
+    """Whether this is an object without any end: what is wrong in it can be told when more is fed.
 
     Each piece of a body ends so. If it is long, it is better looked at before all of it has come.
     """

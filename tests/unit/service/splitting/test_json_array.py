@@ -71,6 +71,13 @@ def test_a_broken_file_is_refused_alike_in_any_pieces(data, raw, max_record):
     assert run(JsonArraySplitter(30, max_record), splits.pieces_of(broken, 1)) == whole
 
 
+def test_what_came_first_is_told_first_though_its_object_had_only_begun():
+    broken = b'[null, {[[ "name of a person": "\xff", "email": ""}]'
+    whole = run(JsonArraySplitter(30, BIG), [broken])
+    assert whole == Refusal("malformed_json", 8, 2)
+    assert run(JsonArraySplitter(30, BIG), splits.pieces_of(broken, 1)) == whole
+
+
 REFUSED = {
     b"": Refusal("malformed_json", None, None),
     bodies.BOM: Refusal("malformed_json", None, None),
