@@ -14,6 +14,7 @@ import httpx
 import psycopg2
 import pytest
 
+from config.settings import Settings
 from local.processes import PROJECT, service
 
 ENDED = {"completed", "failed"}
@@ -67,6 +68,10 @@ class Importer:
             timeout=110,
             check=False,
         )
+
+    def settings(self) -> Settings:
+        """As its processes read them."""
+        return Settings(**{name.lower(): value for name, value in self.env.items()})
 
     def environment(self, **settings: str) -> dict[str, str]:
         return {**os.environ, **self.env, **settings}

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from config.messages import import_contacts_message, notify_import_message
-from config.settings import Settings
 from tasks.once import Database
 from tasks.pool import connection_arguments
 from tests.acceptance.conftest import Importer
@@ -113,8 +112,7 @@ def test_webhooks_are_waited_for_unless_they_are_delayed_for_long(
         state,
         json.dumps(message),
     )
-    settings = Settings(**{name.lower(): value for name, value in importer.env.items()})
-    database = Database(connection_arguments(settings))
+    database = Database(connection_arguments(importer.settings()))
 
     assert database.has_messages() is waits
 

@@ -12,7 +12,6 @@ from dramatiq import Message
 from dramatiq.common import dq_name
 from dramatiq_pg.broker import message_lock
 
-from config.settings import Settings
 from tasks.consuming import Consumer
 from tasks.pool import LatePool, connection_arguments
 from tests.acceptance.conftest import Importer
@@ -32,8 +31,7 @@ def cursor(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
 
 @contextmanager
 def _session(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
-    settings = Settings(**{name.lower(): value for name, value in importer.env.items()})
-    connection = psycopg2.connect(**connection_arguments(settings))
+    connection = psycopg2.connect(**connection_arguments(importer.settings()))
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -142,9 +140,8 @@ def test_the_server_is_told_to_notice_a_vanished_worker(
 
 @contextmanager
 def _consumer(importer: Importer) -> Iterator[Consumer]:
-    settings = Settings(**{name.lower(): value for name, value in importer.env.items()})
     pool = LatePool()
-    pool.open(connection_arguments(settings), 1)
+    pool.open(connection_arguments(importer.settings()), 1)
     consumer = Consumer(pool=pool, queue_name=QUEUE, prefetch=2, timeout=1000)
     try:
         yield consumer

@@ -74,11 +74,11 @@ class Fault:
         return self.hits >= self.times
 
     async def takes(self, request: web.Request) -> bool:
-        if self.is_spent or request not in self.requests:
+        if request not in self.requests:
             return False
         if self.containing and self.containing not in await request.read():
             return False
-        if self.is_spent:  # by another request, while this one was read
+        if self.is_spent:  # looked at last: others may have come while this one was read
             return False
         if self.skip > 0:
             self.skip -= 1

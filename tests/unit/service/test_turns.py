@@ -21,7 +21,7 @@ async def rounds_of(turns, uploads, steps):
 
 async def test_a_round_has_few_steps_however_many_want_one():
     rounds = await rounds_of(Turns(), 50, 20)
-    assert max(rounds) <= 16
+    assert max(rounds) == 8
     assert sum(rounds) == 1000
 
 
@@ -30,7 +30,11 @@ async def test_those_who_are_alone_do_not_wait():
 
 
 async def test_but_they_cannot_go_on_for_ever():
-    assert max(await rounds_of(Turns(), 1, 100)) <= 16
+    assert max(await rounds_of(Turns(), 1, 100)) == 8
+
+
+async def test_rounds_that_few_share_are_not_much_longer():
+    assert max(await rounds_of(Turns(), 3, 100)) <= 16
 
 
 async def test_first_come_first_served():
