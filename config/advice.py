@@ -14,6 +14,8 @@ _ADVICE: Final = {
     f"Then {_RETRY}.",
     "database_refused": "Ask the operator to look at the key, the tables and their permissions. "
     f"Then {_RETRY}.",
+    "undo_refused": "Some contacts are left. Remove what keeps them, such as rows of other tables "
+    "that refer to them, or ask the operator to. Then undo the import again with DELETE.",
 }
 _DAMAGED: Final = (
     "The stored file is not what was accepted, so a retry cannot help: ask the operator to look at "

@@ -24,9 +24,14 @@ def import_contacts_message(import_id: UUID) -> dict[str, Any]:
     return _message(IMPORT_CONTACTS, (str(import_id),), uuid5(import_id, IMPORT_CONTACTS))
 
 
-def import_part_message(import_id: UUID, part: int) -> dict[str, Any]:
-    """Tells a worker to import one part; the same id each time, so that it is queued once."""
-    return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, f"{IMPORT_PART} {part}"))
+def import_part_message(import_id: UUID, part: int, generation: int = 0) -> dict[str, Any]:
+    """Has a worker import one part; always the same in one generation, so that it is queued once.
+
+    ``generation`` is the number of the import's retries: the message of an earlier one may still be
+    in work, and would keep the same message from being queued.
+    """
+    name = f"{IMPORT_PART} {part}" + (f" {generation}" if generation else "")
+    return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, name))
 
 
 def notify_import_message(import_id: UUID) -> dict[str, Any]:
@@ -49,8 +54,11 @@ def retry_message(import_id: UUID) -> dict[str, Any]:
 
 
 def undo_import_message(import_id: UUID) -> dict[str, Any]:
-    """Tells a worker to remove all of an import; always the same for the same import."""
-    return _message(UNDO_IMPORT, (str(import_id),), uuid5(import_id, UNDO_IMPORT))
+    """Has a worker remove all of an import; another one for each request.
+
+    The database keeps the first one until the undo has ended, so repeated requests queue one.
+    """
+    return _message(UNDO_IMPORT, (str(import_id),), uuid4())
 
 
 def _message(actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:

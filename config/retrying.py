@@ -1,5 +1,8 @@
 """Trying again what failed for now: exponential backoff with jitter, Retry-After honoured."""
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 import tenacity
@@ -9,14 +12,42 @@ from config.errors import Transient
 _backoff: Final = tenacity.wait_random_exponential(multiplier=0.2, max=5)
 
 
-def retrying(deadline: float) -> tenacity.Retrying:
-    """Calls again while Transient is raised, for ``deadline`` seconds; then raises the last one."""
+STOPPING_SECONDS: Final = 3.0
+"""For so long a call is tried again in a process that is stopping."""
+
+
+def retrying(deadline: float, stopping: threading.Event | None = None) -> tenacity.Retrying:
+    """Calls again while Transient is raised, for ``deadline`` seconds; then raises the last one.
+
+    Once ``stopping`` is set, it does so after STOPPING_SECONDS at most.
+    """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Transient),
         wait=_wait,
-        stop=tenacity.stop_before_delay(deadline),
+        stop=tenacity.stop_any(tenacity.stop_before_delay(deadline), _StopIfSet(stopping)),
+        sleep=_sleep_until_set(stopping),
         reraise=True,
     )
+
+
+class _StopIfSet(tenacity.stop.stop_base):
+    def __init__(self, stopping: threading.Event | None) -> None:
+        self._stopping = stopping
+        self._after = tenacity.stop_before_delay(STOPPING_SECONDS)
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        is_set = self._stopping is not None and self._stopping.is_set()
+        return is_set and self._after(retry_state)
+
+
+def _sleep_until_set(stopping: threading.Event | None) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        if stopping is None or stopping.is_set():
+            time.sleep(seconds)
+        else:
+            stopping.wait(seconds)
+
+    return sleep
 
 
 def retrying_async(deadline: float) -> tenacity.AsyncRetrying:

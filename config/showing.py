@@ -26,13 +26,14 @@ def shown(found: dict[str, Any]) -> dict[str, Any]:
         "records": found["records"],
         "imported": found["imported"],
         "rejected": found["rejected"],
+        "rejectedByCode": found["rejected_codes"],
         "notProcessed": found["not_processed"],
         "rate": _rate(found),
         "parts": {key: found[f"parts_{key}"] for key in _PARTS},
         "receipt": _receipt(found),
         "detected": found["detected"],
         "ignored": _ignored(found["ignored"]),
-        **({"failure": failure | {"advice": advice(failure["code"])}} if failure else {}),
+        **({"failure": _failure(failure)} if failure else {}),
     }
 
 
@@ -47,6 +48,16 @@ def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
     if found["sha256"] is None:
         return None
     return {"sha256": found["sha256"], "bytes": found["received"]}
+
+
+def _failure(failure: dict[str, Any]) -> dict[str, Any]:
+    """Of an import that has failed, or of an undo: then with the number of contacts it left."""
+    told = {key: failure[key] for key in ("code", "detail", "part") if key in failure}
+    left = failure.get("contacts_left")
+    return told | {
+        "advice": advice(failure["code"]),
+        **({} if left is None else {"contactsLeft": left}),
+    }
 
 
 def _ignored(names: list[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class ImportState(StrEnum):
     CANCELLED = "cancelled"
     UNDOING = "undoing"
     UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
 
 
 class Format(StrEnum):

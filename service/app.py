@@ -66,7 +66,7 @@ async def create_app(settings: Settings) -> web.Application:
             limits=limits,
         ),
         Jobs(ledger, metrics),
-        Rejections(ledger, write_seconds=settings.idle_timeout),
+        Rejections(ledger, storage, write_seconds=settings.idle_timeout),
         pages,
     )
     return app

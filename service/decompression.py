@@ -4,18 +4,13 @@ gzip (RFC 1952), of any number of members, and Zstandard (RFC 8878), of any numb
 is stored is the text: workers read ranges of it.
 """
 
-import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
+from config.zstandard import zstd
 from service.problems import Problem
 from service.turns import Turn
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"

@@ -16,6 +16,7 @@ from config.messages import (
     retry_message,
     undo_import_message,
 )
+from config.rejection_objects import Rejection
 from config.retrying import retrying_async
 from config.upstream import DATABASE, moves_refused, translated
 from service.options import Options
@@ -89,6 +90,24 @@ class Earlier:
         return cls(UUID(value["id"]), value["same"]) if value else None
 
 
+class RejectionObject(msgspec.Struct, frozen=True):
+    """A stored object with rejections."""
+
+    name: str
+    first_record: int
+    last_record: int
+
+
+class KnownRejections(msgspec.Struct, frozen=True):
+    """The next rejections of an import after a record, as its table has them."""
+
+    layout: dict[str, Any] | None
+    """How the rows of a CSV file are read."""
+    rejections: list[Rejection]
+    object: RejectionObject | None
+    """The next object with some; they come after the rows before its first record."""
+
+
 class Ledger:
     """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that.
 
@@ -157,12 +176,12 @@ class Ledger:
 
     async def show_rejections(
         self, import_id: UUID, *, after: int, limit: int
-    ) -> dict[str, Any] | None:
-        """The next ``rejections`` behind a record, and the import's ``layout``; None if unknown."""
-        found: dict[str, Any] | None = await self._call(
+    ) -> KnownRejections | None:
+        """The next rejections after a record; None if there is no such import."""
+        found = await self._call(
             "show_rejections", self._deadline, p_import=str(import_id), p_after=after, p_limit=limit
         )
-        return found
+        return msgspec.convert(found, KnownRejections | None)
 
     async def retry_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Queue the failed parts again; like the other moves, tells what ``get_import`` does then.

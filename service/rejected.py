@@ -16,6 +16,7 @@ import msgspec
 
 from config.formats.spreadsheet import REJECTION_COLUMNS, neutralised, restored
 from config.model import Layout
+from config.rejection_objects import Rejection
 from service.hints import suggestion
 
 CONTENT: Final = "content"
@@ -26,8 +27,6 @@ _MOST_KEYS: Final = 100
 _LONGEST_KEY: Final = 200
 """Columns that a file gets for objects, and how long their names may be."""
 
-_Row = dict[str, Any]
-"""A rejection as the ledger tells it."""
 _read_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read_row: Final = msgspec.json.Decoder(list[str]).decode
 
@@ -58,16 +57,16 @@ class Columns(Protocol):
         ...
 
 
-def columns_of(layout: dict[str, Any] | None, rows: Iterable[_Row]) -> Columns:
+def columns_of(layout: dict[str, Any] | None, rows: Iterable[Rejection]) -> Columns:
     """Those of the file's header, or else the keys of the objects in these rejections."""
     if layout is not None:
         return RowColumns(Layout.from_json(layout))
-    return KeyColumns.of(row["content"] for row in rows)
+    return KeyColumns.of(row.content for row in rows)
 
 
-def as_json(rows: Sequence[_Row], columns: Columns, following: str | None) -> bytes:
+def as_json(rows: Sequence[Rejection], columns: Columns, following: str | None) -> bytes:
     """A page of rejections; ``following`` is the cursor of the next one."""
-    page = [_as_object(row, columns.read(row["content"])) for row in rows]
+    page = [_as_object(row, columns.read(row.content)) for row in rows]
     return msgspec.json.encode({"rejections": page, "next": following})
 
 
@@ -76,26 +75,31 @@ def csv_header(columns: Columns) -> bytes:
     return "\ufeff".encode() + _as_csv([[*REJECTION_COLUMNS, *columns.names, CONTENT]])
 
 
-def csv_rows(rows: Iterable[_Row], columns: Columns) -> bytes:
+def csv_rows(rows: Iterable[Rejection], columns: Columns) -> bytes:
     """Some more lines of the file."""
     return _as_csv(_as_cells(row, columns) for row in rows)
 
 
-def _as_object(row: _Row, record: Record) -> dict[str, Any]:
-    told = {name: row[name] for name in ("record", "code", "message")}
-    return told | {"hint": _hint(row, record), "content": record.shown}
+def _as_object(row: Rejection, record: Record) -> dict[str, Any]:
+    return {
+        "record": row.record,
+        "code": row.code,
+        "message": row.message,
+        "hint": _hint(row, record),
+        "content": record.shown,
+    }
 
 
-def _as_cells(row: _Row, columns: Columns) -> Iterator[str]:
-    record = columns.read(row["content"])
-    yield from (str(row["record"]), row["code"], row["message"], _hint(row, record) or "")
+def _as_cells(row: Rejection, columns: Columns) -> Iterator[str]:
+    record = columns.read(row.content)
+    yield from (str(row.record), row.code, row.message, _hint(row, record) or "")
     yield from record.cells or [""] * len(columns.names)
     yield record.content
 
 
-def _hint(row: _Row, record: Record) -> str | None:
+def _hint(row: Rejection, record: Record) -> str | None:
     """The address that was meant, if that is plain."""
-    return suggestion(record.email) if row["code"] == _HINTED and record.email else None
+    return suggestion(record.email) if row.code == _HINTED and record.email else None
 
 
 def _as_csv(rows: Iterable[Iterable[str]]) -> bytes:

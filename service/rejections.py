@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -13,8 +13,9 @@ from aiohttp import web
 
 from config.errors import UpstreamError
 from config.ids import MAX_RECORDS, job_id, parse_job_id
+from config.rejection_objects import Rejection, RejectionReader
 from service.acceptable import preferred
-from service.ledger import Ledger
+from service.ledger import KnownRejections, Ledger
 from service.paging import link_to, number_in, page_limit, single
 from service.problems import Problem, import_not_found
 from service.rejected import as_json, columns_of, csv_header, csv_rows
@@ -36,12 +37,27 @@ _RESET: Final = struct.pack("ii", 1, 0)
 _log = structlog.stdlib.get_logger(__name__)
 
 
+class Objects(Protocol):
+    """Where the rejections are that the table does not keep."""
+
+    def read(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of an object, in pieces; raises UpstreamError."""
+        ...
+
+
+class _Batch(NamedTuple):
+    layout: dict[str, Any] | None
+    """How the import's records are read, if they are rows."""
+    rows: list[Rejection]
+
+
 class Rejections:
     """Answers for one route."""
 
-    def __init__(self, ledger: Ledger, *, write_seconds: float) -> None:
+    def __init__(self, ledger: Ledger, objects: Objects, *, write_seconds: float) -> None:
         """``write_seconds`` is how long a client may take nothing of a file."""
         self._ledger = ledger
+        self._objects = objects
         self._write_seconds = write_seconds
 
     async def show(self, request: web.Request) -> web.StreamResponse:
@@ -56,10 +72,16 @@ class Rejections:
 
     async def _page(self, request: web.Request, import_id: UUID) -> web.Response:
         limit = page_limit(request.query, most=MOST, usual=USUAL)
-        found = await self._read(import_id, _cursor(request), limit + 1)
-        rows = found["rejections"]
-        following = str(rows[limit - 1]["record"]) if len(rows) > limit else None
-        page, columns = rows[:limit], columns_of(found["layout"], ())
+        rows: list[Rejection] = []
+        layout: dict[str, Any] | None = None
+        async with aclosing(self._batches(import_id, _cursor(request), limit + 1)) as batches:
+            async for batch in batches:
+                layout = batch.layout
+                rows += batch.rows
+                if len(rows) > limit:
+                    break
+        following = str(rows[limit - 1].record) if len(rows) > limit else None
+        page, columns = rows[:limit], columns_of(layout, ())
         body = await asyncio.to_thread(as_json, page, columns, following)
         link = {"Link": link_to(request, following)} if following else {}
         return web.Response(body=body, content_type=_JSON, headers=_HEADERS | link)
@@ -96,16 +118,49 @@ class Rejections:
                 await response.write(piece[start : start + _BYTES])
 
     async def _file(self, import_id: UUID) -> AsyncGenerator[bytes, None]:
-        found = await self._read(import_id, 0, _ROWS)
-        rows = found["rejections"]
-        columns = await asyncio.to_thread(columns_of, found["layout"], rows)
-        yield csv_header(columns)
-        while rows:
-            yield await asyncio.to_thread(csv_rows, rows, columns)
-            after = rows[-1]["record"]
-            rows = (await self._read(import_id, after, _ROWS))["rejections"]
+        async with aclosing(self._batches(import_id, 0, _ROWS)) as batches:
+            first = await anext(batches)
+            columns = await asyncio.to_thread(columns_of, first.layout, first.rows)
+            yield csv_header(columns)
+            yield await asyncio.to_thread(csv_rows, first.rows, columns)
+            async for batch in batches:
+                yield await asyncio.to_thread(csv_rows, batch.rows, columns)
 
-    async def _read(self, import_id: UUID, after: int, limit: int) -> dict[str, Any]:
+    async def _batches(
+        self, import_id: UUID, after: int, limit: int
+    ) -> AsyncGenerator[_Batch, None]:
+        """The rejections after a record, in input order, some at a time.
+
+        There is one batch at least, which may be empty.
+        """
+        while True:
+            found = await self._read(import_id, after, limit)
+            rows, stored = found.rejections, found.object
+            if stored is not None:
+                rows = [row for row in rows if row.record < stored.first_record]
+            if rows or stored is None:
+                yield _Batch(found.layout, rows)
+            if stored is not None and len(rows) < limit:
+                async with aclosing(self._stored(stored.name)) as batches:
+                    async for batch in batches:
+                        yield _Batch(found.layout, [row for row in batch if row.record > after])
+                after = stored.last_record
+            elif rows:
+                after = rows[-1].record
+            else:
+                return
+
+    async def _stored(self, name: str) -> AsyncGenerator[list[Rejection], None]:
+        """The rejections in an object, some at a time."""
+        reader = RejectionReader()
+        async with aclosing(self._objects.read(name)) as pieces:
+            async for piece in pieces:
+                batches = reader.feed(piece)
+                while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                    yield batch
+        reader.close()
+
+    async def _read(self, import_id: UUID, after: int, limit: int) -> KnownRejections:
         found = await self._ledger.show_rejections(import_id, after=after, limit=limit)
         if found is None:
             raise import_not_found()

@@ -5,10 +5,11 @@ TUS requests (tus.io, protocol 1.0.0) are ours.
 """
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 import aiohttp
 from supabase import AsyncClient
@@ -19,6 +20,7 @@ from config.upstream import STORAGE, from_body, retry_after, translated
 from service.turns import Turns
 
 _SLICE_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 _TUS: Final = {"Tus-Resumable": "1.0.0"}
 _RESUMABLE: Final = "/storage/v1/upload/resumable"
 _CONFLICTS: Final = {409, 423}
@@ -85,6 +87,16 @@ class Storage:
         """Whether there is such an object."""
         with translated(STORAGE):
             return await self._supabase.storage.from_(BUCKET).exists(name)
+
+    async def read(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of an object, in pieces of at most 64 KiB; to be closed."""
+        with translated(STORAGE):
+            async with self._session.get(
+                f"/storage/v1/object/{BUCKET}/{quote(name)}", headers=self._headers
+            ) as response:
+                await self._check(response, 200, read=False)
+                async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                    yield piece
 
     async def create_upload(self, name: str, content_type: str) -> str:
         """Begin a resumable upload of unknown length; returns its path."""
@@ -169,9 +181,13 @@ class Storage:
     def _tus(self, headers: dict[str, str]) -> dict[str, str]:
         return self._headers | _TUS | headers
 
-    async def _check(self, response: aiohttp.ClientResponse, expected: int) -> None:
+    async def _check(
+        self, response: aiohttp.ClientResponse, expected: int, *, read: bool = True
+    ) -> None:
+        """Raise unless the status is the expected one; reads the answer to its end then."""
         if response.status == expected:
-            await response.read()
+            if read:
+                await response.read()
             return
         wait = retry_after(response.headers)
         error = from_body(STORAGE, response.status, await response.read(), retry_after=wait)

@@ -25,8 +25,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tasks",
         description="Import what is on the queue. For a worker that stays, run: dramatiq tasks",
-        epilog="Exit codes: 0 all is done, 1 an import failed, 2 wrong arguments or settings, "
-        "3 the database or Storage is away, 130 or 143 stopped by a signal.",
+        epilog="Exit codes: 0 all is done, 1 an import or an undo failed, 2 wrong arguments or "
+        "settings, 3 the database or Storage is away, 4 imports are still open, 130 or 143 stopped "
+        "by a signal.",
     )
     do = parser.add_mutually_exclusive_group()
     do.add_argument("--once", action="store_true", help="work until the queue is empty")

@@ -8,15 +8,19 @@ from uuid import UUID
 import dramatiq
 import structlog
 from dramatiq.errors import Retry
-from dramatiq.middleware import Shutdown, TimeLimitExceeded
+from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
 from config import messages
 from config.ids import JOB_PREFIX
 from tasks.broker import broker, runtime
-from tasks.errors import PutOff
+from tasks.errors import PutOff, WorkerStoppingError
 
 _AFTER_IMPORTS: Final = 10
 """Priority: the default, 0, comes first."""
+_ENDED: Final = "ended_attempts"
+"""Option of a message."""
+_MOST_ENDED: Final = 20
+"""More than may be open at a part before it is given up, usually."""
 _NOTIFY_AFTER: Final = 2_000
 _NOTIFY_EVERY: Final = 2 * 3_600_000
 """Milliseconds between two tries, at first and in the end."""
@@ -28,14 +32,14 @@ log = structlog.stdlib.get_logger(__name__)
 def import_contacts(import_id: str) -> None:
     """Hand out the parts of an import."""
     with structlog.contextvars.bound_contextvars(import_id=import_id), _queued_again():
-        runtime.stories.import_contacts(UUID(import_id))
+        runtime.stories.import_contacts(UUID(import_id), ended=_ended())
 
 
 @dramatiq.actor(actor_name=messages.IMPORT_PART, queue_name=messages.QUEUE, broker=broker)
 def import_part(import_id: str, part: int) -> None:
     """Import one part."""
     with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _queued_again():
-        runtime.stories.import_part(UUID(import_id), part)
+        runtime.stories.import_part(UUID(import_id), part, ended=_ended())
 
 
 @dramatiq.actor(
@@ -68,14 +72,30 @@ def _queued_again() -> Iterator[None]:
     """
     try:
         yield
-    except Shutdown:
-        log.info("interrupted: this worker is stopping")
-        raise Retry("the worker is stopping", delay=0) from None
+    except WorkerStoppingError as stopping:
+        log.info("handed back: this worker is stopping")
+        _note_ended(stopping.ended)
+        raise Retry(str(stopping), delay=0) from None
     except PutOff as put_off:
+        _note_ended(put_off.ended)
         raise Retry(str(put_off), delay=_milliseconds(put_off.seconds)) from None
     except (Exception, TimeLimitExceeded):
         log.exception("failed in a way that was not foreseen")
         raise Retry("failed in a way that was not foreseen") from None
+
+
+def _ended() -> list[UUID]:
+    """Attempts that ended in order, and of which the ledger may not know yet."""
+    message = CurrentMessage.get_current_message()
+    return [] if message is None else [UUID(text) for text in message.options.get(_ENDED, ())]
+
+
+def _note_ended(attempt: UUID | None) -> None:
+    """Have the message carry it: Retries queues it again with its options."""
+    message = CurrentMessage.get_current_message()
+    if message is not None and attempt is not None:
+        ended = [*message.options.get(_ENDED, ()), str(attempt)]
+        message.options[_ENDED] = ended[-_MOST_ENDED:]
 
 
 def _milliseconds(seconds: float | None) -> int | None:

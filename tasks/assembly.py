@@ -1,12 +1,12 @@
 """Puts the workers' pieces together, from the settings."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias
 
 import httpx
-from supabase import Client
 
 from config.clients import key_headers, supabase_blocking
 from config.settings import Settings
@@ -52,31 +52,45 @@ class Stories:
     connections: ExitStack
 
     @classmethod
-    def from_settings(cls, settings: Settings, metrics: Metrics) -> Self:
-        """Make all clients; no connection is opened before it is needed."""
+    def from_settings(cls, settings: Settings, metrics: Metrics, stopping: threading.Event) -> Self:
+        """Make all clients; no connection is opened before it is needed.
+
+        Once ``stopping`` is set, what is in work is handed back.
+        """
         supabase = supabase_blocking(settings)
         # The first use makes these clients: not in two threads at once.
         supabase.postgrest, supabase.storage  # noqa: B018
         connections = ExitStack()
         http = connections.enter_context(httpx.Client(timeout=settings.upstream_deadline))
-        ledger = WorkerLedger(
-            supabase,
-            part_attempts=settings.part_attempts,
-            deadline=settings.upstream_deadline,
+        deadline = settings.upstream_deadline
+        functions = Functions(supabase, deadline=deadline, stopping=stopping)
+        bucket = Bucket(supabase, deadline=deadline, stopping=stopping)
+        tables = Tables(supabase, deadline=deadline, stopping=stopping)
+        ledger = WorkerLedger(functions, part_attempts=settings.part_attempts)
+        reader = ObjectReader(
+            settings.supabase_url, key_headers(settings), http, deadline=deadline, stopping=stopping
         )
         import_part = ImportPart(
             ledger,
-            _reader(settings, http),
-            _desks(settings, supabase, ledger, connections),
+            reader,
+            bucket,
+            _desks(settings, tables, ledger, connections),
             metrics,
             max_retries=settings.part_retries,
+            stopping=stopping,
         )
         return cls(
             import_contacts=ImportContacts(ledger, import_part),
             import_part=import_part,
-            notify_import=_notify(settings, supabase),
-            undo_import=_undo(settings, supabase, metrics),
-            sweep=_sweep(settings, supabase, metrics),
+            notify_import=_notify(settings, functions),
+            undo_import=UndoImport(UndoLedger(functions), bucket, metrics, stopping=stopping),
+            sweep=Sweep(
+                SweepLedger(functions),
+                # One that is looked through has a place in the list, which nobody shares.
+                Bucket(supabase, deadline=deadline, stopping=stopping),
+                metrics,
+                after=settings.sweep_after,
+            ),
             connections=connections,
         )
 
@@ -85,42 +99,18 @@ class Stories:
         self.connections.close()
 
 
-def _reader(settings: Settings, http: httpx.Client) -> ObjectReader:
-    return ObjectReader(
-        settings.supabase_url, key_headers(settings), http, deadline=settings.upstream_deadline
-    )
-
-
-def _sweep(settings: Settings, supabase: Client, metrics: SweepMetrics) -> Sweep:
-    deadline = settings.upstream_deadline
-    return Sweep(
-        SweepLedger(Functions(supabase, deadline=deadline)),
-        Bucket(supabase, deadline=deadline),
-        metrics,
-        after=settings.sweep_after,
-    )
-
-
-def _notify(settings: Settings, supabase: Client) -> NotifyImport:
-    ledger = EndLedger(Functions(supabase, deadline=settings.upstream_deadline))
+def _notify(settings: Settings, functions: Functions) -> NotifyImport:
     allow_private = settings.webhook_allow_private
     secret = settings.webhook_secret
     signer = None if secret is None else Signer(secret.get_secret_value())
     sender = Sender(allow_private=allow_private)
-    return NotifyImport(ledger, sender, signer, allow_private=allow_private)
-
-
-def _undo(settings: Settings, supabase: Client, metrics: UndoMetrics) -> UndoImport:
-    deadline = settings.upstream_deadline
-    functions = Functions(supabase, deadline=deadline)
-    return UndoImport(UndoLedger(functions), Bucket(supabase, deadline=deadline), metrics)
+    return NotifyImport(EndLedger(functions), sender, signer, allow_private=allow_private)
 
 
 def _desks(
-    settings: Settings, supabase: Client, ledger: WorkerLedger, connections: ExitStack
+    settings: Settings, tables: Tables, ledger: WorkerLedger, connections: ExitStack
 ) -> DeskFor:
     batch = settings.batch_records
-    tables = Tables(supabase, deadline=settings.upstream_deadline)
     writing = _writing_desks(settings, tables, ledger, connections)
 
     def desk(work: PartWork) -> AbstractContextManager[Desk]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from dramatiq_pg import PostgresBroker
 
 from config.orphans import GuardedPrometheus
@@ -37,7 +37,7 @@ broker: Final = QueueBroker(
         sweeper,
         Retries(max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF),
         TimeLimit(time_limit=_HOUR),
-        ShutdownNotifications(notify_shutdown=True),
+        CurrentMessage(),
         GuardedPrometheus(),  # type: ignore[no-untyped-call]
     ],
 )

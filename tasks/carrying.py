@@ -1,22 +1,19 @@
 """Carries the records of one part from the object into the tables."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any, Final, Protocol
 
 from config.errors import MalformedInput
 from config.formats.runs import Run
 from tasks.errors import PartFailed
 from tasks.ledger import PartEnd
-from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
+from tasks.model import Batch, PartWork, Refusal, Tally
 from tasks.parsing import Parser, parser_for
 from tasks.sifting import Sifted
 from tasks.window import Window
+from tasks.writing.rejections import Rejections, RejectionTables
 
 _COUNT_MISMATCH: Final = "count_mismatch"
-MAX_REJECTIONS: Final = 1000
-"""Rejections stored per part; all of them are counted."""
-
-
 _FIRST_LOOKED_AT: Final = 100
 """Records of a part, of its first 64 KiB or so, in which the names of ignored fields are sought.
 
@@ -32,7 +29,7 @@ class PartReader(Protocol):
         ...
 
 
-class Desk(Protocol):
+class Desk(RejectionTables, Protocol):
     """Where the records of one part go to; made anew for each run.
 
     All raise UpstreamError. The same records may come any number of times, on this or on another
@@ -48,8 +45,8 @@ class Desk(Protocol):
         """Store contacts; returns those that the database refuses."""
         ...
 
-    def reject(self, rejections: Sequence[Rejection]) -> None:
-        """Store rejections."""
+    def contacts_among(self, records: list[int]) -> set[int]:
+        """Those of these records of which an earlier attempt has stored a contact."""
         ...
 
     def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
@@ -67,15 +64,15 @@ class Desk(Protocol):
 class Carrier:
     """One run through one part; not to be used twice."""
 
-    def __init__(self, work: PartWork, desk: Desk) -> None:
+    def __init__(self, work: PartWork, desk: Desk, rejections: Rejections) -> None:
         self.tally = Tally()
         self._work = work
         self._desk = desk
+        self._rejections = rejections
         self._parser: Parser[Any] = parser_for(work)
         self._next_record = work.part.first_record
         self._window = Window(self._next_record, desk.batch_records)
         self._refusals: list[Refusal] = []
-        self._room = MAX_REJECTIONS
 
     @property
     def records_read(self) -> int:
@@ -106,11 +103,13 @@ class Carrier:
         """
         window = self._window
         if window.contacts and not self._refusals:
+            self._rejections.flush()
             self.tally.imported += window.contacts
             if end := self._desk.write_last(window.batch, self.tally):
                 return end
             self.tally.imported -= window.contacts
         self._flush()
+        self._rejections.flush()
         return None
 
     def _runs(self, pieces: Iterator[bytes]) -> Iterator[Run[Any]]:
@@ -125,7 +124,7 @@ class Carrier:
             self._flush()
         self._window.add(sifted)
         self._next_record += len(run.records)
-        self._refuse(sifted.refusals)
+        self._refusals += sifted.refusals
 
     def _note_unknown(self, run: Run[Any]) -> None:
         """Look at some records once more: usually their other fields are skipped unread."""
@@ -134,21 +133,24 @@ class Carrier:
             is_first = self._next_record == self._work.part.first_record
             ignored.note(self._parser.unknown(run, _FIRST_LOOKED_AT if is_first else 1))
 
-    def _refuse(self, refusals: list[Refusal]) -> None:
-        self.tally.rejected.update(refusal.reason.code for refusal in refusals)
-        self._refusals += refusals[: max(0, self._room - len(self._refusals))]
-
     def _flush(self) -> None:
         """Write what waits. Contacts first: what the database refuses is a rejection, too."""
         window, self._window = self._window, Window(self._next_record, self._desk.batch_records)
         refused = self._desk.write(window.batch) if window.contacts else []
         self.tally.imported += window.contacts - len(refused)
-        self.tally.rejected.update(refusal.reason.code for refusal in refused)
-        first = sorted(self._refusals + refused, key=_record)[: self._room]
+        refusals = sorted(self._refusals + refused, key=_record) if refused else self._refusals
         self._refusals = []
-        if first:
-            self._room -= len(first)
-            self._desk.reject(window.rejections(first, self._parser))
+        if refusals and self._work.rerun:
+            refusals = self._without_contacts(refusals)
+        if refusals:
+            self.tally.rejected.update([refusal.reason.code for refusal in refusals])
+            self._rejections.add(window.rejections(refusals, self._parser))
+
+    def _without_contacts(self, refusals: list[Refusal]) -> list[Refusal]:
+        """Leave out what an earlier attempt could import: a record is one or the other."""
+        known = self._desk.contacts_among([refusal.record for refusal in refusals])
+        self.tally.imported += len(known)
+        return [refusal for refusal in refusals if refusal.record not in known]
 
 
 def _record(refusal: Refusal) -> int:

@@ -1,5 +1,6 @@
 """Calls of the migrations' SQL functions, through PostgREST."""
 
+import threading
 from typing import Any
 
 from supabase import Client
@@ -15,17 +16,21 @@ class Functions:
     Calls are tried again for ``deadline`` seconds and raise UpstreamError after that.
     """
 
-    def __init__(self, supabase: Client, *, deadline: float) -> None:
+    def __init__(
+        self, supabase: Client, *, deadline: float, stopping: threading.Event | None = None
+    ) -> None:
+        """``stopping`` cuts the deadline short, once it is set."""
         self._supabase = supabase
         self._deadline = deadline
+        self._stopping = stopping
 
     def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         """What the function returns; it must be one that may be called again."""
-        return retrying(self._deadline)(self._once, function, arguments)
+        return retrying(self._deadline, self._stopping)(self._once, function, arguments)
 
     def call_in_time(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
         """The same, but where it takes too long, TooMuch is raised at once."""
-        return retrying(self._deadline)(self._in_time, function, arguments)
+        return retrying(self._deadline, self._stopping)(self._in_time, function, arguments)
 
     def _in_time(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
         with too_much_told():

@@ -20,7 +20,7 @@ class ImportLedger(Protocol):
         """See WorkerLedger."""
         ...
 
-    def queue_parts(self, import_id: UUID, parts: Sequence[int]) -> None:
+    def queue_parts(self, import_id: UUID, started: StartedImport) -> None:
         """See WorkerLedger."""
         ...
 
@@ -28,20 +28,23 @@ class ImportLedger(Protocol):
 class ImportContacts:
     """Begins imports; usable by all threads of a process at once."""
 
-    def __init__(self, ledger: ImportLedger, import_part: Callable[[UUID, int], None]) -> None:
+    def __init__(self, ledger: ImportLedger, import_part: Callable[..., None]) -> None:
         """``import_part`` does a part in this very thread."""
         self._ledger = ledger
         self._import_part = import_part
 
-    def __call__(self, import_id: UUID) -> None:
-        """See that all parts get done; raises PutOff if it has to be tried again."""
+    def __call__(self, import_id: UUID, *, ended: Sequence[UUID] = ()) -> None:
+        """See that all parts get done; raises PutOff if it has to be tried again.
+
+        ``ended`` is what a part that was begun with this message has named.
+        """
         try:
             parts = self._hand_out(import_id)
         except UpstreamError as error:
             log.warning("ledger does not do its part", reason=error.detail, code=error.code)
             raise PutOff.since(error, "the ledger is away") from None
         for part in parts:
-            self._import_part(import_id, part)
+            self._import_part(import_id, part, ended=ended)
 
     def _hand_out(self, import_id: UUID) -> Sequence[int]:
         """Queue the parts; returns those to be done here."""
@@ -52,5 +55,5 @@ class ImportContacts:
         log.info("import begun", state=started.state.value, parts=len(started.parts))
         if len(started.parts) <= 1:
             return started.parts
-        self._ledger.queue_parts(import_id, started.parts)
+        self._ledger.queue_parts(import_id, started)
         return ()

@@ -2,117 +2,147 @@
 
 However often it is told, and wherever it breaks off, the tables come out the same: every write is
 keyed by the record's number, and the counts are recorded once, with the part's end. Where the
-import is being cancelled, the part ends between two batches.
+import is being cancelled, or the worker stopped, the part is left between two batches.
 """
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
-from dramatiq.middleware import Shutdown
 
 from config.errors import IllegalMove, Permanent, Transient, UpstreamError
 from tasks.carrying import Carrier, Desk, PartReader
-from tasks.errors import Cancelled, PartFailed, PutOff
+from tasks.errors import Cancelled, PartFailed, PutOff, StaleAttemptError, WorkerStoppingError
 from tasks.gate import Gate
 from tasks.ledger import GivenUp, PartEnd, Start, Stopped, Suspect
-from tasks.model import PartWork, Tally
+from tasks.model import Attempt, PartWork, Tally
 from tasks.reading import OBJECT_MISSING
+from tasks.writing.rejections import Objects, Rejections
 
 log = structlog.stdlib.get_logger(__name__)
 
 _OBJECT_GONE: Final = "The stored object is gone; send the import again."
 _AWAY: Final = "upstream_unavailable"
+_CHECK_VIOLATION: Final = "23514"
+"""SQLSTATE by which the database refuses a part's end if its counts do not add up."""
+_STALE_SECONDS: Final = 5.0
+"""After so long the message of a part that another attempt has taken over comes again.
+
+If that attempt ends the part, there is nothing to do then; if it dies, nothing is lost.
+"""
 
 
 class PartLedger(Protocol):
-    """What the story needs of WorkerLedger."""
+    """The moves of a part; all raise UpstreamError, and IllegalMove if they are refused."""
 
-    def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
-        """See WorkerLedger."""
+    def start_part(self, attempt: Attempt, *, alone: bool, ended: Sequence[UUID]) -> Start:
+        """Give a part to an attempt."""
         ...
 
-    def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
-        """See WorkerLedger."""
+    def fail_part(self, attempt: Attempt, code: str, detail: str) -> PartEnd:
+        """Give a part up."""
         ...
 
-    def cancel_part(self, work: PartWork) -> PartEnd:
-        """See WorkerLedger."""
+    def cancel_part(self, attempt: Attempt) -> PartEnd:
+        """End a part of an import that is being cancelled."""
         ...
 
-    def postpone_part(self, work: PartWork) -> int | None:
-        """See WorkerLedger."""
+    def postpone_part(self, attempt: Attempt, *, away: bool) -> int | None:
+        """Hand a part back; returns how often something it needs was away."""
         ...
 
 
 class Metrics(Protocol):
-    """What the story has counted; see PrometheusMetrics."""
+    """What is counted of the work on parts."""
 
     def records_read(self, count: int) -> None:
-        """See PrometheusMetrics."""
+        """Records went by, whatever becomes of their part."""
         ...
 
     def part_worked_on(self, seconds: float) -> None:
-        """See PrometheusMetrics."""
+        """Work on a part has stopped."""
         ...
 
     def part_done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
-        """See PrometheusMetrics."""
+        """A part was imported."""
         ...
 
     def part_failed(self, end: PartEnd) -> None:
-        """See PrometheusMetrics."""
+        """A part was given up."""
         ...
 
     def part_cancelled(self, end: PartEnd) -> None:
-        """See PrometheusMetrics."""
+        """A part was stopped, since its import is being cancelled."""
         ...
 
     def part_postponed(self) -> None:
-        """See PrometheusMetrics."""
+        """A part was handed back."""
         ...
 
 
 class ImportPart:
     """Imports parts; usable by all threads of a process at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that a part needs
         self,
         ledger: PartLedger,
         reader: PartReader,
+        objects: Objects,
         desk_for: Callable[[PartWork], AbstractContextManager[Desk]],
         metrics: Metrics,
         *,
         max_retries: int,
+        stopping: threading.Event,
     ) -> None:
-        """``max_retries`` is how often a part may be put off before it is given up."""
+        """``max_retries`` is how often a part may be put off before it is given up.
+
+        Once ``stopping`` is set, no part is begun, and those in work are handed back.
+        """
         self._ledger = ledger
         self._reader = reader
+        self._objects = objects
         self._desk_for = desk_for
         self._metrics = metrics
         self._max_retries = max_retries
+        self._stopping = stopping
         self._gate = Gate()
+        self._in_work: set[Attempt] = set()
 
-    def __call__(self, import_id: UUID, part: int) -> None:
-        """Import a part unless that is done; raises PutOff if it has to be tried again."""
+    def __call__(self, import_id: UUID, part: int, *, ended: Sequence[UUID] = ()) -> None:
+        """Import a part unless that is done.
+
+        ``ended`` are the attempts that PutOff and WorkerStoppingError have named before.
+        Raises PutOff if the part has to be tried again, WorkerStoppingError if not here.
+        """
+        attempt = Attempt(import_id, part)
         try:
-            if self._begin(import_id, part, alone=False):
-                return
-            log.warning("part came to no end before: it is imported alone")
-            self._begin(import_id, part, alone=True)
-        except IllegalMove as move:
-            log.warning("part is in another's hands", reason=str(move))
+            if not self._begin(attempt, ended, alone=False):
+                log.warning("part did not end in order twice: it is imported alone")
+                self._begin(attempt, ended, alone=True)
+        except StaleAttemptError as error:
+            self._leave(attempt, error)
+        except IllegalMove as error:
+            log.warning("part has ended otherwise", reason=str(error))
         except UpstreamError as error:
-            # Only the ledger's errors come here. Without it not even a failure can be told.
-            raise _put_off(error) from None
+            # Only the ledger's errors come here: not even how the attempt ended could be recorded.
+            raise _put_off(error, attempt) from None
 
-    def _begin(self, import_id: UUID, part: int, *, alone: bool) -> bool:
+    def hand_back_rest(self) -> None:
+        """Hand back the parts that threads of this process have in work, and can no longer end.
+
+        What they still write is refused after that.
+        """
+        for attempt in tuple(self._in_work):
+            self._hand_back(attempt)
+
+    def _begin(self, attempt: Attempt, ended: Sequence[UUID], *, alone: bool) -> bool:
         """Returns whether it could be done in this company."""
-        with self._gate.alone() if alone else self._gate.among_others():
-            started = self._ledger.start_part(import_id, part, alone=alone)
+        with self._gate.alone() if alone else self._gate.among_others(), self._working(attempt):
+            started = self._ledger.start_part(attempt, alone=alone, ended=ended)
             if isinstance(started, PartWork):
                 self._attempt(started)
             elif isinstance(started, GivenUp):
@@ -124,22 +154,36 @@ class ImportPart:
                 log.info("nothing to do: the part has ended")
             return not isinstance(started, Suspect)
 
+    @contextmanager
+    def _working(self, attempt: Attempt) -> Iterator[None]:
+        self._check_stopping()
+        self._in_work.add(attempt)
+        try:
+            yield
+        finally:
+            self._in_work.discard(attempt)
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise WorkerStoppingError
+
     def _attempt(self, work: PartWork) -> None:
+        attempt = work.attempt
         try:
             with self._desk_for(work) as desk:
-                carrier = Carrier(work, desk)
-                end = self._carry(work, carrier) or self._finish(desk, carrier.tally)
+                carrier = Carrier(work, desk, Rejections(work, desk, self._objects))
+                end = self._carry(work, carrier) or self._finish(attempt, desk, carrier.tally)
         except Transient as error:
-            self._postpone(work, error)
+            self._postpone(attempt, error)
         except Permanent as error:
-            self._fail(work, _failure(error), error)
+            self._fail(attempt, _failure(error), error)
         except PartFailed as failure:
-            self._fail(work, failure, failure)
+            self._fail(attempt, failure, failure)
         except Cancelled:
-            self._cancelled(self._ledger.cancel_part(work))
-        except Shutdown:
-            self._hand_back(work)
-            raise
+            self._cancelled(self._ledger.cancel_part(attempt))
+        except WorkerStoppingError:
+            recorded = self._hand_back(attempt)
+            raise WorkerStoppingError(ended=None if recorded else attempt.id) from None
         else:
             self._done(work, carrier.tally, end)
 
@@ -147,8 +191,13 @@ class ImportPart:
         part = work.part
         pieces = self._reader.read(work.object, part.byte_start, part.byte_end)
         with self._timed(carrier), closing(pieces):
-            carrier.carry(pieces)
+            carrier.carry(self._until_stopping(pieces))
             return carrier.finish()
+
+    def _until_stopping(self, pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._check_stopping()
+            yield piece
 
     @contextmanager
     def _timed(self, carrier: Carrier) -> Iterator[None]:
@@ -159,20 +208,23 @@ class ImportPart:
             self._metrics.part_worked_on(time.monotonic() - started)
             self._metrics.records_read(carrier.records_read)
 
-    def _finish(self, desk: Desk, tally: Tally) -> PartEnd:
+    def _finish(self, attempt: Attempt, desk: Desk, tally: Tally) -> PartEnd:
         try:
             return desk.finish(tally)
         except UpstreamError as error:
-            raise _put_off(error) from None
+            if error.code == _CHECK_VIOLATION:
+                detail = "The counts of the part do not add up to its records."
+                raise PartFailed("count_mismatch", detail) from error
+            raise _put_off(error, attempt) from None
 
     def _done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
         self._metrics.part_done(work, tally, end)
         log.info("part done", imported=tally.imported, rejected=tally.rejected.total())
         _tell_close(end)
 
-    def _fail(self, work: PartWork, failure: PartFailed, cause: Exception) -> None:
+    def _fail(self, attempt: Attempt, failure: PartFailed, cause: Exception) -> None:
         log.error("part failed", code=failure.code, reason=str(cause))
-        self._failed(self._ledger.fail_part(work, failure.code, failure.detail))
+        self._failed(self._ledger.fail_part(attempt, failure.code, failure.detail))
 
     def _failed(self, end: PartEnd) -> None:
         self._metrics.part_failed(end)
@@ -183,29 +235,39 @@ class ImportPart:
         log.info("part stopped: its import is being cancelled")
         _tell_close(end)
 
-    def _postpone(self, work: PartWork, error: Transient) -> None:
-        retries = self._ledger.postpone_part(work)
+    def _postpone(self, attempt: Attempt, error: Transient) -> None:
+        retries = self._ledger.postpone_part(attempt, away=True)
         self._metrics.part_postponed()
         if retries is not None and retries > self._max_retries:
             detail = f"Storage or the database was away in each of {retries} tries."
-            self._fail(work, PartFailed(_AWAY, detail), error)
+            self._fail(attempt, PartFailed(_AWAY, detail), error)
             return
         log.warning("part put off", reason=error.detail, code=error.code, retries=retries)
-        raise PutOff("something the part needs is away", error.retry_after)
+        raise PutOff.since(error, "something the part needs is away")
 
-    def _hand_back(self, work: PartWork) -> None:
-        """Make the interrupted attempt not count, if that is possible now."""
+    def _hand_back(self, attempt: Attempt) -> bool:
+        """Record that the attempt was stopped in order; returns whether that was possible."""
         try:
-            self._ledger.postpone_part(work)
+            self._ledger.postpone_part(attempt, away=False)
         except UpstreamError as error:
             log.warning("part could not be handed back", reason=error.detail)
-        else:
-            self._metrics.part_postponed()
+            return False
+        self._metrics.part_postponed()
+        return True
+
+    def _leave(self, attempt: Attempt, error: StaleAttemptError) -> None:
+        """Another attempt has the part; this one has not died, and must not count as if it had."""
+        log.warning("part was taken over", reason=str(error))
+        try:
+            self._ledger.postpone_part(attempt, away=False)
+        except UpstreamError as away:
+            raise _put_off(away, attempt) from None
+        raise PutOff("another attempt has the part", _STALE_SECONDS)
 
 
-def _put_off(error: UpstreamError) -> PutOff:
-    log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-    return PutOff.since(error, "the ledger is away")
+def _put_off(error: UpstreamError, attempt: Attempt) -> PutOff:
+    log.warning("ledger call failed", reason=error.detail, code=error.code)
+    return PutOff.since(error, "the ledger is away", ended=attempt.id)
 
 
 def _failure(error: Permanent) -> PartFailed:

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias
-from uuid import UUID, uuid4
-
-from supabase import Client
+from uuid import UUID
 
 from config.messages import import_part_message
 from config.model import Layout, Part
 from config.states import Format, ImportState
-from config.upstream import moves_refused
+from tasks.errors import part_moves_refused
 from tasks.functions import Functions
-from tasks.model import PartWork, Tally
+from tasks.model import Attempt, PartWork, Tally
 
 _MESSAGES_A_CALL: Final = 1000
 
@@ -24,6 +22,8 @@ class StartedImport:
     state: ImportState
     parts: tuple[int, ...]
     """Numbers of the parts that are left to do."""
+    generation: int = 0
+    """How often it was retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +72,44 @@ Start: TypeAlias = PartWork | GivenUp | Stopped | Suspect | None
 class WorkerLedger:
     """Moves imports and parts on; usable by all threads at once.
 
-    Calls are tried again for ``deadline`` seconds and raise UpstreamError after that. All of them
-    may be repeated when their answer was lost.
+    All raise UpstreamError, and all may be repeated when their answer was lost.
     """
 
-    def __init__(self, supabase: Client, *, part_attempts: int, deadline: float) -> None:
-        self._functions = Functions(supabase, deadline=deadline)
+    def __init__(self, functions: Functions, *, part_attempts: int) -> None:
+        """``part_attempts`` is how many attempts of a part may die before it is given up."""
+        self._functions = functions
         self._part_attempts = part_attempts
 
     def start_import(self, import_id: UUID) -> StartedImport | None:
         """Begin, or go on; None if there is no such import."""
-        found = self._call("start_import", p_import=str(import_id))
+        found = self._functions.call("start_import", p_import=str(import_id))
         if not found:
             return None
-        return StartedImport(ImportState(found["state"]), tuple(found["parts"]))
+        state = ImportState(found["state"])
+        return StartedImport(state, tuple(found["parts"]), found["generation"])
 
-    def queue_parts(self, import_id: UUID, parts: Sequence[int]) -> None:
-        """Put a message on the queue for each of these parts that has none waiting."""
-        messages = [import_part_message(import_id, part) for part in parts]
+    def queue_parts(self, import_id: UUID, started: StartedImport) -> None:
+        """Put a message on the queue for each part left to do that has none waiting."""
+        messages = [
+            import_part_message(import_id, part, started.generation) for part in started.parts
+        ]
         for start in range(0, len(messages), _MESSAGES_A_CALL):
-            self._call("queue_messages", p_messages=messages[start : start + _MESSAGES_A_CALL])
+            self._functions.call(
+                "queue_messages", p_messages=messages[start : start + _MESSAGES_A_CALL]
+            )
 
-    def start_part(self, import_id: UUID, part: int, *, alone: bool) -> Start:
-        """Count an attempt and tell the work; None if there is nothing (more) to do.
+    def start_part(self, attempt: Attempt, *, alone: bool, ended: Sequence[UUID] = ()) -> Start:
+        """Give the part to this attempt, with the work; None if there is nothing (more) to do.
 
-        ``alone`` promises that this process runs nothing else meanwhile.
+        ``alone`` promises that this process runs nothing else meanwhile. ``ended`` are attempts
+        that ended in order while that could not be recorded.
         """
         found = self._call(
             "start_part",
-            p_import=str(import_id),
-            p_part=part,
+            attempt,
             p_max_attempts=self._part_attempts,
             p_alone=alone,
-            p_attempt=str(uuid4()),
+            p_ended=[str(one) for one in ended],
         )
         if not found:
             return None
@@ -114,51 +119,60 @@ class WorkerLedger:
             return GivenUp(PartEnd.from_json(found["given_up"]))
         if "cancelled" in found:
             return Stopped(PartEnd.from_json(found["cancelled"]))
-        return _work(import_id, part, found)
+        return _work(attempt, found)
 
-    def finish_part(self, work: PartWork, tally: Tally) -> PartEnd:
-        """Record a part's counts and its end; raises IllegalMove if it is in another's hands."""
-        return self._end(
-            "finish_part",
-            work,
-            **{f"p_{name}": value for name, value in tally.to_json().items()},
-        )
+    def finish_part(self, attempt: Attempt, tally: Tally) -> PartEnd:
+        """Record a part's counts and its end.
 
-    def fail_part(self, work: PartWork, code: str, detail: str) -> PartEnd:
-        """Give a part up; raises IllegalMove if it is done by now."""
-        return self._end("fail_part", work, p_code=code, p_failure=detail)
-
-    def cancel_part(self, work: PartWork) -> PartEnd:
-        """End a part of an import that is being cancelled, with what of it is in the tables.
-
-        Raises IllegalMove if the part has ended otherwise, or the import goes on.
+        Like the other moves it raises IllegalMove if the part's state does not allow it, and
+        StaleAttemptError if the part was given to another attempt.
         """
-        return self._end("cancel_part", work)
+        counts = {f"p_{name}": value for name, value in tally.to_json().items()}
+        return PartEnd.from_json(self._call("finish_part", attempt, **counts))
 
-    def postpone_part(self, work: PartWork) -> int | None:
-        """Hand a part back; returns how often that happened, None if it is not being imported."""
-        retries: int | None = self._call(
-            "postpone_part", p_import=str(work.import_id), p_part=work.part.part
-        )
+    def fail_part(self, attempt: Attempt, code: str, detail: str) -> PartEnd:
+        """Give a part up."""
+        told = self._call("fail_part", attempt, p_code=code, p_failure=detail)
+        return PartEnd.from_json(told)
+
+    def cancel_part(self, attempt: Attempt) -> PartEnd:
+        """End a part of an import that is being cancelled, with what of it is in the tables."""
+        return PartEnd.from_json(self._call("cancel_part", attempt))
+
+    def postpone_part(self, attempt: Attempt, *, away: bool) -> int | None:
+        """Record an orderly end of an attempt that did not end its part: the part waits again.
+
+        ``away`` is whether something it needs was away, and not this worker stopped. Returns how
+        often that happened to the part; None if the part was not this attempt's (any more).
+        """
+        retries: int | None = self._call("postpone_part", attempt, p_away=away)
         return retries
 
-    def _end(self, function: str, work: PartWork, **arguments: Any) -> PartEnd:  # noqa: ANN401
-        ids = {"p_import": str(work.import_id), "p_part": work.part.part}
-        return PartEnd.from_json(self._call(function, **ids, **arguments))
+    def contacts_among(self, import_id: UUID, records: list[int]) -> set[int]:
+        """Those of these records of which the contacts table has a contact."""
+        return set(
+            self._functions.call("contacts_among", p_import=str(import_id), p_records=records)
+        )
 
-    def _call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        with moves_refused():
-            return self._functions.call(function, **arguments)
+    def _call(self, function: str, attempt: Attempt, **arguments: Any) -> Any:  # noqa: ANN401
+        ids = {
+            "p_import": str(attempt.import_id),
+            "p_part": attempt.part,
+            "p_attempt": str(attempt.id),
+        }
+        with part_moves_refused():
+            return self._functions.call(function, **ids, **arguments)
 
 
-def _work(import_id: UUID, part: int, found: dict[str, Any]) -> PartWork:
+def _work(attempt: Attempt, found: dict[str, Any]) -> PartWork:
     bounds = {key: found[key] for key in ("byte_start", "byte_end", "first_record", "records")}
     return PartWork(
-        import_id=import_id,
+        attempt=attempt,
         source=found["source"],
         format=Format(found["format"]),
         layout=Layout.from_json(found["layout"]) if found["layout"] else None,
         object=found["object"],
-        part=Part(part=part, **bounds),
+        part=Part(part=attempt.part, **bounds),
         dry_run=found["dry_run"],
+        rerun=found["rerun"],
     )

@@ -42,6 +42,7 @@ _REMOVED: Final = Counter(
 )
 
 _UNDONE: Final = Counter("contacts_imports_undone", "Imports of which all was removed again.")
+_UNDO_FAILED: Final = Counter("contacts_undos_failed", "Undos that were refused, and so ended.")
 
 for _outcome in ("done", "failed", "cancelled", "postponed"):
     _PARTS.labels(_outcome)
@@ -83,6 +84,10 @@ class PrometheusMetrics:
     def import_undone(self) -> None:
         """All of an import is gone."""
         _UNDONE.inc()
+
+    def undo_failed(self) -> None:
+        """An undo was refused."""
+        _UNDO_FAILED.inc()
 
     def imports_queued_again(self, count: int) -> None:
         """A sweep has found lost imports."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -51,19 +51,20 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A refusal as it is stored, with the record itself."""
+class Attempt:
+    """One run through a part. Only the last one that was begun may change or end the part."""
 
-    record: int
-    reason: Reason
-    content: str
+    import_id: UUID
+    part: int
+    """Number of the part within the import, from 1."""
+    id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True, slots=True)
 class PartWork:
     """All that a worker has to know to import a part."""
 
-    import_id: UUID
+    attempt: Attempt
     source: str
     format: Format
     layout: Layout | None
@@ -72,6 +73,13 @@ class PartWork:
     part: Part
     dry_run: bool = False
     """Whether contacts are only counted."""
+    rerun: bool = False
+    """Whether an earlier attempt may have written some of the part's contacts."""
+
+    @property
+    def import_id(self) -> UUID:
+        """The import that the part belongs to."""
+        return self.attempt.import_id
 
 
 @dataclass(slots=True)

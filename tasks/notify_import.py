@@ -32,6 +32,7 @@ _ENDS: Final = {
     ImportState.FAILED,
     ImportState.CANCELLED,
     ImportState.UNDONE,
+    ImportState.UNDO_FAILED,
 }
 _GONE: Final = 410
 _AGAIN_SECONDS: Final = 1.0

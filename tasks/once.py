@@ -26,6 +26,7 @@ log = structlog.stdlib.get_logger(__name__)
 EXIT_OK: Final = 0
 EXIT_IMPORT_FAILED: Final = 1
 EXIT_NO_DATABASE: Final = 3
+EXIT_OPEN: Final = 4
 _EXIT_SIGNAL: Final = 128
 
 _POLL_SECONDS: Final = 0.1
@@ -45,10 +46,21 @@ _LEFT: Final = """
             > extract(epoch from clock_timestamp()) + %s)
     )
 """
-_ENDED: Final = """
-    select count(*) filter (where state = 'completed'), count(*) filter (where state = 'failed')
-    from public.imports where finished_at >= %s
+_OPEN: Final = """
+    select count(*) from public.imports
+    where state in ('queued', 'importing', 'cancelling', 'undoing')
 """
+_ENDED: Final = """
+    select
+      count(*) filter (where state = 'completed' and finished_at >= %(since)s),
+      count(*) filter (where state = 'failed' and finished_at >= %(since)s),
+      count(*) filter (
+        where state = 'undo_failed' and (undo_failure ->> 'at')::timestamptz >= %(since)s)
+    from public.imports
+    where finished_at >= %(since)s or state = 'undo_failed'
+"""
+_LOOKS: Final = 3
+"""So often open imports without a message are queued again before they are reported as open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,9 @@ class Outcome:
 
     completed: int
     failed: int
+    undos_failed: int
+    open: int
+    """Imports that nothing on the queue will end."""
     seconds: float
 
 
@@ -78,18 +93,23 @@ class Database:
 
         Webhooks that are delayed for long do not count.
         """
-        return bool(self._row(_LEFT, _QUEUES, NOTIFY_IMPORT, _SOON)[0])
+        return bool(self._row(_LEFT, (_QUEUES, NOTIFY_IMPORT, _SOON))[0])
 
     def outcome(self, since: datetime) -> Outcome:
         """The imports that ended since then."""
-        completed, failed = self._row(_ENDED, since)
-        return Outcome(completed, failed, (self.now() - since).total_seconds())
+        completed, failed, undos_failed = self._row(_ENDED, {"since": since})
+        seconds = (self.now() - since).total_seconds()
+        return Outcome(completed, failed, undos_failed, self.open_imports(), seconds)
+
+    def open_imports(self) -> int:
+        """The number of imports that have not ended."""
+        return int(self._row(_OPEN)[0])
 
     def close(self) -> None:
         """Close the connection."""
         self._conn.close()
 
-    def _row(self, query: str, *parameters: object) -> tuple[Any, ...]:
+    def _row(self, query: str, parameters: Any = ()) -> tuple[Any, ...]:  # noqa: ANN401
         with self._conn.cursor() as cursor:
             cursor.execute(query, parameters)
             row: tuple[Any, ...] = cursor.fetchall()[0]
@@ -133,12 +153,26 @@ def _drain(database: Database, threads: int) -> int:
         )
         worker.start()
         try:
-            while stop.signal is None and database.has_messages():
-                time.sleep(_POLL_SECONDS)
+            _work(database, stop)
         finally:
             worker.stop()
             broker.close()
     return _report(database.outcome(since), stop)
+
+
+def _work(database: Database, stop: "_Stop") -> None:
+    """Wait until nothing is left to do: no message, and no import that has lost its message."""
+    for look in range(_LOOKS + 1):
+        while stop.signal is None and database.has_messages():
+            time.sleep(_POLL_SECONDS)
+        if stop.signal is not None or look == _LOOKS or not database.open_imports():
+            return
+        try:
+            runtime.stories.sweep.queue_lost()
+        except UpstreamError as error:
+            log.warning(
+                "sweep broke off", upstream=error.upstream, reason=error.detail, code=error.code
+            )
 
 
 @dataclass(slots=True)
@@ -167,6 +201,11 @@ def _report(outcome: Outcome, stop: _Stop) -> int:
         f"{end}: {outcome.completed} imports completed, {outcome.failed} failed, "
         f"in {outcome.seconds:.1f} s"
     )
+    if outcome.undos_failed:
+        print(f"{outcome.undos_failed} undos failed")
     if stop.signal is not None:
         return _EXIT_SIGNAL + stop.signal
-    return EXIT_IMPORT_FAILED if outcome.failed else EXIT_OK
+    if outcome.open:
+        print(f"{outcome.open} imports are still open, without a message: see the log")
+        return EXIT_OPEN
+    return EXIT_IMPORT_FAILED if outcome.failed or outcome.undos_failed else EXIT_OK

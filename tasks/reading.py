@@ -5,6 +5,7 @@ that breaks off goes on at the byte it had come to.
 """
 
 import re
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Final
@@ -28,13 +29,23 @@ class ObjectReader:
     """Reads from the bucket of the imports; usable by all threads at once."""
 
     def __init__(
-        self, base_url: str, headers: dict[str, str], http: httpx.Client, *, deadline: float
+        self,
+        base_url: str,
+        headers: dict[str, str],
+        http: httpx.Client,
+        *,
+        deadline: float,
+        stopping: threading.Event | None = None,
     ) -> None:
-        """``deadline`` is how many seconds Storage may be away at a time."""
+        """``deadline`` is how many seconds Storage may be away at a time.
+
+        ``stopping`` cuts it short, once it is set.
+        """
         self._objects = f"{base_url}/storage/v1/object/{BUCKET}"
         self._headers = {**headers, "Accept-Encoding": "identity"}
         self._http = http
         self._deadline = deadline
+        self._stopping = stopping
 
     def read(self, name: str, start: int, end: int) -> Generator[bytes, None, None]:
         """The bytes ``[start, end)`` in pieces of at most 64 KiB.
@@ -47,7 +58,7 @@ class ObjectReader:
         url = f"{self._objects}/{quote(name)}"
         reading = _Reading(self._http, url, self._headers, start, end)
         try:
-            while piece := retrying(self._deadline)(reading.next):
+            while piece := retrying(self._deadline, self._stopping)(reading.next):
                 yield piece
         finally:
             reading.close()

@@ -34,6 +34,7 @@ class Runtime(Middleware):
 
     def __init__(self, pool: LatePool) -> None:
         self._pool = pool
+        self._stopping = threading.Event()
         self._settings: Settings | None = None
         self._stories: Stories | None = None
 
@@ -75,12 +76,18 @@ class Runtime(Middleware):
         self._pool.open(connection_arguments(self.settings), worker.worker_threads)
 
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Come to an end also if the database does not answer."""
+        """Have what is in work handed back; end also if the database does not answer.
+
+        An exception that is raised in the threads, as dramatiq's ShutdownNotifications does, could
+        come anywhere: also between the begin of an attempt and the place that would hand it back.
+        """
+        self._stopping.set()
         self._pool.stop_waiting()
         threading.Thread(target=_end_by_force, name="end", daemon=True).start()
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Close what is open."""
+        """Hand back what threads that do not end have in work, and close what is open."""
+        self.stories.import_part.hand_back_rest()
         self.stories.close()
         self._pool.close()
 
@@ -96,7 +103,7 @@ class Runtime(Middleware):
         gc.set_threshold(_GC_THRESHOLD)
         from tasks.metrics import PrometheusMetrics  # noqa: PLC0415 -- see there
 
-        self._stories = Stories.from_settings(self._settings, PrometheusMetrics())
+        self._stories = Stories.from_settings(self._settings, PrometheusMetrics(), self._stopping)
 
 
 def _end_by_force() -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from config.ids import parse_job_id
+from config.rejection_objects import import_of
 from config.states import Format
 from tasks.bucket import StoredObject
 
@@ -59,6 +60,10 @@ class Objects(Protocol):
         ...
 
     def remove(self, names: Sequence[str]) -> None:
+        """See Bucket."""
+        ...
+
+    def remove_folder(self, folder: str) -> int:
         """See Bucket."""
         ...
 
@@ -128,30 +133,40 @@ class Sweep:
         self._ledger.end("objects", now - 2 * self._after)
         return count
 
-    def _orphans(self, objects: list[tuple[UUID, StoredObject]], before: float) -> list[str]:
+    def _orphans(
+        self, objects: list[tuple[UUID, StoredObject]], before: float
+    ) -> list[StoredObject]:
         old = [
-            (import_id, stored.name)
+            (import_id, stored)
             for import_id, stored in objects
             if max(_born(import_id), stored.created_at) < before
         ]
         known = self._ledger.known([import_id for import_id, _ in old]) if old else set()
-        return [name for import_id, name in old if import_id not in known]
+        return [stored for import_id, stored in old if import_id not in known]
 
-    def _remove(self, names: list[str]) -> int:
+    def _remove(self, orphans: list[StoredObject]) -> int:
+        names = [stored.name for stored in orphans if not stored.is_folder]
         if names:
             self._bucket.remove(names)
-            self._metrics.objects_removed(len(names))
-            log.info("objects without an import removed", objects=names)
-        return len(names)
+        folders = [stored.name for stored in orphans if stored.is_folder]
+        count = len(names) + sum(map(self._bucket.remove_folder, folders))
+        if orphans:
+            self._metrics.objects_removed(count)
+            log.info("objects without an import removed", objects=[*names, *folders])
+        return count
 
 
 def _ours(objects: Iterable[StoredObject]) -> Iterator[tuple[UUID, StoredObject]]:
-    """Only what the service can have named; other objects are none of our business."""
+    """Only what the service or a worker can have named; other objects are left alone."""
     for stored in objects:
-        job, _, ending = stored.name.rpartition(".")
-        import_id = parse_job_id(job)
-        if import_id is not None and ending in set(Format):
+        import_id = import_of(stored.name) if stored.is_folder else _import_of_object(stored.name)
+        if import_id is not None:
             yield import_id, stored
+
+
+def _import_of_object(name: str) -> UUID | None:
+    job, _, ending = name.rpartition(".")
+    return parse_job_id(job) if ending in set(Format) else None
 
 
 def _born(import_id: UUID) -> float:

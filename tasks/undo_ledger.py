@@ -27,3 +27,8 @@ class UndoLedger:
     def finish_undo(self, import_id: UUID) -> None:
         """Note that nothing of the import is left, its object included."""
         self._functions.call("finish_undo", p_import=str(import_id))
+
+    def fail_undo(self, import_id: UUID, code: str, detail: str) -> None:
+        """Record why the undo cannot go on, and count what it leaves; it can be asked for again."""
+        reason = {"p_code": code, "p_detail": detail}
+        self._functions.call("fail_undo", p_import=str(import_id), **reason)

@@ -1,10 +1,12 @@
 """Contacts that wait to be written, together with the text they came from."""
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any, Final
 
 from config.formats.runs import Run
-from tasks.model import Batch, Refusal, Rejection
+from config.rejection_objects import Rejection
+from tasks.model import Batch, Refusal
 from tasks.parsing import Parser
 from tasks.sifting import Sifted
 
@@ -43,23 +45,34 @@ class Window:
         self._bytes += len(sifted.run.raw)
         self._runs.append((sifted.first_record, sifted.run))
 
-    def rejections(self, refusals: Iterable[Refusal], parser: Parser[Any]) -> list[Rejection]:
-        """The refusals of records in this window, with the records as they came."""
-        reasons = {refusal.record: refusal.reason for refusal in refusals}
-        texts = self._texts(reasons.keys(), parser)
-        return [Rejection(at, reasons[at], texts[at]) for at in sorted(reasons)]
-
-    def _texts(self, wanted: Collection[int], parser: Parser[Any]) -> dict[int, str]:
-        texts = {}
+    def rejections(self, refusals: Sequence[Refusal], parser: Parser[Any]) -> list[Rejection]:
+        """The refusals of records in this window, in their order, with the records as they came."""
+        rejections: list[Rejection] = []
+        at = 0
         for first, run in self._runs:
-            numbers = range(first, first + len(run.records))
-            here = [number for number in wanted if number in numbers]
-            if here:
-                all_of_run = parser.texts(run)
-                texts.update({at: _storable(all_of_run[at - first]) for at in here})
-        return texts
+            end = bisect_left(refusals, first + len(run.records), at, key=_record)
+            if end > at:
+                texts = parser.texts(run)
+                rejections += [
+                    Rejection(
+                        refusal.record,
+                        refusal.reason.code,
+                        refusal.reason.message,
+                        _storable(texts[refusal.record - first]),
+                    )
+                    for refusal in refusals[at:end]
+                ]
+            at = end
+        return rejections
+
+
+def _record(refusal: Refusal) -> int:
+    return refusal.record
 
 
 def _storable(text: bytes) -> str:
-    shown = text[:MAX_CONTENT].decode("utf-8", "ignore").replace("\0", "\ufffd")
-    return shown.encode()[:MAX_CONTENT].decode("utf-8", "ignore")
+    shown = text[:MAX_CONTENT].decode("utf-8", "ignore")
+    if "\0" not in shown:
+        return shown
+    replaced = shown.replace("\0", "\ufffd").encode()
+    return replaced[:MAX_CONTENT].decode("utf-8", "ignore")

@@ -12,7 +12,7 @@ from service.client.calling import TRIES, ask, calls, told
 from service.client.errors import UsageError
 from service.client.request import Request
 
-ENDED: Final = frozenset({"completed", "failed", "cancelled", "undone"})
+ENDED: Final = frozenset({"completed", "failed", "cancelled", "undone", "undo_failed"})
 REPLAYED: Final = "Idempotent-Replayed"
 """The header of an answer that tells of an earlier request's import."""
 

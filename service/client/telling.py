@@ -45,6 +45,7 @@ def records_bar() -> Iterator[Callable[[Job], None]]:
 def result(job: Job) -> str:
     """The end of an import, in a few lines."""
     lines = [f"{job['jobId']}: {job['state']}{_checked(job)}", counts(job)]
+    lines += [f"  {count:,} {code}" for code, count in _by_count(job.get("rejectedByCode") or {})]
     if failure := job.get("failure"):
         lines += [f"Why: {failure['detail']}", *filter(None, [failure.get("advice")])]
     return "\n".join(lines)
@@ -56,6 +57,10 @@ def counts(job: Job) -> str:
         f"{job['records']:,} records = {job['imported']:,} imported + {job['rejected']:,} rejected"
         f" + {job['notProcessed']:,} not processed"
     )
+
+
+def _by_count(codes: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(codes.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _checked(job: Job) -> str:

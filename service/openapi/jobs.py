@@ -46,7 +46,7 @@ LIST: Final[Json] = {
 SHOW: Final = _move(
     "showImport",
     "See how an import stands",
-    "Ask again until it has ended: `completed`, `failed`, `cancelled` or `undone`.",
+    "Ask again until it has ended: `completed`, `failed`, `cancelled`, `undone` or `undo_failed`.",
     {
         "200": answer("The import.", ref("Job")),
         **problems("import_not_found", *DATABASE),
@@ -77,7 +77,9 @@ UNDO: Final = _move(
     "undoImport",
     "Undo an import",
     "Its contacts, its rejections and its file are removed; if it still runs, it is cancelled "
-    "first. It stays in the list, as `undone`. Safe to repeat.",
+    "first. It stays in the list, as `undone`. If the database or Storage refuses, it becomes "
+    "`undo_failed`, with the reason and the number of contacts left, and can be undone again. "
+    "Safe to repeat.",
     {
         "200": answer("It was undone before.", ref("Job")),
         "202": answer("It is being undone.", ref("Job")),

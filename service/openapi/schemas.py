@@ -109,9 +109,11 @@ _FAILURE: Final = _object(
         "code": {"type": "string", "description": "Stable, for programs."},
         "detail": {"type": "string", "description": "What happened."},
         "part": {"type": "integer", "minimum": 0, "description": "The first part that failed."},
+        "contactsLeft": _count("Contacts that an undo could not remove."),
         "advice": {"type": "string", "description": "What to do."},
     },
-    description="Why an import failed; only there if it did.",
+    optional=frozenset({"part", "contactsLeft"}),
+    description="Why an import, or its undo, failed; only there if it did.",
 )
 
 _JOB: Final = _object(
@@ -128,6 +130,11 @@ _JOB: Final = _object(
         "records": _count("Records that were received."),
         "imported": _count("Those that are contacts now, or would be after a dry run."),
         "rejected": _count("Those that are no contacts, each with a reason."),
+        "rejectedByCode": {
+            "type": "object",
+            "additionalProperties": {"type": "integer", "minimum": 1},
+            "description": "`rejected` by the code of the reason.",
+        },
         "notProcessed": _count("All others: `records` - `imported` - `rejected`."),
         "rate": {
             "type": ["number", "null"],

@@ -1,17 +1,19 @@
 """Finds the rows that only the database refuses.
 
-One bad row makes Postgres refuse a whole batch without saying which; then the batch is halved until
-that row stands alone.
+One bad row makes Postgres refuse a whole batch without saying which. Then the database itself
+writes the batch once more, row by row, and returns those that it refuses: one more request, however
+many they are.
 
 Errors that tell of bad data (SQLSTATE): class 22 (a value), 23 (a constraint), 44 (a view's check),
 P0 (raised by a trigger), 54000 (too large for an index), and PT4xx (a trigger that speaks HTTP).
-What is too much at a time (57014, a statement timeout; 413) is halved as well. All the rest (keys,
+What is too much at a time (57014, a statement timeout; 413) is halved. All the rest (keys,
 missing tables and columns, permissions) is about the request: no row is to blame.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -41,30 +43,50 @@ def too_much_told() -> Iterator[None]:
         raise
 
 
-def write_bisecting(batch: Batch, send: Callable[[Batch], None]) -> list[Refusal]:
-    """Send a batch, in halves where that is needed; returns what the database refuses.
+def write_bisecting(
+    batch: Batch,
+    write: Callable[[Batch], None],
+    write_apart: Callable[[Batch], list[Refusal]],
+) -> list[Refusal]:
+    """Write a batch, in halves where it is too much at a time; returns what the database refuses.
 
-    ``send`` raises TooMuch, or UpstreamError with the SQLSTATE as its code; those that blame no row
-    are raised from here.
+    ``write`` raises UpstreamError with the SQLSTATE as its code if a row is refused;
+    ``write_apart`` writes row by row. Both raise TooMuch. Errors that blame no row are raised.
     """
     try:
         if batch.has_contacts:
-            send(batch)
+            write(batch)
     except Permanent as error:
         if not error.code.startswith(BAD_DATA):
             raise
-        if len(batch) == 1:
-            return [_refusal(batch, error)]
+        return _write_apart(batch, write_apart)
     except TooMuch:
-        if len(batch) == 1:
-            raise Transient(DATABASE, "took too long for one row", code="57014") from None
-    else:
-        return []
+        first, second = _halves(batch)
+        return write_bisecting(first, write, write_apart) + write_bisecting(
+            second, write, write_apart
+        )
+    return []
+
+
+def _write_apart(batch: Batch, write_apart: Callable[[Batch], list[Refusal]]) -> list[Refusal]:
+    try:
+        return write_apart(batch)
+    except TooMuch:
+        first, second = _halves(batch)
+        return _write_apart(first, write_apart) + _write_apart(second, write_apart)
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    if len(batch) == 1:
+        raise Transient(DATABASE, "took too long for one row", code="57014") from None
     half = len(batch) // 2
-    first, second = batch.between(0, half), batch.between(half, len(batch))
-    return write_bisecting(first, send) + write_bisecting(second, send)
+    return batch.between(0, half), batch.between(half, len(batch))
 
 
-def _refusal(batch: Batch, error: Permanent) -> Refusal:
-    log.info("database refused", record=batch.first_record, code=error.code, reason=error.detail)
-    return Refusal(batch.first_record, refused_by_database(error.code))
+def refusals_of(found: dict[str, Any]) -> list[Refusal]:
+    """What the SQL function ``insert_apart`` returns; logs each SQLSTATE once, with its reason."""
+    for code, count in Counter(found["codes"]).items():
+        log.info("database refused records", code=code, count=count, reason=found["reasons"][code])
+    reasons = {code: refused_by_database(code) for code in found["reasons"]}
+    refused = zip(found["records"], found["codes"], strict=True)
+    return [Refusal(record, reasons[code]) for record, code in refused]

@@ -16,16 +16,17 @@ from psycopg_pool import ConnectionPool
 
 from config.errors import IllegalMove
 from config.ids import contact_id_prefix
+from config.rejection_objects import Rejection
 from config.settings import Settings
 from config.states import ImportState
-from config.upstream import DATABASE, from_code, moves_refused
-from tasks.errors import Cancelled
+from config.upstream import DATABASE, from_code
+from tasks.errors import Cancelled, StaleAttemptError, part_moves_refused
 from tasks.ledger import PartEnd
-from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
+from tasks.model import Batch, PartWork, Refusal, Tally
 from tasks.pool import NOTICE_LOSS, libpq_arguments
-from tasks.writing.bisecting import too_much_told, write_bisecting
-from tasks.writing.encoding import as_copy_rows
-from tasks.writing.rejections import as_row
+from tasks.writing.bisecting import BAD_DATA, refusals_of, too_much_told, write_bisecting
+from tasks.writing.encoding import as_copy_rows, as_fields
+from tasks.writing.rejections import RejectionObject, as_row
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -33,19 +34,23 @@ _MAX_CONNECTIONS: Final = 64
 """More than a process has threads: each uses one at most."""
 # Two keys: dramatiq-pg uses one.
 _LOCK: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
-_STATE: Final = "select state from public.import_parts where import_id = %s and part = %s"
+_PART: Final = "select state, attempt from public.import_parts where import_id = %s and part = %s"
 _IMPORT_STATE: Final = "select state from public.imports where id = %s"
 _CLEAR_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
-_CLEAR_REJECTIONS: Final = """
-    delete from public.import_rejections where import_id = %s and record between %s and %s
-"""
 _COPY: Final = "copy public.contacts (id, name, email, source) from stdin with (null '')"
 _REJECT: Final = """
     insert into public.import_rejections (import_id, record, part, code, message, content)
     values (%(import_id)s, %(record)s, %(part)s, %(code)s, %(message)s, %(content)s)
 """
+_REJECT_STORED: Final = """
+    insert into public.import_rejection_objects
+      (import_id, part, first_record, last_record, codes, object)
+    values (%s, %s, %s, %s, %s, %s)
+"""
+_WRITE_APART: Final = "select public.insert_apart(%s)"
 _FINISH: Final = """
-    select public.finish_part(%(import)s, %(part)s, %(imported)s, %(rejected)s, %(ignored)s)
+    select public.finish_part(
+      %(import)s, %(part)s, %(attempt)s, %(imported)s, %(rejected)s, %(ignored)s)
 """
 
 
@@ -77,7 +82,7 @@ def copy_desk(
 ) -> Iterator["CopyDesk"]:
     """A desk for one run through a part; what is not finished in the end is undone.
 
-    Raises IllegalMove if the part is in another's hands.
+    Raises IllegalMove if the part has ended or belongs to another attempt.
     """
     with _translated(), pool.connection() as connection:
         _take_part(connection, work)
@@ -86,15 +91,19 @@ def copy_desk(
 
 def _take_part(connection: Connection, work: PartWork) -> None:
     import_id, part = work.import_id, work.part
-    with connection.cursor(row_factory=scalar_row) as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_LOCK, [f"{import_id} {part.part}"])
-        state = cursor.execute(_STATE, [import_id, part.part]).fetchone()
+        state, attempt = cursor.execute(_PART, [import_id, part.part]).fetchone() or (None, None)
         if state != "importing":
             raise IllegalMove(f"the part is {state}")
-        first, last = part.first_record, part.first_record + part.records - 1
-        prefix = contact_id_prefix(import_id)
-        cursor.execute(_CLEAR_CONTACTS, [f"{prefix}{record:09x}" for record in (first, last)])
-        cursor.execute(_CLEAR_REJECTIONS, [import_id, first, last])
+        if attempt != work.attempt.id:
+            raise StaleAttemptError("the part belongs to another attempt")
+        # What would be checked at the end of the transaction could not be told apart there.
+        cursor.execute("set constraints all immediate")
+        if work.rerun:
+            first, last = part.first_record, part.first_record + part.records - 1
+            prefix = contact_id_prefix(import_id)
+            cursor.execute(_CLEAR_CONTACTS, [f"{prefix}{record:09x}" for record in (first, last)])
 
 
 class CopyDesk:
@@ -109,13 +118,26 @@ class CopyDesk:
     def write(self, batch: Batch) -> list[Refusal]:
         """See carrying.Desk."""
         self._heed_cancelling()
-        return write_bisecting(batch, self._copy)
+        return write_bisecting(batch, self._copy, self._write_apart)
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
         """See carrying.Desk."""
         self._heed_cancelling()
         with _translated(), self._connection.cursor() as cursor:
-            cursor.executemany(_REJECT, [as_row(self._work, one) for one in rejections])
+            cursor.executemany(_REJECT, [as_row(self._work.attempt, one) for one in rejections])
+
+    def reject_stored(self, stored: RejectionObject) -> None:
+        """See carrying.Desk."""
+        values = [
+            *(self._work.import_id, self._work.part.part, stored.first_record, stored.last_record),
+            *(Jsonb(stored.codes), stored.object),
+        ]
+        with _translated():
+            self._connection.execute(_REJECT_STORED, values)
+
+    def contacts_among(self, records: list[int]) -> set[int]:  # noqa: ARG002
+        """See carrying.Desk: what an earlier attempt wrote was removed when this one began."""
+        return set()
 
     def write_last(self, batch: Batch, tally: Tally) -> None:
         """See carrying.Desk: nothing would be saved."""
@@ -123,10 +145,12 @@ class CopyDesk:
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
         counts = tally.to_json()
-        values = {"import": self._work.import_id, "part": self._work.part.part, **counts}
+        attempt = self._work.attempt
+        ids = {"import": attempt.import_id, "part": attempt.part, "attempt": attempt.id}
+        values = {**ids, **counts}
         values["ignored"] = Jsonb(counts["ignored"])
         with (
-            moves_refused(),
+            part_moves_refused(),
             _translated(),
             self._connection.cursor(row_factory=scalar_row) as cursor,
         ):
@@ -151,6 +175,17 @@ class CopyDesk:
             cursor.copy(_COPY) as copy,
         ):
             copy.write(rows)
+
+    def _write_apart(self, batch: Batch) -> list[Refusal]:
+        text = as_fields(batch, self._work, row_errors=BAD_DATA).decode()
+        with (
+            too_much_told(),
+            _translated(),
+            self._connection.transaction(),
+            self._connection.cursor(row_factory=scalar_row) as cursor,
+        ):
+            found: Any = cursor.execute(_WRITE_APART, [text]).fetchone()
+        return refusals_of(found)
 
 
 @contextmanager

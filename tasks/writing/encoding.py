@@ -15,20 +15,22 @@ _TAILS: Final = tuple(f"{number:03x}" for number in range(0x1000))
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def as_fields(batch: Batch, work: PartWork, *, finish: dict[str, Any] | None = None) -> bytes:
-    """The text of the SQL function ``write_contacts``.
+def as_fields(batch: Batch, work: PartWork, **more: Any) -> bytes:  # noqa: ANN401
+    """The text of the SQL functions ``write_contacts`` and ``insert_apart``.
 
-    ``finish`` has the counts of a part that ends with this batch.
+    ``more`` is what else they are told: ``finish``, the counts of a part that ends with this batch;
+    ``row_errors``, what the SQLSTATEs begin with that blame a row.
     """
     delimiter, fields = _joined([*batch.names, *batch.emails])
     head = {
         "import": str(work.import_id),
         "part": work.part.part,
+        "attempt": str(work.attempt.id),
         "prefix": contact_id_prefix(work.import_id),
         "first_record": batch.first_record,
         "source": work.source,
         "delimiter": delimiter,
-        **({"finish": finish} if finish else {}),
+        **more,
     }
     return b"%b\n%b" % (msgspec.json.encode(head), fields.encode())
 

@@ -4,28 +4,35 @@ Every write may be repeated: ids are computed from the record's number, and what
 alone.
 """
 
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
-from config.errors import IllegalMove, ImporterError, Permanent
+from config.errors import Permanent
+from config.rejection_objects import Rejection
 from config.retrying import retrying
 from config.upstream import DATABASE, told_in, translated
-from tasks.errors import Cancelled
+from tasks.errors import writes_refused
 from tasks.ledger import PartEnd, WorkerLedger
-from tasks.model import Batch, PartWork, Refusal, Rejection, Tally
-from tasks.writing.bisecting import BAD_DATA, TooMuch, too_much_told, write_bisecting
+from tasks.model import Attempt, Batch, PartWork, Refusal, Tally
+from tasks.writing.bisecting import (
+    BAD_DATA,
+    TooMuch,
+    refusals_of,
+    too_much_told,
+    write_bisecting,
+)
 from tasks.writing.encoding import as_fields
-from tasks.writing.rejections import as_row
+from tasks.writing.rejections import RejectionObject, as_row
 
 Row = dict[str, Any]
 
 _REJECTIONS_A_REQUEST: Final = 250
-_MOVED_ON: Final[dict[str, type[ImporterError]]] = {"CI001": IllegalMove, "CI002": Cancelled}
-"""By SQLSTATE: the part has ended, or its import is being cancelled, so nothing more is written."""
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -33,46 +40,60 @@ class Tables:
     """The tables that a worker writes to; usable by all threads at once.
 
     Writes are tried again for ``deadline`` seconds and raise UpstreamError after that. They raise
-    IllegalMove if the part is in another's hands, and Cancelled if its import is being cancelled.
+    IllegalMove if the part has ended or belongs to another attempt, and Cancelled if its import is
+    being cancelled.
     """
 
-    def __init__(self, supabase: Client, *, deadline: float) -> None:
+    def __init__(
+        self, supabase: Client, *, deadline: float, stopping: threading.Event | None = None
+    ) -> None:
+        """``stopping`` cuts the deadline short, once it is set."""
         self._supabase = supabase
         self._deadline = deadline
+        self._stopping = stopping
 
     def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
         """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
 
         Raises TooMuch if the batch has to become smaller.
         """
-        return self._write(self._post, text)
+        return self._write(self._post, "write_contacts", text)
 
-    def write_rejections(self, work: PartWork, rows: list[Row]) -> None:
+    def write_apart(self, text: bytes) -> dict[str, Any]:
+        """Store a batch row by row; returns what is refused. Raises TooMuch likewise."""
+        found: dict[str, Any] = self._write(self._post, "write_apart", text)
+        return found
+
+    def write_rejections(self, attempt: Attempt, rows: list[Row]) -> None:
         """Store rejections of a part."""
-        self._write(self._reject, work, rows)
+        self._write(self._call, "write_rejections", attempt, {"p_rows": rows})
+
+    def add_rejection_object(self, attempt: Attempt, stored: RejectionObject) -> None:
+        """Note an object with rejections of a part."""
+        self._write(self._call, "add_rejection_object", attempt, {"p_object": asdict(stored)})
 
     def _write(self, send: Callable[..., Any], *content: Any) -> Any:  # noqa: ANN401
-        try:
-            return retrying(self._deadline)(send, *content)
-        except Permanent as error:
-            if error.code in _MOVED_ON:
-                raise _MOVED_ON[error.code](error.detail) from None
-            raise
+        with writes_refused():
+            return retrying(self._deadline, self._stopping)(send, *content)
 
-    def _post(self, text: bytes) -> Any:  # noqa: ANN401
+    def _post(self, function: str, text: bytes) -> Any:  # noqa: ANN401
         """As text, which supabase-py cannot send."""
         rest = self._supabase.postgrest
-        url = str(rest.base_url.joinpath("rpc", "write_contacts"))
+        url = str(rest.base_url.joinpath("rpc", function))
         with too_much_told(), translated(DATABASE):
             answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
             if answer.is_error:
                 raise APIError(_told(answer))
             return answer.json()
 
-    def _reject(self, work: PartWork, rows: list[Row]) -> None:
-        part = {"p_import": str(work.import_id), "p_part": work.part.part}
+    def _call(self, function: str, attempt: Attempt, arguments: dict[str, Any]) -> None:
+        ids = {
+            "p_import": str(attempt.import_id),
+            "p_part": attempt.part,
+            "p_attempt": str(attempt.id),
+        }
         with translated(DATABASE):
-            self._supabase.rpc("write_rejections", {**part, "p_rows": rows}).execute()
+            self._supabase.rpc(function, {**ids, **arguments}).execute()
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:
@@ -96,15 +117,23 @@ class PostgrestDesk:
         refused: list[Refusal] = []
         for start in range(0, len(batch), self.batch_records):
             some = batch.between(start, start + self.batch_records)
-            refused += write_bisecting(some, self._send)
+            refused += write_bisecting(some, self._send, self._send_apart)
         return refused
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
         """See carrying.Desk."""
         for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
             some = rejections[start : start + _REJECTIONS_A_REQUEST]
-            rows = [as_row(self._work, one) for one in some]
-            self._tables.write_rejections(self._work, rows)
+            rows = [as_row(self._work.attempt, one) for one in some]
+            self._tables.write_rejections(self._work.attempt, rows)
+
+    def reject_stored(self, stored: RejectionObject) -> None:
+        """See carrying.Desk."""
+        self._tables.add_rejection_object(self._work.attempt, stored)
+
+    def contacts_among(self, records: list[int]) -> set[int]:
+        """See carrying.Desk."""
+        return self._ledger.contacts_among(self._work.import_id, records)
 
     def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
         """See carrying.Desk."""
@@ -121,7 +150,7 @@ class PostgrestDesk:
 
     def finish(self, tally: Tally) -> PartEnd:
         """See carrying.Desk."""
-        return self._ledger.finish_part(self._work, tally)
+        return self._ledger.finish_part(self._work.attempt, tally)
 
     def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
         text = as_fields(batch, self._work, finish=tally.to_json())
@@ -129,3 +158,7 @@ class PostgrestDesk:
 
     def _send(self, batch: Batch) -> None:
         self._tables.write_contacts(as_fields(batch, self._work))
+
+    def _send_apart(self, batch: Batch) -> list[Refusal]:
+        text = as_fields(batch, self._work, row_errors=BAD_DATA)
+        return refusals_of(self._tables.write_apart(text))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from config.ids import contact_id_prefix
+from tests.contract.moves import Ledger
 from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
@@ -96,3 +98,19 @@ def traces(supabase_env: Mapping[str, str], service: Service) -> Iterator[Traces
 def client(service: Service) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=service.url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def ledger(supabase_env: Mapping[str, str]) -> Iterator[Ledger]:
+    key = supabase_env["SUPABASE_SERVICE_ROLE_KEY"]
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    with httpx.Client(
+        base_url=f"{supabase_env['SUPABASE_URL']}/rest/v1", headers=headers, timeout=60
+    ) as http:
+        ledger = Ledger(http)
+        yield ledger
+        for import_id in ledger.made:
+            prefix = contact_id_prefix(import_id)
+            between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
+            http.delete("/contacts", params={"and": between}).raise_for_status()
+            http.delete("/imports", params={"id": f"eq.{import_id}"}).raise_for_status()

@@ -1,127 +1,13 @@
 """The moves of imports and parts, as the database makes and refuses them."""
 
-import json
 import uuid
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 
-from config.ids import contact_id_prefix, new_import_id
-from config.messages import import_contacts_message, import_part_message
-
-PART = 10
-"""Records of each part."""
-
-
-class Ledger:
-    """Calls of its functions, as the service and the workers make them."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self.http = http
-        self.made: list[uuid.UUID] = []
-
-    def call(self, function: str, **arguments: Any) -> Any:
-        answer = self.http.post(f"/rpc/{function}", json=arguments)
-        if answer.is_error:
-            return answer.json()["code"]
-        return answer.json() if answer.content else None
-
-    def create(self, *, parts: int = 2, import_id: uuid.UUID | None = None, **more: Any) -> Any:
-        import_id = import_id or new_import_id()
-        self.made.append(import_id)
-        told = self.call(
-            "create_import",
-            p_import={
-                "id": str(import_id), "source": "ledger", "format": "json", "layout": None,
-                "object": f"{import_id}.json", "bytes": 100, "records": parts * PART, **more,
-            },
-            p_parts=[
-                {"part": n, "byte_start": n * 10, "byte_end": n * 10 + 10,
-                 "first_record": (n - 1) * PART + 1, "records": PART}
-                for n in range(1, parts + 1)
-            ],
-            p_message=never(import_contacts_message(import_id)),
-        )  # fmt: skip
-        return import_id if told is None else told
-
-    def on(self, function: str, import_id: uuid.UUID, **more: Any) -> Any:
-        return self.call(function, p_import=str(import_id), **more)
-
-    def begin(self, import_id: uuid.UUID, part: int) -> Any:
-        return self.on("start_part", import_id, p_part=part, p_max_attempts=5)
-
-    def write(self, import_id: uuid.UUID, part: int, names: list[str], **finish: Any) -> Any:
-        head = {
-            "import": str(import_id), "part": part, "prefix": contact_id_prefix(import_id),
-            "first_record": (part - 1) * PART + 1, "source": "ledger", "delimiter": "|",
-            **({"finish": finish} if finish else {}),
-        }  # fmt: skip
-        text = json.dumps(head) + "\n" + "|".join([*names, *[""] * len(names)])
-        answer = self.http.post(
-            "/rpc/write_contacts", content=text, headers={"Content-Type": "text/plain"}
-        )
-        return answer.json()["code"] if answer.is_error else answer.json()
-
-    def reject(self, import_id: uuid.UUID, part: int, record: int) -> None:
-        row = rejection(import_id, part, record)
-        self.http.post("/import_rejections", json=[row]).raise_for_status()
-
-    def write_rejection(self, import_id: uuid.UUID, part: int, record: int) -> Any:
-        rows = [rejection(import_id, part, record)]
-        return self.on("write_rejections", import_id, p_part=part, p_rows=rows)
-
-    def finish(self, import_id: uuid.UUID, part: int, imported: int = PART) -> Any:
-        return self.on(
-            "finish_part", import_id, p_part=part, p_imported=imported, p_rejected=PART - imported
-        )
-
-    def shown(self, import_id: uuid.UUID) -> Any:
-        shown = self.on("get_import", import_id)
-        total = shown["imported"] + shown["rejected"] + shown["not_processed"]
-        assert shown["records"] == total
-        return shown
-
-    def state(self, import_id: uuid.UUID) -> str:
-        return str(self.shown(import_id)["state"])
-
-    def counts(self, import_id: uuid.UUID) -> tuple[int, int, int]:
-        shown = self.shown(import_id)
-        return shown["imported"], shown["rejected"], shown["not_processed"]
-
-    def contacts(self, import_id: uuid.UUID) -> int:
-        prefix = contact_id_prefix(import_id)
-        between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
-        return len(self.http.get("/contacts", params={"and": between, "select": "id"}).json())
-
-
-def rejection(import_id: uuid.UUID, part: int, record: int) -> dict[str, Any]:
-    return {
-        "import_id": str(import_id), "record": record, "part": part, "code": "c", "message": "m",
-        "content": "{}",
-    }  # fmt: skip
-
-
-def never(message: dict[str, Any]) -> dict[str, Any]:
-    """For a queue that nobody works on."""
-    return {**message, "queue_name": "never", "message_id": str(uuid.uuid4())}
-
-
-@pytest.fixture
-def ledger(supabase_env: Mapping[str, str]) -> Iterator[Ledger]:
-    key = supabase_env["SUPABASE_SERVICE_ROLE_KEY"]
-    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-    with httpx.Client(
-        base_url=f"{supabase_env['SUPABASE_URL']}/rest/v1", headers=headers, timeout=60
-    ) as http:
-        ledger = Ledger(http)
-        yield ledger
-        for import_id in ledger.made:
-            prefix = contact_id_prefix(import_id)
-            between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
-            http.delete("/contacts", params={"and": between}).raise_for_status()
-            http.delete("/imports", params={"id": f"eq.{import_id}"}).raise_for_status()
+from config.ids import new_import_id
+from config.messages import import_part_message
+from tests.contract.moves import PART, Ledger, never
 
 
 def a_message() -> dict[str, Any]:
@@ -135,7 +21,7 @@ def failed(ledger: Ledger) -> uuid.UUID:
     ledger.finish(made, 1)
     ledger.begin(made, 2)
     ledger.write(made, 2, ["a", "b", "c"])
-    ledger.on("fail_part", made, p_part=2, p_code="some_reason", p_failure="why")
+    ledger.fail(made, 2)
     return made
 
 
@@ -150,7 +36,9 @@ def test_a_retry_queues_the_failed_parts_and_no_others(ledger):
     message = a_message()
     assert ledger.on("retry_import", made, p_message=message)["state"] == "queued"
     assert ledger.on("retry_import", made, p_message=message)["state"] == "queued"
-    assert ledger.on("start_import", made) == {"state": "importing", "parts": [2]}
+    assert ledger.on("start_import", made) == {
+        "state": "importing", "generation": 1, "parts": [2],
+    }  # fmt: skip
     ledger.begin(made, 2)
     ledger.write(made, 2, [*"abcdefghij"], imported=PART, rejected=0)
     assert (ledger.state(made), ledger.counts(made)) == ("completed", (2 * PART, 0, 0))
@@ -176,7 +64,7 @@ def test_cancelling_ends_what_waits_and_lets_work_end_between_batches(ledger):
     assert ledger.on("cancel_import", made)["state"] == "cancelling"
     assert ledger.begin(made, 2) is None
     assert ledger.write(made, 1, ["x"]) == "CI002"
-    assert ledger.on("cancel_part", made, p_part=1)["closed"]
+    assert ledger.cancel(made, 1)["closed"]
     assert (ledger.state(made), ledger.counts(made)) == ("cancelled", (2, 1, 27))
     assert ledger.write(made, 1, ["x"]) == "CI001"
     assert ledger.contacts(made) == 2
@@ -190,7 +78,7 @@ def test_rejections_are_written_only_while_their_part_is_imported(ledger):
     assert [ledger.write_rejection(made, 1, record) for record in (3, 3, 4)] == [None] * 3
     ledger.on("cancel_import", made)
     assert ledger.write_rejection(made, 1, 5) == "CI002"
-    ledger.on("cancel_part", made, p_part=1)
+    ledger.cancel(made, 1)
     assert ledger.write_rejection(made, 1, 6) == "CI001"
     assert (ledger.state(made), ledger.counts(made)) == ("cancelled", (0, 2, 18))
 
@@ -199,7 +87,7 @@ def test_the_end_of_a_part_is_told_again_when_its_answer_was_lost(ledger):
     made = ledger.create(parts=1)
     ledger.begin(made, 1)
     ledger.on("cancel_import", made)
-    first, again = (ledger.on("cancel_part", made, p_part=1) for _ in range(2))
+    first, again = (ledger.cancel(made, 1) for _ in range(2))
     assert (first["moved"], first["closed"]) == (True, True)
     assert (again["moved"], again["closed"], again["state"]) == (False, False, "cancelled")
 
@@ -254,7 +142,7 @@ def test_an_undo_of_what_runs_cancels_it_first(ledger):
     ledger.begin(made, 1)
     assert ledger.on("undo_import", made, p_message=a_message())["state"] == "cancelling"
     assert not ledger.on("undo_some", made, p_limit=2)
-    ledger.on("cancel_part", made, p_part=1)
+    ledger.cancel(made, 1)
     assert ledger.state(made) == "undoing"
 
 

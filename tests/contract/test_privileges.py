@@ -27,7 +27,7 @@ TABLES = """
 FUNCTIONS = """
     select p.oid, p.proname, array(
         select name from unnest(p.proargnames, p.proargmodes) as argument (name, mode)
-        where mode is distinct from 't'), p.prosecdef, p.proconfig,
+        where mode is null or mode in ('i', 'b', 'v')), p.prosecdef, p.proconfig,
       p.pronargs = 1 and p.proargnames is null
     from pg_proc p
     where p.pronamespace = 'public'::regnamespace and p.prorettype <> 'trigger'::regtype

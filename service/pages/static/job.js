@@ -175,7 +175,7 @@ function gauge(job) {
   by("import-bar").value = job.records ? done / job.records : Number(ENDED.has(job.state));
   by("import-words").textContent = progressWords(job);
   by("import-numbers").textContent = `${percent(done, job.records)} %${pace(job)}`;
-  show(by("importing"), !["undone", "undoing"].includes(job.state));
+  show(by("importing"), !["undone", "undoing", "undo_failed"].includes(job.state));
 }
 
 function progressWords(job) {
@@ -202,16 +202,21 @@ function failure(job) {
   const why = job.failure;
   by("job-failure").replaceChildren();
   if (why) {
-    by("job-failure").append(element("p", {}, element("strong", {}, "Why it failed"), why.detail));
+    by("job-failure").append(element("p", {}, element("strong", {}, "Why it failed"), `${why.detail}${left(why)}`));
     if (why.advice) by("job-failure").append(element("p", {}, why.advice));
   }
   show(by("job-failure"), Boolean(why));
+}
+
+function left({ contactsLeft }) {
+  if (contactsLeft === undefined) return "";
+  return ` ${counted(contactsLeft, "contact is", "contacts are")} left.`;
 }
 
 function buttons(job) {
   const { state: now } = job;
   show(by("retry"), now === "failed");
   show(by("cancel"), now === "queued" || now === "importing");
-  show(by("undo"), ["completed", "failed", "cancelled"].includes(now));
+  show(by("undo"), ["completed", "failed", "cancelled", "undo_failed"].includes(now));
   by("undo").textContent = job.dryRun ? "Forget this check" : "Undo the import";
 }

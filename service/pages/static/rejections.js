@@ -38,9 +38,18 @@ async function load(id) {
 function render(job, rows) {
   by("rejection-rows").replaceChildren(...rows.map(row));
   by("rejections-csv").href = rejectionsCsv(job.jobId);
-  by("rejections-more").textContent = `The first ${number(rows.length)} of ${number(job.rejected)}.`;
+  by("rejections-more").textContent = `${reasons(job)}${first(job, rows)}`;
   show(by("rejections-more"), rows.length < job.rejected);
   show(by("rejections"), rows.length > 0);
+}
+
+const first = (job, rows) => `The first ${number(rows.length)} of ${number(job.rejected)} are shown.`;
+
+/** How many there are of each reason, where there are several. */
+function reasons({ rejectedByCode }) {
+  const codes = Object.entries(rejectedByCode).sort((a, b) => b[1] - a[1]);
+  if (codes.length < 2) return "";
+  return `${codes.map(([code, count]) => `${number(count)} ${code.replaceAll("_", " ")}`).join(", ")}. `;
 }
 
 // Roles are spelled out since a phone shows the rows as blocks, which would take them away.

@@ -9,9 +9,10 @@ export const STATES = {
   cancelled: { word: "Cancelled", tone: "" },
   undoing: { word: "Being undone", tone: "busy" },
   undone: { word: "Undone", tone: "" },
+  undo_failed: { word: "Not undone", tone: "bad" },
 };
 
-export const ENDED = new Set(["completed", "failed", "cancelled", "undone"]);
+export const ENDED = new Set(["completed", "failed", "cancelled", "undone", "undo_failed"]);
 
 export const stateWord = (job) =>
   job.dryRun && job.state === "completed" ? "Checked" : (STATES[job.state]?.word ?? job.state);

@@ -19,6 +19,7 @@ FOUND = {
     "imported": 8,
     "rejected": 2,
     "not_processed": 20,
+    "rejected_codes": {"email_invalid": 2},
     "parts_total": 2,
     "parts_done": 1,
     "parts_failed": 1,
@@ -45,6 +46,7 @@ def test_all_is_shown_in_the_words_of_the_api():
         "records": 30,
         "imported": 8,
         "rejected": 2,
+        "rejectedByCode": {"email_invalid": 2},
         "notProcessed": 20,
         "rate": 2.5,
         "parts": {"total": 2, "done": 1, "failed": 1, "cancelled": 0},
@@ -53,6 +55,14 @@ def test_all_is_shown_in_the_words_of_the_api():
         "ignored": {"fields": ["phone"], "more": False},
         "failure": {**FOUND["failure"], "advice": advice("object_missing")},
     }
+
+
+def test_an_undo_that_failed_is_shown_with_what_it_has_left():
+    failure = {"code": "undo_refused", "detail": "why", "contacts_left": 0}
+    told = shown(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
+    words = {"detail": "why", "advice": advice("undo_refused")}
+    assert told == {"code": "undo_refused", "contactsLeft": 0, **words}
+    assert "DELETE" in told["advice"]
 
 
 def test_what_is_not_known_is_not_made_up():

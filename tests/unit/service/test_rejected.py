@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from config.formats.spreadsheet import restored
 from config.model import Layout
+from config.rejection_objects import Rejection
 from service.rejected import KeyColumns, as_json, columns_of, csv_header, csv_rows
 from service.splitting.csv_file import read_layout
 
@@ -17,7 +18,7 @@ LAYOUT = Layout(3, 0, 1, ("Name", "E-Mail", "Phone"))
 
 
 def row(content, record=1, code="email_invalid"):
-    return {"record": record, "code": code, "message": "m", "content": content}
+    return Rejection(record, code, "m", content)
 
 
 def shown(content, layout=None):

@@ -5,20 +5,21 @@ from uuid import UUID
 from config.model import Layout, Part
 from config.states import Format, ImportState
 from tasks.ledger import PartEnd, StartedImport, Suspect
-from tasks.model import PartWork, Refusal
+from tasks.model import Attempt, PartWork, Refusal
 from tasks.reasons import refused_by_database
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
 
 
-def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.JSON):
+def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.JSON, rerun=False):
     return PartWork(
-        import_id=IMPORT,
+        attempt=Attempt(IMPORT, part),
         source="fair",
         format=Format.CSV if layout else kind,
         layout=layout,
         object=f"import-{IMPORT}.json",
         part=Part(part, 0, len(data), first_record, records),
+        rerun=rerun,
     )
 
 
@@ -56,6 +57,10 @@ class FakeDesk:
         self.error = error
         self.ledger = ledger
         self.opened = 0
+        self.objects = []
+        """Objects with rejections."""
+        self.known = set()
+        """Records that an earlier attempt has imported."""
 
     def __enter__(self):
         self.opened += 1
@@ -77,6 +82,12 @@ class FakeDesk:
     def reject(self, rejections):
         self.rejections += rejections
 
+    def reject_stored(self, stored):
+        self.objects.append(stored)
+
+    def contacts_among(self, records):
+        return self.known & set(records)
+
     def write_last(self, batch, tally):
         if self.refuse:
             return None
@@ -84,7 +95,29 @@ class FakeDesk:
         return self.finish(tally) if self.ledger else PartEnd(True, ImportState.COMPLETED, True, 1)
 
     def finish(self, tally):
-        return self.ledger.finish_part(self.ledger.work, tally)
+        return self.ledger.finish_part(self.ledger.work.attempt, tally)
+
+
+class FakeObjects:
+    """Keeps objects by name, as the bucket does; ``error`` is raised instead."""
+
+    def __init__(self, *, error=None):
+        self.stored = {}
+        self.error = error
+
+    def put(self, name, content, content_type):
+        if self.error:
+            raise self.error
+        self.stored[name] = content
+
+    def names_in(self, folder, *, prefix=""):
+        beginning = f"{folder}/{prefix}"
+        names = sorted(name for name in self.stored if name.startswith(beginning))
+        return [name.removeprefix(f"{folder}/") for name in names]
+
+    def remove(self, names):
+        for name in names:
+            del self.stored[name]
 
 
 class FakeLedger:
@@ -98,6 +131,10 @@ class FakeLedger:
         self.error = error
         self.failing = failing
         self.suspect = False
+        self.begun = []
+        """Attempts, in their order."""
+        self.ended = []
+        """What the last of them was told to have ended."""
 
     def _note(self, name, *arguments):
         self.calls.append((name, *arguments))
@@ -108,27 +145,29 @@ class FakeLedger:
         self._note("start_import", import_id)
         return None if self.started is None else StartedImport(ImportState.IMPORTING, self.started)
 
-    def queue_parts(self, import_id, parts):
-        self._note("queue_parts", import_id, parts)
+    def queue_parts(self, import_id, started):
+        self._note("queue_parts", import_id, started.parts)
 
-    def start_part(self, import_id, part, *, alone):
-        self._note("start_part", import_id, part, alone)
+    def start_part(self, attempt, *, alone, ended):
+        self.begun.append(attempt)
+        self.ended = list(ended)
+        self._note("start_part", attempt.import_id, attempt.part, alone)
         return Suspect() if self.suspect and not alone else self.work
 
-    def finish_part(self, work, tally):
+    def finish_part(self, attempt, tally):
         self._note("finish_part", tally.imported, tally.rejected.total())
         return PartEnd(True, ImportState.COMPLETED, True, 1.5)
 
-    def fail_part(self, work, code, detail):
+    def fail_part(self, attempt, code, detail):
         self._note("fail_part", code, detail)
         return PartEnd(True, ImportState.FAILED, True, 1.5)
 
-    def cancel_part(self, work):
+    def cancel_part(self, attempt):
         self._note("cancel_part")
         return PartEnd(True, ImportState.CANCELLED, True, 1.5)
 
-    def postpone_part(self, work):
-        self._note("postpone_part")
+    def postpone_part(self, attempt, *, away):
+        self._note("postpone_part", "away" if away else "stopped")
         return self.retries
 
 
@@ -150,6 +189,9 @@ class FakeMetrics:
 
     def part_cancelled(self, end):
         self.seen.append("cancelled")
+
+    def undo_failed(self):
+        self.seen.append("undo failed")
 
     def import_undone(self):
         self.seen.append("undone")

@@ -2,13 +2,13 @@ import dramatiq
 import pytest
 from dramatiq.common import dq_name
 from dramatiq.errors import Retry
-from dramatiq.middleware import Shutdown, TimeLimitExceeded
+from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
 import tasks
 from config import messages
 from config.ids import job_id
 from tasks.broker import runtime
-from tasks.errors import PutOff
+from tasks.errors import PutOff, WorkerStoppingError
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -17,8 +17,9 @@ class FakeStories:
         self.error = error
         self.told = []
 
-    def import_contacts(self, *arguments):
+    def import_contacts(self, *arguments, ended=()):
         self.told.append(arguments)
+        self.ended = ended
         if self.error:
             raise self.error
 
@@ -64,7 +65,7 @@ def test_there_are_no_other_actors_and_no_other_queue():
 @pytest.mark.parametrize(
     ("error", "delay"),
     [
-        (Shutdown(), 0),
+        (WorkerStoppingError(), 0),
         (PutOff("away"), None),
         (PutOff("away", 2.5), 2500),
         (PutOff("away", 0), 1000),
@@ -85,6 +86,24 @@ def test_whatever_happens_the_message_comes_again(stories, error, delay):
             actor(*arguments)
         assert retry.value.delay == delay
         assert retry.value.__suppress_context__
+
+
+@pytest.mark.parametrize("error", [PutOff("away", ended=IMPORT), WorkerStoppingError(IMPORT)])
+@pytest.mark.parametrize("message", [messages.import_contacts_message(IMPORT),
+                                     messages.import_part_message(IMPORT, 3)])  # fmt: skip
+def test_a_message_carries_the_attempts_that_ended_in_order(stories, error, message):
+    message = dramatiq.Message(**{**message, "args": tuple(message["args"]), "options": {}})
+    actor = tasks.broker.get_actor(message.actor_name)
+    current = CurrentMessage()
+    current.before_process_message(tasks.broker, message)
+    try:
+        stories.error = error
+        for count in range(30):
+            with pytest.raises(Retry):
+                actor(*message.args)
+            assert stories.ended == [IMPORT] * min(count, 20)
+    finally:
+        current.after_process_message(tasks.broker, message)
 
 
 def test_outside_a_worker_process_there_is_nothing_to_work_with():

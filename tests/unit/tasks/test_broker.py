@@ -1,4 +1,4 @@
-from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 
 from config.orphans import GuardedPrometheus
 from tasks.broker import broker
@@ -12,7 +12,7 @@ def test_the_order_of_the_middleware_is_the_one_that_is_safe():
     # So does the end of a message: interruptions are off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]
     assert kinds == [
-        Runtime, Sweeper, Retries, TimeLimit, ShutdownNotifications, GuardedPrometheus,
+        Runtime, Sweeper, Retries, TimeLimit, CurrentMessage, GuardedPrometheus,
     ]  # fmt: skip
 
 

@@ -18,12 +18,17 @@ class FakeStorage:
         self.names = sorted(names, reverse=True)
         self.answers = list(answers)
         self.listed = []
+        self.removed = []
 
     def __call__(self, request):
         if self.answers:
             return self.answers.pop(0)
+        if "/object/list/" not in request.url.path and request.method == "POST":
+            self.put = (request.url.path, request.headers["x-upsert"])
+            return httpx.Response(200, json={"Key": "imports/f/a", "Id": "1"})
         body = json.loads(request.content)
         if request.method == "DELETE":
+            self.removed += body["prefixes"]
             self.names = [name for name in self.names if name not in body["prefixes"]]
             return httpx.Response(200, json=[])
         self.listed.append(body)
@@ -65,8 +70,28 @@ def test_an_object_tells_when_it_appeared():
     assert stored == StoredObject("a", 1795416631.5)
 
 
-def test_folders_are_none():
-    assert names_of(FakeStorage(["a", "folder"]).bucket().pages()) == [["a"]]
+def test_a_folder_is_told_apart():
+    ((folder, stored),) = FakeStorage(["a", "folder"]).bucket().pages()
+    assert folder == StoredObject("folder", 0.0, is_folder=True)
+    assert not stored.is_folder
+
+
+def test_a_folder_is_removed_with_all_that_is_in_it():
+    storage = FakeStorage("abcdefg")
+    assert storage.bucket().remove_folder("f") == 7
+    assert storage.removed == [f"f/{name}" for name in "gfedcba"]
+
+
+def test_names_in_a_folder_are_those_that_begin_so():
+    storage = FakeStorage(["a1", "a2", "A3", "b4"])
+    assert sorted(storage.bucket().names_in("f", prefix="a")) == ["a1", "a2"]
+    assert {(body["prefix"], body["search"]) for body in storage.listed} == {("f", "a")}
+
+
+def test_an_object_is_put_in_place_of_another():
+    storage = FakeStorage("", answers=[httpx.Response(503, json={})])
+    storage.bucket().put("f/a", b"content", "application/zstd")
+    assert storage.put == ("/storage/v1/object/imports/f/a", "true")
 
 
 def test_what_is_removed_on_the_way_hides_nothing():

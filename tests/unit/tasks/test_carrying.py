@@ -2,13 +2,16 @@ import json
 
 import pytest
 
-from tasks.carrying import MAX_REJECTIONS, Carrier
+from config.rejection_objects import RejectionReader
+from tasks.carrying import Carrier
 from tasks.errors import PartFailed
 from tasks.window import MAX_CONTENT
+from tasks.writing.rejections import MAX_ROWS, Rejections
 from tests.unit.tasks.fakes import (
     NAME_AND_EMAIL,
     FakeDesk,
     FakeLedger,
+    FakeObjects,
     FakeReader,
     work_on,
 )
@@ -18,10 +21,13 @@ def array(records):
     return json.dumps(records)[1:-1].encode()
 
 
-def carry(data, records, *, batch=10, refuse=(), piece=64, first_record=1, layout=None):
-    desk = FakeDesk(batch, refuse=refuse)
-    work = work_on(data, records=records, first_record=first_record, layout=layout)
-    carrier = Carrier(work, desk)
+def carrier_for(work, desk, objects=None):
+    return Carrier(work, desk, Rejections(work, desk, objects or FakeObjects()))
+
+
+def carry(data, records, *, batch=10, refuse=(), piece=64, desk=None, objects=None, **more):
+    desk = desk or FakeDesk(batch, refuse=refuse)
+    carrier = carrier_for(work_on(data, records=records, **more), desk, objects)
     carrier.carry(FakeReader(data, piece=piece).read("o", 0, len(data)))
     carrier.finish()
     return carrier.tally, desk
@@ -50,7 +56,7 @@ def test_rejections_show_the_records_as_they_came():
     tally, desk = carry(data, 4, first_record=7)
     assert tally.imported == 2
     assert tally.rejected == {"not_an_object": 1, "email_invalid": 1}
-    assert [(one.record, one.reason.code, one.content) for one in desk.rejections] == [
+    assert [(one.record, one.code, one.content) for one in desk.rejections] == [
         (8, "not_an_object", "[1]"),
         (9, "email_invalid", '{"name": "Eve", "email":"x"}'),
     ]
@@ -66,16 +72,31 @@ def test_what_the_database_refuses_stands_among_the_others_in_order():
     ]  # fmt: skip
 
 
-def test_the_first_thousand_rejections_are_stored_and_all_are_counted():
+def test_all_rejections_are_kept_the_first_thousand_in_the_table():
     values = [n if n % 2 else {"name": "x"} for n in range(1, 3001)]
-    tally, desk = carry(array(values), 3000, batch=100, refuse={2, 4, 2000})
+    objects = FakeObjects()
+    tally, desk = carry(array(values), 3000, batch=100, refuse={2, 4, 2000}, objects=objects)
     assert tally.rejected == {"not_an_object": 1500, "refused_by_database": 3}
     assert tally.imported == 1497
-    stored = [one.record for one in desk.rejections]
-    assert len(stored) == MAX_REJECTIONS
-    assert stored[:5] == [1, 2, 3, 4, 5]
-    assert stored == sorted(stored)
-    assert stored[-1] == 1995
+    rejected = sorted({*range(1, 3001, 2), 2, 4, 2000})
+    assert [one.record for one in desk.rejections] == rejected[:MAX_ROWS]
+    (stored,) = desk.objects
+    reader = RejectionReader()
+    others = [one for batch in reader.feed(objects.stored[stored.object]) for one in batch]
+    reader.close()
+    assert [one.record for one in others] == rejected[MAX_ROWS:]
+    assert {one.content for one in others if one.record != 2000} <= set(map(str, rejected))
+    assert stored.codes == {"not_an_object": 502, "refused_by_database": 1}
+    assert (stored.first_record, stored.last_record) == (others[0].record, others[-1].record)
+
+
+def test_what_an_earlier_attempt_could_import_is_not_rejected_by_the_next():
+    desk = FakeDesk(refuse={2})
+    desk.known = {2, 3, 9}
+    data = array([{"name": "a"}, {"name": "b"}, 1, 2])
+    tally, _ = carry(data, 4, desk=desk, rerun=True)
+    assert [one.record for one in desk.rejections] == [4]
+    assert (tally.imported, tally.rejected) == (3, {"not_an_object": 1})
 
 
 def test_content_is_bounded_and_storable():
@@ -100,7 +121,7 @@ def test_contacts_are_written_before_the_rejections_of_the_same_records():
     desk.write = lambda batch: order.append("contacts") or []
     desk.reject = lambda rejections: order.append("rejections")
     data = array([{"name": "a"}, 1])
-    carrier = Carrier(work_on(data, records=2), desk)
+    carrier = carrier_for(work_on(data, records=2), desk)
     carrier.carry(iter([data]))
     carrier.finish()
     assert order == ["contacts", "rejections"]
@@ -119,10 +140,11 @@ def test_nothing_is_written_where_nothing_is():
 def test_the_last_contacts_are_written_with_the_end_unless_there_are_rejections(
     records, in_one_step
 ):
-    ledger = FakeLedger()
-    desk = FakeDesk(ledger=ledger)
     data = array(records)
-    carrier = Carrier(work_on(data, records=len(records)), desk)
+    work = work_on(data, records=len(records))
+    ledger = FakeLedger(work)
+    desk = FakeDesk(ledger=ledger)
+    carrier = carrier_for(work, desk)
     carrier.carry(iter([data]))
     assert (desk.stored, ledger.calls) == ({}, [])
     assert (carrier.finish() is not None) == in_one_step

@@ -6,9 +6,13 @@ from tasks.import_contacts import ImportContacts
 from tests.unit.tasks.fakes import IMPORT, FakeLedger
 
 
-def tell(ledger):
+def tell(ledger, **more):
     done_here = []
-    ImportContacts(ledger, lambda import_id, part: done_here.append((import_id, part)))(IMPORT)
+
+    def import_part(import_id, part, *, ended):
+        done_here.append((import_id, part, *ended))
+
+    ImportContacts(ledger, import_part)(IMPORT, **more)
     return done_here
 
 
@@ -28,6 +32,7 @@ def test_a_single_part_is_done_in_the_same_message():
     ledger = FakeLedger(started=(1,))
     assert tell(ledger) == [(IMPORT, 1)]
     assert ledger.calls == [("start_import", IMPORT)]
+    assert tell(ledger, ended=("an attempt",)) == [(IMPORT, 1, "an attempt")]
 
 
 def test_several_parts_are_queued():

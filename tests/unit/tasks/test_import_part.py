@@ -1,12 +1,13 @@
 import json
+import threading
+from uuid import uuid4
 
 import pytest
-from dramatiq.middleware import Shutdown
 from structlog.testing import capture_logs
 
 from config.errors import IllegalMove, Permanent, Transient
 from config.states import ImportState
-from tasks.errors import Cancelled, PutOff
+from tasks.errors import Cancelled, PutOff, StaleAttemptError, WorkerStoppingError
 from tasks.import_part import ImportPart
 from tasks.ledger import GivenUp, PartEnd, Stopped
 from tests.unit.tasks.fakes import (
@@ -14,6 +15,7 @@ from tests.unit.tasks.fakes import (
     FakeDesk,
     FakeLedger,
     FakeMetrics,
+    FakeObjects,
     FakeReader,
     work_on,
 )
@@ -30,12 +32,19 @@ class Scene:
         self.metrics = FakeMetrics()
         self.desk = FakeDesk(5, error=write_error, ledger=self.ledger)
         self.reader = FakeReader(DATA, error=read_error)
+        self.stopping = threading.Event()
         self.story = ImportPart(
-            self.ledger, self.reader, lambda _: self.desk, self.metrics, max_retries=3
+            self.ledger,
+            self.reader,
+            FakeObjects(),
+            lambda _: self.desk,
+            self.metrics,
+            max_retries=3,
+            stopping=self.stopping,
         )
 
-    def tell(self):
-        self.story(IMPORT, 1)
+    def tell(self, **more):
+        self.story(IMPORT, 1, **more)
         return self.calls
 
     @property
@@ -131,7 +140,7 @@ def test_a_part_is_put_off_while_something_is_away(where):
     with pytest.raises(PutOff) as put_off:
         scene.tell()
     assert put_off.value.seconds is None
-    assert scene.calls == [("postpone_part",)]
+    assert scene.calls == [("postpone_part", "away")]
     assert scene.metrics.seen[-1] == "postponed"
 
 
@@ -144,7 +153,7 @@ def test_retry_after_is_honoured():
 
 def test_a_part_is_given_up_after_so_many_retries():
     assert Scene(read_error=AWAY, retries=4).tell() == [
-        ("postpone_part",),
+        ("postpone_part", "away"),
         ("fail_part", "upstream_unavailable",
          "Storage or the database was away in each of 4 tries."),
     ]  # fmt: skip
@@ -170,9 +179,36 @@ def test_a_permanent_error_fails_the_part_and_tells_no_secrets(error, code):
 
 @pytest.mark.parametrize("error", [AWAY, Permanent("database", "key revoked", code="PGRST301")])
 @pytest.mark.parametrize("call", ["start_part", "finish_part"])
-def test_without_the_ledger_the_message_comes_again(error, call):
-    with pytest.raises(PutOff):
-        Scene(error=error, failing={call}).tell()
+def test_without_the_ledger_the_message_comes_again_and_names_the_attempt(error, call):
+    scene = Scene(error=error, failing={call})
+    scene.ledger.work = scene.ledger.work if call == "finish_part" else None
+    with pytest.raises(PutOff) as put_off:
+        scene.tell()
+    expected = scene.ledger.work.attempt if call == "finish_part" else scene.ledger.begun[0]
+    assert put_off.value.ended == expected.id
+
+
+def test_attempts_that_ended_in_order_are_reported_with_the_next():
+    ended = [uuid4(), uuid4()]
+    scene = Scene()
+    scene.tell(ended=ended)
+    assert scene.ledger.ended == ended
+
+
+def test_each_run_is_another_attempt():
+    scene = Scene()
+    scene.ledger.work = None
+    scene.tell()
+    scene.tell()
+    first, second = scene.ledger.begun
+    assert (first.import_id, first.part) == (second.import_id, second.part) == (IMPORT, 1)
+    assert first.id != second.id
+
+
+def test_counts_that_do_not_add_up_fail_the_part():
+    error = Permanent("database", "violates check constraint", code="23514")
+    scene = Scene(error=error, failing={"finish_part"})
+    assert scene.tell()[-1][:2] == ("fail_part", "count_mismatch")
 
 
 @pytest.mark.parametrize(
@@ -190,17 +226,71 @@ def test_an_illegal_move_is_the_end_of_it():
     assert "done" not in str(scene.metrics.seen)
 
 
+def stopped_while_reading(**more):
+    scene = Scene(**more)
+    read = scene.reader.read
+
+    def reading(name, start, end):
+        for piece in read(name, start, end):
+            yield piece
+            scene.stopping.set()
+
+    scene.reader.read = reading
+    return scene
+
+
 def test_a_stopping_worker_hands_its_part_back():
-    scene = Scene(read_error=Shutdown())
-    with pytest.raises(Shutdown):
+    scene = stopped_while_reading()
+    with pytest.raises(WorkerStoppingError) as stopping:
         scene.tell()
-    assert scene.calls == [("postpone_part",)]
+    assert scene.calls == [("postpone_part", "stopped")]
+    assert stopping.value.ended is None
+    assert scene.metrics.seen[-1] == "postponed"
+    assert scene.reader.closed
 
 
-def test_a_stopping_worker_stops_even_if_the_ledger_is_away():
-    scene = Scene(read_error=Shutdown(), error=AWAY, failing={"postpone_part"})
-    with pytest.raises(Shutdown):
+def test_a_stopping_worker_stops_even_if_the_ledger_is_away_and_the_message_says_so():
+    scene = stopped_while_reading(error=AWAY, failing={"postpone_part"})
+    with pytest.raises(WorkerStoppingError) as stopping:
         scene.tell()
+    assert stopping.value.ended == scene.ledger.work.attempt.id
+
+
+def test_a_stopping_worker_begins_nothing():
+    scene = Scene()
+    scene.stopping.set()
+    with pytest.raises(WorkerStoppingError):
+        scene.tell()
+    assert scene.ledger.calls == []
+
+
+def test_what_a_thread_cannot_end_is_handed_back_by_another():
+    scene = Scene()
+    write = scene.desk.write
+
+    def hanging(batch):
+        scene.story.hand_back_rest()
+        return write(batch)
+
+    scene.desk.write = hanging
+    scene.tell()
+    assert scene.calls[0] == ("postpone_part", "stopped")
+    scene.story.hand_back_rest()
+    assert [call[0] for call in scene.calls].count("postpone_part") == len(scene.desk.batches)
+
+
+@pytest.mark.parametrize("call", ["finish_part", "fail_part", "cancel_part"])
+def test_an_attempt_that_another_has_replaced_changes_nothing_and_has_not_died(call):
+    troubles = {"fail_part": Permanent("storage", "no"), "cancel_part": Cancelled("x")}
+    scene = Scene(
+        write_error=troubles.get(call), error=StaleAttemptError("another has it"), failing={call}
+    )
+    with pytest.raises(PutOff) as put_off:
+        scene.tell()
+    assert scene.calls[-1] == ("postpone_part", "stopped")
+    assert put_off.value.seconds == 5
+    assert put_off.value.ended is None
+    assert not {"done", "failed", "cancelled"} & set(map(str, scene.metrics.seen))
 
 
 def test_a_bug_costs_an_attempt_but_never_the_message():

@@ -1,6 +1,5 @@
 import json
 from collections import Counter
-from uuid import UUID
 
 import httpx
 import pytest
@@ -11,8 +10,10 @@ from config.messages import import_part_message
 from config.model import Layout, Part
 from config.names import Names
 from config.states import Format, ImportState
+from tasks.errors import Cancelled, StaleAttemptError
+from tasks.functions import Functions
 from tasks.ledger import GivenUp, PartEnd, StartedImport, Stopped, Suspect, WorkerLedger
-from tasks.model import PartWork, Tally
+from tasks.model import Attempt, PartWork, Tally
 from tests.unit.tasks.fakes import IMPORT, work_on
 
 
@@ -33,16 +34,19 @@ class FakeFunctions:
     def ledger(self, deadline=5):
         http = httpx.Client(transport=httpx.MockTransport(self))
         supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
-        return WorkerLedger(supabase, part_attempts=5, deadline=deadline)
+        return WorkerLedger(Functions(supabase, deadline=deadline), part_attempts=5)
 
 
-WORK = work_on(b"x", records=3, part=2)
+WORK = work_on(b"x", records=3, part=2).attempt
+IDS = {"p_import": str(IMPORT), "p_part": 2, "p_attempt": str(WORK.id)}
+FOURTH = Attempt(IMPORT, 4)
 END = {"moved": True, "state": "completed", "closed": True, "seconds": 2.5}
 
 
 def test_an_import_is_started():
-    functions = FakeFunctions({"state": "importing", "parts": [1, 3]})
-    assert functions.ledger().start_import(IMPORT) == StartedImport(ImportState.IMPORTING, (1, 3))
+    functions = FakeFunctions({"state": "importing", "parts": [1, 3], "generation": 2})
+    started = StartedImport(ImportState.IMPORTING, (1, 3), 2)
+    assert functions.ledger().start_import(IMPORT) == started
     assert functions.calls == [("start_import", {"p_import": str(IMPORT)})]
 
 
@@ -52,10 +56,11 @@ def test_an_unknown_import_is_none():
 
 def test_parts_are_queued_with_one_message_each_a_thousand_at_a_time():
     functions = FakeFunctions(None, None, None)
-    functions.ledger().queue_parts(IMPORT, range(1, 2002))
+    started = StartedImport(ImportState.IMPORTING, tuple(range(1, 2002)), 3)
+    functions.ledger().queue_parts(IMPORT, started)
     sent = [call[1]["p_messages"] for call in functions.calls]
     assert [len(messages) for messages in sent] == [1000, 1000, 1]
-    assert sent[2][0]["message_id"] == import_part_message(IMPORT, 2001)["message_id"]
+    assert sent[2][0]["message_id"] == import_part_message(IMPORT, 2001, 3)["message_id"]
 
 
 def test_a_part_is_started():
@@ -63,43 +68,40 @@ def test_a_part_is_started():
         "source": "fair", "format": "csv",
         "layout": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
-        "dry_run": True,
+        "dry_run": True, "rerun": True,
     }  # fmt: skip
     functions = FakeFunctions(found)
-    work = functions.ledger().start_part(IMPORT, 4, alone=False)
+    work = functions.ledger().start_part(FOURTH, alone=False, ended=[WORK.id])
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(1, None, 0, ("Mail",)))
-    assert work.dry_run
+    assert (work.attempt, work.dry_run, work.rerun) == (FOURTH, True, True)
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
-    told = functions.calls[0][1]
-    assert UUID(told.pop("p_attempt"))
-    assert told == {
-        "p_import": str(IMPORT), "p_part": 4, "p_max_attempts": 5, "p_alone": False,
+    assert functions.calls[0][1] == {
+        "p_import": str(IMPORT), "p_part": 4, "p_attempt": str(FOURTH.id), "p_max_attempts": 5,
+        "p_alone": False, "p_ended": [str(WORK.id)],
     }  # fmt: skip
 
 
-def test_an_attempt_that_is_asked_for_again_is_the_same_and_the_next_one_another():
-    functions = FakeFunctions(httpx.Response(503), None, None)
-    ledger = functions.ledger()
-    for _ in range(2):
-        ledger.start_part(IMPORT, 4, alone=True)
-    first, again, another = [arguments["p_attempt"] for _, arguments in functions.calls]
-    assert first == again != another
+def test_an_attempt_that_is_asked_for_again_is_the_same():
+    functions = FakeFunctions(httpx.Response(503), None)
+    functions.ledger().start_part(FOURTH, alone=True)
+    first, again = functions.calls
+    assert first == again
 
 
 def test_a_part_that_has_ended_is_none():
-    assert FakeFunctions(None).ledger().start_part(IMPORT, 4, alone=True) is None
+    assert FakeFunctions(None).ledger().start_part(FOURTH, alone=True) is None
 
 
 def test_a_part_that_was_given_up_just_now_is_told_apart():
-    given_up = FakeFunctions({"given_up": END}).ledger().start_part(IMPORT, 4, alone=True)
+    given_up = FakeFunctions({"given_up": END}).ledger().start_part(FOURTH, alone=True)
     assert given_up == GivenUp(PartEnd(True, ImportState.COMPLETED, True, 2.5))
 
 
 def test_a_part_that_has_to_be_alone_is_told_apart():
     functions = FakeFunctions({"suspect": True})
-    assert functions.ledger().start_part(IMPORT, 4, alone=False) == Suspect()
+    assert functions.ledger().start_part(FOURTH, alone=False) == Suspect()
 
 
 def test_a_part_is_finished_with_its_counts():
@@ -108,7 +110,7 @@ def test_a_part_is_finished_with_its_counts():
     assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
     counts = {"p_imported": 2, "p_rejected": 7, "p_ignored": ["phone"]}
     assert functions.calls == [
-        ("finish_part", {"p_import": str(IMPORT), "p_part": 2, **counts}),
+        ("finish_part", {**IDS, **counts}),
     ]
 
 
@@ -116,29 +118,44 @@ def test_a_part_is_failed_with_a_reason():
     functions = FakeFunctions({**END, "state": "failed", "seconds": None})
     end = functions.ledger().fail_part(WORK, "code", "detail")
     assert (end.state, end.seconds) == (ImportState.FAILED, None)
-    assert functions.calls[0][1] == {
-        "p_import": str(IMPORT), "p_part": 2, "p_code": "code", "p_failure": "detail",
-    }  # fmt: skip
+    assert functions.calls[0][1] == {**IDS, "p_code": "code", "p_failure": "detail"}
 
 
 def test_a_part_of_an_import_that_is_being_cancelled_has_ended():
     end = {**END, "state": "cancelling", "closed": False}
     functions = FakeFunctions({"cancelled": end}, end)
     ended = PartEnd(True, ImportState.CANCELLING, False, 2.5)
-    assert functions.ledger().start_part(IMPORT, 2, alone=False) == Stopped(ended)
+    assert functions.ledger().start_part(WORK, alone=False) == Stopped(ended)
     assert functions.ledger().cancel_part(WORK) == ended
-    assert functions.calls[1] == ("cancel_part", {"p_import": str(IMPORT), "p_part": 2})
+    assert functions.calls[1] == ("cancel_part", IDS)
 
 
 @pytest.mark.parametrize("retries", [3, None])
 def test_a_part_is_postponed(retries):
-    assert FakeFunctions(retries).ledger().postpone_part(WORK) == retries
+    functions = FakeFunctions(retries)
+    assert functions.ledger().postpone_part(WORK, away=True) == retries
+    assert functions.calls == [("postpone_part", {**IDS, "p_away": True})]
 
 
-def test_an_illegal_move_is_told_apart():
-    answer = httpx.Response(409, json={"code": "PT409", "message": "it is failed"})
-    with pytest.raises(IllegalMove, match="it is failed"):
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("PT409", IllegalMove), ("CI001", IllegalMove), ("CI002", Cancelled),
+        ("CI003", StaleAttemptError),
+    ],
+)  # fmt: skip
+def test_a_refused_move_is_told_apart(code, error):
+    answer = httpx.Response(400, json={"code": code, "message": "it is failed"})
+    with pytest.raises(error, match="it is failed") as raised:
         FakeFunctions(answer).ledger().finish_part(WORK, Tally())
+    assert type(raised.value) is error
+
+
+def test_records_that_are_contacts_are_told_apart():
+    functions = FakeFunctions([2, 9])
+    assert functions.ledger().contacts_among(IMPORT, [1, 2, 9]) == {2, 9}
+    arguments = {"p_import": str(IMPORT), "p_records": [1, 2, 9]}
+    assert functions.calls == [("contacts_among", arguments)]
 
 
 def test_a_revoked_key_is_permanent():

@@ -14,9 +14,12 @@ from tasks.once import Outcome
 
 
 class FakeDatabase:
-    def __init__(self, looks, failed=0):
+    def __init__(self, looks, failed=0, undos_failed=0, open_imports=()):
         self.looks = list(looks)
         self.failed = failed
+        self.undos_failed = undos_failed
+        self.open = list(open_imports)
+        """What there is at each look; nothing after that."""
 
     def now(self):
         return datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +28,10 @@ class FakeDatabase:
         return self.looks.pop(0)
 
     def outcome(self, since):
-        return Outcome(completed=2, failed=self.failed, seconds=1.5)
+        return Outcome(2, self.failed, self.undos_failed, self.open_imports(), 1.5)
+
+    def open_imports(self):
+        return self.open.pop(0) if self.open else 0
 
 
 class FakeWorker:
@@ -108,6 +114,24 @@ class FakeSweep:
 
     def remove_orphans(self):
         return 3
+
+
+@pytest.mark.parametrize(("left", "code"), [([1, 1, 0], 0), ([1, 1, 1, 1, 1], 4)])
+def test_imports_that_have_lost_their_message_are_queued_and_worked_on(
+    monkeypatch, capsys, left, code
+):
+    sweeps = []
+    sweep = SimpleNamespace(queue_lost=lambda: sweeps.append("queued"))
+    monkeypatch.setattr(once.runtime, "_stories", SimpleNamespace(sweep=sweep))
+    database = FakeDatabase([False] * 4, open_imports=left)
+    assert once._drain(database, 1) == code
+    assert len(sweeps) == min(3, left.count(1))
+    assert ("1 imports are still open" in capsys.readouterr().out) == (code == 4)
+
+
+def test_an_undo_that_failed_is_told_by_the_exit_code(capsys):
+    assert once._drain(FakeDatabase([False], undos_failed=2), 1) == 1
+    assert "2 undos failed" in capsys.readouterr().out
 
 
 def sweep_now(monkeypatch, sweep):

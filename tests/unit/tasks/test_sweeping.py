@@ -4,6 +4,7 @@ import pytest
 
 from config.errors import Transient
 from config.ids import job_id, new_import_id
+from config.rejection_objects import folder_of
 from tasks import sweeping
 from tasks.bucket import StoredObject
 from tasks.sweeping import Sweep
@@ -67,6 +68,10 @@ class FakeObjects:
             self.seen += 1
             yield page
 
+    def remove_folder(self, folder):
+        self.removed.append(f"{folder}/")
+        return 3
+
     def remove(self, names):
         if self.error:
             raise self.error
@@ -113,6 +118,16 @@ def test_an_object_of_an_import_is_kept_whatever_its_age():
     sweep(ledger, objects).remove_orphans()
     assert objects.removed == [page[1].name]
     assert ledger.calls[0] == ("known", import_id, orphan)
+
+
+def test_a_folder_of_rejections_without_an_import_is_removed():
+    kept, gone = born(9 * AFTER), born(9 * AFTER)
+    page = [StoredObject(folder_of(one), 0.0, is_folder=True) for one in (kept, gone)]
+    page += [StoredObject("others.rejections", 0.0, is_folder=True), stored(gone, 9 * AFTER)]
+    objects, metrics = FakeObjects(page), FakeMetrics()
+    assert sweep(FakeLedger(known=[kept]), objects, metrics).remove_orphans() == 4
+    assert objects.removed == [page[3].name, f"{page[1].name}/"]
+    assert metrics.seen == [("removed", 4)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from uuid import UUID
 
 import httpx
 import pytest
@@ -8,10 +9,11 @@ from supabase import Client, ClientOptions
 from config.errors import IllegalMove, Permanent, Transient
 from config.ids import contact_id_prefix
 from config.names import Names
+from config.rejection_objects import Rejection
 from config.states import ImportState
-from tasks.errors import Cancelled
+from tasks.errors import Cancelled, StaleAttemptError
 from tasks.ledger import PartEnd
-from tasks.model import Batch, Rejection, Tally
+from tasks.model import Batch, Tally
 from tasks.reasons import NOT_AN_OBJECT
 from tasks.writing.postgrest import PostgrestDesk, Tables
 from tests.unit.tasks.fakes import IMPORT, work_on
@@ -27,15 +29,36 @@ class FakePostgrest:
         self.end = {"moved": True, "state": "completed", "closed": True, "seconds": 1.5}
 
     def __call__(self, request):
-        contacts = "write_contacts" in request.url.path
+        contacts = not request.url.path.endswith("write_rejections")
         rows = self.contacts(request) if contacts else json.loads(request.content)["p_rows"]
         self.requests.append((request, len(rows)))
+        if request.url.path.endswith("write_apart"):
+            return self.apart(rows)
         answer = self.judge(rows)
         if answer is None:
             self.rows.update({row["record"]: row for row in rows})
             end = self.end if any("finish" in row for row in rows) else None
             return httpx.Response(200, content=json.dumps(end))
         return answer
+
+    def apart(self, rows):
+        """As the SQL function does: row by row."""
+        answer = self.judge(rows)
+        if answer is not None and answer.json()["code"] == "57014":
+            return answer
+        found = {"records": [], "codes": [], "reasons": {}}
+        for row in rows:
+            answer = self.judge([row])
+            if answer is None:
+                self.rows[row["record"]] = row
+                continue
+            code = answer.json()["code"]
+            if not code.startswith(tuple(row["row_errors"])):
+                return answer
+            found["records"].append(row["record"])
+            found["codes"].append(code)
+            found["reasons"][code] = "why"
+        return httpx.Response(200, json=found)
 
     @staticmethod
     def contacts(request):
@@ -64,6 +87,10 @@ def problem(code, status=400):
     return httpx.Response(
         status, json={"code": code, "message": "m", "details": None, "hint": None}
     )
+
+
+def rejection(record):
+    return Rejection(record, NOT_AN_OBJECT.code, NOT_AN_OBJECT.message, f"[{record}]")
 
 
 def contacts(count):
@@ -106,7 +133,30 @@ def test_bad_rows_are_found_and_all_others_imported(bad, code):
     refused = writer(postgrest).write(contacts(100))
     assert [one.record for one in refused] == sorted(bad)
     assert {one.reason.code for one in refused} == {"refused_by_database"}
+    assert code in refused[0].reason.message
     assert len(postgrest.rows) == 100 - len(bad)
+    assert postgrest.sizes == [100, 100], "however many are refused"
+
+
+def test_what_takes_too_long_row_by_row_is_halved():
+    def judge(rows):
+        if len(rows) > 30 and "row_errors" in rows[0]:
+            return problem("57014", 500)
+        return refuses("P7", "P99")(rows)
+
+    postgrest = FakePostgrest(judge)
+    refused = writer(postgrest).write(contacts(100))
+    assert [one.record for one in refused] == [7, 99]
+    assert postgrest.sizes == [100, 100, 50, 25, 25, 50, 25, 25]
+    assert len(postgrest.rows) == 98
+
+
+def test_an_error_that_blames_no_row_is_raised_also_row_by_row():
+    answers = iter([problem("23514")])
+    postgrest = FakePostgrest(lambda rows: next(answers, problem("42501", 403)))
+    with pytest.raises(Permanent) as error:
+        writer(postgrest).write(contacts(8))
+    assert error.value.code == "42501"
 
 
 @pytest.mark.parametrize(
@@ -163,13 +213,15 @@ def test_the_last_batch_ends_the_part():
     assert row["finish"] == {"imported": 7, "rejected": 3, "ignored": ["a"]}
 
 
-@pytest.mark.parametrize(("code", "told"), [("CI001", IllegalMove), ("CI002", Cancelled)])
+@pytest.mark.parametrize(
+    ("code", "told"), [("CI001", IllegalMove), ("CI002", Cancelled), ("CI003", StaleAttemptError)]
+)
 def test_nothing_is_written_of_a_part_that_has_ended_or_shall_end(code, told):
     postgrest = FakePostgrest(lambda rows: problem(code))
     with pytest.raises(told):
         writer(postgrest).write(contacts(8))
     with pytest.raises(told):
-        writer(postgrest).reject([Rejection(1, NOT_AN_OBJECT, "1")])
+        writer(postgrest).reject([rejection(1)])
     with pytest.raises(told):
         writer(postgrest).write_last(contacts(8), Tally(8))
     assert postgrest.sizes == [8, 1, 8]
@@ -196,14 +248,14 @@ def test_a_refused_key_is_no_matter_of_the_last_batch():
 
 def test_rejections_are_stored_in_small_requests():
     postgrest = FakePostgrest()
-    rejections = [Rejection(n, NOT_AN_OBJECT, f"[{n}]") for n in range(1, 302)]
+    rejections = [rejection(n) for n in range(1, 302)]
     writer(postgrest, deadline=1, part=4).reject(rejections)
     assert postgrest.sizes == [250, 51]
     request = postgrest.requests[0][0]
     assert request.url.path == "/rest/v1/rpc/write_rejections"
-    assert json.loads(request.content) | {"p_rows": []} == {
-        "p_import": str(IMPORT), "p_part": 4, "p_rows": [],
-    }  # fmt: skip
+    told = json.loads(request.content)
+    assert (told["p_import"], told["p_part"]) == (str(IMPORT), 4)
+    assert UUID(told["p_attempt"])
     assert postgrest.rows[301] == {
         "import_id": str(IMPORT), "record": 301, "part": 4, "code": "not_an_object",
         "message": NOT_AN_OBJECT.message, "content": "[301]",

@@ -1,0 +1,10 @@
+"""Zstandard (RFC 8878): the standard library's module, which older Pythons have as a package."""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["zstd"]
