@@ -25,7 +25,7 @@ _ends_in_number: Final = re.compile(r".*?(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?").fu
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class TargetRefused(ValueError):  # noqa: N818 -- reads as a sentence where it is raised
+class TargetRefused(Exception):  # noqa: N818 -- reads as a sentence where it is raised
     """No request goes to this address; the message tells a client why."""
 
 
@@ -56,24 +56,29 @@ def target_of(url: str, *, allow_private: bool) -> Target:
     if len(url) > MAX_URL:
         raise TargetRefused(f"It has more than {MAX_URL} characters.")
     if not _is_written_well(url):
-        raise TargetRefused("It is no address such as https://example.com/hook.")
-    try:
-        target = _taken_apart(url)
-    except ValueError:
-        raise TargetRefused("It is no address such as https://example.com/hook.") from None
+        raise _no_address()
+    target = _taken_apart(url)
     _check(target, allow_private=allow_private)
     return target
 
 
 def _taken_apart(url: str) -> Target:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        named_port = parts.port
+    except ValueError:
+        raise _no_address() from None
     if "@" in parts.netloc:
         raise TargetRefused("It must have no user name and no password.")
-    port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    port = _PORTS.get(parts.scheme) if named_port is None else named_port
     if not port or not parts.hostname or "%" in parts.hostname:
-        raise ValueError
+        raise _no_address()
     query = f"?{parts.query}" if parts.query else ""
     return Target(parts.scheme, parts.hostname, port, (parts.path or "/") + query)
+
+
+def _no_address() -> TargetRefused:
+    return TargetRefused("It is no address such as https://example.com/hook.")
 
 
 def _check(target: Target, *, allow_private: bool) -> None:

@@ -9,11 +9,10 @@ from aiohttp import web
 
 from config.settings import Settings
 from service.decompression import Unpacking, compression_of, unpacked
-from service.options import Options
+from service.options import GivenOptions, Options
 from service.pace import Pace
 from service.problems import Problem
 from service.receipt import Receipt
-from service.source import check_source
 from service.splitting.csv_file import CsvSplitter
 from service.splitting.dialect import (
     UTF_8,
@@ -97,9 +96,9 @@ class Limits:
         """A splitter for lines of JSON."""
         return NdjsonSplitter(self.part_bytes, self.record_bytes)
 
-    def envelope(self) -> EnvelopeSplitter:
-        """A splitter for a JSON body."""
-        return EnvelopeSplitter(self.part_bytes, self.record_bytes)
+    def envelope(self, source: str | None = None) -> EnvelopeSplitter:
+        """A splitter for a JSON body; ``source`` is that of the address, if it names one."""
+        return EnvelopeSplitter(self.part_bytes, self.record_bytes, source)
 
     def json_array(self) -> JsonArraySplitter:
         """A splitter for a JSON file."""
@@ -112,7 +111,11 @@ def kind_of(content_type: str) -> str | None:
 
 
 def check_head(request: web.Request, limits: Limits) -> None:
-    """Refuse by the request's head alone, before any of the body is read; raises Problem."""
+    """Refuse by the request's head alone, before any of the body is read.
+
+    Raises Problem or MalformedInput.
+    """
+    given = GivenOptions(request.query)
     kind = kind_of(request.content_type)
     if kind is None and request.content_type != MULTIPART:
         raise Problem("unsupported_media_type", f"Send {_TAKEN}.")
@@ -121,32 +124,23 @@ def check_head(request: web.Request, limits: Limits) -> None:
         raise Problem("unsupported_encoding", "Compress the file in the form, not the form.")
     if (request.content_length or 0) > limits.body_bytes:
         raise too_large(limits)
-    Options.of(request)
-    limits.webhooks.wanted(query_notify(request))
-    check_dialect(kind, request.charset, *query_dialect(request))
-    if kind in {CSV, NDJSON}:
-        query_source(request)
+    Options.of(request, given)
+    limits.webhooks.wanted(given["notify"])
+    check_dialect(kind, request.charset, given)
+    if given.source() is None and kind in {CSV, NDJSON}:
+        raise _no_source()
 
 
-def query_dialect(request: web.Request) -> tuple[list[str], list[str]]:
-    """The delimiters (one at most is right) and the mapped columns that the address names."""
-    return request.query.getall("delimiter", []), request.query.getall("map", [])
-
-
-def query_notify(request: web.Request) -> list[str]:
-    """The addresses (one at most is right) to tell of the import's end."""
-    return request.query.getall("notify", [])
-
-
-def check_dialect(
-    kind: str | None, charset: str | None, delimiters: list[str], columns: list[str]
-) -> Dialect:
+def check_dialect(kind: str | None, charset: str | None, given: GivenOptions) -> Dialect:
     """How a body or file is written as far as the client says so; raises Problem if it cannot be.
 
     ``kind`` is None for a form, of which the file is still to come.
     """
+    delimiters, columns = given["delimiter"], given["map"]
     if len(delimiters) > 1:
         raise Problem("delimiter_invalid", "Name one delimiter only.")
+    if kind in {JSON, NDJSON} and delimiters:
+        raise Problem("delimiter_invalid", "Only a CSV file has a delimiter.")
     if kind in {JSON, NDJSON} and columns:
         raise Problem("mapping_invalid", "Only the columns of a CSV file can be mapped.")
     delimiter = parse_delimiter(delimiters[0]) if delimiters else None
@@ -164,11 +158,9 @@ def check_charset(kind: str | None, charset: str | None) -> str | None:
     return known
 
 
-def query_source(request: web.Request) -> str:
-    """The source of a CSV or NDJSON body, which has no place for it inside."""
-    if "source" not in request.query:
-        raise Problem("source_missing", "Name the source in the address: /import?source=...")
-    return check_source(request.query["source"])
+def _no_source() -> Problem:
+    """The refusal of a CSV or NDJSON body, which has no place for its source inside."""
+    return Problem("source_missing", "Name the source in the address: /import?source=...")
 
 
 def too_large(limits: Limits) -> Problem:
@@ -180,17 +172,19 @@ def body_submission(
     request: web.Request, limits: Limits, count: Callable[[int], None]
 ) -> Submission:
     """A body that is no form."""
+    given = GivenOptions(request.query)
     compression = compression_of(request.headers.get("Content-Encoding"))
-    notify = limits.webhooks.wanted(query_notify(request))
-    receipt, options = Receipt(), replace(Options.of(request), notify=notify)
+    notify = limits.webhooks.wanted(given["notify"])
+    receipt, options = Receipt(), replace(Options.of(request, given), notify=notify)
     pieces = limits.unpacked(receipt.noting(body_pieces(request, limits, count)), compression)
-    kind = kind_of(request.content_type)
+    kind, named = kind_of(request.content_type), given.source()
     if kind == JSON:
-        splitter = limits.envelope()
+        splitter = limits.envelope(named)
         return Submission(pieces, splitter, _told_by(splitter), receipt, options, compression)
-    dialect = check_dialect(kind, request.charset, *query_dialect(request))
+    dialect = check_dialect(kind, request.charset, given)
     lines = limits.csv(dialect) if kind == CSV else limits.ndjson()
-    named = query_source(request)
+    if named is None:
+        raise _no_source()
 
     async def source() -> str:
         return named

@@ -49,13 +49,17 @@ class Handlers:
         self._check_room()
         self._intake.begin()
         with self._metrics.upload():
-            accepted = await self._intake.accept(await self._submission(request))
+            submission = await self._submission(request)
+            accepted = await self._intake.accept(submission)
         self._tell(accepted)
         job = job_id(accepted.id)
-        headers = {"Location": f"/import/{job}"}
+        url = f"/import/{job}"
+        headers = {"Location": url}
         if isinstance(accepted, Earlier):
             headers["Idempotent-Replayed"] = "true"
-        return web.json_response({"jobId": job}, status=202, headers=headers)
+        # An earlier import is of a request with the same options.
+        told = {"jobId": job, "url": url, "dryRun": submission.options.dry_run}
+        return web.json_response(told, status=202, headers=headers)
 
     def _tell(self, accepted: NewImport | Earlier) -> None:
         if isinstance(accepted, Earlier):

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from aiohttp import web
+from multidict import MultiMapping
 
+from service.known_options import IMPORT_OPTIONS, refuse_unknown
 from service.problems import Problem
+from service.source import check_source
 
 _KEY: Final = "Idempotency-Key"
 MAX_KEY: Final = 255
@@ -22,9 +25,54 @@ _TOLD_APART: Final = {"source", "dryRun"}
 _TRUTHS: Final = {"true": True, "false": False}
 
 
+class GivenOptions:
+    """The values of a request's options, from its address and from the fields of its form."""
+
+    def __init__(self, query: "MultiMapping[str]") -> None:
+        """Raises MalformedInput if the address has an option that is not known."""
+        refuse_unknown(query, IMPORT_OPTIONS, "query parameter")
+        self._values = {name: query.getall(name, []) for name in IMPORT_OPTIONS}
+
+    def add(self, name: str, value: str) -> None:
+        """Take the value of a form's field."""
+        self._values[name].append(value)
+
+    def __getitem__(self, name: str) -> list[str]:
+        """All values of an option; an empty address to notify is none."""
+        return [value for value in self._values[name] if value or name != "notify"]
+
+    def source(self) -> str | None:
+        """The source, None if it is not given.
+
+        Raises Problem if it is given twice, and MalformedInput if it cannot be used.
+        """
+        values = self["source"]
+        if len(values) > 1:
+            raise Problem(
+                "duplicate_key", "Give the source once, in the address or in one field of the form."
+            )
+        return check_source(values[0]) if values else None
+
+    def dry_run(self) -> bool:
+        """Whether a dry run is asked for; raises Problem if that is not clear."""
+        values = self["dryRun"] or ["false"]
+        if len(values) > 1 or values[0] not in _TRUTHS:
+            raise Problem("dry_run_invalid", "Give dryRun once, as true or false.")
+        return _TRUTHS[values[0]]
+
+    def told_apart(self) -> list[str]:
+        """All that is given, in a fixed order, but for what the fingerprint has by itself."""
+        return [
+            f"{name}={value}"
+            for name in sorted(IMPORT_OPTIONS)
+            if name not in _TOLD_APART
+            for value in sorted(self[name])
+        ]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As the address and the headers of one request have it."""
+    """What one request asks for."""
 
     key: str | None = None
     """Of all requests with the same one, the first that is accepted makes an import."""
@@ -36,9 +84,9 @@ class Options:
     """The address to tell of the import's end."""
 
     @classmethod
-    def of(cls, request: web.Request) -> Self:
+    def of(cls, request: web.Request, given: GivenOptions) -> Self:
         """Raises Problem if they make no sense."""
-        return cls(_key(request), _dry_run(request), _asked(request))
+        return cls(_key(request), given.dry_run(), _asked(request, given))
 
 
 def _key(request: web.Request) -> str | None:
@@ -63,18 +111,6 @@ def _plain(value: str) -> str:
     return found[1] if found else ""
 
 
-def _asked(request: web.Request) -> tuple[str, ...]:
-    address = (pair for pair in request.query.items() if pair[0] not in _TOLD_APART)
+def _asked(request: web.Request, given: GivenOptions) -> tuple[str, ...]:
     encoding = request.headers.get("Content-Encoding", "")
-    return (
-        *(f"{name}={value}" for name, value in sorted(address)),
-        request.charset or "",
-        encoding,
-    )
-
-
-def _dry_run(request: web.Request) -> bool:
-    values = request.query.getall("dryRun", ["false"])
-    if len(values) > 1 or values[0] not in _TRUTHS:
-        raise Problem("dry_run_invalid", "dryRun must be true or false.")
-    return _TRUTHS[values[0]]
+    return (*given.told_apart(), request.charset or "", encoding)

@@ -1,9 +1,14 @@
 """Which address is answered by which handler."""
 
+from collections.abc import Sequence
+from functools import partial
+
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from service.handlers import Handlers
 from service.jobs import Jobs
+from service.known_options import QUERY_OPTIONS, refuse_unknown
 from service.pages.handlers import Pages
 from service.rejections import Rejections
 
@@ -12,17 +17,35 @@ def add_routes(
     app: web.Application, handlers: Handlers, jobs: Jobs, rejections: Rejections, pages: Pages
 ) -> None:
     """Add the routes of the API, and of what people see."""
-    app.router.add_post("/import", handlers.accept, expect_handler=handlers.expect)
-    app.router.add_get("/import", jobs.list)
-    app.router.add_get("/import/{jobId}", jobs.show)
-    app.router.add_delete("/import/{jobId}", jobs.undo)
-    app.router.add_post("/import/{jobId}/retry", jobs.retry)
-    app.router.add_post("/import/{jobId}/cancel", jobs.cancel)
-    app.router.add_get("/import/{jobId}/rejections", rejections.show)
+    answers: dict[str, Handler] = {
+        "POST /import": handlers.accept,
+        "GET /import": jobs.list,
+        "GET /import/{jobId}": jobs.show,
+        "DELETE /import/{jobId}": jobs.undo,
+        "POST /import/{jobId}/retry": jobs.retry,
+        "POST /import/{jobId}/cancel": jobs.cancel,
+        "GET /import/{jobId}/rejections": rejections.show,
+    }
+    expectations = {"POST /import": handlers.expect}
+    for route, answer in answers.items():
+        method, _, path = route.partition(" ")
+        add = app.router.add_get if method == "GET" else partial(app.router.add_route, method)
+        add(path, _checked(answer, QUERY_OPTIONS[route]), expect_handler=expectations.get(route))
+    # These change nothing, and probes and caches add parameters of their own.
     app.router.add_get("/healthz", handlers.health)
     app.router.add_get("/readyz", handlers.ready)
     app.router.add_get("/metrics", handlers.metrics)
     add_pages(app, pages)
+
+
+def _checked(answer: Handler, known: Sequence[str]) -> Handler:
+    """Answer only requests of which all query parameters are known."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        refuse_unknown(request.query, known, "query parameter")
+        return await answer(request)
+
+    return checked
 
 
 def add_pages(app: web.Application, pages: Pages) -> None:

@@ -201,7 +201,7 @@ def _decode_oddity(data: bytes) -> Fields | Reason:
         value = json.loads(data.decode("utf-8", "replace"), parse_int=len, parse_float=len)
     except RecursionError:
         return NESTED_TOO_DEEPLY
-    except ValueError:
+    except json.JSONDecodeError:
         return NOT_AN_OBJECT
     if not isinstance(value, dict):
         return NOT_AN_OBJECT

@@ -41,9 +41,10 @@ def shown_object(request: web.Request) -> Stored:
 
 async def json_body(request: web.Request) -> dict[str, Any]:
     """The body, which must be a JSON object."""
+    sent = await request.read() or b"{}"
     try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError as error:
+        body = json.loads(sent)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise errors.invalid_request("Body is not valid JSON") from error
     if not isinstance(body, dict):
         raise errors.invalid_request("body must be object")

@@ -39,7 +39,14 @@ LIST: Final[Json] = {
     ],
     "responses": {
         "200": answer("A page of imports.", ref("Imports"), Link=NEXT_PAGE),
-        **problems("state_invalid", "source_invalid", "limit_invalid", "cursor_invalid", *DATABASE),
+        **problems(
+            "state_invalid",
+            "source_invalid",
+            "limit_invalid",
+            "cursor_invalid",
+            "unknown_option",
+            *DATABASE,
+        ),
     },
 }
 
@@ -49,7 +56,7 @@ SHOW: Final = _move(
     "Ask again until it has ended: `completed`, `failed`, `cancelled`, `undone` or `undo_failed`.",
     {
         "200": answer("The import.", ref("Job")),
-        **problems("import_not_found", *DATABASE),
+        **problems("import_not_found", "unknown_option", *DATABASE),
     },
 )
 
@@ -59,7 +66,7 @@ RETRY: Final = _move(
     "Those, and only those: what is imported already is not touched.",
     {
         "202": answer("They are queued again.", ref("Job")),
-        **problems("import_not_found", "not_failed", *DATABASE),
+        **problems("import_not_found", "not_failed", "unknown_option", *DATABASE),
     },
 )
 
@@ -69,7 +76,7 @@ CANCEL: Final = _move(
     "It stops between two batches. What is imported stays, and `notProcessed` counts the rest.",
     {
         "202": answer("It ends, or has ended so.", ref("Job")),
-        **problems("import_not_found", "import_ended", *DATABASE),
+        **problems("import_not_found", "import_ended", "unknown_option", *DATABASE),
     },
 )
 
@@ -83,6 +90,6 @@ UNDO: Final = _move(
     {
         "200": answer("It was undone before.", ref("Job")),
         "202": answer("It is being undone.", ref("Job")),
-        **problems("import_not_found", *DATABASE),
+        **problems("import_not_found", "unknown_option", *DATABASE),
     },
 )

@@ -50,6 +50,7 @@ SHOW: Final[Json] = {
             "format_invalid",
             "limit_invalid",
             "cursor_invalid",
+            "unknown_option",
             *DATABASE,
         ),
     },

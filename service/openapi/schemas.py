@@ -116,13 +116,15 @@ _FAILURE: Final = _object(
     description="Why an import, or its undo, failed; only there if it did.",
 )
 
+_DRY_RUN: Final[Json] = {"type": "boolean", "description": "Whether it only checks."}
+
 _JOB: Final = _object(
     {
         "jobId": JOB_ID,
         "source": SOURCE,
         "format": FORMAT,
         "state": STATE,
-        "dryRun": {"type": "boolean", "description": "Whether it only checks."},
+        "dryRun": _DRY_RUN,
         "createdAt": _moment("When it was accepted.", always=True),
         "startedAt": _moment("When work on it began, if it has."),
         "finishedAt": _moment("When it ended, if it has."),
@@ -194,6 +196,14 @@ _PROBLEM: Final = _object(
     description="An error (RFC 9457).",
 )
 
+_ACCEPTED: Final = _object(
+    {
+        "jobId": JOB_ID,
+        "url": {"type": "string", "description": "The path at which GET shows the import."},
+        "dryRun": _DRY_RUN,
+    },
+)
+
 _CONTACT: Final[Json] = {
     "type": "object",
     "properties": {
@@ -208,11 +218,13 @@ _ENVELOPE: Final = _object(
         "source": SOURCE,
         "data": {"type": "array", "items": ref("Contact"), "description": "The records."},
     },
-    description="Source and data in any order; other keys are ignored.",
+    optional=frozenset({"source"}),
+    description="Source and data in any order; the source may be in the address instead. Other "
+    "keys are ignored, but for those that look like an option: options belong in the address.",
 )
 
 SCHEMAS: Final[Json] = {
-    "Accepted": _object({"jobId": JOB_ID}),
+    "Accepted": _ACCEPTED,
     "Contact": _CONTACT,
     "Envelope": _ENVELOPE,
     "Imports": _page("imports", "Job"),

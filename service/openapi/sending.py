@@ -45,6 +45,7 @@ _OPTIONS: Final = (
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "notify_invalid",
+    "unknown_option",
     "webhooks_disabled",
 )
 _ROOM: Final = ("too_many_uploads", "shutting_down", "storage_unavailable", *DATABASE)
@@ -63,19 +64,36 @@ _MAPPING: Final[Json] = {
     "examples": [["Nom:name", "Courriel:email"]],
 }
 
+_DRY_RUN: Final[Json] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Check everything, import nothing.",
+}
+_NOTIFY: Final[Json] = {
+    "type": "string",
+    "format": "uri",
+    "maxLength": MAX_URL,
+    "description": "An `https` address that is told of the end: `type` (such as "
+    "`import.completed`), `timestamp`, and as `data` the import as GET shows it, signed as "
+    "Standard Webhooks has it. Only where the service has a secret to sign with.",
+}
+
 _FORM: Final[Json] = {
     "type": "object",
-    "required": ["source", "file"],
+    "required": ["file"],
     "properties": {
         "source": SOURCE,
+        "dryRun": _DRY_RUN,
         "delimiter": _DELIMITER,
         "map": _MAPPING,
+        "notify": _NOTIFY,
         "file": {
             "description": "A CSV or NDJSON file, or a JSON file that is one array. Its kind is "
             "told by its content type, or else by the ending of its name; it may be compressed, "
-            "with `.gz` or `.zst` behind that. `delimiter` and `map` come before it.",
+            "with `.gz` or `.zst` behind that. All other fields but `source` come before it.",
         },
     },
+    "additionalProperties": False,
 }
 
 _CONTENT: Final[Json] = {
@@ -103,19 +121,13 @@ _PARAMETERS: Final = [
     query(
         "source",
         SOURCE,
-        "Where the contacts come from. Needed with CSV and NDJSON, which have no "
-        "place for it inside; the others say it themselves.",
+        "Where the contacts come from. Needed with CSV and NDJSON, which have no place for it "
+        "inside; a form has it here or in a field. A JSON body that has one must have the same.",
     ),
-    query("dryRun", {"type": "boolean", "default": False}, "Check everything, import nothing."),
+    query("dryRun", _DRY_RUN, ""),
     query("delimiter", _DELIMITER, ""),
     query("map", _MAPPING, ""),
-    query(
-        "notify",
-        {"type": "string", "format": "uri", "maxLength": MAX_URL},
-        "An `https` address that is told of the end: `type` (such as `import.completed`), "
-        "`timestamp`, and as `data` the import as GET shows it, signed as Standard Webhooks has "
-        "it. Only where the service has a secret to sign with.",
-    ),
+    query("notify", _NOTIFY, ""),
     _header(
         "Idempotency-Key",
         {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
@@ -136,7 +148,9 @@ SEND: Final[Json] = {
     "description": "The body is streamed, whatever its size. It is answered once it is stored and "
     "its import is queued: from then on nothing is lost. A request that is answered otherwise "
     "leaves nothing behind. NDJSON may also be called `application/ndjson` or "
-    "`application/jsonl`; CSV may name its `charset`, which otherwise is found.",
+    "`application/jsonl`; CSV may name its `charset`, which otherwise is found. In a form, each "
+    "option may be in the address or in a field. An option that is not known, or has no effect on "
+    "this kind of body, is refused.",
     "parameters": _PARAMETERS,
     "requestBody": {"required": True, "content": _CONTENT},
     "responses": {

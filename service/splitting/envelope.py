@@ -19,6 +19,7 @@ import ijson
 from config.errors import MalformedInput
 from config.formats.json_runs import first_error
 from config.states import Format
+from service.known_options import refuse_option_like
 from service.source import check_source
 from service.splitting.dialect import UTF_8
 from service.splitting.json_array import ArrayScan, truncated
@@ -34,6 +35,10 @@ _TOO_MANY_DIGITS: Final = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_MAX_DIGITS + 1)
 _NO_JSON: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _MAX_DEPTH: Final = 500
 _STEP_BYTES: Final = 4096
+_KEYS_LOOKED_AT: Final = 100
+"""Keys beside source and data that are compared closely with the options: it takes time."""
+_PARSER_ERRORS: Final = (ijson.JSONError, UnicodeDecodeError, ArithmeticError)
+"""What ijson raises for a malformed body; anything else is a bug, and no fault of the client."""
 _OPENING: Final = frozenset({"start_map", "start_array"})
 _CLOSING: Final = frozenset({"end_map", "end_array"})
 
@@ -43,9 +48,13 @@ class EnvelopeSplitter(Splitter):
 
     format = Format.JSON
 
-    def __init__(self, part_bytes: int, max_record_bytes: int) -> None:
+    def __init__(
+        self, part_bytes: int, max_record_bytes: int, named_source: str | None = None
+    ) -> None:
+        """``named_source`` is for a body without one; where both are given they must be equal."""
         super().__init__()
         self.source = ""
+        self._named_source = named_source
         self._part_bytes = part_bytes
         self._max_record_bytes = max_record_bytes
         self._around = _Around()
@@ -101,7 +110,7 @@ class EnvelopeSplitter(Splitter):
         if self._scan and not self._scan.closed:
             yield from map(self._count, self._scan.finish())
             yield from self._take(self._leave_array())
-        self.source = self._around.close()
+        self.source = self._around.close(self._named_source)
 
     def _flush(self) -> Iterator[bytes]:
         if self._scan and not self._scan.closed:
@@ -126,6 +135,7 @@ class _Around:
         self._depth = 0
         self._key = ""
         self._seen: set[str] = set()
+        self._others = 0
 
     @property
     def position(self) -> int:
@@ -145,34 +155,41 @@ class _Around:
             raise refusal
         return opened
 
-    def close(self) -> str:
-        """Check that nothing is missing; returns the source."""
+    def close(self, named_source: str | None) -> str:
+        """Check that nothing is missing; returns the source, of the body or ``named_source``."""
         try:
             self._parser.close()
-        except (ijson.JSONError, ValueError, ArithmeticError) as error:
+        except _PARSER_ERRORS as error:
             self._follow()
             raise self._malformed(error) from None
         self._follow()
         read = self._read_again()
         if "data" not in self._seen:
             raise MalformedInput("data_missing", 'The body lacks "data", the array of contacts.')
-        if "source" not in self._seen:
+        if "source" in self._seen:
+            # ijson puts "?" for half a surrogate pair; json leaves it for check_source to refuse.
+            source = check_source(read["source"])
+            if named_source not in {None, source}:
+                raise MalformedInput(
+                    "source_invalid", "The address and the body name different sources."
+                )
+            return source
+        if named_source is None:
             raise MalformedInput("source_missing", 'The body lacks "source".')
-        # ijson puts "?" for half a surrogate pair; json leaves it for check_source to refuse.
-        return check_source(read["source"])
+        return named_source
 
     def _read_again(self) -> Any:  # noqa: ANN401
         """Find what yajl does not mind: a last string that begins behind the object."""
         try:
             return json.loads(bytes(self._text))
-        except ValueError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self._malformed(error) from None
 
     def _parse(self, data: bytes) -> bool:
         self._text += data
         try:
             self._parser.send(data)
-        except (ijson.JSONError, ValueError, ArithmeticError) as error:
+        except _PARSER_ERRORS as error:
             self._follow()
             raise self._malformed(error) from None
         return self._follow()
@@ -205,6 +222,9 @@ class _Around:
         self._key = key
         if key in {"source", "data"}:
             self._seen.add(key)
+        else:
+            self._others += 1
+            refuse_option_like(key, closely=self._others <= _KEYS_LOOKED_AT)
 
     def _check_value(self, event: str, value: object) -> None:
         if self._key == "data" and event != "start_array":

@@ -54,6 +54,7 @@ SOURCES = ["", "a&source=b", "%00", "%ed%a0%80", "%E2%80%A8", "x" * 300, "s#sour
 PATHS = [
     *("/", "/import", "/import/", "/import//", "/Import", "/import;source=s", "/%69mport?source=s"),
     *(f"/import?source={source}" for source in SOURCES),
+    *("/import?dryrun=true", "/import?source=s&x", "/import?=", "/import?map=a:name&delimiter=;"),
 ]
 
 
@@ -129,7 +130,9 @@ files = maybe_spoilt(bodies.csv_texts().map(str.encode) | st.sampled_from(CSVS))
 lines = maybe_spoilt(bodies.ndjson_texts() | st.sampled_from(LINES))
 extra_fields = st.sampled_from(
     [field("source", b"s"), field("x", b"y" * 99), field("file", b"[]", "b.json"), b"", b"no head",
-     field("x", b"", extra=b"X: " + b"y" * 9000), field("source", b"\xff"), field("", b"")]
+     field("x", b"", extra=b"X: " + b"y" * 9000), field("source", b"\xff"), field("", b""),
+     field("dryrun", b"true"), field("dryRun", b"false"), field("_charset_", b"latin-1"),
+     field("map", b"a:name")]
 )  # fmt: skip
 
 
@@ -167,7 +170,7 @@ def form_requests(draw: st.DrawFn) -> Request:
     fields = [field("source", b"s"), field("file", content, "a", file_type)]
     more = draw(rarely([], st.lists(extra_fields, min_size=1, max_size=2)))
     raw, content_type = form(draw(st.permutations(fields + more)))
-    path = "/import?delimiter=,"
+    path = "/import?delimiter=," if kind is CSV else "/import"
     broken = draw(rarely(raw, spoilt(raw)))
     known = broken == raw and not more
     return _request(draw, path, content_type, broken, kind, content=content if known else None)

@@ -19,6 +19,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 BY_ADDRESS = f"/import?source={SOURCE.replace(' ', '+')}"
 GIB = 1024 * MIB
 TAKEN = (202, "")
+UNKNOWN = (422, "unknown_option")
 ADA = b'{"name":"Ada"}'
 
 
@@ -84,6 +85,8 @@ def in_json() -> Iterator[Hostile]:
         yield Hostile(f"JSON in {code}", whole(text), (415, "wrong_encoding"))
     digits = around(b'"x":' + b"1" * 1_000_000 + b"}")
     yield Hostile("a million digits beside the data", whole(digits), (400, "number_too_long"))
+    keys = b"".join(b'"%08x":1,' % key for key in range(80_000))
+    yield Hostile("80,000 keys and a dry run", whole(around(keys + b'"dryRun":1}')), UNKNOWN)
     yield Hostile("a stalled body", whole(data(b"")), (408, "client_too_slow"), length=1000)
 
 
@@ -199,8 +202,11 @@ def in_forms() -> Iterator[Hostile]:
     yield fields("a form without a file", source, answer=(422, "file_missing"))
     yield fields("a form with two files", source, CSV_FILE, JSON_FILE, answer=malformed)
     yield fields("a file before the source", CSV_FILE, source, answer=TAKEN, email_invalid=1)
-    yield fields("a field of a megabyte", forms.field("x", b"x" * MIB), source, answer=too_much)
-    yield fields("a million fields", *[forms.field("x", b"")] * 100_000, answer=too_much)
+    yield fields("a field of a megabyte", forms.field("map", b"x" * MIB), source, answer=too_much)
+    yield fields("a million fields", *[forms.field("map", b"")] * 100_000, answer=too_much)
+    yield fields(
+        "a misspelt dry run", forms.field("dryrun", b"true"), source, CSV_FILE, answer=UNKNOWN
+    )
     latin = forms.field("file", "name\nZoë\n".encode("latin-1"), "a.csv")
     yield fields("a file in Latin-1", source, latin, answer=TAKEN, imported=1)
     wide = forms.field("file", "name\nZoë\n".encode("utf-16"), "a.csv")
@@ -257,7 +263,7 @@ def huge() -> Iterator[Hostile]:
     yield endless("2 GB: a quoted CSV field", b"x", b'name\n"', record, CSV)
     yield endless("2 GB: line ends in a CSV field", b"\n", b'name\n"', record, CSV)
     yield endless("2 GB: a CSV field", b"x", b"name\n", record, CSV)
-    yield endless("2 GB: a field of a form", b"x", line + b'name="x"\r\n\r\n', beside, FORM)
+    yield endless("2 GB: a field of a form", b"x", line + b'name="map"\r\n\r\n', beside, FORM)
     yield endless(
         "2 GB: a filename", b"x", line + b'filename="', (400, "malformed_multipart"), FORM
     )
@@ -272,7 +278,7 @@ def huge() -> Iterator[Hostile]:
     yield Hostile(
         "10 million keys beside the data", lambda: tiny_keys(keys, around(b"")), beside, slow=True
     )
-    fields = line + b'name="x"\r\n\r\n\r\n'
+    fields = line + b'name="map"\r\n\r\n\r\n'
     yield endless("a million fields of a form", fields, b"", beside, FORM)
 
 

@@ -48,7 +48,7 @@ class Sent:
 
 
 def as_form(file: bytes, *, reverse: bool = False) -> tuple[bytes, str]:
-    fields = [field("source", SOURCE.encode()), field("note", b"skipped"), file]
+    fields = [field("source", SOURCE.encode()), file]
     return form(fields[::-1] if reverse else fields)
 
 
@@ -118,7 +118,7 @@ def part_records(sent: Sent, part: Part) -> list[object]:
 def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> str:
     assert answer.status_code == 202, answer.text
     job = answer.json()["jobId"]
-    assert answer.json() == {"jobId": job}
+    assert answer.json() == {"jobId": job, "url": f"/import/{job}", "dryRun": False}
     assert JOB.fullmatch(job)
     assert answer.headers["Location"] == f"/import/{job}"
     assert traces.object(job, sent.format) == sent.stored

@@ -101,7 +101,8 @@ def test_the_receipt_is_of_what_was_sent(client, kind):
     }[kind]
     encoding = "gzip" if kind == "gzip" else "identity"
     headers = {"Content-Type": content_type, "Content-Encoding": encoding}
-    answer = client.post(f"/import?source={quote(SOURCE)}", content=sent, headers=headers)
+    path = "/import" if kind == "form" else f"/import?source={quote(SOURCE)}"
+    answer = client.post(path, content=sent, headers=headers)
     whole = rows if kind == "form" else sent
     shown = client.get(answer.headers["Location"]).json()
     assert shown["receipt"] == {"sha256": sha256(whole).hexdigest(), "bytes": len(whole)}
@@ -156,6 +157,19 @@ def test_another_request_with_a_used_key_is_refused(traces, proxy, post, body, p
     with traces.unchanged(proxy):
         answer = post(body, path)
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_an_option_is_the_same_in_the_form_and_in_the_address(traces, proxy, post):
+    source, file = field("source", SOURCE.encode()), field("file", csv_file(1000), "a.csv")
+    dry = field("dryRun", b"true")
+    in_field, in_address = form([dry, source, file]), form([source, file])
+    first = post(in_field[0], **{"Content-Type": in_field[1]})
+    assert first.json()["dryRun"] is True
+    with traces.unchanged(proxy):
+        again = post(in_address[0], "/import?dryRun=true", **{"Content-Type": in_address[1]})
+        assert again.json() == first.json()
+        other = post(in_address[0], **{"Content-Type": in_address[1]})
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_another_request_at_the_same_instant_is_refused(traces, proxy, posting):

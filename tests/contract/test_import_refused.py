@@ -42,6 +42,10 @@ def bad_json() -> Iterator[tuple[str, bytes, int, str]]:
     yield "nested too deeply outside", GOOD[:-1] + b',"x":' + b"[" * 600, 400, "nested_too_deeply"
     yield "a huge number outside", GOOD[:-1] + b',"x":' + b"1" * 9999 + b"}", 400, "number_too_long"
     yield "a huge exponent", GOOD[:-1] + b',"x":1e' + b"9" * 99 + b"}", 400, "number_too_long"
+    for key in ("dryRun", "dry_run", "dryrun", "DryRun", "dry", "map", "notify", "delimeter"):
+        yield f"{key} in JSON", b'{"%b":true,' % key.encode() + GOOD[1:], 422, "unknown_option"
+    yield "dryRun behind", GOOD[:-1] + b',"dry\\u0052un":true}', 422, "unknown_option"
+    yield "large, dryRun behind", DATA + LARGE + b',"dryRun":true}', 422, "unknown_option"
     yield "no data", b'{"source":"s"}', 422, "data_missing"
     yield "an array", b"[]", 422, "data_missing"
     yield "data no array", DATA + b"{}}", 422, "data_not_array"
@@ -131,6 +135,18 @@ def bad_forms() -> Iterator[tuple[str, tuple[bytes, str], int, str]]:
         400,
         "malformed_json",
     )
+    for name in ("dryrun", "dry_run", "delimeter", "note"):
+        fields = [field(name, b"true"), SOURCE, CSV_FILE]
+        yield f"form with a field {name}", form(fields), 422, "unknown_option"
+        yield f"form with a field {name} behind", form(fields[::-1]), 422, "unknown_option"
+    late = form([SOURCE, CSV_FILE, field("dryRun", b"true")])
+    yield "form with a dry run behind", late, 400, "field_too_late"
+    yield (
+        "form with a field of no name",
+        form([SOURCE, b"X: y\r\n\r\n"]),
+        400,
+        "malformed_multipart",
+    )
     yield "large form without a source", form([large]), 422, "source_missing"
     yield "large form with two files", form([SOURCE, large, CSV_FILE]), 400, "malformed_multipart"
     yield "large form cut off", (form([SOURCE, large])[0][:-3], kind), 400, "malformed_multipart"
@@ -165,6 +181,21 @@ def table() -> Iterator[Row]:
         "map=Nom:name": "csv_header_unusable",
     }.items():
         yield f"CSV with {query}", f"{BY_ADDRESS}&{query}", CSV, b"name\nAda\n", 422, code
+    for query in ("dryrun=true", "dry_run=true", "delimeter=;", "dryRun=true&x=1"):
+        yield f"JSON with {query}", f"/import?{query}", JSON, GOOD, 422, "unknown_option"
+        yield f"CSV with {query}", f"{BY_ADDRESS}&{query}", CSV, b"name\n", 422, "unknown_option"
+        yield (
+            f"form with {query}",
+            f"/import?{query}",
+            *form([SOURCE, CSV_FILE])[::-1],
+            422,
+            "unknown_option",
+        )
+    yield "JSON with a delimiter", "/import?delimiter=;", JSON, GOOD, 422, "delimiter_invalid"
+    yield "JSON with another source", "/import?source=t", JSON, GOOD, 422, "source_invalid"
+    yield "CSV with two sources", f"{BY_ADDRESS}&source=s", CSV, b"name\n", 400, "duplicate_key"
+    kind, whole = form([SOURCE, CSV_FILE])[::-1]
+    yield "form with two sources, one in the address", BY_ADDRESS, kind, whole, 400, "duplicate_key"
     yield "JSON with a map", "/import?map=a:name", JSON, GOOD, 422, "mapping_invalid"
     yield "NDJSON without a source", "/import", NDJSON, b"{}\n", 422, "source_missing"
     yield "CSV without a source", "/import", CSV, b"name\n", 422, "source_missing"
@@ -301,3 +332,39 @@ def test_our_own_page_may_ask(client, site):
     answer = client.delete("/import/import-1", headers={"Sec-Fetch-Site": site})
     is_problem(answer, 404, "import_not_found")
     assert client.get("/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+JOB = "/import/import-1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("GET", "/import?stat=failed", "state, source, limit, cursor"),
+        ("HEAD", "/import?stat=failed", None),
+        ("GET", f"{JOB}?dryRun=true", "none"),
+        ("DELETE", f"{JOB}?dryRun=true", "none"),
+        ("POST", f"{JOB}/retry?dry_run=true", "none"),
+        ("POST", f"{JOB}/cancel?force=true", "none"),
+        ("GET", f"{JOB}/rejections?fromat=csv", "format, limit, cursor"),
+        ("POST", "/import?dryrun=true", "source, dryRun, delimiter, map, notify"),
+    ],
+)
+def test_each_route_refuses_parameters_that_it_does_not_know(client, method, path, known):
+    answer = client.request(method, path)
+    assert answer.status_code == 422
+    if known is not None:
+        problem = is_problem(answer, 422, "unknown_option")
+        assert known in problem["detail"]
+
+
+def test_an_unknown_option_is_refused_before_the_body_is_sent(client):
+    headers = {"Content-Type": JSON, "Expect": "100-continue"}
+    answer = client.post("/import?dryrun=true", content=GOOD, headers=headers)
+    problem = is_problem(answer, 422, "unknown_option")
+    assert 'Did you mean "dryRun"?' in problem["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/assets/page.css"])
+def test_probes_and_pages_may_have_parameters(client, path):
+    assert client.get(f"{path}?v=1").status_code == 200

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from config.errors import MalformedInput
 from config.model import Layout
 from config.states import Format
+from service.known_options import is_option_like
 from service.source import check_source
 from service.splitting.columns import read_layout
 from service.splitting.csv_file import CsvSplitter
@@ -64,6 +65,8 @@ class Kind:
 def read_envelope(raw: bytes) -> Content | None:
     value = _loads(raw)
     if not isinstance(value, _Members) or not isinstance(value.get("data"), list):
+        return None
+    if any(map(is_option_like, value)):
         return None
     if value.doubled & {"source", "data"} or _depth_beside(value) > MAX_DEPTH_BESIDE:
         return None

@@ -1,9 +1,12 @@
 """Which addresses are taken to tell somebody of an import's end."""
 
+from unittest.mock import Mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config import webhooks
 from config.webhooks import MAX_URL, Target, TargetRefused, target_of
 
 
@@ -50,6 +53,17 @@ IN_DEVELOPMENT = [
     "https://[64:ff9b::7f00:1]/", "https://[fd00::1]/", "https://0.0.0.0/", "https://224.0.0.1/",
 ]  # fmt: skip
 TO_THIS_MACHINE = ["http://localhost:1/", "http://127.0.0.1:8080/hook", "http://[::1]:1/"]
+
+
+def test_a_password_is_refused_as_what_it_is():
+    with pytest.raises(TargetRefused, match="no user name and no password"):
+        target_of("https://user:pw@example.com", allow_private=False)
+
+
+def test_a_bug_is_no_wrong_address(monkeypatch):
+    monkeypatch.setattr(webhooks, "Target", Mock(side_effect=ValueError("a bug")))
+    with pytest.raises(ValueError, match="a bug"):
+        target_of("https://example.com", allow_private=False)
 
 
 @pytest.mark.parametrize("url", NEVER)

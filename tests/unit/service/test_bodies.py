@@ -76,7 +76,7 @@ def test_heads_that_are_refused(headers, code):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("query", ["source=a", "source=Z%C3%BCrich+2026", "other=1&source=x"])
+@pytest.mark.parametrize("query", ["source=a", "source=Z%C3%BCrich+2026", "dryRun=true&source=x"])
 def test_a_csv_names_its_source_in_the_address(query):
     assert check_head(request_with(f"/import?{query}", Content_Type="text/csv"), LIMITS) is None
 
@@ -115,6 +115,15 @@ def test_a_csv_may_say_how_it_is_written(query, charset):
         ("text/csv", "map=Nom:phone", "mapping_invalid"),
         ("application/json", "map=Nom:name", "mapping_invalid"),
         ("application/x-ndjson", "map=Nom:name", "mapping_invalid"),
+        ("application/json", "delimiter=;", "delimiter_invalid"),
+        ("application/x-ndjson", "delimiter=;", "delimiter_invalid"),
+        ("text/csv", "source=a", "duplicate_key"),
+        ("application/json", "source=a", "duplicate_key"),
+        ("multipart/form-data; boundary=x", "source=a", "duplicate_key"),
+        ("text/csv", "dryrun=true", "unknown_option"),
+        ("application/json", "dry_run=true", "unknown_option"),
+        ("application/x-ndjson", "delimeter=;", "unknown_option"),
+        ("text/plain", "x=", "unknown_option"),
     ],
 )
 def test_what_cannot_be_said_is_refused(content_type, query, code):
@@ -124,10 +133,13 @@ def test_what_cannot_be_said_is_refused(content_type, query, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    "kind", ["text/csv", "application/json", "multipart/form-data; boundary=x"]
+)
 @pytest.mark.parametrize("query", ["source=", "source=%20", "source=a%00b", "source=" + "x" * 201])
-def test_a_csv_with_a_source_that_cannot_be_is_refused(query):
+def test_a_source_that_cannot_be_is_refused(kind, query):
     with pytest.raises(MalformedInput) as caught:
-        check_head(request_with(f"/import?{query}", Content_Type="text/csv"), LIMITS)
+        check_head(request_with(f"/import?{query}", Content_Type=kind), LIMITS)
     assert caught.value.code == "source_invalid"
 
 
@@ -198,6 +210,18 @@ async def stored_of(request: web.Request, limits: Limits = LIMITS) -> tuple[byte
 async def test_a_json_submission_tells_its_source_at_the_end():
     stored, submission = await stored_of(request_of([b'{"data":[1],"source":"s"}']))
     assert (stored, await submission.source()) == (b"[1]", "s")
+
+
+@pytest.mark.parametrize("body", [b'{"data":[1]}', b'{"data":[1],"source":"s"}'])
+async def test_the_address_may_name_the_source_of_json(body):
+    stored, submission = await stored_of(request_of([body], "/import?source=s"))
+    assert (stored, await submission.source()) == (b"[1]", "s")
+
+
+async def test_two_sources_are_refused():
+    with pytest.raises(MalformedInput) as caught:
+        await stored_of(request_of([b'{"source":"s","data":[]}'], "/import?source=t"))
+    assert caught.value.code == "source_invalid"
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])

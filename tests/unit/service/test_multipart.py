@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import warnings
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -14,11 +14,14 @@ from aiohttp.test_utils import make_mocked_request
 
 from config.errors import MalformedInput
 from config.model import Layout
-from service.bodies import Limits
+from service.bodies import PIECE_BYTES, Limits
 from service.decompression import zstd
+from service.form_reader import FormReader
 from service.multipart import ignore_odd_headers, multipart_submission
+from service.pace import Pace
 from service.problems import Problem
 from service.submission import Submission
+from service.turns import Turn
 from service.webhooks import Webhooks
 from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
 from tests.support.splits import places
@@ -119,10 +122,123 @@ async def test_a_form_names_whom_to_tell(query):
     assert any("https://example.com/hook" in one for one in options.asked)
 
 
-async def test_other_fields_are_skipped():
-    other = field("note", b"x" * 20_000)
-    stored, source, _ = await read(*form([other, SOURCE, other, JSON_FILE, other]), 5000)
-    assert (stored, source) == (b"[1,2]", "s")
+def fields_of(query: str) -> tuple[tuple[bytes, str], str]:
+    """A form with the options of a query as fields, and the same form with the query itself."""
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    return form([*(field(name, value.encode()) for name, _, value in pairs), CSV_FILE])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "source=s&dryRun=true",
+        "source=s&dryRun=false",
+        "source=s&delimiter=,&map=a:name&map=b:email",
+        "source=s&notify=https://example.com/hook",
+    ],
+)
+async def test_each_option_is_the_same_in_a_field_and_in_the_address(query):
+    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
+    made = []
+    for raw, path in ((fields_of(query), "/import"), (form([CSV_FILE]), f"/import?{query}")):
+        request = request_of(*raw, 1000, path)
+        submission = await multipart_submission(request, limits, lambda _: None)
+        async for _ in submission.pieces:
+            pass
+        made.append((submission.options, await submission.source()))
+    assert made[0] == made[1]
+    assert made[0][1] == "s"
+    assert made[0][0].dry_run is ("dryRun=true" in query)
+
+
+async def asked_of(fields: list[bytes]) -> object:
+    request = request_of(*form([*fields, SOURCE, CSV_FILE]), 1000)
+    options = (await multipart_submission(request, LIMITS, lambda _: None)).options
+    return options.dry_run, options.asked
+
+
+@pytest.mark.parametrize(
+    "option", [("dryRun", b"true"), ("delimiter", b","), ("map", b"name:name")], ids=lambda o: o[0]
+)
+async def test_an_option_in_a_field_makes_another_request_of_it(option):
+    assert await asked_of([field(*option)]) != await asked_of([])
+
+
+async def test_a_field_names_the_character_set_of_the_file():
+    latin = field("file", "name\nZoë\n\x80".encode("cp1252", "replace"), "a.csv")
+    charset = field("_charset_", b"iso-8859-1")
+    stored, _, submission = await read(*form([charset, SOURCE, latin]))
+    assert stored.startswith("name\nZoë\n".encode())
+    assert submission.splitter.split().detected["encoding"] == "windows-1252"
+
+
+@pytest.mark.parametrize("before", [b"", b"a preamble\r\n", b"\r\n", b"x" * 5000 + b"\r\n"])
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"an epilogue", b"\r\n--x\r\n" * 999])
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_what_stands_around_a_form_does_not_matter(before, behind, size):
+    raw, kind = form([SOURCE, CSV_FILE])
+    stored, source, _ = await read(before + raw.removesuffix(b"\r\n") + behind, kind, size)
+    assert (stored, source) == (b"name,email\na,b\n", "s")
+
+
+@pytest.mark.parametrize("boundary", ["b", "b" * 70, "b'()+_,-./:=?", "a b"])
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_boundaries_of_any_kind(boundary, size):
+    raw, _ = form([SOURCE, CSV_FILE])
+    raw = raw.replace(b"----b0undary", boundary.encode())
+    for padded in (raw, raw.replace(boundary.encode() + b"\r\n", boundary.encode() + b" \t\r\n")):
+        kind = f'multipart/form-data; charset=utf-8; boundary="{boundary}"'
+        assert (await read(padded, kind, size))[:2] == (b"name,email\na,b\n", "s")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_what_is_nearly_a_boundary_belongs_to_the_file(size):
+    nearly = b"name\n\r\n-\r\n--\r\n------b0undar\r\n\r------b0undary\r\n------b0undarx\n\r\r\n"
+    stored, *_ = await read(*form([SOURCE, field("file", nearly, "a.csv")]), size)
+    assert stored == nearly
+
+
+async def test_a_large_file_comes_in_small_pieces():
+    content = b"name\r\n" + b"Ada\r\n" * 100_000
+    request = request_of(*form([SOURCE, field("file", content, "a.csv")]), 200_000)
+    submission = await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    pieces = [piece async for piece in submission.pieces]
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= PIECE_BYTES
+    assert len(pieces) < 40
+
+
+OUR_BUGS = [ValueError, AssertionError, RuntimeError, KeyError, UnicodeError]
+
+
+@pytest.mark.parametrize("bug", OUR_BUGS)
+@pytest.mark.parametrize("where", ["_on_data", "_on_head", "_on_header_end", "_on_end", "_step"])
+async def test_a_bug_of_ours_is_no_fault_of_the_client(monkeypatch, where, bug):
+    monkeypatch.setattr(FormReader, where, Mock(side_effect=bug("a bug")))
+    with pytest.raises(bug, match="a bug"):
+        await read(*form([SOURCE, CSV_FILE]))
+
+
+@pytest.mark.parametrize("bug", OUR_BUGS)
+@pytest.mark.parametrize("where", [Turn.share, Pace.wait], ids=["turn", "pace"])
+async def test_a_bug_below_the_reader_is_no_fault_of_the_client(monkeypatch, where, bug):
+    name, kind = where.__name__, Turn if where is Turn.share else Pace
+
+    def fails(_: object, reading: Coroutine | None = None) -> None:
+        if reading is not None:
+            reading.close()
+        raise bug("a bug")
+
+    monkeypatch.setattr(kind, name, fails)
+    with pytest.raises(bug, match="a bug"):
+        await read(*form([SOURCE, CSV_FILE]))
+
+
+async def test_nothing_is_logged_of_a_malformed_form(caplog):
+    ignore_odd_headers()
+    with pytest.raises(Problem):
+        await read(*form([SOURCE, b"b\xe4d: x\r\n\r\n"]))
+    assert caplog.records == []
 
 
 def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
@@ -135,7 +251,18 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     yield "two files", form([SOURCE, JSON_FILE, JSON_FILE]), "malformed_multipart"
     yield "empty source", form([field("source", b""), JSON_FILE]), "source_invalid"
     yield "wrong UTF-8", form([field("source", b"\xff"), JSON_FILE]), "invalid_utf8"
-    yield "long field", form([field("x", b"x" * 65_537), JSON_FILE]), "envelope_too_large"
+    yield "long field", form([field("map", b"x" * 65_537), JSON_FILE]), "envelope_too_large"
+    for name in ("dryrun", "dry_run", "delimeter", "note", "", "Source", "files", "charset"):
+        other = field(name, b"true")
+        yield f"unknown {name}", form([other, SOURCE, JSON_FILE]), "unknown_option"
+        yield f"unknown {name} behind", form([SOURCE, JSON_FILE, other]), "unknown_option"
+    dry = field("dryRun", b"true")
+    yield "a dry run too late", form([SOURCE, CSV_FILE, dry]), "field_too_late"
+    yield "a dry run twice", form([dry, dry, SOURCE, CSV_FILE]), "dry_run_invalid"
+    yield "a dry run or not", form([field("dryRun", b"1"), SOURCE, CSV_FILE]), "dry_run_invalid"
+    semicolon = field("delimiter", b";")
+    yield "a delimiter of JSON", form([SOURCE, semicolon, JSON_FILE]), "delimiter_invalid"
+    yield "a character set too late", form([CSV_FILE, field("_charset_", b"")]), "field_too_late"
     yield (
         "long form",
         form([SOURCE, field("file", b"[]" + b" " * 100_000, "a.json")]),
@@ -152,6 +279,9 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     for end in (len(rows) - 6, len(rows) - 4, len(rows) - 20, rows.index(b"a,b") + 2):
         yield f"cut at {end} of {len(rows)}", (rows[:end], kind), "malformed_multipart"
     yield "cut in a header", (rows[: rows.index(b"; filename") - 13], kind), "malformed_multipart"
+
+
+def refused_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     for header, code in [
         (b"Content-Type: text/csv; charset=utf-7", "unsupported_charset"),
         (b"Content-Type: application/json; charset=latin-1", "unsupported_charset"),
@@ -196,13 +326,42 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
         form([SOURCE, field("file", b"", "a.xml.gz")]),
         "unsupported_media_type",
     )
-    yield "no header", form([SOURCE, b"\r\n[]\r\n"]), "file_missing"
+    yield "no header", form([SOURCE, b"\r\n[]\r\n"]), "malformed_multipart"
+    nameless = b"Content-Disposition: form-data\r\n\r\n\r\n"
+    yield "no name", form([SOURCE, nameless, CSV_FILE]), "malformed_multipart"
+    yield (
+        "a long boundary",
+        (b"", f"multipart/form-data; boundary={'b' * 71}"),
+        "malformed_multipart",
+    )
+    yield (
+        "an empty boundary",
+        (b"----\r\n", "multipart/form-data; boundary="),
+        "malformed_multipart",
+    )
+    yield (
+        "a boundary of no ASCII",
+        (b"", "multipart/form-data; boundary=\xe9"),
+        "malformed_multipart",
+    )
+    for header in (
+        b"no colon",
+        b": no name",
+        b"a b: x",
+        b"\xe4: x",
+        b"x: a\nb",
+        b"x: a\0",
+        b" x: y",
+    ):
+        spoilt = field("file", b"[]", "a.json", extra=header)
+        yield f"header {header!r}", form([SOURCE, spoilt]), "malformed_multipart"
     inner = field("file", b"--i\r\n\r\n[]\r\n--i--", content_type="multipart/mixed; boundary=i")
     yield "form in form", form([SOURCE, inner]), "malformed_multipart"
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [pytest.param(*rest, id=name) for name, *rest in refusals()]
+    ("sent", "code"),
+    [pytest.param(*rest, id=name) for name, *rest in (*refusals(), *refused_fields())],
 )
 @pytest.mark.parametrize("size", [1, 1000])
 async def test_what_is_refused_and_how(sent, code, size):
@@ -211,18 +370,28 @@ async def test_what_is_refused_and_how(sent, code, size):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("odd", [b'form-data; x y; name="x"', b"for?m", b'form-data; name*=\xff"x'])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'form-data; x y; name="x"',
+        b"for?m",
+        b'form-data; name*=\xff"x',
+        b"form-data; name*0=a'b",
+        b"form-data; name*=undefined''%ff",
+    ],
+)
 async def test_nothing_is_told_of_odd_headers(odd):
     raw, content_type = form([SOURCE, b"Content-Disposition: " + odd + b"\r\n\r\n\r\n", CSV_FILE])
     with warnings.catch_warnings(record=True) as told:
         ignore_odd_headers()
-        assert (await read(raw, content_type))[1] == "s"
-    assert told == []
+        with pytest.raises(Problem) as caught:
+            await read(raw, content_type)
+    assert (told, caught.value.code) == ([], "malformed_multipart")
 
 
 async def test_what_stands_beside_the_file_has_a_bound():
     whole, kind = form([SOURCE, JSON_FILE])
-    lines, fields = b"\n" * 20_000 + whole, form([field("x", b"")] * 5000 + [SOURCE])[0]
+    lines, fields = b"\n" * 20_000 + whole, form([field("map", b"")] * 5000 + [SOURCE])[0]
     for raw in (lines, fields, (b"x" * 1000 + b"\r\n") * 2000 + whole):
         request = request_of(raw, kind, 2**16)
         with pytest.raises(Problem) as caught:
@@ -239,9 +408,10 @@ async def test_many_small_fields_let_others_have_the_event_loop():
             turns += 1
             await asyncio.sleep(0)
 
-    raw, kind = form([field("x", b"")] * 2000 + [JSON_FILE])
+    raw, kind = form([field("map", b"")] * 2000 + [JSON_FILE])
     task = asyncio.create_task(others())
     request = request_of(raw, kind, 2**16)
-    await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    with pytest.raises(Problem):
+        await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
     task.cancel()
     assert turns > 10

@@ -4,7 +4,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from service.options import Options
+from config.errors import MalformedInput
+from service.options import GivenOptions, Options
 from service.problems import Problem
 
 UUID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -12,7 +13,8 @@ UUID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 def options(*keys: str, query: str = "") -> Options:
     headers = CIMultiDict([("Idempotency-Key", key) for key in keys])
-    return Options.of(make_mocked_request("POST", f"/import{query}", headers=headers))
+    request = make_mocked_request("POST", f"/import{query}", headers=headers)
+    return Options.of(request, GivenOptions(request.query))
 
 
 @pytest.mark.parametrize(
@@ -85,4 +87,72 @@ def test_what_is_neither_true_nor_false(query):
 )
 def test_all_else_that_is_asked_for(query, headers, asked):
     request = make_mocked_request("POST", f"/import{query}", headers=headers)
-    assert Options.of(request).asked == asked
+    assert Options.of(request, GivenOptions(request.query)).asked == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dryrun", "dryRun"),
+        ("dry_run", "dryRun"),
+        ("dry", "dryRun"),
+        ("delimeter", "delimiter"),
+        ("Source", "source"),
+        ("mapping", "map"),
+        ("notfy", "notify"),
+        ("x" * 9999, None),
+        ("", None),
+    ],
+)
+def test_an_unknown_option_is_refused_with_what_may_be_meant(name, meant):
+    with pytest.raises(MalformedInput) as caught:
+        options(query=f"?source=s&{name}=true")
+    assert caught.value.code == "unknown_option"
+    assert (f'Did you mean "{meant}"?' in caught.value.detail) == (meant is not None)
+    assert "source, dryRun, delimiter, map, notify" in caught.value.detail
+    assert len(caught.value.detail) < 200
+
+
+def given(*pairs: tuple[str, str], query: str = "") -> GivenOptions:
+    found = GivenOptions(make_mocked_request("POST", f"/import{query}").query)
+    for name, value in pairs:
+        found.add(name, value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [
+        ("?source=a&source=a", []),
+        ("?source=a", [("source", "a")]),
+        ("", [("source", "a"), ("source", "b")]),
+    ],
+)
+def test_a_source_is_given_once(query, pairs):
+    with pytest.raises(Problem) as caught:
+        given(*pairs, query=query).source()
+    assert caught.value.code == "duplicate_key"
+
+
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [
+        ("?dryRun=true", [("dryRun", "true")]),
+        ("", [("dryRun", "true")] * 2),
+        ("", [("dryRun", "")]),
+    ],
+)
+def test_a_dry_run_is_asked_for_once(query, pairs):
+    with pytest.raises(Problem) as caught:
+        given(*pairs, query=query).dry_run()
+    assert caught.value.code == "dry_run_invalid"
+
+
+def test_it_does_not_matter_where_an_option_is_given():
+    pairs = [("map", "b:name"), ("delimiter", ";"), ("map", "a:email"), ("dryRun", "true")]
+    in_form = given(*pairs, ("source", "s"))
+    in_address = given(query="?dryRun=true&map=a:email&delimiter=;&source=s&map=b:name")
+    in_both = given(*pairs[:2], query="?dryRun=true&source=s&map=a:email")
+    for found in (in_form, in_address, in_both):
+        assert (found.source(), found.dry_run()) == ("s", True)
+        assert found.told_apart() == ["delimiter=;", "map=a:email", "map=b:name"]

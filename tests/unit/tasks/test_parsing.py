@@ -1,6 +1,7 @@
 import json
 import threading
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from config.errors import MalformedInput
 from config.model import Layout
 from config.states import Format
+from tasks import parsing
 from tasks.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
 from tasks.validation import Refused
 from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
@@ -228,3 +230,10 @@ def test_the_format_chooses_the_parser():
     lines = work_on(b"", records=1, kind=Format.NDJSON)
     assert isinstance(parser_for(lines), NdjsonParser)
     assert isinstance(parser_for(work_on(b"", records=1, layout=NAME_AND_EMAIL)), CsvParser)
+
+
+@pytest.mark.parametrize("bug", [ValueError, KeyError])
+def test_a_bug_is_no_record_that_is_no_object(monkeypatch, bug):
+    monkeypatch.setattr(parsing.json, "loads", Mock(side_effect=bug("a bug")))
+    with pytest.raises(bug, match="a bug"):
+        parsing._decode_oddity(b'{"name":"\\ud800"}')

@@ -11,6 +11,7 @@ from aiohttp import web
 from config.states import Format, ImportState
 from service.handlers import Handlers
 from service.jobs import Jobs
+from service.known_options import IMPORT_OPTIONS, QUERY_OPTIONS
 from service.openapi.document import openapi_document
 from service.pages.handlers import Pages
 from service.problems import KINDS
@@ -54,6 +55,19 @@ def test_each_route_is_documented_and_each_operation_is_there():
         if route.resource and route.method != "HEAD"
     }
     assert routes == {(method, path) for method, path, _ in operations()}
+
+
+def test_each_query_parameter_is_one_that_the_route_knows_and_the_other_way_round():
+    documented = {
+        f"{method} {path}": [
+            each["name"] for each in operation.get("parameters", []) if each["in"] == "query"
+        ]
+        for method, path, operation in operations()
+        if path.startswith("/import")
+    }
+    assert documented == {route: list(known) for route, known in QUERY_OPTIONS.items()}
+    form = DOCUMENT["paths"]["/import"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert set(form["schema"]["properties"]) == {"file", *IMPORT_OPTIONS}
 
 
 def test_each_code_is_told_of():

@@ -1,6 +1,7 @@
 """The JSON body, split: the array's bytes and nothing else, whatever is around it."""
 
 import json
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import strategies as st
 
 from config.formats.json_runs import JsonRuns
 from config.model import Part
+from service.known_options import is_option_like
+from service.splitting import envelope
 from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
 from tests.support import bodies, splits
 from tests.support.splits import BIG, Outcome, Refusal, refused, run, same_for_all, taken
 
-SEMANTIC = {"data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"}
+SEMANTIC = {
+    *("data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"),
+    "unknown_option",
+}
 
 
 def small() -> EnvelopeSplitter:
@@ -117,6 +123,8 @@ def is_meant_wrong(read: bodies.Read) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         return True
     source = value.get("source")
+    if any(map(is_option_like, read.keys)):
+        return True
     if read.keys.count("data") > 1 or read.keys.count("source") > 1:
         return True
     return not isinstance(source, str) or not source.strip() or not source.isprintable()
@@ -320,3 +328,64 @@ def test_records_that_are_no_objects_pass():
     assert isinstance(outcome, Outcome)
     assert outcome.stored == body[21:-1]
     assert outcome.split.records == 9
+
+
+OPTION_LIKE = (
+    *(
+        "dryRun",
+        "dryrun",
+        "dry_run",
+        "DRY-RUN",
+        "dry run",
+        "dry",
+        "dryRunMode",
+        "isDryRun",
+        "drRun",
+    ),
+    *("delimiter", "delimeter", "delim", "map", "mapping", "Map", "notify", "notifyUrl", "noitfy"),
+)
+METADATA = ("", "date", "note", "meta", "name", "data2", "sources", "version", "type", "source_id")
+
+
+@pytest.mark.parametrize("key", OPTION_LIKE)
+@pytest.mark.parametrize("value", [b"true", b'"x"', b"[1]", b'{"a":1}'])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_key_that_looks_like_an_option_is_not_ignored(key, value, order):
+    members = [json.dumps(key).encode() + b":" + value, b'"source":"s","data":[1]']
+    body = b"{" + b",".join(members[::order]) + b"}"
+    assert same_for_all(small, body) == Refusal("unknown_option", None, None)
+
+
+@pytest.mark.parametrize("key", METADATA)
+def test_metadata_may_pass(key):
+    body = b'{%b:true,"source":"s","data":[1],"x":{"dryRun":1}}' % json.dumps(key).encode()
+    assert isinstance(same_for_all(small, body), Outcome)
+
+
+def test_an_option_in_a_record_is_none():
+    body = b'{"source":"s","data":[{"dryRun":true,"map":1}]}'
+    assert isinstance(same_for_all(small, body), Outcome)
+
+
+def test_an_option_is_found_behind_any_number_of_keys():
+    keys = b"".join(b'"%08x":1,' % key for key in range(5000))
+    body = b'{"source":"s","data":[],' + keys + b'"dry_run":1}'
+    assert run(small(), [body]) == Refusal("unknown_option", None, None)
+
+
+@pytest.mark.parametrize("bug", [ValueError, TypeError, KeyError])
+@pytest.mark.parametrize("body", [b'{"source":"s"', b'{"source":"s","data":[]}'])
+def test_a_bug_is_no_malformed_body(monkeypatch, bug, body):
+    """Of what ijson raises, only that counts which a body can cause."""
+    splitter = small()
+    monkeypatch.setattr(splitter._around, "_parser", Mock(send=Mock(side_effect=bug("a bug"))))
+    with pytest.raises(bug, match="a bug"):
+        list(splitter.feed(body))
+
+
+def test_a_bug_in_the_last_look_is_no_malformed_body(monkeypatch):
+    splitter = small()
+    list(splitter.feed(b'{"source":"s","data":[]}'))
+    monkeypatch.setattr(envelope.json, "loads", Mock(side_effect=ValueError("a bug")))
+    with pytest.raises(ValueError, match="a bug"):
+        list(splitter.close())

@@ -1,0 +1,83 @@
+"""The options that requests may give; any other is refused, since ignoring it could do harm."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from config.errors import MalformedInput
+
+IMPORT_OPTIONS: Final = ("source", "dryRun", "delimiter", "map", "notify")
+"""Of ``POST /import``, as query parameters and as fields of a form."""
+
+QUERY_OPTIONS: Final[Mapping[str, Sequence[str]]] = {
+    "POST /import": IMPORT_OPTIONS,
+    "GET /import": ("state", "source", "limit", "cursor"),
+    "GET /import/{jobId}": (),
+    "DELETE /import/{jobId}": (),
+    "POST /import/{jobId}/retry": (),
+    "POST /import/{jobId}/cancel": (),
+    "GET /import/{jobId}/rejections": ("format", "limit", "cursor"),
+}
+"""The query parameters of each route that refuses all others."""
+
+_STEMS: Final = ("dry", "delim", "map", "notif")
+_NEAR: Final = 0.8
+_SHOWN: Final = 40
+_NO_SOURCE: Final = [name.casefold() for name in IMPORT_OPTIONS if name != "source"]
+_SEPARATORS: Final = re.compile(r"[\s_.-]+")
+
+
+def refuse_unknown(names: Iterable[str], known: Sequence[str], what: str) -> None:
+    """Raise MalformedInput (``unknown_option``) for the first name that is not a known one.
+
+    ``what`` is what the names are, for the message.
+    """
+    for name in names:
+        if name not in known:
+            meant = _nearest(name, known)
+            hint = f' Did you mean "{meant}"?' if meant else ""
+            listed = f"Known are {', '.join(known)}." if known else "There are none here."
+            raise _unknown(f'"{_shown(name)}" is not a known {what}.{hint} {listed}')
+
+
+def refuse_option_like(key: str, *, closely: bool = True) -> None:
+    """Raise MalformedInput (``unknown_option``) for a key of a JSON body that looks like an option.
+
+    Other keys beside ``source`` and ``data`` are a client's own metadata, which may pass. Without
+    ``closely`` only a key that begins like an option is refused, which takes far less time.
+    """
+    if not is_option_like(key, closely=closely):
+        return
+    raise _unknown(
+        f'"{_shown(key)}" in the body would be ignored. A JSON body holds "source" and "data"; '
+        "give options in the address, such as /import?dryRun=true. "
+        f"Known are {', '.join(IMPORT_OPTIONS)}."
+    )
+
+
+def is_option_like(key: str, *, closely: bool = True) -> bool:
+    """Whether a key begins like an option other than ``source``, or is nearly one."""
+    plain = _plain(key[:_SHOWN])
+    return plain.startswith(_STEMS) or (
+        closely and bool(get_close_matches(plain, _NO_SOURCE, 1, _NEAR))
+    )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    by_plain = {_plain(each): each for each in known}
+    found = get_close_matches(_plain(name[:_SHOWN]), by_plain, 1)
+    return by_plain[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    """A name without case and separators."""
+    return _SEPARATORS.sub("", name).casefold()
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+
+
+def _unknown(detail: str) -> MalformedInput:
+    return MalformedInput("unknown_option", detail)
