@@ -22,10 +22,10 @@ AMONG_OTHERS = """
       jsonb_build_array(jsonb_build_object('part', 1, 'byte_start', 0, 'byte_end', 1,
                                            'first_record', 1, 'records', %(many)s)),
       %(message)s);
-    select start_part(%(id)s, 1, 5);
+    select start_part(%(id)s, 1, %(id)s, 5);
     insert into contacts (id, name)
       select contact_id(%(id)s, n), 'P' from generate_series(1, %(many)s) n;
-    select finish_part(%(id)s, 1, %(many)s, 0);
+    select finish_part(%(id)s, 1, %(id)s, %(many)s, 0);
     select undo_import(%(id)s, %(message)s);
     analyze contacts
 """
@@ -83,6 +83,39 @@ def test_an_undo_takes_back_all_of_an_import_and_nothing_else(importer: Importer
     assert left(importer, sources[1], undone) == (0, 0, False)
     assert left(importer, sources[0], kept) == (len(PEOPLE), 1, True)
     assert importer.http.delete(f"/import/{undone}").status_code == 200
+
+
+def test_an_undo_that_the_database_refuses_ends_and_can_be_asked_for_again(
+    importer: Importer,
+) -> None:
+    job = importer.post(PEOPLE, source="referred to")
+    assert importer.run("tasks", "--once").returncode == 0
+    importer.query(
+        "create table calls (contact uuid references contacts); "
+        "insert into calls select id from contacts where source = 'referred to' limit 1"
+    )
+    try:
+        assert importer.http.delete(f"/import/{job}").json()["state"] == "undoing"
+        done = importer.run("tasks", "--once")
+
+        assert (done.returncode, "1 undos failed" in done.stdout) == (1, True)
+        shown = importer.shown(job)
+        assert (shown["state"], shown["imported"]) == ("undo_failed", len(PEOPLE))
+        failure = shown["failure"]
+        assert (failure["code"], failure["contactsLeft"]) == ("undo_refused", len(PEOPLE))
+        assert "23503" in failure["detail"]
+        assert "DELETE" in failure["advice"]
+        listed = importer.http.get("/import?state=undo_failed").raise_for_status().json()
+        assert [one["jobId"] for one in listed["imports"]] == [job]
+        assert importer.http.post(f"/import/{job}/retry").json()["code"] == "not_failed"
+    finally:
+        importer.query("drop table calls")
+
+    assert importer.http.delete(f"/import/{job}").json()["state"] == "undoing"
+    assert "failure" not in importer.shown(job)
+    assert importer.run("tasks", "--once").returncode == 0
+    assert importer.shown(job)["state"] == "undone"
+    assert left(importer, "referred to", job) == (0, 0, False)
 
 
 def test_what_is_undone_before_it_began_is_never_imported(importer: Importer) -> None:

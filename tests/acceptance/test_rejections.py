@@ -5,9 +5,13 @@ from collections.abc import Callable
 from io import StringIO
 from uuid import UUID
 
+import httpx
+import pytest
+
 from config.ids import contact_id_prefix
 from tests.acceptance.conftest import Importer
 
+MANY = 40_000
 SENT = """Id,Phone,E-Mail,Full Name
 1,+49 170,ada@gmail.com,Ada
 2,=1+1,zoe@gmial,=Zoë
@@ -104,3 +108,102 @@ def test_a_file_of_rejections_can_be_sent_again(importer: Importer) -> None:
     assert importer.counts(again[1]) == (2, 1)
     assert importer.counts(as_it_is) == (0, 5)
     assert told(rejections(importer, as_it_is)) == told(files[0])
+
+
+def nowhere(count: int) -> bytes:
+    """A file of which every second row is rejected, in alternation for two reasons."""
+    rows = (
+        f"P{n},{('nowhere', '', f'p{n}@x.org')[n % 3]}\n".removeprefix(f"P{n}" * (n % 3 == 1))
+        for n in range(1, count + 1)
+    )
+    return b"name,email\n" + "".join(rows).encode()
+
+
+def folder(importer: Importer, job: str) -> list[str]:
+    """Names of the objects with rejections."""
+    key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
+    found = httpx.post(
+        f"{importer.env['SUPABASE_URL']}/storage/v1/object/list/imports",
+        json={"prefix": f"{job}.rejections", "limit": 1000},
+        headers={"apikey": key, "Authorization": f"Bearer {key}"},
+    )
+    return [entry["name"] for entry in found.raise_for_status().json()]
+
+
+@pytest.mark.parametrize("more", [{"CONTACTS_WRITER": "postgrest"}, {"CONTACTS_WRITER": "copy"}])
+def test_no_rejection_is_lost_however_many_there_are(
+    importer: Importer, more: dict[str, str]
+) -> None:
+    job = send(importer, nowhere(MANY))
+    assert importer.run("tasks", "--once", **more).returncode == 0
+    rejected = [n for n in range(1, MANY + 1) if n % 3 != 2]
+    codes = ["email_invalid" if n % 3 == 0 else "no_name_and_no_email" for n in rejected]
+
+    shown = importer.shown(job)
+    assert (shown["imported"], shown["rejected"]) == (MANY - len(rejected), len(rejected))
+    assert shown["rejectedByCode"] == {code: codes.count(code) for code in set(codes)}
+    assert folder(importer, job)
+
+    text = rejections(importer, job).decode("utf-8-sig")
+    rows = list(csv.DictReader(StringIO(text, newline="")))
+    assert [int(row["record"]) for row in rows] == rejected
+    assert [row["code"] for row in rows] == codes
+    assert {(row["name"], row["email"]) for row in rows[-2:]} == {
+        ("P39999", "nowhere"), ("", ""),
+    }  # fmt: skip
+
+    _pages_are_the_same(importer, job, rejected)
+
+    importer.http.delete(f"/import/{job}")
+    assert importer.run("tasks", "--once").returncode == 0
+    assert importer.shown(job)["state"] == "undone"
+    assert folder(importer, job) == []
+    assert importer.shown(job)["rejectedByCode"] == {}
+
+
+def _pages_are_the_same(importer: Importer, job: str, rejected: list[int]) -> None:
+    """Also across the border between table and object, and within an object."""
+    for start in (0, 990, 998, 999, 1000, 20_000, len(rejected) - 3):
+        query: dict[str, str] = {"limit": "7"} | (
+            {"cursor": str(rejected[start - 1])} if start else {}
+        )
+        page = (
+            importer.http.get(f"/import/{job}/rejections", params=query).raise_for_status().json()
+        )
+        found = [one["record"] for one in page["rejections"]]
+        assert found == rejected[start : start + 7]
+        assert page["next"] == (str(found[-1]) if start + 7 < len(rejected) else None)
+
+
+def test_a_check_keeps_all_rejections_too(importer: Importer) -> None:
+    answer = importer.http.post(
+        "/import?source=check&dryRun=true",
+        content=nowhere(6000),
+        headers={"Content-Type": "text/csv"},
+    )
+    job = str(answer.json()["jobId"])
+    assert importer.run("tasks", "--once").returncode == 0
+    assert importer.counts(job) == (2000, 4000)
+    assert rejections(importer, job).count(b"\n") == 1 + 4000
+
+
+def test_what_a_dead_attempt_has_stored_of_its_rejections_is_removed_by_the_next(
+    importer: Importer,
+) -> None:
+    job = send(importer, nowhere(6000))
+    assert importer.run("tasks", "--once").returncode == 0
+    first = folder(importer, job)
+    importer.query(
+        "update imports set state = 'importing', finished_at = null where id = %s; "
+        "update import_parts set state = 'importing', imported = 0, rejected = 0 "
+        "where import_id = %s",
+        *[job.removeprefix("import-")] * 2,
+    )
+
+    assert importer.run("tasks", "--once").returncode == 0
+
+    second = folder(importer, job)
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert importer.counts(job) == (2000, 4000)
+    assert rejections(importer, job).count(b"\n") == 1 + 4000

@@ -120,6 +120,21 @@ def test_webhooks_are_waited_for_unless_they_are_delayed_for_long(
     importer.query("delete from dramatiq.queue where message_id = %s", message["message_id"])
 
 
+def test_an_import_that_has_lost_its_message_is_not_left_open(importer: Importer) -> None:
+    """The sweep at the start is not due: its last turn was a moment ago."""
+    importer.query("update sweeps set begun_at = clock_timestamp()")
+    jobs = [importer.post(GOOD + BAD) for _ in range(2)]
+    importer.query(
+        "delete from dramatiq.queue where message #>> '{args,0}' = any (%s)",
+        [job.removeprefix("import-") for job in jobs],
+    )
+
+    done = importer.run("tasks", "--once")
+
+    assert done.returncode == 0, done.stderr
+    assert [importer.counts(job) for job in jobs] == [(7, 3)] * 2
+
+
 def test_an_empty_queue_is_no_work(importer: Importer) -> None:
     done = importer.run("tasks", "--once")
 

@@ -138,8 +138,8 @@ class Audit:
             list(ENDED),
         )
         parts = self.lab.query(
-            "select import_id, part, state, attempts, retries, failure from import_parts "
-            "where state not in ('done') order by 1, 2 limit 20"
+            "select import_id, part, state, open_attempts, retries, stops, failure "
+            "from import_parts where state not in ('done') order by 1, 2 limit 20"
         )
         messages = self.lab.query(
             "select queue_name, state, mtime, message from dramatiq.queue "

@@ -4,15 +4,25 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 from uuid import UUID
 
 import httpx
+import psycopg2
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import ENDED, Importer
+from tests.support.faults import QUEUE_PARTS, Answer, Hold, rpc
+from tests.support.proxy import Proxy
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(500)]
 DEADLY = "kill-the-worker"
+IN_WORK = """
+    select message_id::text, pg_advisory_lock(dramatiq.message_lock(queue_name, message_id))
+    from dramatiq.queue where message #>> '{args,0}' = %s and message #> '{args,1}' is not null
+"""
+"""The messages of an import's parts, taken as by a worker."""
+SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
 WORKER = f"""
 import os, signal, sys
 from tasks.carrying import Carrier
@@ -36,7 +46,8 @@ def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
 ) -> None:
     job = importer.post(CONTACTS, source="begun-five-times")
     importer.query(
-        "update import_parts set attempts = 5, state = 'importing' "
+        "update import_parts set state = 'importing', "
+        "open_attempts = array(select gen_random_uuid() from generate_series(1, 5)) "
         "where import_id = %s and part = 2",
         job.removeprefix("import-"),
     )
@@ -52,6 +63,7 @@ def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
 def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer) -> None:
     job = importer.post(CONTACTS, source="asked-again")
     attempt = {"p_import": job.removeprefix("import-"), "p_part": 2, "p_max_attempts": 5}
+    open_attempts = "select cardinality(open_attempts) from import_parts"
     key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
     for number in (0, 0, 0, 1):
@@ -63,10 +75,76 @@ def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer)
         assert answer.json()["source"] == "asked-again"
 
     assert importer.query(
-        "select attempts from import_parts where import_id = %s and part = 2",
+        f"{open_attempts} where import_id = %s and part = 2",
         attempt["p_import"],
     ) == [(2,)]
     assert importer.run("tasks", "--once").returncode == 0
+
+
+def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> None:
+    """Neither the contacts nor how the attempt ended can be written, several times."""
+    job = importer.post(CONTACTS[:5], source="outage")
+    writes = rpc("(write_contacts|finish_part|postpone_part)")
+    with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
+        proxy.spoil(outage := Answer(writes, times=50))
+        done = importer.run(
+            *("tasks", "--once"),
+            SUPABASE_URL=proxy.url,
+            UPSTREAM_DEADLINE="1",
+            PART_ATTEMPTS="2",
+            SWEEP_AFTER="100",
+        )
+        assert outage.is_spent
+        begun = proxy.count(rpc("start_part"))
+
+    assert done.returncode == 0, done.stderr
+    assert begun > 3
+    assert "alone" not in done.stderr
+    assert importer.counts(job) == (5, 0)
+
+
+def test_a_retry_that_comes_before_the_acknowledgement_loses_no_message(
+    importer: Importer,
+) -> None:
+    """The messages of the failed parts are still in work when the retry hands its own out."""
+    job = importer.post(CONTACTS, source="early retry")
+    object_name = f"{job}.json"
+    content = _storage(importer, "GET", object_name).content
+    importer.remove_object(job)
+    assert importer.run("tasks", "--once").returncode == 1
+    _storage(importer, "POST", object_name, content=content)
+    import_id = job.removeprefix("import-")
+    assert importer.http.post(f"/import/{job}/retry").json()["state"] == "queued"
+
+    with psycopg2.connect(importer.env["DATABASE_URL"]) as session, session.cursor() as cursor:
+        cursor.execute(IN_WORK, [import_id])
+        before = [message_id for message_id, _ in cursor.fetchall()]
+        assert len(before) > 1
+        importer.query(SETTLE, "consumed", before)
+        with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
+            proxy.spoil(hold := Hold(QUEUE_PARTS, after=True))
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "tasks", "--once"],
+                cwd=PROJECT,
+                env=importer.environment(SUPABASE_URL=proxy.url),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            hold.wait()
+            importer.query(SETTLE, "done", before)
+            hold.release()
+            assert worker.wait(100) == 0
+    session.close()
+
+    assert importer.shown(job)["state"] == "completed"
+    assert importer.counts(job) == (len(CONTACTS), 0)
+
+
+def _storage(importer: Importer, method: str, name: str, **more: Any) -> httpx.Response:
+    key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
+    url = f"{importer.env['SUPABASE_URL']}/storage/v1/object/imports/{name}"
+    headers = {"apikey": key, "Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    return httpx.request(method, url, headers=headers, **more).raise_for_status()
 
 
 def test_a_part_that_kills_its_worker_takes_no_other_part_along(importer: Importer) -> None:

@@ -32,7 +32,10 @@ def test_stopped_workers_hand_back_what_they_have_in_work(
         assert _stop(workers) == 0
         assert workers.seconds < 10
 
-    left = "select max(attempts), count(*) filter (where state = 'importing') from import_parts p"
+    left = """
+        select max(cardinality(open_attempts)), count(*) filter (where state = 'importing')
+        from import_parts p
+    """
     ids = [job.removeprefix("import-") for job in jobs]
     ((attempts, importing),) = importer.query(
         f"{left} where state in ('queued', 'importing') and import_id = any(%s::uuid[])", ids
