@@ -9,6 +9,11 @@ ImporterError
     └── Permanent          asking again will not help: a person must act
 """
 
+from typing import Final
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds that a part of Supabase can make us wait by naming a time, at most."""
+
 
 class ImporterError(Exception):
     """Root of the tree, so that a caller can tell our errors from bugs."""
@@ -63,7 +68,11 @@ class UpstreamError(ImporterError):
 
 
 class Transient(UpstreamError):  # noqa: N818
-    """Worth another try, after ``retry_after`` seconds if the other side named a time."""
+    """Worth another try, after ``retry_after`` seconds if the other side named a time.
+
+    However long that time is, ``retry_after`` is at most LONGEST_WAIT: work that waits for a day
+    is lost to those who wait for it.
+    """
 
     def __init__(  # noqa: PLR0913 -- all that is known of it
         self,
@@ -76,7 +85,7 @@ class Transient(UpstreamError):  # noqa: N818
         undone: bool = False,
     ) -> None:
         super().__init__(upstream, detail, code=code, status=status)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else min(retry_after, LONGEST_WAIT)
         self.undone = undone
 
 

@@ -1,4 +1,8 @@
-"""Trying again what failed for now: exponential backoff with jitter, Retry-After honoured."""
+"""Trying again what failed for now: exponential backoff with jitter, Retry-After honoured.
+
+A time that was named never makes the wait shorter than the backoff: ``Retry-After: 0`` would be a
+loop without a pause. How long it can make the wait is bounded by Transient.
+"""
 
 from typing import Final
 
@@ -10,7 +14,10 @@ _backoff: Final = tenacity.wait_random_exponential(multiplier=0.2, max=5)
 
 
 def retrying(deadline: float) -> tenacity.Retrying:
-    """Calls again while Transient is raised, for ``deadline`` seconds; then raises the last one."""
+    """Calls again while Transient is raised, for ``deadline`` seconds; then raises the last one.
+
+    It is raised as soon as the next try would come after the deadline.
+    """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Transient),
         wait=_wait,
@@ -32,4 +39,4 @@ def retrying_async(deadline: float) -> tenacity.AsyncRetrying:
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     named = error.retry_after if isinstance(error, Transient) else None
-    return named if named is not None else _backoff(state)
+    return max(_backoff(state), named or 0.0)

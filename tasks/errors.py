@@ -25,13 +25,20 @@ class PartFailed(ImporterError):  # noqa: N818
 
 
 class PutOff(ImporterError):  # noqa: N818
-    """``seconds`` is how long to wait at least; None leaves it to the queue's backoff."""
+    """``seconds`` is how long to wait at least; None leaves it to the queue's backoff.
 
-    def __init__(self, reason: str, seconds: float | None = None) -> None:
+    The backoff is waited for where it is longer, unless the time is ``exact``.
+    """
+
+    def __init__(self, reason: str, seconds: float | None = None, *, exact: bool = False) -> None:
         super().__init__(reason)
         self.seconds = seconds
+        self.exact = exact
 
     @classmethod
     def since(cls, error: UpstreamError, reason: str) -> Self:
-        """Because something is away; until the time that it named, if it did."""
+        """Because something is away; until the time that it named, if it did.
+
+        Transient bounds that time; the queue's backoff applies as well.
+        """
         return cls(reason, error.retry_after if isinstance(error, Transient) else None)

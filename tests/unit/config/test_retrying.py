@@ -1,7 +1,9 @@
 import time
 
 import pytest
+import tenacity
 
+from config import retrying as module
 from config.errors import Permanent, Transient
 from config.retrying import retrying, retrying_async
 
@@ -58,6 +60,47 @@ def test_it_waits_as_long_as_it_is_asked_to():
     start = time.monotonic()
     retrying(10)(Flaky(Transient("storage", "busy", retry_after=0.3)))
     assert time.monotonic() - start >= 0.3
+
+
+class Clock:
+    """Time passes only while somebody waits."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.slept = 0.0, []
+        monkeypatch.setattr(tenacity.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(tenacity.nap.time, "sleep", self.sleep)
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def backoff(monkeypatch):
+    """Of 3 seconds, always."""
+    monkeypatch.setattr(module, "_backoff", tenacity.wait_fixed(3))
+
+
+@pytest.mark.parametrize(
+    ("named", "waited"), [(None, 3), (0, 3), (2, 3), (7, 7), (60, 60), (61, 60), (86_400, 60)]
+)
+def test_a_named_time_is_bounded_both_ways(clock, backoff, named, waited):
+    busy = Transient("storage", "busy", retry_after=named)
+    assert retrying(600)(Flaky(busy, busy)) == "done"
+    assert clock.slept == [waited, waited]
+
+
+def test_a_day_is_no_reason_to_give_up_at_once(clock, backoff):
+    """The next try is within the deadline, though the time that was named is not."""
+    busy = Transient("storage", "busy", retry_after=86_400)
+    assert retrying(100)(Flaky(busy)) == "done"
+    with pytest.raises(Transient):
+        retrying(100)(Flaky(busy, busy))
 
 
 def test_it_does_not_wait_for_what_comes_after_the_deadline():

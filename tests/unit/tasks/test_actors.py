@@ -9,6 +9,7 @@ from config import messages
 from config.ids import job_id
 from tasks.broker import runtime
 from tasks.errors import PutOff
+from tasks.retries import RetryNoSooner
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -62,17 +63,18 @@ def test_there_are_no_other_actors_and_no_other_queue():
 
 
 @pytest.mark.parametrize(
-    ("error", "delay"),
+    ("error", "delay", "kind"),
     [
-        (Shutdown(), 0),
-        (PutOff("away"), None),
-        (PutOff("away", 2.5), 2500),
-        (PutOff("away", 0), 1000),
-        (TimeLimitExceeded(), None),
-        (ZeroDivisionError(), None),
+        (Shutdown(), 0, Retry),
+        (PutOff("away"), None, Retry),
+        (PutOff("away", 2.5), 2500, RetryNoSooner),
+        (PutOff("away", 0), 1000, RetryNoSooner),
+        (PutOff("once more", 1, exact=True), 1000, Retry),
+        (TimeLimitExceeded(), None, Retry),
+        (ZeroDivisionError(), None, Retry),
     ],
 )
-def test_whatever_happens_the_message_comes_again(stories, error, delay):
+def test_whatever_happens_the_message_comes_again(stories, error, delay, kind):
     stories.error = error
     calls = [
         (tasks.import_contacts, str(IMPORT)),
@@ -83,7 +85,7 @@ def test_whatever_happens_the_message_comes_again(stories, error, delay):
     for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:
             actor(*arguments)
-        assert retry.value.delay == delay
+        assert (type(retry.value), retry.value.delay) == (kind, delay)
         assert retry.value.__suppress_context__
 
 

@@ -1,0 +1,47 @@
+"""When a message that could not be worked off comes again: dramatiq's backoff, and named times."""
+
+from typing import Any
+
+from dramatiq import Broker, MessageProxy
+from dramatiq.common import compute_backoff
+from dramatiq.errors import Retry
+from dramatiq.middleware import Retries
+
+
+class RetryNoSooner(Retry):
+    """Has the message come again after ``delay``, or after its backoff if that is longer."""
+
+    def __init__(self, message: str, delay: int) -> None:
+        """``delay`` is in milliseconds."""
+        super().__init__(message, delay)  # type: ignore[no-untyped-call]
+        self.delay: int = delay
+
+
+class BackingOffRetries(Retries):
+    """dramatiq's Retries, of which no time that an upstream names cuts the backoff short.
+
+    Else a part whose upstream always says ``Retry-After: 0`` would soon have had all its tries.
+    """
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: Any = None,  # noqa: ANN401
+        exception: BaseException | None = None,
+    ) -> None:
+        """Queue the message again if its actor raised."""
+        if isinstance(exception, RetryNoSooner):
+            exception.delay = max(exception.delay, self._backoff(broker, message))
+        super().after_process_message(  # type: ignore[no-untyped-call]
+            broker, message, result=result, exception=exception
+        )
+
+    def _backoff(self, broker: Broker, message: MessageProxy) -> int:
+        """Milliseconds; computed as dramatiq does."""
+        options = {**broker.get_actor(message.actor_name).options, **message.options}
+        factor = options.get("min_backoff", self.min_backoff)
+        most = options.get("max_backoff", self.max_backoff)
+        retries = options.get("retries", 0)
+        return int(compute_backoff(retries, factor=factor, max_backoff=most)[1])
