@@ -91,10 +91,11 @@ class Fault:
 
 @dataclass
 class Answer(Fault):
-    """Answers itself."""
+    """Answers itself, as a gateway would that knows nothing of what is behind it."""
 
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = "by order"
 
 
 @dataclass
@@ -114,6 +115,13 @@ class CutAnswer(Fault):
 @dataclass
 class Swallow(Fault):
     """Lets the request be done, but breaks the connection instead of answering."""
+
+
+@dataclass
+class Garble(Fault):
+    """Passes other bytes on than came, and breaks the connection instead of answering."""
+
+    content: bytes = b""
 
 
 @dataclass
