@@ -10,7 +10,7 @@ VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,expiration"
 OFFSET_STREAM = "application/offset+octet-stream"
 Metadata = dict[str, str | None]
-_is_number = re.compile(r"[0-9]{1,18}").fullmatch
+_is_number = re.compile(r"[0-9]{1,1000}").fullmatch
 
 
 def check_version(headers: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from tests.support.faults import (
     CREATE_UPLOAD,
     DATABASE,
     FOR_EVER,
+    INFO,
     PROGRESS,
     PUT,
     READ,
@@ -178,6 +179,77 @@ def test_what_is_stored_otherwise_than_it_was_sent_is_refused(client, traces, pr
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
         assert answer.headers["Retry-After"]
     assert_stored(post(client, SMALL), SMALL, traces)
+
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
+    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, status=200, text='{"size": 5}'))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+
+
+@pytest.mark.parametrize("status", [200, 404, 409, 503])
+def test_looking_at_a_large_object_fails_too(client, traces, proxy, status):
+    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, times=2, status=status))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
+    failing = Answer(READ, status=status, text="")
+    proxy.spoil(Swallow(PUT), failing)
+    answer = post(client, SMALL)
+    if status == 200:  # as if nothing was stored
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+    else:
+        assert_stored(answer, SMALL, traces)
+    assert failing.is_spent
+
+
+def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, proxy):
+    said = "The resource already exists"
+    proxy.spoil(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=said))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert proxy.count(CREATE_UPLOAD) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, TUS])
+def test_another_conflict_at_the_beginning_is_tried_again(client, traces, proxy, headers):
+    proxy.spoil(Answer(CREATE_UPLOAD, times=2, status=409, headers=headers))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+def test_an_upload_that_storage_itself_does_not_know_is_lost(client, traces, proxy):
+    """Unlike a gateway's 404, which is asked about again."""
+    proxy.spoil(CutRequest(APPEND, skip=1, after=5), Answer(PROGRESS, status=404, headers=TUS))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert proxy.count(PROGRESS) == 1
+
+
+OFFSETS = {
+    "none": {},
+    "superscript": {"Upload-Offset": "\u00b2"},
+    "long": {"Upload-Offset": "9" * 5000},
+}
+
+
+@pytest.mark.parametrize("headers", OFFSETS.values(), ids=OFFSETS)
+def test_an_offset_that_is_no_number_is_asked_for_again(client, traces, proxy, headers):
+    taken = Answer(APPEND, status=204, headers=headers, text="")
+    proxy.spoil(taken, Answer(PROGRESS, status=200, headers=headers))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+def test_an_upload_without_an_address_is_begun_again(client, traces, proxy):
+    proxy.spoil(Answer(CREATE_UPLOAD, status=201))
+    assert_stored(post(client, LARGE), LARGE, traces)
 
 
 GONE = {
