@@ -10,7 +10,7 @@ from config.settings import Settings
 from config.upstream import (
     DATABASE,
     STORAGE,
-    is_gateways,
+    is_from_gateway,
     is_page,
     is_undone,
     known_code,
@@ -60,18 +60,18 @@ def key_headers(settings: Settings) -> dict[str, str]:
 
 
 def _heed(response: httpx.Response) -> None:
-    if _is_odd(response):
+    if _may_be_gateways(response):
         response.read()
         _judge(response)
 
 
 async def _heed_async(response: httpx.Response) -> None:
-    if _is_odd(response):
+    if _may_be_gateways(response):
         await response.aread()
         _judge(response)
 
 
-def _is_odd(response: httpx.Response) -> bool:
+def _may_be_gateways(response: httpx.Response) -> bool:
     return not response.is_success or is_page(response.headers)
 
 
@@ -79,13 +79,13 @@ def _judge(response: httpx.Response) -> None:
     """Raise Transient for what the errors of supabase would not tell.
 
     They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
-    (``{"message": ...}``), the status. A gateway's 404, redirection or web page is not the verdict
-    of what stands behind it. And where PostgREST's connection ends in the middle of an answer, it
-    tells an error with an empty code: that is no verdict on what was asked either.
+    (``{"message": ...}``), the status. A gateway's 404, redirection or web page says nothing about
+    what is behind it. And where PostgREST's connection ends in the middle of an answer, it tells an
+    error with an empty code: that is no verdict on what was asked.
     """
     status, told = response.status_code, told_in(response.content) or {}
     upstream = STORAGE if "/storage/v1/" in response.request.url.path else DATABASE
-    away = status < 400 or status in _NOT_AVAILABLE or is_gateways(upstream, status, told)
+    away = status < 400 or status in _NOT_AVAILABLE or is_from_gateway(upstream, status, told)
     if not away and told.get("code", status):
         return
     code = known_code(told.get("code")) or str(status)

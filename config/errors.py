@@ -12,7 +12,7 @@ ImporterError
 from typing import Final
 
 LONGEST_WAIT: Final = 60.0
-"""Seconds that a part of Supabase can make us wait by naming a time, at most."""
+"""The most seconds that a Retry-After of Supabase can delay the next try."""
 
 
 class ImporterError(Exception):
@@ -70,8 +70,8 @@ class UpstreamError(ImporterError):
 class Transient(UpstreamError):  # noqa: N818
     """Worth another try, after ``retry_after`` seconds if the other side named a time.
 
-    However long that time is, ``retry_after`` is at most LONGEST_WAIT: work that waits for a day
-    is lost to those who wait for it.
+    ``retry_after`` is at most LONGEST_WAIT, however long the named time is: a part must not wait
+    for a day because of one header.
     """
 
     def __init__(  # noqa: PLR0913 -- all that is known of it

@@ -1,7 +1,7 @@
 """Trying again what failed for now: exponential backoff with jitter, Retry-After honoured.
 
-A time that was named never makes the wait shorter than the backoff: ``Retry-After: 0`` would be a
-loop without a pause. How long it can make the wait is bounded by Transient.
+A named time never makes the wait shorter than the backoff: ``Retry-After: 0`` would be a loop
+without a pause. Transient bounds how long it can make the wait.
 """
 
 from typing import Final

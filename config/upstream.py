@@ -4,9 +4,9 @@ What is worth another try: lost or refused connections, time-outs, and the statu
 and 5xx. Storage answers 400 for many things (see its ``statusCode`` and ``code``), so the status
 inside its body counts more than the one of HTTP.
 
-404 and 410 say that something is gone only where Storage or PostgREST says so itself, with a body
-of its own form. From a gateway in front of them, which has no route or nothing behind it for now,
-they are worth another try, as are redirections and web pages instead of a success.
+404 and 410 mean that something is gone only if Storage or PostgREST itself answered, which the form
+of the body shows. From a gateway in front of them, which has no route for now, they are worth
+another try, and so are redirections and web pages in place of a success.
 """
 
 import json
@@ -115,7 +115,10 @@ def moves_refused() -> Iterator[None]:
 def from_status(
     upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
-    """Our error for an answer with a status of failure, or with one that only a gateway gives."""
+    """Our error for an answer with a status that was not expected.
+
+    Neither Storage nor PostgREST gives one below 400: a gateway answered, which may pass.
+    """
     detail, code = detail[:_MAX_DETAIL], known_code(code) or str(status)
     if status < 400 or status >= 500 or status in _TRANSIENT_STATUSES:
         return Transient(upstream, detail, code=code, status=status, retry_after=retry_after)
@@ -132,10 +135,10 @@ def from_body(
 ) -> UpstreamError:
     """Our error for an answer of Storage: the status in its body counts, where there is one.
 
-    ``own`` is whether the answer is known to be Storage's whatever its body is.
+    ``own`` is whether the answer is known to be Storage's, whatever its body is.
     """
     told = told_in(body)
-    if not own and is_gateways(upstream, status, told):
+    if not own and is_from_gateway(upstream, status, told):
         return _not_found_on_the_way(upstream, status, retry_after)
     if told is None:
         text = body.decode("utf-8", "replace")
@@ -160,8 +163,8 @@ def told_in(body: bytes) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def is_gateways(upstream: str, status: int, told: dict[str, Any] | None) -> bool:
-    """Whether a 404 or 410 comes from a gateway in front of ``upstream``, going by its body."""
+def is_from_gateway(upstream: str, status: int, told: dict[str, Any] | None) -> bool:
+    """Whether the status is 404 or 410 and the body is not of the form that ``upstream`` uses."""
     if status not in _GONE:
         return False
     told = told or {}
@@ -172,12 +175,12 @@ def is_gateways(upstream: str, status: int, told: dict[str, Any] | None) -> bool
 
 
 def is_page(headers: Any) -> bool:  # noqa: ANN401 -- httpx's or aiohttp's mapping
-    """Whether an answer is a web page: neither Storage nor PostgREST sends one to us."""
+    """Whether an answer is a web page, which neither Storage nor PostgREST sends."""
     return str(headers.get("Content-Type", "")).lower().startswith("text/html")
 
 
 def is_missing_object(error: UpstreamError) -> bool:
-    """Whether Storage itself says that there is no such object: not that the bucket is missing."""
+    """Whether Storage itself answered that the object is missing, as opposed to the bucket."""
     return error.code == _NO_SUCH_KEY or (error.code == _NOT_FOUND and error.status == 404)
 
 
@@ -192,9 +195,10 @@ def _not_found_on_the_way(upstream: str, status: int, retry_after: float | None)
 
 
 def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aiohttp's mapping
-    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3), which may name a date instead.
+    """Seconds until the time in a Retry-After header (RFC 9110, 10.2.3), a number or a date.
 
-    None if it cannot be read. Whoever uses it has to bound it.
+    Returns None if the header is missing or malformed. The value is not bounded here: Transient and
+    the webhooks have limits of their own.
     """
     value = str(headers.get("Retry-After", "")).strip()
     if value.isascii() and value.isdecimal():
@@ -217,7 +221,7 @@ def from_code(upstream: str, code: str, message: str) -> UpstreamError:
     """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
     code, message = known_code(code) or "unknown", message[:_MAX_DETAIL]
     if _is_failure(code):  # no JSON body of PostgREST's: the status stands for the code
-        if is_gateways(upstream, int(code), None):
+        if is_from_gateway(upstream, int(code), None):
             return _not_found_on_the_way(upstream, int(code), None)
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):

@@ -28,14 +28,14 @@ from service.turns import Turns
 
 _SLICE_BYTES: Final = 256 * 1024
 _TUS: Final = {"Tus-Resumable": "1.0.0"}
-"""Storage sends it too, with all answers of its resumable routes: a gateway does not."""
+"""Storage also sends it with every answer of its resumable routes; a gateway does not."""
 _RESUMABLE: Final = "/storage/v1/upload/resumable"
 _CONFLICTS: Final = {409, 423}
 _TAKEN: Final = "The resource already exists"
 NAME_TAKEN: Final = "name_taken"
-"""The code of the error that another object has the name."""
+"""Code of the error that the name belongs to another object."""
 _OF_ONE_OBJECT: Final = {409, 413}
-"""Statuses that are about one object: that it is too large, or that its name is taken."""
+"""Statuses that concern one object only: too large, or its name is taken."""
 _GONE: Final = {404, 410}
 _is_count: Final = re.compile(r"[0-9]{1,18}").fullmatch
 
@@ -82,7 +82,7 @@ class Storage:
     async def put(self, name: str, content: memoryview, content_type: str) -> None:
         """Standard upload of a small object; raises Conflict if the name is taken.
 
-        Then ``holds`` says whether an earlier try of the same upload has taken it.
+        ``holds`` then returns whether an earlier try of the same upload has taken it.
         """
         headers = self._headers | {
             "Content-Type": content_type,
@@ -95,12 +95,12 @@ class Storage:
             ) as response:
                 await self._check(response, 200)
                 if "Key" not in (told_in(await response.read()) or {}):
-                    raise _misunderstood("200 without the object's name")
+                    raise _gateway_success("200 without the object's name")
 
     async def holds(self, name: str, content: memoryview) -> bool:
         """Whether an object is byte for byte ``content``; raises Conflict if there is none.
 
-        It is read back: an ETag is not the same checksum with all of Storage's backends.
+        The object is read back: its ETag is not a checksum with every backend of Storage.
         """
         async with self._got(f"/storage/v1/object/{BUCKET}/{name}") as response:
             at = 0
@@ -118,7 +118,7 @@ class Storage:
         except Conflict:
             return None
         if not isinstance(size, int):
-            raise _misunderstood("200 without the object's size")
+            raise _gateway_success("200 without the object's size")
         return size
 
     async def remove(self, name: str) -> None:
@@ -129,7 +129,7 @@ class Storage:
     async def create_upload(self, name: str, content_type: str) -> str:
         """Begin a resumable upload of unknown length; returns its path.
 
-        Raises Permanent if the name is taken: not by this upload, which has no bytes yet.
+        Raises Permanent if the name is taken: it cannot be by this upload, which has no bytes yet.
         """
         metadata = {
             "bucketName": BUCKET,
@@ -145,7 +145,7 @@ class Storage:
                 # Host and scheme may be wrong behind a gateway: only the last segment counts.
                 upload_id = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
                 if not upload_id:
-                    raise _misunderstood("201 without the upload's address")
+                    raise _gateway_success("201 without the upload's address")
         return f"{_RESUMABLE}/{upload_id}"
 
     async def _check_created(self, answer: aiohttp.ClientResponse) -> None:
@@ -261,18 +261,18 @@ class Storage:
 
 
 def _is_own(response: aiohttp.ClientResponse) -> bool:
-    """Whether a resumable route of Storage itself has answered."""
+    """Whether a resumable route of Storage has answered, not a gateway."""
     return "Tus-Resumable" in response.headers
 
 
 def _count(response: aiohttp.ClientResponse, header: str) -> int:
-    """A number of bytes that Storage must tell; raises Transient if it does not."""
+    """The number of bytes in a header; raises Transient if it is missing or malformed."""
     text = response.headers.get(header, "")
     if not _is_count(text):
-        raise _misunderstood(f"{response.status} without a usable {header}")
+        raise _gateway_success(f"{response.status} without a usable {header}")
     return int(text)
 
 
-def _misunderstood(told: str) -> Transient:
-    """A success that Storage would not tell so: a gateway has answered."""
+def _gateway_success(told: str) -> Transient:
+    """Error for a success that lacks what Storage always sends: a gateway has answered."""
     return Transient(STORAGE, f"answered {told}", code="gateway")

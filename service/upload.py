@@ -4,11 +4,11 @@ Up to 6 MiB it is one standard upload. Above, it is a resumable one in chunks of
 which one travels while the next one fills; what was lost on the way is sent again from where
 Storage says it is.
 
-Where an answer was lost, what Storage has is looked at before it counts as ours: all bytes of a
-small object, the length of a large one. If it is something else, the upload is refused, and what
-the client sends again gets another name. It is not overwritten, since it need not be ours: only
-what a try of this upload may have left there is removed. An object that was there before the first
-try stays; if no import has it, the sweep removes it.
+After a lost answer, what Storage has is compared with what was sent before it counts as stored: a
+small object byte for byte, a large one by its length. If they differ, the upload fails; the client
+sends it again, under a new name. Nothing is overwritten, since the object may be another's.
+``undo`` removes only what a try of this upload may have left; an object that was there before the
+first try stays, and the sweep removes it if no import owns it.
 """
 
 import asyncio
@@ -107,7 +107,7 @@ class Upload:
         try:
             await self._storage.put(self._name, content, self._content_type)
         except Conflict as conflict:
-            # An earlier try of ours, of which the answer was lost; a gateway may have made it.
+            # Ours if an answer was lost; a gateway may have sent the very first try twice.
             if not await self._storage.holds(self._name, content):
                 raise _taken(conflict.detail) from conflict
         except BaseException:

@@ -14,7 +14,7 @@ from config import messages
 from config.ids import JOB_PREFIX
 from tasks.broker import broker, runtime
 from tasks.errors import PutOff
-from tasks.retries import RetryNoSooner
+from tasks.retries import RetryNoSoonerError
 
 _AFTER_IMPORTS: Final = 10
 """Priority: the default, 0, comes first."""
@@ -76,7 +76,7 @@ def _queued_again() -> Iterator[None]:
         delay = _milliseconds(put_off.seconds)
         if delay is None or put_off.exact:
             raise Retry(str(put_off), delay=delay) from None
-        raise RetryNoSooner(str(put_off), delay) from None
+        raise RetryNoSoonerError(str(put_off), delay) from None
     except (Exception, TimeLimitExceeded):
         log.exception("failed in a way that was not foreseen")
         raise Retry("failed in a way that was not foreseen") from None

@@ -1,4 +1,4 @@
-"""When a message that could not be worked off comes again: dramatiq's backoff, and named times."""
+"""The delay of a message that has to be tried again: the backoff, or a named time if longer."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Retries
 
 
-class RetryNoSooner(Retry):
-    """Has the message come again after ``delay``, or after its backoff if that is longer."""
+class RetryNoSoonerError(Retry):
+    """Requeues the message after ``delay``, or after its backoff if that is longer."""
 
     def __init__(self, message: str, delay: int) -> None:
         """``delay`` is in milliseconds."""
@@ -18,9 +18,9 @@ class RetryNoSooner(Retry):
 
 
 class BackingOffRetries(Retries):
-    """dramatiq's Retries, of which no time that an upstream names cuts the backoff short.
+    """dramatiq's Retries, whose backoff cannot be shortened by the time that an upstream names.
 
-    Else a part whose upstream always says ``Retry-After: 0`` would soon have had all its tries.
+    Otherwise ``Retry-After: 0`` would use up all tries of a part within a short time.
     """
 
     def after_process_message(
@@ -32,7 +32,7 @@ class BackingOffRetries(Retries):
         exception: BaseException | None = None,
     ) -> None:
         """Queue the message again if its actor raised."""
-        if isinstance(exception, RetryNoSooner):
+        if isinstance(exception, RetryNoSoonerError):
             exception.delay = max(exception.delay, self._backoff(broker, message))
         super().after_process_message(  # type: ignore[no-untyped-call]
             broker, message, result=result, exception=exception

@@ -92,7 +92,7 @@ class Fault:
 
 @dataclass
 class Answer(Fault):
-    """Answers itself, as a gateway would that knows nothing of what is behind it."""
+    """Answers itself, as a gateway in front of Supabase does."""
 
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)

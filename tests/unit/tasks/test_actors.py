@@ -9,7 +9,7 @@ from config import messages
 from config.ids import job_id
 from tasks.broker import runtime
 from tasks.errors import PutOff
-from tasks.retries import RetryNoSooner
+from tasks.retries import RetryNoSoonerError
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -67,8 +67,8 @@ def test_there_are_no_other_actors_and_no_other_queue():
     [
         (Shutdown(), 0, Retry),
         (PutOff("away"), None, Retry),
-        (PutOff("away", 2.5), 2500, RetryNoSooner),
-        (PutOff("away", 0), 1000, RetryNoSooner),
+        (PutOff("away", 2.5), 2500, RetryNoSoonerError),
+        (PutOff("away", 0), 1000, RetryNoSoonerError),
         (PutOff("once more", 1, exact=True), 1000, Retry),
         (TimeLimitExceeded(), None, Retry),
         (ZeroDivisionError(), None, Retry),

@@ -8,7 +8,7 @@ from config.errors import Permanent, Transient
 from tasks import broker
 from tasks import retries as module
 from tasks.errors import PutOff
-from tasks.retries import BackingOffRetries, RetryNoSooner
+from tasks.retries import BackingOffRetries, RetryNoSoonerError
 
 
 class Queue:
@@ -51,7 +51,7 @@ def delay_of(exception, *, actor="import_part", retries=0):
     ],
 )
 def test_a_message_comes_no_sooner_than_its_backoff(actor, retries, delay, waited):
-    assert delay_of(RetryNoSooner("x", delay), actor=actor, retries=retries) == waited
+    assert delay_of(RetryNoSoonerError("x", delay), actor=actor, retries=retries) == waited
 
 
 @pytest.mark.parametrize("delay", [0, 1_000])
