@@ -7,7 +7,16 @@ from supabase import AsyncClient, AsyncClientOptions, Client, ClientOptions
 
 from config.errors import Transient
 from config.settings import Settings
-from config.upstream import DATABASE, STORAGE, is_undone, known_code, retry_after, told_in
+from config.upstream import (
+    DATABASE,
+    STORAGE,
+    is_from_gateway,
+    is_page,
+    is_undone,
+    known_code,
+    retry_after,
+    told_in,
+)
 
 _NOT_AVAILABLE: Final = {429, 502, 503, 504}
 
@@ -51,30 +60,37 @@ def key_headers(settings: Settings) -> dict[str, str]:
 
 
 def _heed(response: httpx.Response) -> None:
-    if response.is_error:
+    if _may_be_gateways(response):
         response.read()
         _judge(response)
 
 
 async def _heed_async(response: httpx.Response) -> None:
-    if response.is_error:
+    if _may_be_gateways(response):
         await response.aread()
         _judge(response)
+
+
+def _may_be_gateways(response: httpx.Response) -> bool:
+    return not response.is_success or is_page(response.headers)
 
 
 def _judge(response: httpx.Response) -> None:
     """Raise Transient for what the errors of supabase would not tell.
 
     They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
-    (``{"message": ...}``), the status. And where PostgREST's connection ends in the middle of an
-    answer, it tells an error with an empty code: that is no verdict on what was asked.
+    (``{"message": ...}``), the status. A gateway's 404, redirection or web page says nothing about
+    what is behind it. And where PostgREST's connection ends in the middle of an answer, it tells an
+    error with an empty code: that is no verdict on what was asked.
     """
     status, told = response.status_code, told_in(response.content) or {}
-    if status not in _NOT_AVAILABLE and told.get("code", status):
+    upstream = STORAGE if "/storage/v1/" in response.request.url.path else DATABASE
+    away = status < 400 or status in _NOT_AVAILABLE or is_from_gateway(upstream, status, told)
+    if not away and told.get("code", status):
         return
     code = known_code(told.get("code")) or str(status)
     raise Transient(
-        STORAGE if "/storage/v1/" in response.request.url.path else DATABASE,
+        upstream,
         f"is not available (status {status})",
         code=code,
         status=status,

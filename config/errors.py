@@ -9,6 +9,11 @@ ImporterError
     └── Permanent          asking again will not help: a person must act
 """
 
+from typing import Final
+
+LONGEST_WAIT: Final = 60.0
+"""The most seconds that a Retry-After of Supabase can delay the next try."""
+
 
 class ImporterError(Exception):
     """Root of the tree, so that a caller can tell our errors from bugs."""
@@ -63,7 +68,11 @@ class UpstreamError(ImporterError):
 
 
 class Transient(UpstreamError):  # noqa: N818
-    """Worth another try, after ``retry_after`` seconds if the other side named a time."""
+    """Worth another try, after ``retry_after`` seconds if the other side named a time.
+
+    ``retry_after`` is at most LONGEST_WAIT, however long the named time is: a part must not wait
+    for a day because of one header.
+    """
 
     def __init__(  # noqa: PLR0913 -- all that is known of it
         self,
@@ -76,7 +85,7 @@ class Transient(UpstreamError):  # noqa: N818
         undone: bool = False,
     ) -> None:
         super().__init__(upstream, detail, code=code, status=status)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else min(retry_after, LONGEST_WAIT)
         self.undone = undone
 
 

@@ -1,4 +1,8 @@
-"""Trying again what failed for now: exponential backoff with jitter, Retry-After honoured."""
+"""Trying again what failed for now: exponential backoff with jitter, Retry-After honoured.
+
+A named time never makes the wait shorter than the backoff: ``Retry-After: 0`` would be a loop
+without a pause. Transient bounds how long it can make the wait.
+"""
 
 import threading
 import time
@@ -19,7 +23,8 @@ STOPPING_SECONDS: Final = 3.0
 def retrying(deadline: float, stopping: threading.Event | None = None) -> tenacity.Retrying:
     """Calls again while Transient is raised, for ``deadline`` seconds; then raises the last one.
 
-    Once ``stopping`` is set, it does so after STOPPING_SECONDS at most.
+    It is raised as soon as the next try would come after the deadline; after STOPPING_SECONDS, once
+    ``stopping`` is set.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Transient),
@@ -63,4 +68,4 @@ def retrying_async(deadline: float) -> tenacity.AsyncRetrying:
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     named = error.retry_after if isinstance(error, Transient) else None
-    return named if named is not None else _backoff(state)
+    return max(_backoff(state), named or 0.0)

@@ -3,12 +3,18 @@
 What is worth another try: lost or refused connections, time-outs, and the statuses 408, 425, 429
 and 5xx. Storage answers 400 for many things (see its ``statusCode`` and ``code``), so the status
 inside its body counts more than the one of HTTP.
+
+404 and 410 mean that something is gone only if Storage or PostgREST itself answered, which the form
+of the body shows. From a gateway in front of them, which has no route for now, they are worth
+another try, and so are redirections and web pages in place of a success.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -59,6 +65,14 @@ _NEVER_SENT: Final = (
 )
 _MAX_DETAIL: Final = 300
 _is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
+_is_failure: Final = re.compile(r"[45][0-9]{2}").fullmatch
+_is_postgrests: Final = re.compile(r"PGRST[A-Z0-9]+|[A-Z0-9]{5}").fullmatch
+"""Its own codes, or SQLSTATEs."""
+_GONE: Final = {404, 410}
+_NO_SUCH_KEY: Final = "NoSuchKey"
+_NOT_FOUND: Final = "not_found"
+_STORAGES_WORDS: Final = {_NO_SUCH_KEY, _NOT_FOUND, "NoSuchBucket", "Bucket not found"}
+"""By ``code`` or ``error``, where something is gone."""
 _OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
 
 
@@ -101,18 +115,31 @@ def moves_refused() -> Iterator[None]:
 def from_status(
     upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
-    """Our error for an answer with a status of failure."""
+    """Our error for an answer with a status that was not expected.
+
+    Neither Storage nor PostgREST gives one below 400: a gateway answered, which may pass.
+    """
     detail, code = detail[:_MAX_DETAIL], known_code(code) or str(status)
-    if status >= 500 or status in _TRANSIENT_STATUSES:
+    if status < 400 or status >= 500 or status in _TRANSIENT_STATUSES:
         return Transient(upstream, detail, code=code, status=status, retry_after=retry_after)
     return Permanent(upstream, detail, code=code, status=status)
 
 
 def from_body(
-    upstream: str, status: int, body: bytes, *, retry_after: float | None = None
+    upstream: str,
+    status: int,
+    body: bytes,
+    *,
+    retry_after: float | None = None,
+    own: bool = False,
 ) -> UpstreamError:
-    """Our error for an answer of Storage: the status in its body counts, where there is one."""
+    """Our error for an answer of Storage: the status in its body counts, where there is one.
+
+    ``own`` is whether the answer is known to be Storage's, whatever its body is.
+    """
     told = told_in(body)
+    if not own and is_from_gateway(upstream, status, told):
+        return _not_found_on_the_way(upstream, status, retry_after)
     if told is None:
         text = body.decode("utf-8", "replace")
         return from_status(upstream, status, text or f"status {status}", retry_after=retry_after)
@@ -131,15 +158,58 @@ def told_in(body: bytes) -> dict[str, Any] | None:
     """The JSON object that an error's body is, if it is one."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 
 
+def is_from_gateway(upstream: str, status: int, told: dict[str, Any] | None) -> bool:
+    """Whether the status is 404 or 410 and the body is not of the form that ``upstream`` uses."""
+    if status not in _GONE:
+        return False
+    told = told or {}
+    if upstream == DATABASE:
+        return not _is_postgrests(str(told.get("code")))
+    words = {str(told.get("code")), str(told.get("error"))}
+    return not (isinstance(told.get("statusCode"), str) or words & _STORAGES_WORDS)
+
+
+def is_page(headers: Any) -> bool:  # noqa: ANN401 -- httpx's or aiohttp's mapping
+    """Whether an answer is a web page, which neither Storage nor PostgREST sends."""
+    return str(headers.get("Content-Type", "")).lower().startswith("text/html")
+
+
+def is_missing_object(error: UpstreamError) -> bool:
+    """Whether Storage itself answered that the object is missing, as opposed to the bucket."""
+    return error.code == _NO_SUCH_KEY or (error.code == _NOT_FOUND and error.status == 404)
+
+
+def _not_found_on_the_way(upstream: str, status: int, retry_after: float | None) -> Transient:
+    return Transient(
+        upstream,
+        f"is not found by the gateway in front of it (status {status})",
+        code=str(status),
+        status=status,
+        retry_after=retry_after,
+    )
+
+
 def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aiohttp's mapping
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3); a date is not looked at."""
-    value = str(headers.get("Retry-After", ""))
-    return float(value) if value.isdigit() else None
+    """Seconds until the time in a Retry-After header (RFC 9110, 10.2.3), a number or a date.
+
+    Returns None if the header is missing or malformed. The value is not bounded here: Transient and
+    the webhooks have limits of their own.
+    """
+    value = str(headers.get("Retry-After", "")).strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+        # A date without a zone, such as asctime's, is in UTC.
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
 
 
 def is_undone(code: str) -> bool:
@@ -150,7 +220,9 @@ def is_undone(code: str) -> bool:
 def from_code(upstream: str, code: str, message: str) -> UpstreamError:
     """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
     code, message = known_code(code) or "unknown", message[:_MAX_DETAIL]
-    if code.isdigit() and len(code) == 3:  # no JSON body: the status stands for the code
+    if _is_failure(code):  # no JSON body of PostgREST's: the status stands for the code
+        if is_from_gateway(upstream, int(code), None):
+            return _not_found_on_the_way(upstream, int(code), None)
         return from_status(upstream, int(code), message, code=code)
     if code.startswith(_TRANSIENT_SQLSTATES):
         return Transient(upstream, message, code=code, undone=is_undone(code))
@@ -168,4 +240,4 @@ def known_code(value: object) -> str:
 
 def _status(value: object, *, default: int = 500) -> int:
     text = str(value)
-    return int(text) if text.isdigit() else default
+    return int(text) if _is_failure(text) else default

@@ -15,6 +15,7 @@ WHEEL, ON_PATH = "wheel", "path"
 DEBIAN = Path("/usr/lib/postgresql")
 NEEDED = ("postgres", "initdb")
 OLDEST = 15
+_is_version = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4})?").fullmatch
 ABSENT = (
     "There is no Postgres on the PATH, nor in /usr/lib/postgresql. On Debian and Ubuntu install it "
     "with `apt-get install postgresql`, with Homebrew with `brew install postgresql`."
@@ -68,7 +69,11 @@ def _on_path() -> Path | None:
 
 
 def _newest_of_debian() -> Path:
-    found = [folder for folder in DEBIAN.glob("[0-9]*/bin") if _complete(folder)]
+    found = [
+        folder
+        for folder in DEBIAN.glob("[0-9]*/bin")
+        if _is_version(folder.parent.name) and _complete(folder)
+    ]
     if not found:
         raise StackError(ABSENT)
     return max(found, key=lambda folder: float(folder.parent.name))

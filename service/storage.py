@@ -4,9 +4,10 @@ supabase-py does the bucket and the removal; it can neither stream nor resume an
 TUS requests (tus.io, protocol 1.0.0) are ours.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -16,14 +17,29 @@ from supabase import AsyncClient
 
 from config.errors import Permanent, Transient, UpstreamError
 from config.model import BUCKET
-from config.upstream import STORAGE, from_body, retry_after, translated
+from config.upstream import (
+    STORAGE,
+    from_body,
+    is_missing_object,
+    retry_after,
+    told_in,
+    translated,
+)
 from service.turns import Turns
 
 _SLICE_BYTES: Final = 256 * 1024
 _PIECE_BYTES: Final = 64 * 1024
 _TUS: Final = {"Tus-Resumable": "1.0.0"}
+"""Storage also sends it with every answer of its resumable routes; a gateway does not."""
 _RESUMABLE: Final = "/storage/v1/upload/resumable"
 _CONFLICTS: Final = {409, 423}
+_TAKEN: Final = "The resource already exists"
+NAME_TAKEN: Final = "name_taken"
+"""Code of the error that the name belongs to another object."""
+_OF_ONE_OBJECT: Final = {409, 413}
+"""Statuses that concern one object only: too large, or its name is taken."""
+_GONE: Final = {404, 410}
+_is_count: Final = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +48,8 @@ class Progress:
 
     offset: int
     """Bytes it has."""
-    length_known: bool
-    """Whether it was told how many there will be."""
+    length: int | None
+    """Bytes there will be; None if it was not told yet."""
 
 
 class Conflict(Transient):
@@ -66,7 +82,10 @@ class Storage:
             await self._supabase.storage.get_bucket(BUCKET)
 
     async def put(self, name: str, content: memoryview, content_type: str) -> None:
-        """Standard upload of a small object; raises Conflict if the name is taken."""
+        """Standard upload of a small object; raises Conflict if the name is taken.
+
+        ``holds`` then returns whether an earlier try of the same upload has taken it.
+        """
         headers = self._headers | {
             "Content-Type": content_type,
             "Content-Length": str(len(content)),
@@ -77,29 +96,52 @@ class Storage:
                 f"/storage/v1/object/{BUCKET}/{name}", data=self._body(content), headers=headers
             ) as response:
                 await self._check(response, 200)
+                if "Key" not in (told_in(await response.read()) or {}):
+                    raise _gateway_success("200 without the object's name")
+
+    async def holds(self, name: str, content: memoryview) -> bool:
+        """Whether an object is byte for byte ``content``; raises Conflict if there is none.
+
+        The object is read back: its ETag is not a checksum with every backend of Storage.
+        """
+        async with self._got(f"/storage/v1/object/{BUCKET}/{name}") as response:
+            at = 0
+            async for piece in response.content.iter_any():
+                if content[at : at + len(piece)] != piece:
+                    return False
+                at += len(piece)
+            return at == len(content)
+
+    async def size(self, name: str) -> int | None:
+        """Bytes of an object; None if there is none."""
+        try:
+            async with self._got(f"/storage/v1/object/info/{BUCKET}/{name}") as response:
+                size = (told_in(await response.read()) or {}).get("size")
+        except Conflict:
+            return None
+        if not isinstance(size, int):
+            raise _gateway_success("200 without the object's size")
+        return size
 
     async def remove(self, name: str) -> None:
         """Remove an object; it is no error if there is none."""
         with translated(STORAGE):
             await self._supabase.storage.from_(BUCKET).remove([name])
 
-    async def has(self, name: str) -> bool:
-        """Whether there is such an object."""
-        with translated(STORAGE):
-            return await self._supabase.storage.from_(BUCKET).exists(name)
-
     async def read(self, name: str) -> AsyncGenerator[bytes, None]:
-        """The bytes of an object, in pieces of at most 64 KiB; to be closed."""
-        with translated(STORAGE):
-            async with self._session.get(
-                f"/storage/v1/object/{BUCKET}/{quote(name)}", headers=self._headers
-            ) as response:
-                await self._check(response, 200, read=False)
-                async for piece in response.content.iter_chunked(_PIECE_BYTES):
-                    yield piece
+        """The bytes of an object, in pieces of at most 64 KiB; to be closed.
+
+        Raises Conflict if there is none.
+        """
+        async with self._got(f"/storage/v1/object/{BUCKET}/{quote(name)}") as response:
+            async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                yield piece
 
     async def create_upload(self, name: str, content_type: str) -> str:
-        """Begin a resumable upload of unknown length; returns its path."""
+        """Begin a resumable upload of unknown length; returns its path.
+
+        Raises Permanent if the name is taken: it cannot be by this upload, which has no bytes yet.
+        """
         metadata = {
             "bucketName": BUCKET,
             "objectName": name,
@@ -110,10 +152,20 @@ class Storage:
         headers = self._tus({"Upload-Defer-Length": "1", "Upload-Metadata": encoded})
         with self._failing():
             async with self._session.post(_RESUMABLE, headers=headers) as answer:
-                await self._check(answer, 201)
+                await self._check_created(answer)
                 # Host and scheme may be wrong behind a gateway: only the last segment counts.
-                upload_id = answer.headers["Location"].rstrip("/").rpartition("/")[2]
+                upload_id = answer.headers.get("Location", "").rstrip("/").rpartition("/")[2]
+                if not upload_id:
+                    raise _gateway_success("201 without the upload's address")
         return f"{_RESUMABLE}/{upload_id}"
+
+    async def _check_created(self, answer: aiohttp.ClientResponse) -> None:
+        try:
+            await self._check(answer, 201)
+        except Conflict as conflict:
+            if _is_own(answer) and conflict.detail.startswith(_TAKEN):
+                raise Permanent(STORAGE, conflict.detail, code=NAME_TAKEN, status=409) from None
+            raise
 
     async def append(
         self, upload: str, offset: int, content: memoryview, *, length: int | None
@@ -136,7 +188,7 @@ class Storage:
                 upload, data=self._body(content), headers=headers
             ) as response:
                 await self._check(response, 204)
-                if int(response.headers["Upload-Offset"]) != offset + len(content):
+                if _count(response, "Upload-Offset") != offset + len(content):
                     raise Conflict(STORAGE, "took only some of the bytes")
 
     async def progress(self, upload: str) -> Progress:
@@ -144,9 +196,9 @@ class Storage:
         with translated(STORAGE):
             async with self._session.head(upload, headers=self._tus({})) as response:
                 await self._check(response, 200)
-                return Progress(
-                    int(response.headers["Upload-Offset"]), "Upload-Length" in response.headers
-                )
+                known = "Upload-Length" in response.headers
+                length = _count(response, "Upload-Length") if known else None
+                return Progress(_count(response, "Upload-Offset"), length)
 
     async def cancel_upload(self, upload: str) -> None:
         """End an upload and forget what came of it; it is no error if there is none.
@@ -157,7 +209,7 @@ class Storage:
             async with self._session.delete(upload, headers=self._tus({})) as response:
                 if response.status == 400:
                     raise Conflict(STORAGE, await response.text(), code="whole")
-                if response.status not in {404, 410}:
+                if not (response.status in _GONE and _is_own(response)):
                     await self._check(response, 204)
 
     @contextmanager
@@ -174,25 +226,40 @@ class Storage:
         except Conflict:
             raise
         except UpstreamError as error:
-            # That one object is too large says nothing of the others.
-            self.last_write_failed = self.last_write_failed or error.status != 413
+            failed = error.status not in _OF_ONE_OBJECT
+            self.last_write_failed = self.last_write_failed or failed
+            raise
+
+    @asynccontextmanager
+    async def _got(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Storage's answer to a GET of an object; raises Conflict if there is no such object."""
+        headers = self._headers | {"Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+        with translated(STORAGE):
+            async with self._session.get(path, headers=headers) as response:
+                if response.status != 200:
+                    await self._check_got(response)
+                yield response
+
+    async def _check_got(self, response: aiohttp.ClientResponse) -> None:
+        try:
+            await self._check(response, 200)
+        except Permanent as error:
+            if is_missing_object(error):
+                raise Conflict(STORAGE, error.detail, code=error.code) from None
             raise
 
     def _tus(self, headers: dict[str, str]) -> dict[str, str]:
         return self._headers | _TUS | headers
 
-    async def _check(
-        self, response: aiohttp.ClientResponse, expected: int, *, read: bool = True
-    ) -> None:
-        """Raise unless the status is the expected one; reads the answer to its end then."""
+    async def _check(self, response: aiohttp.ClientResponse, expected: int) -> None:
         if response.status == expected:
-            if read:
-                await response.read()
+            await response.read()
             return
         wait = retry_after(response.headers)
-        error = from_body(STORAGE, response.status, await response.read(), retry_after=wait)
+        body, own = await response.read(), _is_own(response)
+        error = from_body(STORAGE, response.status, body, retry_after=wait, own=own)
         if response.status in _CONFLICTS or (isinstance(error, Permanent) and error.status == 409):
-            raise Conflict(STORAGE, error.detail, code=error.code)
+            raise Conflict(STORAGE, error.detail, code=error.code, retry_after=wait)
         raise error
 
     def _body(self, content: memoryview) -> AsyncIterator[memoryview] | bytes:
@@ -202,3 +269,21 @@ class Storage:
         for start in range(0, len(content), _SLICE_BYTES):
             await self._turns.next()
             yield content[start : start + _SLICE_BYTES]
+
+
+def _is_own(response: aiohttp.ClientResponse) -> bool:
+    """Whether a resumable route of Storage has answered, not a gateway."""
+    return "Tus-Resumable" in response.headers
+
+
+def _count(response: aiohttp.ClientResponse, header: str) -> int:
+    """The number of bytes in a header; raises Transient if it is missing or malformed."""
+    text = response.headers.get(header, "")
+    if not _is_count(text):
+        raise _gateway_success(f"{response.status} without a usable {header}")
+    return int(text)
+
+
+def _gateway_success(told: str) -> Transient:
+    """Error for a success that lacks what Storage always sends: a gateway has answered."""
+    return Transient(STORAGE, f"answered {told}", code="gateway")

@@ -3,6 +3,12 @@
 Up to 6 MiB it is one standard upload. Above, it is a resumable one in chunks of exactly 6 MiB, of
 which one travels while the next one fills; what was lost on the way is sent again from where
 Storage says it is.
+
+After a lost answer, what Storage has is compared with what was sent before it counts as stored: a
+small object byte for byte, a large one by its length. If they differ, the upload fails; the client
+sends it again, under a new name. Nothing is overwritten, since the object may be another's.
+``undo`` removes only what a try of this upload may have left; an object that was there before the
+first try stays, and the sweep removes it if no import owns it.
 """
 
 import asyncio
@@ -13,7 +19,7 @@ from config.errors import Permanent, Transient, UpstreamError
 from config.retrying import retrying_async
 from config.upstream import STORAGE, translated
 from service.chunks import Ahead, Chunk
-from service.storage import Conflict, Progress, Storage
+from service.storage import NAME_TAKEN, Conflict, Progress, Storage
 
 
 class Upload:
@@ -95,14 +101,19 @@ class Upload:
     async def _put_again(self, content: memoryview) -> None:
         async for attempt in retrying_async(self._deadline):
             with attempt:
-                try:
-                    await self._storage.put(self._name, content, self._content_type)
-                except Conflict as conflict:
-                    # At a second try it is our own object, of which the answer was lost.
-                    if not self._tried_to_put:
-                        raise Permanent(STORAGE, conflict.detail, code=conflict.code) from conflict
-                finally:
-                    self._tried_to_put = True
+                await self._put_once(content)
+
+    async def _put_once(self, content: memoryview) -> None:
+        try:
+            await self._storage.put(self._name, content, self._content_type)
+        except Conflict as conflict:
+            # Ours if an answer was lost; a gateway may have sent the very first try twice.
+            if not await self._storage.holds(self._name, content):
+                raise _taken(conflict.detail) from conflict
+        except BaseException:
+            self._tried_to_put = True
+            raise
+        self._tried_to_put = True
 
     async def _dispatch(self, *, length: int | None) -> None:
         await self._arrived()
@@ -158,23 +169,34 @@ class Upload:
 
     async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
         progress = await self._storage.progress(path)
+        if None not in (progress.length, length) and progress.length != length:
+            raise Permanent(STORAGE, f"expects {progress.length}, not {length}", code="lost")
         end = start + len(chunk)
         if not start <= progress.offset <= end:
             raise Permanent(STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost")
         if progress.offset == end and await self._is_enough(progress, length):
             return
         rest = chunk.content[progress.offset - start :]
-        untold = None if progress.length_known else length
+        untold = length if progress.length is None else None
         await self._storage.append(path, progress.offset, rest, length=untold)
 
     async def _is_enough(self, progress: Progress, length: int | None) -> bool:
         """Bytes that are all there are no object yet: Storage may have died before it made one.
 
-        Then another PATCH, without a byte, makes it.
+        Then another PATCH, without a byte, makes it. Raises Permanent if there is another object.
         """
         if length is None:
             return True
-        return progress.length_known and await self._storage.has(self._name)
+        if progress.length is None:
+            return False
+        size = await self._storage.size(self._name)
+        if size not in {None, length}:
+            raise _taken(f"has an object of {size} bytes, not of {length}")
+        return size == length
+
+
+def _taken(detail: str) -> Permanent:
+    return Permanent(STORAGE, detail, code=NAME_TAKEN, status=409)
 
 
 @asynccontextmanager

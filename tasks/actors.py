@@ -14,6 +14,7 @@ from config import messages
 from config.ids import JOB_PREFIX
 from tasks.broker import broker, runtime
 from tasks.errors import PutOff, WorkerStoppingError
+from tasks.retries import RetryNoSoonerError
 
 _AFTER_IMPORTS: Final = 10
 """Priority: the default, 0, comes first."""
@@ -78,7 +79,10 @@ def _queued_again() -> Iterator[None]:
         raise Retry(str(stopping), delay=0) from None
     except PutOff as put_off:
         _note_ended(put_off.ended)
-        raise Retry(str(put_off), delay=_milliseconds(put_off.seconds)) from None
+        delay = _milliseconds(put_off.seconds)
+        if delay is None or put_off.exact:
+            raise Retry(str(put_off), delay=delay) from None
+        raise RetryNoSoonerError(str(put_off), delay) from None
     except (Exception, TimeLimitExceeded):
         log.exception("failed in a way that was not foreseen")
         raise Retry("failed in a way that was not foreseen") from None

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
+from dramatiq.middleware import CurrentMessage, TimeLimit
 from dramatiq_pg import PostgresBroker
 
 from config.orphans import GuardedPrometheus
 from tasks.consuming import Consumer
 from tasks.pool import LatePool
+from tasks.retries import BackingOffRetries
 from tasks.runtime import Runtime
 from tasks.sweeper import Sweeper
 
@@ -35,7 +36,9 @@ broker: Final = QueueBroker(
     middleware=[
         runtime,
         sweeper,
-        Retries(max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF),
+        BackingOffRetries(  # type: ignore[no-untyped-call]
+            max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF
+        ),
         TimeLimit(time_limit=_HOUR),
         CurrentMessage(),
         GuardedPrometheus(),  # type: ignore[no-untyped-call]

@@ -34,20 +34,30 @@ class PartFailed(ImporterError):  # noqa: N818
 class PutOff(ImporterError):  # noqa: N818
     """``seconds`` is how long to wait at least; None leaves it to the queue's backoff.
 
-    ``ended`` is an attempt that ended in order while the ledger could not be reached: the message
-    carries it, so that the next attempt can report it.
+    The backoff is waited for where it is longer, unless the time is ``exact``. ``ended`` is an
+    attempt that ended in order while the ledger could not be reached: the message carries it, so
+    that the next attempt can report it.
     """
 
     def __init__(
-        self, reason: str, seconds: float | None = None, *, ended: UUID | None = None
+        self,
+        reason: str,
+        seconds: float | None = None,
+        *,
+        exact: bool = False,
+        ended: UUID | None = None,
     ) -> None:
         super().__init__(reason)
         self.seconds = seconds
+        self.exact = exact
         self.ended = ended
 
     @classmethod
     def since(cls, error: UpstreamError, reason: str, *, ended: UUID | None = None) -> Self:
-        """Because something is away; until the time that it named, if it did."""
+        """Because something is away; until the time that it named, if it did.
+
+        Transient bounds that time; the queue's backoff applies as well.
+        """
         seconds = error.retry_after if isinstance(error, Transient) else None
         return cls(reason, seconds, ended=ended)
 

@@ -26,7 +26,7 @@ log = structlog.stdlib.get_logger(__name__)
 DAY: Final = 86_400.0
 """Seconds from the import's end, after which nobody is told any more."""
 _LONGEST_WAIT: Final = 3600.0
-"""Seconds that a receiver may ask for before it is tried again."""
+"""Seconds that a receiver may ask for, at most, before it is tried again."""
 _ENDS: Final = {
     ImportState.COMPLETED,
     ImportState.FAILED,
@@ -169,7 +169,7 @@ class NotifyImport:
         """The message of another end changes nothing while this one is in work."""
         end = self._read(told.import_id)
         if end is not None and end.id != told.id:
-            raise PutOff("the import has been begun again", _AGAIN_SECONDS)
+            raise PutOff("the import has been begun again", _AGAIN_SECONDS, exact=True)
 
     def _read(self, import_id: UUID) -> ImportEnd | None:
         try:

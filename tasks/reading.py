@@ -16,7 +16,14 @@ import httpx
 from config.errors import Permanent, Transient, UpstreamError
 from config.model import BUCKET
 from config.retrying import retrying
-from config.upstream import STORAGE, from_body, retry_after, translated
+from config.upstream import (
+    STORAGE,
+    from_body,
+    is_missing_object,
+    is_page,
+    retry_after,
+    translated,
+)
 
 OBJECT_MISSING: Final = "object_missing"
 RANGE_REFUSED: Final = "range_refused"
@@ -52,8 +59,8 @@ class ObjectReader:
 
         Close it: the garbage collector would give the connection back at any moment, also while
         this very thread holds the lock of httpx's pool, and then no thread would ever get on.
-        Raises Transient if Storage stays away, and Permanent, with code ``object_missing`` if there
-        is no such object.
+        Raises Transient if Storage stays away, and Permanent, with code ``object_missing`` if
+        Storage itself says that there is no such object.
         """
         url = f"{self._objects}/{quote(name)}"
         reading = _Reading(self._http, url, self._headers, start, end)
@@ -120,7 +127,7 @@ class _Reading:
         return response
 
     def _check(self, response: httpx.Response) -> None:
-        if response.is_error:
+        if response.is_error or response.is_redirect or is_page(response.headers):
             raise _error(response)
         if self._is_the_range(response):
             return
@@ -140,6 +147,6 @@ class _Reading:
 def _error(response: httpx.Response) -> UpstreamError:
     seconds = retry_after(response.headers)
     error = from_body(STORAGE, response.status_code, response.read(), retry_after=seconds)
-    if error.status == 404:
+    if is_missing_object(error):
         return Permanent(STORAGE, error.detail, code=OBJECT_MISSING, status=404)
     return error

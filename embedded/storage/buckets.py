@@ -1,5 +1,6 @@
 """The routes of buckets."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -78,11 +79,14 @@ def _limited(bucket: Bucket, body: dict[str, Any]) -> Bucket:
     return replace(bucket, **changes)
 
 
+_is_number = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15}").fullmatch
+
+
 def parse_size(text: str) -> int:
     """A number of bytes such as 20MB, in the decimal units of Storage."""
     units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
     for unit, factor in units.items():
         number = text.upper().removesuffix(unit)
-        if number != text.upper() and number.replace(".", "", 1).isdecimal():
+        if number != text.upper() and _is_number(number):
             return int(float(number) * factor)
     raise errors.invalid_request("Invalid file size format, hint: use 20GB / 20MB / 30KB / 3B")

@@ -31,12 +31,19 @@ class Query:
             raise errors.invalid_request("body/sortBy/column must be one of the allowed values")
         return cls(
             folder=prefix if not prefix or prefix.endswith("/") else f"{prefix}/",
-            limit=int(body.get("limit") or 100),
-            offset=int(body.get("offset") or 0),
+            limit=_count(body, "limit", 100),
+            offset=_count(body, "offset", 0),
             search=str(body.get("search") or ""),
             column=order.get("column", "name"),
             descending=order.get("order") == "desc",
         )
+
+
+def _count(body: dict[str, Any], name: str, default: int) -> int:
+    value = body.get(name) or default
+    if not isinstance(value, int) or value < 0:
+        raise errors.invalid_request(f"body/{name} must be integer")
+    return value
 
 
 def list_folder(bucket: Bucket, query: Query) -> list[Entry]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from embedded.storage import errors
 
-FORM = re.compile(r"bytes=(?P<first>\d*)-(?P<last>\d*)", re.ASCII)
+FORM = re.compile(r"bytes=(?P<first>\d{0,1000})-(?P<last>\d{0,1000})", re.ASCII)
 
 
 @dataclass(frozen=True)

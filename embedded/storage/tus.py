@@ -1,6 +1,7 @@
 """The headers of the tus protocol, read and checked."""
 
 import base64
+import re
 from collections.abc import Mapping
 
 from embedded.storage import errors
@@ -9,6 +10,7 @@ VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,expiration"
 OFFSET_STREAM = "application/offset+octet-stream"
 Metadata = dict[str, str | None]
+_is_number = re.compile(r"[0-9]{1,1000}").fullmatch
 
 
 def check_version(headers: Mapping[str, str]) -> None:
@@ -40,7 +42,7 @@ def offset(headers: Mapping[str, str]) -> int:
 
 def number(name: str, text: str) -> int:
     """A count of bytes."""
-    if not (text.isascii() and text.isdecimal()):
+    if not _is_number(text):
         raise errors.tus(400, f"Invalid {name}\n")
     return int(text)
 

@@ -79,12 +79,12 @@ def told(answer: httpx.Response) -> dict[str, Any]:
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     named = error.retry_after if isinstance(error, Away) else None
-    return _patience(state) if named is None else named
+    return max(float(_patience(state)), named or 0.0)
 
 
 def _seconds(answer: httpx.Response) -> float | None:
     value = answer.headers.get("Retry-After", "")
-    return min(float(value), 60.0) if value.isdecimal() else None
+    return min(float(value), 60.0) if value.isascii() and value.isdecimal() else None
 
 
 def _status(answer: httpx.Response) -> str:

@@ -135,6 +135,7 @@ def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -
     rules: dict[str, Fault] = {
         "500": Answer(requests, skip=skip, times=2, status=500),
         "503": Answer(requests, skip=skip, times=3, status=503),
+        "404": Answer(requests, skip=skip, times=2, status=404),
         "429": Answer(requests, skip=skip, times=2, status=429, headers=waiting),
         "cut request": CutRequest(requests, skip=skip, times=2, after=at),
         "cut answer": CutAnswer(requests, skip=skip, times=2, after=at),
@@ -149,7 +150,7 @@ def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -
     each(
         itertools.product(
             ["begin", "middle", "last", "small"],
-            ["500", "503", "429", "cut request", "swallowed", "slow"],
+            ["500", "503", "404", "429", "cut request", "swallowed", "slow"],
         ),
         fast=[("begin", "503"), ("middle", "cut request"), ("last", "swallowed"), ("small", "429")],
     ),
@@ -174,7 +175,10 @@ def test_storage_fails_an_upload(chaos: Chaos, moment: str, fault: str, run: int
 @pytest.mark.writers
 @pytest.mark.parametrize(
     "fault",
-    each(["500", "503", "429", "cut answer", "swallowed", "slow"], fast=["503", "cut answer"]),
+    each(
+        ["500", "503", "404", "429", "cut answer", "swallowed", "slow"],
+        fast=["503", "404", "cut answer"],
+    ),
 )
 @pytest.mark.fault("Storage faults on reading")
 def test_storage_fails_a_read(chaos: Chaos, fault: str, run: int) -> None:

@@ -15,12 +15,16 @@ from tests.support.faults import (
     CREATE_UPLOAD,
     DATABASE,
     FOR_EVER,
+    INFO,
     PROGRESS,
     PUT,
+    READ,
+    REMOVE,
     STORAGE,
     Answer,
     CutRequest,
     Fault,
+    Garble,
     Hang,
     Hold,
     Requests,
@@ -34,6 +38,7 @@ from tests.support.wire import Wire
 SMALL = json_array(100_000)
 LARGE = json_array(13 * MIB)  # three chunks
 RECORDS = {array: len(json.loads(array)) for array in (SMALL, LARGE)}
+PAGE = {"Content-Type": "text/html"}
 NAMES = {PUT: "put", CREATE_IMPORT: "create_import", CREATE_UPLOAD: "begin", APPEND: "patch"}
 
 
@@ -43,6 +48,9 @@ def spoiled(requests: Requests, skip: int = 0) -> Iterator[Fault]:
     yield Answer(requests, skip, status=503, headers={"Retry-After": "0"})
     yield Answer(requests, skip, status=429, headers={"Retry-After": "0"})
     yield Answer(requests, skip, times=2, status=502)
+    yield Answer(requests, skip, times=2, status=404)
+    yield Answer(requests, skip, status=404, text='{"message":"no Route matched"}')
+    yield Answer(requests, skip, status=200, headers=PAGE, text="<html>")
     yield CutRequest(requests, skip, after=0)
     yield Swallow(requests, skip)
 
@@ -66,6 +74,7 @@ def each_request() -> Iterator[tuple[bytes, Fault]]:
 def named(case: tuple[bytes, Fault]) -> str:
     array, fault = case
     what = [type(fault).__name__, getattr(fault, "status", ""), fault.skip, fault.times]
+    what += [len(fault.text)] if isinstance(fault, Answer) else []
     return "-".join(
         ["small" if array is SMALL else "large", NAMES[fault.requests], *map(str, what)]
     )
@@ -101,8 +110,10 @@ def test_a_request_that_fails_for_now_is_not_noticed(client, traces, proxy, arra
     assert fault.is_spent
 
 
-def test_asking_how_far_it_is_fails_too(client, traces, proxy):
-    proxy.spoil(CutRequest(APPEND, skip=1, after=2_000_000), Answer(PROGRESS, times=2, status=500))
+@pytest.mark.parametrize("status", [500, 404, 410, 200, 409])
+def test_asking_how_far_it_is_fails_too(client, traces, proxy, status):
+    asking = Answer(PROGRESS, times=2, status=status)
+    proxy.spoil(CutRequest(APPEND, skip=1, after=2_000_000), asking)
     assert_stored(post(client, LARGE), LARGE, traces)
     assert proxy.count(PROGRESS) == 3
 
@@ -113,6 +124,17 @@ def test_bytes_that_are_all_there_are_no_object_yet(client, traces, proxy):
     told = {"Upload-Offset": size, "Upload-Length": size}
     proxy.spoil(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=told))
     assert_stored(post(client, LARGE), LARGE, traces)
+
+
+def test_an_object_whose_answer_was_lost_is_read_before_it_counts(client, traces, proxy):
+    proxy.spoil(Swallow(PUT))
+    assert_stored(post(client, SMALL), SMALL, traces)
+    assert (proxy.count(PUT), proxy.count(READ)) == (2, 1)
+
+
+def test_a_conflict_over_nothing_is_no_object(client, traces, proxy):
+    proxy.spoil(Answer(PUT, times=2, status=409))
+    assert_stored(post(client, SMALL), SMALL, traces)
 
 
 def test_everything_fails_once(client, traces, proxy):
@@ -145,6 +167,91 @@ def away(requests: Requests, skip: int = 0) -> list[Fault]:
     return [Answer(requests, skip, FOR_EVER, status=503)]
 
 
+OTHERS = [SMALL[:-1] + b" ", SMALL[:-1], SMALL + b" ", b""]
+"""Of the same length, too short, too long, nothing."""
+
+
+@pytest.mark.parametrize("stored", OTHERS, ids=len)
+def test_what_is_stored_otherwise_than_it_was_sent_is_refused(client, traces, proxy, stored):
+    proxy.spoil(Garble(PUT, content=stored))
+    with traces.unchanged(proxy):
+        answer = post(client, SMALL)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert answer.headers["Retry-After"]
+    assert_stored(post(client, SMALL), SMALL, traces)
+
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
+    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, status=200, text='{"size": 5}'))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+
+
+@pytest.mark.parametrize("status", [200, 404, 409, 503])
+def test_looking_at_a_large_object_fails_too(client, traces, proxy, status):
+    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, times=2, status=status))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
+    failing = Answer(READ, status=status, text="")
+    proxy.spoil(Swallow(PUT), failing)
+    answer = post(client, SMALL)
+    if status == 200:  # as if nothing was stored
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+    else:
+        assert_stored(answer, SMALL, traces)
+    assert failing.is_spent
+
+
+def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, proxy):
+    said = "The resource already exists"
+    proxy.spoil(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=said))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert proxy.count(CREATE_UPLOAD) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, TUS])
+def test_another_conflict_at_the_beginning_is_tried_again(client, traces, proxy, headers):
+    proxy.spoil(Answer(CREATE_UPLOAD, times=2, status=409, headers=headers))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+def test_an_upload_that_storage_itself_does_not_know_is_lost(client, traces, proxy):
+    """Unlike a gateway's 404, which is asked about again."""
+    proxy.spoil(CutRequest(APPEND, skip=1, after=5), Answer(PROGRESS, status=404, headers=TUS))
+    with traces.unchanged(proxy):
+        answer = post(client, LARGE)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert proxy.count(PROGRESS) == 1
+
+
+OFFSETS = {
+    "none": {},
+    "superscript": {"Upload-Offset": "\u00b2"},
+    "long": {"Upload-Offset": "9" * 5000},
+}
+
+
+@pytest.mark.parametrize("headers", OFFSETS.values(), ids=OFFSETS)
+def test_an_offset_that_is_no_number_is_asked_for_again(client, traces, proxy, headers):
+    taken = Answer(APPEND, status=204, headers=headers, text="")
+    proxy.spoil(taken, Answer(PROGRESS, status=200, headers=headers))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
+def test_an_upload_without_an_address_is_begun_again(client, traces, proxy):
+    proxy.spoil(Answer(CREATE_UPLOAD, status=201))
+    assert_stored(post(client, LARGE), LARGE, traces)
+
+
 GONE = {
     "small object": (SMALL, away(PUT), "storage"),
     "begin": (LARGE, away(CREATE_UPLOAD), "storage"),
@@ -160,6 +267,33 @@ GONE = {
         SMALL,
         [Answer(PUT, times=FOR_EVER, status=429, headers={"Retry-After": "3600"})],
         "storage",
+    ),
+    "told to come at once": (
+        SMALL,
+        [Answer(PUT, times=FOR_EVER, status=503, headers={"Retry-After": "0"})],
+        "storage",
+    ),
+    "told nonsense": (
+        SMALL,
+        [Answer(PUT, times=FOR_EVER, status=503, headers={"Retry-After": "\u00b2"})],
+        "storage",
+    ),
+    "no route to objects": (SMALL, [Answer(PUT, times=FOR_EVER, status=404)], "storage"),
+    "no route to uploads": (LARGE, [Answer(APPEND, 1, FOR_EVER, status=404)], "storage"),
+    "no route to the database": (
+        SMALL,
+        [Answer(CREATE_IMPORT, times=FOR_EVER, status=404)],
+        "database",
+    ),
+    "no route while undoing": (
+        LARGE,
+        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, times=2, status=404)],
+        "storage",
+    ),
+    "no route while removing": (
+        SMALL,
+        [Answer(CREATE_IMPORT, times=FOR_EVER, status=401), Answer(REMOVE, status=404)],
+        "database",
     ),
     "hanging object": (SMALL, [Hang(PUT, times=FOR_EVER)], "storage"),
     "hanging chunk": (LARGE, [Hang(APPEND, 1, FOR_EVER)], "storage"),
@@ -194,6 +328,7 @@ def test_what_stays_away_is_told_and_nothing_is_left(
         assert (answer.status_code, answer.json()["code"]) == (503, f"{part}_unavailable")
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert int(answer.headers["Retry-After"]) >= 1
+    assert all(proxy.count(requests) < 100 for requests in (PUT, APPEND, CREATE_IMPORT))
 
 
 @pytest.mark.parametrize("recorded", [True, False])

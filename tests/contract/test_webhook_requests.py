@@ -116,9 +116,16 @@ def test_no_proxy_is_asked(receiver, monkeypatch):
     assert lenient().post(target(receiver.url), HEADERS, b"").status == 204
 
 
-def test_a_time_that_is_named_is_told(receiver):
-    receiver.statuses, receiver.headers = [429], {"Retry-After": "17"}
-    assert lenient().post(target(receiver.url), HEADERS, b"") == Answer(429, 17)
+@pytest.mark.parametrize(
+    ("named", "seconds"),
+    [
+        ("17", 17), ("0", 0), ("Wed, 21 Oct 2020 07:28:00 GMT", 0),
+        ("\u00b2", None), ("soon", None), ("-1", None),
+    ],
+)  # fmt: skip
+def test_a_time_that_is_named_is_told(receiver, named, seconds):
+    receiver.statuses, receiver.headers = [429], {"Retry-After": named}
+    assert lenient().post(target(receiver.url), HEADERS, b"") == Answer(429, seconds)
 
 
 def test_a_body_without_an_end_is_not_read():

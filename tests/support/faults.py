@@ -48,6 +48,7 @@ UNDO_SOME = rpc("undo_some")
 FINISH_UNDO = rpc("finish_undo")
 BUCKET = Requests("GET", "/storage/v1/bucket/.+")
 READ = Requests("GET", "/storage/v1/object/imports/.+")
+INFO = Requests("GET", "/storage/v1/object/info/imports/.+")
 PUT = Requests("POST", "/storage/v1/object/imports/.+")
 REMOVE = Requests("DELETE", "/storage/v1/object/imports")
 CREATE_UPLOAD = Requests("POST", "/storage/v1/upload/resumable/?")
@@ -91,10 +92,11 @@ class Fault:
 
 @dataclass
 class Answer(Fault):
-    """Answers itself."""
+    """Answers itself, as a gateway in front of Supabase does."""
 
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = "by order"
 
 
 @dataclass
@@ -114,6 +116,13 @@ class CutAnswer(Fault):
 @dataclass
 class Swallow(Fault):
     """Lets the request be done, but breaks the connection instead of answering."""
+
+
+@dataclass
+class Garble(Fault):
+    """Passes other bytes on than came, and breaks the connection instead of answering."""
+
+    content: bytes = b""
 
 
 @dataclass

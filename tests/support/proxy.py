@@ -17,6 +17,7 @@ from tests.support.faults import (
     Delay,
     Fault,
     ForgeKey,
+    Garble,
     Hang,
     Hold,
     Requests,
@@ -106,7 +107,7 @@ class Proxy:
         match fault:
             case Answer():
                 await request.read()
-                return web.Response(status=fault.status, headers=fault.headers, text="by order")
+                return web.Response(status=fault.status, headers=fault.headers, text=fault.text)
             case CutRequest():
                 with contextlib.suppress(aiohttp.ClientError, _Broken):
                     await self._ask(request, cut_after=fault.after)
@@ -115,6 +116,10 @@ class Proxy:
                 return await self._forward(request, cut_after=fault.after)
             case Swallow():
                 await self._ask(request)
+                return _broken(request)
+            case Garble():
+                await request.read()
+                await self._ask(request, content=fault.content)
                 return _broken(request)
             case Hang():
                 await asyncio.Event().wait()
@@ -137,7 +142,12 @@ class Proxy:
 
     @contextlib.asynccontextmanager
     async def _asked(
-        self, request: web.Request, *, cut_after: int | None = None, key: str = ""
+        self,
+        request: web.Request,
+        *,
+        cut_after: int | None = None,
+        key: str = "",
+        content: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session
         headers: dict[str, str] = _end_to_end(request.headers)
@@ -145,7 +155,10 @@ class Proxy:
             headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
             headers |= {"apikey": key, "Authorization": f"Bearer {key}"}
         has_body = request.can_read_body or request._read_bytes is not None
-        body = _body(request, cut_after) if has_body else None
+        body: Any = _body(request, cut_after) if has_body else None
+        if content is not None:
+            headers = {k: v for k, v in headers.items() if k.lower() != "content-length"}
+            body = content
         async with self._session.request(
             request.method, self._upstream + request.raw_path, headers=headers, data=body
         ) as answer:
@@ -154,14 +167,16 @@ class Proxy:
                 self.uploads.append(f"{request.path.rstrip('/')}/{upload_id}")
             yield answer
 
-    async def _ask(self, request: web.Request, *, cut_after: int | None = None) -> web.Response:
-        async with self._asked(request, cut_after=cut_after) as answer:
-            content = await answer.read()
+    async def _ask(
+        self, request: web.Request, *, cut_after: int | None = None, content: bytes | None = None
+    ) -> web.Response:
+        async with self._asked(request, cut_after=cut_after, content=content) as answer:
+            body = await answer.read()
         headers = _end_to_end(answer.headers)
         if request.method == "HEAD":
             return web.Response(status=answer.status, headers=headers)
         headers.pop("Content-Length", None)
-        return web.Response(status=answer.status, headers=headers, body=content)
+        return web.Response(status=answer.status, headers=headers, body=body)
 
     async def _forward(
         self, request: web.Request, *, cut_after: int | None = None, key: str = ""

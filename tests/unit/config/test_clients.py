@@ -13,12 +13,12 @@ SETTINGS = Settings(
 )
 
 
-def heed(status, headers=None, body=b"{}"):
+def heed(status, headers=None, body=b"{}", path="/"):
     """Send an answer through the hooks of the blocking client."""
     hooks = supabase_blocking(SETTINGS).options.httpx_client.event_hooks
     transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=body))
     with httpx.Client(transport=transport, event_hooks=hooks) as http:
-        return http.get("http://supabase/")
+        return http.get(f"http://supabase{path}")
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -58,9 +58,45 @@ def test_retry_after_is_carried_on():
     assert error.value.retry_after == 12
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 404, 409, 500])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 409, 500])
 def test_all_else_is_for_supabase_to_read(status):
     assert heed(status).status_code == status
+
+
+STORAGES = b'{"statusCode":"404","error":"not_found","message":"m"}'
+POSTGRESTS = b'{"code":"PGRST202","message":"Could not find the function"}'
+KONGS = b'{"message":"no Route matched with those values"}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/storage/v1/object/imports", STORAGES),
+        ("/rest/v1/rpc/f", POSTGRESTS),
+        ("/rest/v1/rpc/f", b'{"code":"42P01","message":"m"}'),
+        ("/rest/v1/rpc/f", b'{"code":"PT404","message":"m"}'),
+    ],
+)
+def test_what_is_not_found_is_for_supabase_to_read_if_it_says_so_itself(path, body):
+    assert heed(404, body=body, path=path).status_code == 404
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("path", ["/storage/v1/object/imports", "/rest/v1/rpc/f"])
+@pytest.mark.parametrize("body", [KONGS, b"<html>", b"", b'{"code":404}', b'{"code":"404"}'])
+def test_what_a_gateway_does_not_find_may_be_there(path, body, status):
+    with pytest.raises(Transient) as error:
+        heed(status, body=body, path=path)
+    assert (error.value.status, error.value.undone) == (status, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(200, {"Content-Type": "text/html; charset=utf-8"}), (302, {"Location": "https://login"})],
+)
+def test_a_web_page_is_no_success(status, headers):
+    with pytest.raises(Transient):
+        heed(status, headers, b"<html>")
 
 
 def test_both_clients_are_bound_by_the_deadline():

@@ -1,5 +1,6 @@
 import inspect
 import json
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import httpx
@@ -7,11 +8,13 @@ import postgrest.exceptions
 import pytest
 import storage3.exceptions
 from aiohttp.client_reqrep import ConnectionKey
+from hypothesis import given
+from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from config.errors import Permanent, Transient, UpstreamError
-from config.upstream import from_body, from_status, retry_after, translated
+from config.errors import LONGEST_WAIT, Permanent, Transient, UpstreamError
+from config.upstream import from_body, from_status, is_missing_object, retry_after, translated
 
 REQUEST = httpx.Request("GET", "http://h/")
 INFO = aiohttp.RequestInfo(URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()))
@@ -127,7 +130,8 @@ def test_our_own_errors_pass():
         ("503", Transient), ("429", Transient), ("502", Transient),
         ("23505", Permanent), ("22001", Permanent), ("42P01", Permanent), ("42501", Permanent),
         ("P0001", Permanent), ("PT409", Permanent), ("PGRST204", Permanent),
-        ("PGRST301", Permanent), ("401", Permanent), ("404", Permanent),
+        ("PGRST301", Permanent), ("PGRST202", Permanent), ("401", Permanent), ("403", Permanent),
+        ("404", Transient), ("410", Transient),
         (None, Permanent), ("", Permanent),
     ],
 )  # fmt: skip
@@ -164,7 +168,18 @@ def test_statuses_tell_what_may_work_later(status, kind):
         (500, b'{"message":"m"}', Transient, 500, "500"),
         (502, b"<html>bad gateway</html>", Transient, 502, "502"),
         (409, b"The resource already exists", Permanent, 409, "409"),
-        (404, b"", Permanent, 404, "404"),
+        (404, b'{"statusCode":"404","error":"Bucket not found","message":"m"}',
+         Permanent, 404, "404"),
+        (404, b'{"error":"not_found","message":"m"}', Permanent, 404, "not_found"),
+        (404, b"", Transient, 404, "404"),
+        (404, b'{"message":"no Route matched with those values"}', Transient, 404, "404"),
+        (404, b'{"statusCode":404,"error":"Not Found","message":"m"}', Transient, 404, "404"),
+        (410, b"<html>gone</html>", Transient, 410, "410"),
+        (302, b"", Transient, 302, "302"),
+        (400, '{"statusCode":"\u00b2","message":"m"}'.encode(), Permanent, 400, "400"),
+        (400, b'{"statusCode":"200","message":"m"}', Permanent, 400, "400"),
+        (400, b'{"statusCode":"%b","message":"m"}' % (b"4" * 5000), Permanent, 400, "400"),
+        (400, b"[" * 200_000, Permanent, 400, "400"),
         (403, b"[1]", Permanent, 403, "403"),
         (503, b"\xff\xfe", Transient, 503, "503"),
     ],
@@ -175,13 +190,60 @@ def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, c
     assert (error.status, error.code) == (inner, code)
 
 
+def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
+    error = from_body("storage", 404, b"The file for this url was not found\n", own=True)
+    assert (type(error), error.status) == (Permanent, 404)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "status", "missing"),
+    [("NoSuchKey", "", 404, True), ("", "not_found", 404, True), ("NoSuchKey", "", 400, True),
+     ("", "not_found", 400, False), ("NoSuchBucket", "", 404, False), ("", "", 404, False)],
+)  # fmt: skip
+def test_a_missing_object_is_told_by_its_code(code, error, status, missing):
+    told = {"statusCode": str(status), "code": code, "error": error, "message": "m"}
+    assert is_missing_object(from_body("storage", 400, json.dumps(told).encode())) is missing
+
+
+@pytest.mark.parametrize("status", ["\u00b2", "\u0664\u0660\u0664", "4" * 5000, "", None, "x"])
+def test_a_status_that_is_none_may_work_later(status):
+    with pytest.raises(Transient), translated("storage"):
+        raise storage3.exceptions.StorageApiError("m", "code", status)
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("3", 3.0), ("0", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("", None)],
-)
-def test_retry_after_in_seconds_is_read(value, seconds):
+    [
+        ("3", 3.0), ("0", 0.0), (" 7 ", 7.0), ("9" * 5000, float("inf")),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0), ("Wed Oct 21 07:28:00 2020", 0.0),
+        ("-1", None), ("", None), ("1.5", None), ("3, 4", None), ("1e3", None), ("inf", None),
+        ("\u00b2", None), ("\u0663", None), ("soon", None), ("Wed, 99 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None), ("\udcb2", None), ("\x00", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read(value, seconds):
     assert retry_after({"Retry-After": value}) == seconds
     assert retry_after({}) is None
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
+def test_retry_after_may_be_a_date(zone):
+    moment = datetime.now(UTC) + timedelta(seconds=1000)
+    named = retry_after({"Retry-After": moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")})
+    assert named is not None
+    assert 0 < named <= 1000
+
+
+@given(st.text())
+def test_no_retry_after_is_an_error(value):
+    found = retry_after({"Retry-After": value})
+    assert found is None or found >= 0
+
+
+@pytest.mark.parametrize("named", [86_400, float("inf")])
+def test_nobody_makes_us_wait_for_a_day(named):
+    assert Transient("storage", "busy", retry_after=named).retry_after == LONGEST_WAIT
+    assert from_status("storage", 503, "m", retry_after=named).retry_after == LONGEST_WAIT
 
 
 @pytest.mark.parametrize(

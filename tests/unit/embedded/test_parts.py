@@ -48,16 +48,27 @@ def test_a_taken_port_is_given_up_or_complained_about():
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("20MB", 20_000_000), ("1.5kb", 1500), ("7b", 7), ("2GB", 2_000_000_000)]
+    ("text", "size"),
+    [("20MB", 20_000_000), ("1.5kb", 1500), ("7b", 7), ("2GB", 2_000_000_000), (".5MB", 500_000)],
 )
 def test_sizes_are_decimal(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "x MB", "20", "-1MB"])
+@pytest.mark.parametrize(
+    "text", ["", "MB", "x MB", "20", "-1MB", "²MB", "٣MB", ".MB", "9" * 400 + "MB"]
+)
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(StorageError):
         parse_size(text)
+
+
+@pytest.mark.parametrize("name", ["limit", "offset"])
+@pytest.mark.parametrize("value", ["²", "7", -1, 1.5, [7], {"a": 7}])
+def test_what_is_no_number_of_entries_is_refused(name, value):
+    with pytest.raises(StorageError) as caught:
+        Query.parse({name: value})
+    assert caught.value.status == 400
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ def test_of_debians_folders_the_newest_counts(tmp_path):
     newest = install(tmp_path / "debian" / "17" / "bin", "17.1")
     install(tmp_path / "debian" / "16" / "bin", "16.1")
     (tmp_path / "debian" / "18" / "bin").mkdir(parents=True)  # clients alone
+    install(tmp_path / "debian" / "17.old" / "bin", "17.1")
     assert postgres_programs("path", None).folder == newest
 
 

@@ -13,6 +13,7 @@ SIZE = 100
         ("bytes=0-98", 0, 98),
         ("bytes=0-99", 0, 99),
         ("bytes=0-100", 0, 99),
+        ("bytes=0-99999999999999999999", 0, 99),
         ("bytes=99-99", 99, 99),
         ("bytes=98-", 98, 99),
         ("bytes=-1", 99, 99),
@@ -27,8 +28,11 @@ def test_what_lies_inside_is_given(header, first, last):
 
 @pytest.mark.parametrize(
     "header",
-    ["bytes=100-100", "bytes=100-", "bytes=8-4", "bytes=-0", "bytes=-", "bytes=a-b", "items=0-1"],
-)
+    [
+        "bytes=100-100", "bytes=100-", "bytes=8-4", "bytes=-0", "bytes=-", "bytes=a-b", "items=0-1",
+        "bytes=²-³", "bytes=٣-٤", f"bytes={'9' * 5000}-", f"bytes=0-{'9' * 5000}",
+    ],
+)  # fmt: skip
 def test_anything_else_is_refused(header):
     with pytest.raises(StorageError) as caught:
         parse_range(header, SIZE)

@@ -54,8 +54,18 @@ class FakeStorage:
         fault = self._fault("put", name, len(content), content_type)
         if name in self.objects:
             raise conflict()
-        self.objects[name] = bytes(content)
+        self.objects[name] = fault.bytes if isinstance(fault, Garbled) else bytes(content)
         self._after(fault)
+
+    async def holds(self, name: str, content: memoryview) -> bool:
+        self._fault("holds", name)
+        if name not in self.objects:
+            raise conflict()
+        return self.objects[name] == content
+
+    async def size(self, name: str) -> int | None:
+        self._fault("size", name)
+        return len(self.objects[name]) if name in self.objects else None
 
     async def remove(self, name: str) -> None:
         fault = self._fault("remove", name)
@@ -64,6 +74,8 @@ class FakeStorage:
 
     async def create_upload(self, name: str, content_type: str) -> str:
         fault = self._fault("create_upload", name, content_type)
+        if name in self.objects:
+            raise Permanent("storage", "The resource already exists", code="name_taken")
         path = f"upload-{len(self.names)}"
         self.uploads[path], self.names[path] = bytearray(), name
         self._after(fault)
@@ -93,12 +105,9 @@ class FakeStorage:
         if isinstance(fault, Progress):
             return fault
         if upload not in self.uploads:
-            return Progress(len(self.objects[self.names[upload]]), length_known=True)
-        return Progress(len(self.uploads[upload]), upload in self.lengths)
-
-    async def has(self, name: str) -> bool:
-        self._fault("has", name)
-        return name in self.objects
+            size = len(self.objects[self.names[upload]])
+            return Progress(size, length=size)
+        return Progress(len(self.uploads[upload]), self.lengths.get(upload))
 
     async def cancel_upload(self, upload: str) -> None:
         fault = self._fault("cancel_upload")
@@ -123,6 +132,13 @@ class FakeStorage:
 
 class Lost(Exception):  # noqa: N818
     """The work was done, but its answer never came."""
+
+
+class Garbled(Lost):
+    """Other bytes were stored than were sent, and the answer never came."""
+
+    def __init__(self, stored: bytes) -> None:
+        self.bytes = stored
 
 
 class LengthLost(Lost):

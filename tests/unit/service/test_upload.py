@@ -4,7 +4,9 @@ import asyncio
 from collections import deque
 
 import pytest
+import tenacity
 
+from config import retrying
 from config.errors import Permanent, Transient
 from service.chunks import CHUNK_BYTES, Ahead
 from service.storage import Progress
@@ -12,6 +14,7 @@ from service.upload import Upload
 from tests.unit.service.fakes import (
     Cut,
     FakeStorage,
+    Garbled,
     LengthLost,
     Lost,
     ObjectLost,
@@ -30,6 +33,12 @@ def content_of(size: int) -> bytes:
     """Bytes that differ from chunk to chunk and within each."""
     pattern = bytes(range(251))
     return (pattern * (size // 251 + 1))[:size]
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried at once."""
+    monkeypatch.setattr(retrying, "_backoff", tenacity.wait_none())
 
 
 @pytest.fixture
@@ -188,18 +197,92 @@ async def test_a_small_object_is_tried_again(storage, faults):
     assert storage.objects == {NAME: b"[1]"}
 
 
-async def test_a_name_that_was_taken_before_is_not_ours(storage):
+@pytest.mark.parametrize("found", [b"another's", b"[2]", b"[1", b"[1]]", b""])
+async def test_a_name_that_was_taken_before_is_not_ours(storage, found):
+    storage.objects[NAME] = found
+    upload = upload_to(storage)
+    with pytest.raises(Permanent) as raised:
+        await send(upload, b"[1]")
+    assert raised.value.code == "name_taken"
+    await upload.undo(1)
+    assert storage.objects == {NAME: found}
+
+
+async def test_a_name_that_was_taken_before_is_not_uploaded_to(storage):
     storage.objects[NAME] = b"another's"
+    upload = upload_to(storage)
     with pytest.raises(Permanent):
-        await send(upload_to(storage), b"[1]")
+        await send(upload, bytes(CHUNK_BYTES + 1))
+    assert storage.count("create_upload") == 1
+    await upload.undo(1)
     assert storage.objects == {NAME: b"another's"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", content_of(CHUNK_BYTES)], ids=len)
+async def test_an_object_that_a_gateway_has_sent_twice_is_ours(storage, content):
+    """Then the very first answer is a conflict."""
+    storage.objects[NAME] = content
+    upload = upload_to(storage)
+    await send(upload, content)
+    assert storage.count("holds") == 1
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+@pytest.mark.parametrize("stored", [b"", b"[", b"[2]", b"[1]]"])
+async def test_an_object_whose_answer_was_lost_counts_only_as_it_was_sent(storage, stored):
+    storage.faults["put"] = deque([Garbled(stored)])
+    upload = upload_to(storage)
+    with pytest.raises(Permanent) as raised:
+        await send(upload, b"[1]")
+    assert raised.value.code == "name_taken"
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+async def test_looking_at_the_object_is_tried_again(storage):
+    storage.faults = {"put": deque([Lost()]), "holds": deque([away(), conflict()])}
+    await send(upload_to(storage), b"[1]")
+    assert storage.objects == {NAME: b"[1]"}
+    assert storage.count("holds") == 3
+
+
+async def test_a_conflict_over_nothing_is_tried_again(storage):
+    """A gateway's, or of a transaction that was rolled back."""
+    storage.faults["put"] = deque([conflict(), conflict()])
+    await send(upload_to(storage), b"[1]")
+    assert storage.objects == {NAME: b"[1]"}
+
+
+async def test_a_large_object_whose_answer_was_lost_has_to_have_its_length(storage):
+    content = content_of(CHUNK_BYTES + 5)
+    storage.faults["append"] = deque([None, Lost()])
+
+    async def shorter(name):
+        return len(content) - 1
+
+    storage.size = shorter
+    upload = upload_to(storage)
+    with pytest.raises(Permanent) as raised:
+        await send(upload, content)
+    assert raised.value.code == "name_taken"
+    await upload.undo(5)
+    assert storage.is_empty
+
+
+async def test_a_length_that_was_not_declared_is_not_sent_to(storage):
+    storage.faults["append"] = deque([None, away()])
+    storage.faults["progress"] = deque([Progress(CHUNK_BYTES, length=CHUNK_BYTES + 6)])
+    with pytest.raises(Permanent) as raised:
+        await send(upload_to(storage), content_of(CHUNK_BYTES + 5))
+    assert raised.value.code == "lost"
 
 
 @pytest.mark.parametrize("offset", [0, CHUNK_BYTES - 1, 2 * CHUNK_BYTES + 1])
 async def test_an_offset_that_cannot_be_is_not_sent_to(storage, offset):
     """Storage lost bytes it had, or has some that we never sent: nothing can be made good."""
     storage.faults["append"] = deque([None, away()])
-    storage.faults["progress"] = deque([Progress(offset, length_known=False)])
+    storage.faults["progress"] = deque([Progress(offset, length=None)])
     with pytest.raises(Permanent):
         await send(upload_to(storage), content_of(3 * CHUNK_BYTES))
     assert storage.count("append") == 2

@@ -9,6 +9,7 @@ from config import messages
 from config.ids import job_id
 from tasks.broker import runtime
 from tasks.errors import PutOff, WorkerStoppingError
+from tasks.retries import RetryNoSoonerError
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -63,17 +64,18 @@ def test_there_are_no_other_actors_and_no_other_queue():
 
 
 @pytest.mark.parametrize(
-    ("error", "delay"),
+    ("error", "delay", "kind"),
     [
-        (WorkerStoppingError(), 0),
-        (PutOff("away"), None),
-        (PutOff("away", 2.5), 2500),
-        (PutOff("away", 0), 1000),
-        (TimeLimitExceeded(), None),
-        (ZeroDivisionError(), None),
+        (WorkerStoppingError(), 0, Retry),
+        (PutOff("away"), None, Retry),
+        (PutOff("away", 2.5), 2500, RetryNoSoonerError),
+        (PutOff("away", 0), 1000, RetryNoSoonerError),
+        (PutOff("once more", 1, exact=True), 1000, Retry),
+        (TimeLimitExceeded(), None, Retry),
+        (ZeroDivisionError(), None, Retry),
     ],
 )
-def test_whatever_happens_the_message_comes_again(stories, error, delay):
+def test_whatever_happens_the_message_comes_again(stories, error, delay, kind):
     stories.error = error
     calls = [
         (tasks.import_contacts, str(IMPORT)),
@@ -84,7 +86,7 @@ def test_whatever_happens_the_message_comes_again(stories, error, delay):
     for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:
             actor(*arguments)
-        assert retry.value.delay == delay
+        assert (type(retry.value), retry.value.delay) == (kind, delay)
         assert retry.value.__suppress_context__
 
 

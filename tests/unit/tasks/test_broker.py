@@ -3,6 +3,7 @@ from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from config.orphans import GuardedPrometheus
 from tasks.broker import broker
 from tasks.consuming import Consumer
+from tasks.retries import BackingOffRetries
 from tasks.runtime import Runtime
 from tasks.sweeper import Sweeper
 
@@ -12,7 +13,7 @@ def test_the_order_of_the_middleware_is_the_one_that_is_safe():
     # So does the end of a message: interruptions are off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]
     assert kinds == [
-        Runtime, Sweeper, Retries, TimeLimit, CurrentMessage, GuardedPrometheus,
+        Runtime, Sweeper, BackingOffRetries, TimeLimit, CurrentMessage, GuardedPrometheus,
     ]  # fmt: skip
 
 

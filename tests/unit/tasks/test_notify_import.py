@@ -94,6 +94,15 @@ def test_a_receiver_may_name_a_time(named, seconds):
     assert put_off(ImportEnd(URL, found()), answer=Answer(503, named))[1] == seconds
 
 
+def test_a_receiver_cannot_have_itself_asked_all_the_time():
+    """Only what we want at once comes at once: see tasks.retries."""
+    ends = [ImportEnd(URL, found("failed")), ImportEnd(URL, found("importing"))]
+    for told, answer, exact in ((ends[:1], Answer(503, 0.0), False), (ends, Answer(204), True)):
+        with pytest.raises(PutOff) as caught:
+            notify(*told, answer=answer)
+        assert caught.value.exact is exact
+
+
 def test_each_try_has_the_same_id_and_each_end_another_one():
     first, again = ImportEnd(URL, found("failed")), ImportEnd(URL, found("failed", ago=0.5))
     ids = [put_off(end, answer=Answer(500))[0][0][1]["webhook-id"] for end in (first, first, again)]

@@ -84,25 +84,63 @@ def test_it_gives_up_for_now_if_storage_stays_away():
         read(storage, deadline=0.05)
 
 
-def test_retry_after_reaches_whoever_asks():
-    storage = FakeStorage(*[httpx.Response(429, headers={"Retry-After": "77"})] * 3)
+@pytest.mark.parametrize(("named", "seconds"), [("47", 47), ("86400", 60)])
+def test_retry_after_reaches_whoever_asks(named, seconds):
+    storage = FakeStorage(*[httpx.Response(429, headers={"Retry-After": named})] * 3)
     with pytest.raises(Transient) as error:
         read(storage, deadline=0.05)
-    assert error.value.retry_after == 77
+    assert error.value.retry_after == seconds
 
 
+@pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize(
     "body",
     [
         {"statusCode": "404", "error": "not_found", "message": "Object not found"},
-        {"statusCode": "404", "error": "Bucket not found", "message": "x", "code": "NoSuchBucket"},
         {"statusCode": "404", "error": "not_found", "message": "x", "code": "NoSuchKey"},
+        {"code": "NoSuchKey", "message": "x"},
     ],
 )
-def test_a_missing_object_is_told_apart(body):
+def test_a_missing_object_is_told_apart(body, status):
     with pytest.raises(Permanent) as error:
-        read(FakeStorage(httpx.Response(400, json=body)))
+        read(FakeStorage(httpx.Response(status, json=body)))
     assert error.value.code == "object_missing"
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"error": "Bucket not found", "message": "x", "code": "NoSuchBucket"}, "NoSuchBucket"),
+        ({"error": "Bucket not found", "message": "Bucket not found"}, "404"),
+    ],
+)
+def test_a_missing_bucket_is_no_missing_object(body, code, status):
+    """The file is still there once the operator has put the bucket right."""
+    with pytest.raises(Permanent) as error:
+        read(FakeStorage(httpx.Response(status, json={"statusCode": "404", **body})))
+    assert error.value.code == code
+
+
+GATEWAYS = {
+    "no route": httpx.Response(404, json={"message": "no Route matched with those values"}),
+    "page": httpx.Response(404, html="<html>404 Not Found</html>"),
+    "empty": httpx.Response(404),
+    "gone": httpx.Response(410, text="gone"),
+    "no object": httpx.Response(404, json=["not_found"]),
+    "number": httpx.Response(404, json={"statusCode": 404, "error": "Not Found", "message": "x"}),
+    "nested": httpx.Response(404, content=b"[" * 200_000),
+    "page of a success": httpx.Response(200, html="<html>We will be back soon.</html>"),
+    "redirection": httpx.Response(302, headers={"Location": "https://login.example"}),
+}
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateway_is_not_taken_for_storage(name):
+    answer = GATEWAYS[name]
+    assert b"".join(read(FakeStorage(answer, answer), deadline=5)) == DATA
+    with pytest.raises(Transient):
+        read(FakeStorage(*[answer] * 99), deadline=0.01)
 
 
 def test_a_refused_key_is_no_missing_object():

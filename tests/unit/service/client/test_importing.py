@@ -55,9 +55,14 @@ def silent() -> Callable[[int], None]:
     return lambda _: None
 
 
-def problem(status: int, code: str, **headers: str) -> httpx.Response:
+def problem(status: int, code: str, **headers: str | bytes) -> httpx.Response:
     body = {"title": "It cannot be", "detail": "Do better.", "code": code, "record": 7}
-    return httpx.Response(status, json=body, headers=headers)
+    raw = [(name.encode(), _bytes(value)) for name, value in headers.items()]
+    return httpx.Response(status, json=body, headers=raw)
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
 
 
 def job(state: str, **more: Any) -> httpx.Response:
@@ -155,6 +160,21 @@ def test_the_service_names_the_time_to_wait(request_, slept):
     away = problem(503, "too_many_uploads", **{"Retry-After": "7"})
     Service(away, ACCEPTED).importer.send(request_, silent)
     assert slept == [7]
+
+
+@pytest.mark.parametrize(
+    "named", ["0", "²", "٣", "-1", "", "soon", "Wed, 21 Oct 2020 07:28:00 GMT"]
+)
+def test_no_named_time_makes_it_hurry(request_, slept, named):
+    away = problem(503, "too_many_uploads", **{"Retry-After": named.encode()})
+    Service(away, away, ACCEPTED).importer.send(request_, silent)
+    assert slept == [0.5, 1]
+
+
+def test_no_named_time_makes_it_wait_for_a_day(request_, slept):
+    away = problem(503, "too_many_uploads", **{"Retry-After": "9" * 5000})
+    Service(away, ACCEPTED).importer.send(request_, silent)
+    assert slept == [60]
 
 
 def test_without_a_key_nothing_is_sent_twice(rows):
