@@ -36,6 +36,8 @@ class Profile(StrEnum):
     """A name and an e-mail, about 72 bytes as JSON."""
     WIDE = "wide"
     """Long names, all kinds of characters, nested fields that are ignored, and 5 % bad records."""
+    REJECTED = "rejected"
+    """As plain ones, but no e-mail is an address: all records are rejected."""
 
 
 class Kind(StrEnum):
@@ -93,7 +95,7 @@ def body(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[str]:
 
 
 def _csv_header(profile: Profile) -> str:
-    return "name,email\n" if profile is Profile.PLAIN else "name,email,tags,address\n"
+    return "name,email,tags,address\n" if profile is Profile.WIDE else "name,email\n"
 
 
 def bad_records(profile: Profile, rows: int, seed: int) -> int:
@@ -122,8 +124,8 @@ def _drawn(pool: Pool, rows: int, seed: int) -> Iterator[list[int]]:
     """Positions in the pool, the good people first, for one block after the other."""
     for start in range(0, rows, BLOCK):
         chance = random.Random(f"{seed} {start}")
-        drawn = chance.choices(range(len(pool.good)), k=BLOCK)
-        for at in range(0, BLOCK if pool.bad else 0, BAD_EVERY):
+        drawn = chance.choices(range(len(pool.good) or len(pool.bad)), k=BLOCK)
+        for at in range(0, BLOCK if pool.good and pool.bad else 0, BAD_EVERY):
             bad = len(pool.good) + chance.randrange(len(pool.bad))
             drawn[at + chance.randrange(BAD_EVERY)] = bad
         yield drawn[: rows - start]
@@ -155,6 +157,8 @@ def _pool(profile: Profile) -> Pool:
     people = _people()
     if profile is Profile.PLAIN:
         return Pool([Person(name, email) for name, email in people])
+    if profile is Profile.REJECTED:
+        return Pool([], [Person(name, email.replace("@", ".")) for name, email in people])
     return Pool([_wide(name, email) for name, email in people], _bad())
 
 

@@ -41,9 +41,10 @@ class Lab:
     psql: Path
     say: Say
 
-    def data(self, rows: int | None = None) -> DataSet:
-        """The chosen contacts, or another number of them."""
-        return DataSet(self.options.profile, rows or self.options.rows, self.options.seed)
+    def data(self, rows: int | None = None, profile: Profile | None = None) -> DataSet:
+        """The chosen contacts, or another number of them, or others."""
+        options = self.options
+        return DataSet(profile or options.profile, rows or options.rows, options.seed)
 
     @property
     def writers(self) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.client import follow, post_file
-from benchmarks.contacts import Kind
+from benchmarks.contacts import Kind, Profile
 from benchmarks.data import DataSet
 from benchmarks.importer import POSTGREST, PROCESSES, Importer
 from benchmarks.measure import Run
@@ -60,7 +60,8 @@ class Ours:
     @property
     def name(self) -> str:
         """What the tables call it."""
-        return f"ours, {self.kind.upper()}, {self.writer}"
+        what = ", all rejected" if self.data.profile is Profile.REJECTED else ""
+        return f"ours, {self.kind.upper()}, {self.writer}{what}"
 
     def run(self) -> Run:
         """Import the file once; the rate is that from 202 to ``completed``."""

@@ -20,14 +20,17 @@ from embedded.postgres import SUPERUSER
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 ERASE = """
-TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rejections;
+TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rejections,
+         public.import_rejection_objects;
 DELETE FROM dramatiq.queue WHERE state <> 'consumed';
 """
 # What is consumed is about to be done: the worker acknowledges after the import has ended.
 COUNT = """
 SELECT (SELECT count(*) FROM public.contacts),
        (SELECT count(*) FROM (SELECT FROM public.contacts GROUP BY email) AS each),
-       (SELECT count(*) FROM public.import_rejections)
+       (SELECT count(*) FROM public.import_rejections) + (
+         SELECT coalesce(sum(each.value::bigint), 0)
+         FROM public.import_rejection_objects o, jsonb_each_text(o.codes) AS each)
 """
 CLOCK_LOOKS = 9
 BUCKET = "imports"
@@ -97,8 +100,9 @@ class Server:
     def remove_objects(self) -> None:
         """Remove what the bucket of the imports holds."""
         with self._storage() as client:
-            while names := [entry["name"] for entry in _entries(client)]:
-                client.request("DELETE", f"/{BUCKET}", json={"prefixes": names})
+            for folder in [entry["name"] for entry in _listed(client) if not entry["id"]]:
+                _remove(client, f"{folder}/")
+            _remove(client)
 
     def _storage(self) -> httpx.Client:
         key = self.env["SUPABASE_SERVICE_ROLE_KEY"]
@@ -161,7 +165,16 @@ def _look_at_clock(cursor: psycopg2.extensions.cursor) -> tuple[float, float]:
     return after - before, there - (before + after) / 2
 
 
-def _entries(client: httpx.Client) -> list[dict[str, Any]]:
-    query = {"prefix": "", "limit": 100}
-    listed = client.post(f"/list/{BUCKET}", json=query).raise_for_status().json()
-    return [entry for entry in listed if entry["id"]]
+def _remove(client: httpx.Client, folder: str = "") -> None:
+    while names := [f"{folder}{entry['name']}" for entry in _entries(client, folder)]:
+        client.request("DELETE", f"/{BUCKET}", json={"prefixes": names}).raise_for_status()
+
+
+def _entries(client: httpx.Client, folder: str = "") -> list[dict[str, Any]]:
+    return [entry for entry in _listed(client, folder) if entry["id"]]
+
+
+def _listed(client: httpx.Client, folder: str = "") -> list[dict[str, Any]]:
+    query = {"prefix": folder, "limit": 1000}
+    listed: list[dict[str, Any]] = client.post(f"/list/{BUCKET}", json=query).json()
+    return listed

@@ -32,10 +32,11 @@ def run(lab: Lab) -> list[Result]:
 
 
 def _ours(lab: Lab, importer: Importer) -> list[Contender]:
+    files = [(lab.data(), kind) for kind in lab.options.kinds]
+    rejected = (lab.data(profile=Profile.REJECTED), lab.options.kinds[0])
     return [
-        Ours(importer, lab.data(), kind, writer)
-        for writer in lab.writers
-        for kind in lab.options.kinds
+        *(Ours(importer, *file, writer) for writer in lab.writers for file in files),
+        Ours(importer, *rejected, lab.writer),
     ]
 
 

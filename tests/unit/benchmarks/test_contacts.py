@@ -32,7 +32,15 @@ def is_good(record):
 @pytest.mark.parametrize("profile", Profile)
 def test_the_same_seed_makes_the_same_file(kind, profile):
     assert made(kind, profile, seed=7) == made(kind, profile, seed=7)
-    assert made(kind, profile, seed=7) != made(kind, profile, seed=8)
+    nothing = profile is Profile.REJECTED and kind in {Kind.COPY, Kind.COPY_IDS}
+    assert (made(kind, profile, seed=7) == made(kind, profile, seed=8)) is nothing
+
+
+@pytest.mark.parametrize("rows", [1, BLOCK + 1])
+def test_of_a_file_of_rejections_nothing_is_a_contact(rows):
+    records = json.loads(made(Kind.JSON, Profile.REJECTED, rows))["data"]
+    assert len(records) == bad_records(Profile.REJECTED, rows, 1) == rows
+    assert not any(map(is_good, records))
 
 
 @pytest.mark.parametrize("kind", Kind)
