@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     contacts_writer: Literal["postgrest", "copy"] = "postgrest"
     """How the workers write contacts: through PostgREST, or by COPY over ``database_url``."""
     part_attempts: int = Field(default=5, ge=1, le=100)
-    """How often a part may begin without reaching an orderly end before it is given up."""
+    """Attempts of a part whose workers may die or hang before it is given up."""
     part_retries: int = Field(default=20, ge=0, le=1000)
     """How often a part may be put off because something it needs was away."""
     sweep_after: float = Field(default=86_400.0, gt=0, le=31 * 86_400)
