@@ -6,13 +6,16 @@ UV     := $(shell command -v uv 2>/dev/null)
 TESTS  ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos bench up dev setup check format lock help clean
+.PHONY: demo test pythons chaos bench up dev setup check format lock help clean
 
 demo: setup ## import 100,000 contacts on this machine and look at the result
 	$(BIN)/python -m local demo
 
 test: setup ## run all the tests (TESTS=tests/unit for some of them)
 	$(BIN)/python -m pytest $(TESTS)
+
+pythons: setup ## run the unit tests on each Python that this machine has, from the oldest on
+	$(BIN)/python .ci/pythons.py
 
 chaos: setup ## break everything on purpose, and count (CHAOS_RUNS=3, CHAOS_SEED=... to replay)
 	$(BIN)/python -m pytest tests/chaos -m "slow or not slow"
@@ -40,7 +43,7 @@ format: setup ## put the code into the form that check wants
 setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python packages, PostgREST
 
 $(VENV)/.ready: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, not " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@$(PYTHON) config/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Installing Python packages into $(VENV) ..."
 ifdef UV
 	@uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -63,7 +66,7 @@ lock: ## write the requirements files anew from pyproject.toml (needs uv)
 		--custom-compile-command "make lock" --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## remove all that was installed and kept here
-	rm -rf $(VENV) node_modules .embedded .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs node_modules .embedded .benchmarks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -2,6 +2,7 @@
 
 ImporterError
 ├── SettingsError          the process must not start
+├── SelfCheckError         the process must not start: this Python would spoil data
 ├── MalformedInput         the bytes of a body or an object are not what they claim to be
 ├── IllegalMove            the database refused to move an import or a part: see its state
 └── UpstreamError          Storage, PostgREST or Postgres did not do what was asked
@@ -25,6 +26,10 @@ class SettingsError(ImporterError):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class SelfCheckError(ImporterError):
+    """Samples of which the answers are known are read in another way by this Python."""
 
 
 class MalformedInput(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised

@@ -11,8 +11,9 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from config.errors import SettingsError
+from config.errors import SelfCheckError, SettingsError
 from config.logs import configure_logging
+from config.self_check import check_answers
 from config.settings import Settings
 from service.app import INTAKE, create_app
 from service.connections import Runner
@@ -32,14 +33,21 @@ _log = structlog.stdlib.get_logger("service")
 
 
 def main() -> int:
-    """Run the service; 0 after a stop in order, 2 for wrong settings, 1 if it cannot listen."""
+    """Run the service; 0 after a stop in order, 1 if it cannot listen, 2 if it must not start.
+
+    It must not start with wrong settings, nor with a Python that would spoil data.
+    """
     if len(sys.argv) > 1:
         sys.stdout.write(_USAGE + "\n")
         return 0 if sys.argv[1:] in (["--help"], ["-h"]) else 2
     try:
+        check_answers()
         settings = Settings.from_environment()
     except SettingsError as error:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))
+        return 2
+    except SelfCheckError as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings)
     _allow_many_connections()

@@ -4,10 +4,20 @@ Importing this declares the actors on dramatiq's broker. It reads no setting and
 connection; that is for a worker process's start (see runtime.py).
 """
 
-import dramatiq
+from config.interpreter import require_python
 
-from tasks.actors import import_contacts, import_part, notify_import, undo_import
-from tasks.broker import broker
+require_python()
+
+# Only now: what an older Python cannot read must not be imported before it is refused.
+import dramatiq  # noqa: E402
+
+from tasks.actors import (  # noqa: E402
+    import_contacts,
+    import_part,
+    notify_import,
+    undo_import,
+)
+from tasks.broker import broker  # noqa: E402
 
 __all__ = ["broker", "import_contacts", "import_part", "notify_import", "undo_import"]
 

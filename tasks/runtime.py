@@ -9,16 +9,17 @@ import time
 import structlog
 from dramatiq import Broker, Middleware, Worker
 
-from config.errors import SettingsError
+from config.errors import SelfCheckError, SettingsError
 from config.logs import configure_logging
 from config.orphans import end_with_master
+from config.self_check import check_answers
 from config.settings import Settings
 from tasks.assembly import Stories
 from tasks.pool import LatePool, connection_arguments
 
 log = structlog.stdlib.get_logger(__name__)
 
-EXIT_SETTINGS = 2
+EXIT_UNFIT = 2
 EXIT_FORCED = 3
 _STOP_SECONDS = 25.0
 _RECURSION_LIMIT = 3_000
@@ -57,15 +58,15 @@ class Runtime(Middleware):
         self.stories.sweep.take_turn()
 
     def after_process_boot(self, _broker: Broker) -> None:
-        """Become able to work; ends the process if a setting is wrong.
+        """Become able to work; ends the process if a setting is wrong or Python would spoil data.
 
         dramatiq would only log an exception here and go on with a worker that can do nothing.
         """
         try:
             self._boot()
-        except SettingsError as error:
+        except (SelfCheckError, SettingsError) as error:
             print(error, file=sys.stderr, flush=True)
-            raise SystemExit(EXIT_SETTINGS) from None
+            raise SystemExit(EXIT_UNFIT) from None
         except Exception:
             log.exception("worker cannot start")
             raise SystemExit(1) from None
@@ -93,6 +94,7 @@ class Runtime(Middleware):
 
     def _boot(self) -> None:
         end_with_master()
+        check_answers()
         self._settings = Settings.from_environment()
         connection_arguments(self._settings)
         configure_logging(self._settings)

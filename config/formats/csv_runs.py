@@ -2,16 +2,20 @@
 
 A record ends at LF, CRLF or CR outside quotes; a quote opens a quoted field only at the field's
 start, so a stray one is plain text. Blank lines are no records. Structure is ASCII, the delimiter
-included, so positions are found on Latin-1 text, where a character is a byte.
+included, so rows are counted and found on Latin-1 text, where a character is a byte.
+
+Python's csv module alone decides what a row is. Where a row ends in the bytes follows from the
+number of lines that csv has taken: a pattern for rows would need possessive quantifiers to take
+linear time, and Python before 3.11.5 matches those wrongly.
 """
 
 import csv
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from io import StringIO
-from typing import Final, Generic, NamedTuple, TypeVar
+from itertools import accumulate, chain, pairwise
+from typing import Final, Generic, TypeVar
 
 from config.errors import MalformedInput
 from config.formats.runs import Run, Span
@@ -21,31 +25,8 @@ Row = list[str]
 
 COMMA: Final = ","
 
-_BLANK: Final = rb"(?:\r\n?|\n)++"
-_BLANK_LINES: Final = re.compile(_BLANK)
+_LINE_ENDS: Final = b"\r\n"
 _is_delimiter: Final = re.compile(r"[\t!#-/:-@[-`{-~]").fullmatch
-
-
-class _Patterns(NamedTuple):
-    """What csv makes of a text, without the fields: csv takes its time with each line."""
-
-    row: re.Pattern[bytes]
-    """One row with its line end; it does not match where a quote is still open."""
-    lines: re.Pattern[bytes]
-    whole: re.Pattern[bytes]
-
-
-@cache
-def _patterns(delimiter: str) -> _Patterns:
-    d = re.escape(delimiter.encode())
-    field = rb'(?:"(?:[^"]++|"")*+"[^%b\r\n]*+|[^"%b\r\n][^%b\r\n]*+|)' % (d, d, d)
-    row = rb"(?!\Z)%b(?:%b%b)*+(?:\r\n?|\n|\Z)" % (field, d, field)
-    return _Patterns(
-        re.compile(row),
-        re.compile(rb"%b|(?P<row>%b)|(?s:.++)" % (_BLANK, row)),
-        re.compile(rb"(?:%b|%b)*+" % (_BLANK, row)),
-    )
-
 
 _END: Final = "\0end\0"
 """A line of our own behind the text: it comes back as a row unless a quote is still open."""
@@ -59,38 +40,45 @@ def is_delimiter(text: str) -> bool:
     return _is_delimiter(text) is not None
 
 
-def read_rows(data: bytes, delimiter: str = COMMA) -> Sequence[Row] | None:
-    """The rows that are not blank; None if the text (UTF-8) ends inside a quoted field."""
+def read_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[Row], int]:
+    """Read UTF-8 text; returns its whole rows without the blank ones, and how many bytes they have.
+
+    Fewer than ``data`` has if the last row ends inside a quoted field; that row is left out.
+    """
     if _is_plain(data):
         lines = data.decode().replace("\r\n", "\n").removesuffix("\n")
-        return [line.split(delimiter) for line in lines.split("\n")]
+        return [line.split(delimiter) for line in lines.split("\n")], len(data)
     rows = list(_reader(data.decode(), delimiter))
-    if rows.pop() != [_END]:
-        return None
-    return rows if [] not in rows else [row for row in rows if row]
+    whole = _whole_bytes(data, rows.pop())
+    return (rows if [] not in rows else [row for row in rows if row]), whole
 
 
-def count_rows(data: bytes, delimiter: str = COMMA) -> Sequence[int] | None:
-    """As many numbers as ``read_rows`` would give rows, without keeping a row in memory."""
+def count_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[int], int]:
+    """Return as many numbers as ``read_rows`` returns rows, and as many bytes.
+
+    Keeps no row in memory.
+    """
     if _is_plain(data):
-        return range(data.count(b"\n") + (not data.endswith(b"\n")))
-    count, last = 0, None
+        return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
+    count, last = 0, [_END]
     for row in _reader(data.decode("latin-1"), delimiter):
         last = row
         count += bool(row)
-    return range(count - 1) if last == [_END] else None
+    return range(count - 1), _whole_bytes(data, last)
 
 
 def first_row(data: bytes, delimiter: str) -> tuple[Row, bool]:
     """The first row that is not blank, as far as it has come, and whether that is all of it."""
-    blank = _BLANK_LINES.match(data)
-    start = blank.end() if blank else 0
-    found = _patterns(delimiter).row.match(data, start)
-    text = found[0] if found else data[start:]
-    lines = StringIO(text.decode("utf-8", "ignore"), newline="")
+    text = data.lstrip(_LINE_ENDS).decode("utf-8", "ignore")
+    if not text:
+        return [], False
+    lines = StringIO(text, newline="")
+    row = next(csv.reader(chain(lines, (_END,)), delimiter=delimiter))
+    if row[-1].endswith(_END):  # its quote is still open
+        return [*row[:-1], row[-1].removesuffix(_END)], False
+    end = lines.tell()
     # A CR at the very end of what has come may be the first half of a CRLF.
-    ended = text.endswith(b"\n") or (text.endswith(b"\r") and start + len(text) < len(data))
-    return next(csv.reader(lines, delimiter=delimiter), []), ended and found is not None
+    return row, text[end - 1] == "\n" or (text[end - 1] == "\r" and end < len(text))
 
 
 class CsvRuns(Generic[T]):
@@ -98,7 +86,7 @@ class CsvRuns(Generic[T]):
 
     def __init__(
         self,
-        decode: Callable[[bytes, str], Sequence[T] | None],
+        decode: Callable[[bytes, str], tuple[Sequence[T], int]],
         *,
         max_record_bytes: int,
         delimiter: str = COMMA,
@@ -109,7 +97,6 @@ class CsvRuns(Generic[T]):
         self.records = records
         self.delimiter = delimiter
         self._decode = decode
-        self._patterns = _patterns(delimiter)
         self._max_record = max_record_bytes
         self._offset = offset
         self._buffer = bytearray()
@@ -125,8 +112,8 @@ class CsvRuns(Generic[T]):
         """Tell that no more bytes come. Raises MalformedInput if a quote is still open."""
         yield from self.flush()
         if self._buffer:
-            run = self._run(bytes(self._buffer))
-            if run is None:
+            run = self._up_to(len(self._buffer))
+            if run is None or len(run.raw) < len(self._buffer):
                 raise self._unclosed()
             self._buffer = bytearray()
             yield run
@@ -142,9 +129,19 @@ class CsvRuns(Generic[T]):
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each row of a run begins and ends, its line end included."""
-        lines = self._patterns.lines.finditer(run.raw)
-        rows = (found.span() for found in lines if found.lastgroup == "row")
-        return [(run.offset + start, run.offset + end) for start, end in rows]
+        lines = run.raw.splitlines(keepends=True)
+        ends = list(accumulate(map(len, lines), initial=run.offset))
+        if _is_plain(run.raw):
+            return list(pairwise(ends))
+        text = StringIO(run.raw.decode("latin-1"), newline="")
+        rows = csv.reader(text, delimiter=self.delimiter)
+        spans, start = [], run.offset
+        for row in rows:
+            end = ends[rows.line_num]
+            if row:
+                spans.append((start, end))
+            start = end
+        return spans
 
     def _next(self) -> Run[T] | None:
         limit = min(len(self._buffer), self._max_record)
@@ -153,32 +150,19 @@ class CsvRuns(Generic[T]):
         return self._up_to(end) or self._up_to(self._after_bare_cr(limit))
 
     def _up_to(self, end: int) -> Run[T] | None:
-        """The rows that end there or before."""
-        if end == 0:
+        """The rows that end there or before; the last line end may be one inside quotes."""
+        raw = bytes(self._buffer[:end])
+        rows, whole = self._decode(raw, self.delimiter) if raw else ((), 0)
+        if whole == 0:
             return None
-        whole = bytes(self._buffer[:end])
-        run = self._run(whole)
-        if run is None:  # the line end found is one inside quotes
-            end = self._whole_bytes(whole)
-            run = self._run(whole[:end]) if end else None
+        run = Run(self._offset, raw[:whole], 0, rows)
+        self._offset += whole
+        self.records += len(rows)
         return run
-
-    def _whole_bytes(self, data: bytes) -> int:
-        """Where the last row that is whole, or blank line, ends."""
-        found = self._patterns.whole.match(data)
-        return found.end() if found else 0
 
     def _after_bare_cr(self, limit: int) -> int:
         # A CR at the very end of what has come may be the first half of a CRLF.
         return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
-
-    def _run(self, raw: bytes) -> Run[T] | None:
-        rows = self._decode(raw, self.delimiter)
-        if rows is None:
-            return None
-        offset, self._offset = self._offset, self._offset + len(raw)
-        self.records += len(rows)
-        return Run(offset, raw, 0, rows)
 
     def _too_large(self) -> MalformedInput:
         return self._refusal(
@@ -206,6 +190,16 @@ def _is_plain(data: bytes) -> bool:
         return False
     # One byte is looked for ten times as fast as two, and most files have none of these.
     return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
+
+
+def _whole_bytes(data: bytes, last: Row) -> int:
+    """Return where in ``data`` the row begins that has no end; ``last`` is what csv gives last."""
+    if last == [_END]:
+        return len(data)
+    # Its line ends are all inside quotes, where csv keeps them, and each ends a line of ``data``.
+    taken = sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in last)
+    lines = data.splitlines(keepends=True)
+    return len(data) - sum(map(len, lines[len(lines) - taken :]))
 
 
 def _reader(text: str, delimiter: str) -> Iterator[Row]:

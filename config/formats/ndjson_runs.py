@@ -20,7 +20,7 @@ from config.formats.runs import Run, Span
 T = TypeVar("T")
 
 _LINE_END: Final = b"\n"
-_LINE: Final = re.compile(rb"[^\n]*+\n|[^\n]++")
+_LINE: Final = re.compile(rb"[^\n]+\n?|\n")
 _SPACE: Final = b" \t\r\n"
 _AT_ONCE: Final = 64 * 1024
 """Bytes of lines that are looked at one by one before a run is handed out."""

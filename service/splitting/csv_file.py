@@ -117,7 +117,7 @@ class CsvSplitter(Splitter):
     def _read_header(self, run: Run[int], runs: CsvRuns[int]) -> None:
         (start, end), *others = runs.spans(run)
         delimiter = runs.delimiter
-        rows = read_rows(run.raw[start - run.offset : end - run.offset], delimiter)
+        rows, _ = read_rows(run.raw[start - run.offset : end - run.offset], delimiter)
         self._header = rows[0] if rows else []
         self._layout = read_layout(self._header, self._dialect.mapping, delimiter)
         for span in others:

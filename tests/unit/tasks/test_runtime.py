@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from config import self_check
 from config.settings import Settings
 from tasks import runtime as module
 from tasks.pool import LatePool
@@ -49,6 +50,15 @@ def test_an_address_that_only_libpq_refuses_ends_it_as_well(boot, capsys):
         boot(**{**GOOD, "DATABASE_URL": "postgresql://u@h/x?pgbouncer=true"})
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("DATABASE_URL must")
+
+
+def test_a_python_that_would_spoil_data_ends_the_process_with_one_line(boot, monkeypatch, capsys):
+    monkeypatch.setattr(self_check, "are_plain_emails", lambda emails: True)
+    with pytest.raises(SystemExit) as end:
+        boot(**GOOD)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "reads known samples wrongly (e-mail addresses)" in line
 
 
 def test_a_worker_that_cannot_start_does_not_go_on(boot, monkeypatch):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from config.errors import MalformedInput
 from config.formats.csv_runs import CsvRuns, count_rows, first_row, is_delimiter, read_rows
+from tests.support.hostile import KIB, MIB, most_memory, seconds
 
 
 class Scan:
@@ -187,11 +188,10 @@ def test_records_before_these_bytes_are_counted():
 
 @pytest.mark.parametrize("data", [b"a", b"a,b\n", b"a\r\nb\r\n", b"a\n\nb", b"\na", b'"a\nb"\n'])
 def test_both_decoders_agree_on_small_things(data):
-    rows = read_rows(data)
-    counted = count_rows(data)
-    assert rows is not None
-    assert counted is not None
+    rows, whole = read_rows(data)
+    counted, also_whole = count_rows(data)
     assert len(rows) == len(counted)
+    assert whole == also_whole == len(data)
 
 
 def as_csv_places(data):
@@ -214,7 +214,7 @@ def as_csv_places(data):
 
 def test_rows_are_where_csv_has_them_in_all_short_texts():
     texts = ["".join(letters) for letters in product('",\n\ra', repeat=6)]
-    whole = [text for text in texts if read_rows(text.encode()) is not None]
+    whole = [text for text in texts if read_rows(text.encode())[1] == len(text)]
     assert len(whole) > len(texts) / 2
     for text in whole:
         assert Scan(text.encode()).spans == as_csv_places(text), text
@@ -254,3 +254,101 @@ def test_a_first_row_that_is_whole_stays_the_same(text, delimiter, more):
         assert first_row((text + more).encode(), delimiter) == (row, True)
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         assert row == next(row for row in rows if row)
+
+
+def as_read_by_hand(text):
+    """Spans and rows by a machine of four states, without csv and without a pattern.
+
+    None if a quoted field is open at the end.
+    """
+    spans, rows, row, field = [], [], [], []
+    state, start, at = "start", 0, 0
+
+    def end_row():
+        nonlocal start, row, field
+        if row or field or state != "start":
+            rows.append([*row, "".join(field)])
+            spans.append((start, at))
+        start, row, field = at, [], []
+
+    while at < len(text):
+        char, at = text[at], at + 1
+        if state == "quoted":
+            if char == '"':
+                state = "closing"
+            else:
+                field.append(char)
+        elif char == '"' and state != "plain":
+            if state == "closing":
+                field.append(char)
+            state = "quoted"
+        elif char == ",":
+            row.append("".join(field))
+            state, field = "start", []
+        elif char in "\r\n":
+            at += text[at - 1 : at + 1] == "\r\n"
+            end_row()
+            state = "start"
+        else:
+            field.append(char)
+            state = "plain"
+    end_row()
+    return None if state == "quoted" else (spans, rows)
+
+
+@given(texts | st.text(alphabet='",\n\ra', min_size=20, max_size=200), cut_places)
+@example('a""\n"b\n', [])
+@example('"a\r""\n"\nb', [3])
+@example('"a"b"\n"\r', [])
+@example('x\r\n"\r', [])
+def test_it_agrees_with_a_reader_by_hand(text, cuts):
+    data = text.encode()
+    expected = as_read_by_hand(text)
+    if expected is None:
+        with pytest.raises(MalformedInput):
+            Scan(data, within(cuts, data))
+        return
+    scan = Scan(data, within(cuts, data))
+    assert scan.rows == expected[1]
+    if text.isascii():
+        assert scan.spans == expected[0]
+    assert scan.raw == data
+
+
+@given(texts.filter(bool), st.sampled_from(",;"))
+def test_the_whole_rows_before_an_open_one_are_read_alone(text, delimiter):
+    data = text.encode()
+    rows, whole = read_rows(data, delimiter)
+    counted, same = count_rows(data, delimiter)
+    assert same == whole
+    assert len(counted) == len(rows)
+    assert read_rows(data[:whole], delimiter) == (rows, whole) if whole else not rows
+    assert whole == len(data) or read_rows(data[whole:], delimiter) == ([], 0)
+
+
+HOSTILE = ['"', '""\n', '"\n', "\n", "\r", ",", '",', '"a""b\n', "a\n\n", "a"]
+
+
+def read_hostile(decode, text):
+    # Each run is looked at alone: what is kept of all of them is not the reader's.
+    data = text.encode()
+    runs = CsvRuns(decode, max_record_bytes=MIB)
+    try:
+        for at in range(0, len(data), 64 * KIB):
+            for run in runs.feed(data[at : at + 64 * KIB]):
+                runs.spans(run)
+        for run in runs.close():
+            runs.spans(run)
+    except MalformedInput:
+        pass
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+@pytest.mark.parametrize("first", ["", '"', "a,b\n"])
+def test_hostile_files_cost_no_more_than_their_length(unit, first):
+    text = first + unit * (MIB // len(unit))
+    assert seconds(lambda: read_hostile(count_rows, text)) < 10
+    assert seconds(lambda: first_row(text[: 64 * KIB].encode(), ",")) < 1
+    small = text[: 32 * KIB]
+    assert most_memory(lambda: read_hostile(read_rows, small)) < 300 * len(small)
+    assert most_memory(lambda: first_row(small.encode(), ",")) < 300 * len(small)

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.errors import MalformedInput
-from config.formats.json_runs import JsonRuns
+from config.formats.json_runs import JsonRuns, first_error
+from tests.support.hostile import KIB, MIB, most_memory, seconds
 
 decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -209,3 +210,25 @@ def test_white_space_is_passed_on(spaces):
         == space + b"{}" + space + b"," + space + b"1" + space + b"]" + space
     )
     assert scan.records == [{}, 1]
+
+
+constants = st.sampled_from(["NaN", "Infinity", "-Infinity"])
+decoys = st.text(alphabet='NaInfity-\\"n', max_size=12) | constants
+
+
+@given(st.lists(decoys, max_size=5), constants, st.text(alphabet='NaN"\\,', max_size=9))
+@example(["\\"], "NaN", "")
+@example(["\\\\", 'NaN"\\'], "-Infinity", '"')
+def test_a_constant_is_told_where_it_stands_however_strings_are_escaped(strings, constant, rest):
+    before = "[" + "".join(json.dumps(text) + ", " for text in strings)
+    position, reason = first_error(before + constant + rest)
+    assert (position, reason) == (len(before), "NaN and Infinity are no JSON")
+
+
+@pytest.mark.parametrize("unit", ["\\n", '\\"', '","', "NaN", "a", '\\\\","'])
+def test_a_constant_behind_hostile_strings_costs_no_more_than_their_length(unit):
+    text = '["' + unit * (MIB // len(unit)) + '", NaN]'
+    assert first_error(text) == (len(text) - 4, "NaN and Infinity are no JSON")
+    assert seconds(lambda: first_error(text)) < 5
+    small = '["' + unit * (32 * KIB // len(unit)) + '", NaN]'
+    assert most_memory(lambda: first_error(small)) < 100 * len(small)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from config.errors import MalformedInput
 from config.formats.ndjson_runs import NdjsonRuns
 from tests.support import splits
+from tests.support.hostile import KIB, MIB, most_memory, seconds
 
 decode_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
 
@@ -74,3 +75,14 @@ def test_an_error_names_its_line_and_its_record():
         with pytest.raises(MalformedInput, match="Line 5, at byte 23") as caught:
             scan(raw, pieces)
         assert (caught.value.offset, caught.value.record) == (23, 3)
+
+
+@pytest.mark.parametrize("unit", [b"\n", b" \n", b"1\n", b"x", b"{}\n", b" ", b"\r"])
+def test_hostile_lines_cost_no_more_than_their_length(unit):
+    def read(size):
+        return result(
+            unit * (size // len(unit)), [unit * (size // len(unit))], max_record_bytes=MIB
+        )
+
+    assert seconds(lambda: read(MIB)) < 20
+    assert most_memory(lambda: read(32 * KIB)) < 500 * 32 * KIB

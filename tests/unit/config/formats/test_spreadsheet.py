@@ -1,5 +1,7 @@
 """Formulas become text, and nothing is lost."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,14 @@ def test_a_cell_that_was_written_anew_stays(cell):
 def test_long_cells_take_no_longer_than_their_length(char):
     cell = char * (400_000 // len(char))
     assert restored(neutralised(cell)) == cell  # or it does not end in time
+
+
+def test_all_white_space_is_skipped_but_what_starts_a_cell():
+    for char in map(chr, range(sys.maxunicode + 1)):
+        marked = neutralised(f"{char}=")
+        if char in "=+-@\uff1d\uff0b\uff0d\uff20'" or (char.isspace() and char not in "\t\r\n"):
+            assert marked == f"'{char}=", ascii(char)
+        elif char == ";":
+            assert marked == ";'="
+        else:
+            assert marked == (f"'{char}'=" if char in "\t\r\n" else f"{char}="), ascii(char)

@@ -1,0 +1,26 @@
+"""The service does not start where it must not."""
+
+import pytest
+
+from config import self_check
+from service import __main__ as command
+
+
+@pytest.fixture(autouse=True)
+def no_arguments(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["service"])
+
+
+def test_a_python_that_would_spoil_data_is_told_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(self_check, "count_rows", lambda data, delimiter: (range(1), len(data)))
+    monkeypatch.setenv("SUPABASE_URL", "nonsense")
+    assert command.main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "reads known samples wrongly (CSV)" in line
+
+
+def test_wrong_settings_have_a_line_each(monkeypatch, capsys):
+    for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert command.main() == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
