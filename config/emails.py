@@ -15,6 +15,12 @@ _is_plain: Final = re.compile(
     rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
 ).fullmatch
 
+_LOWER_LABEL: Final = _LABEL.replace("A-Z", "")
+is_plain_email: Final = re.compile(
+    rf"(?=.{{1,{MAX_EMAIL}}}\Z)[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LOWER_LABEL}(?:\.{_LOWER_LABEL})+"
+).fullmatch
+"""Matches what ``normalised_email`` returns as it is, if it is ASCII."""
+
 # The same with the domain in lower case already, in a text in which each address has a line between
 # two line ends: it finds a line that is neither empty nor plain. To look for the exception takes no
 # memory for each line, as a repeated group would, and each line is read from one start only.

@@ -5,7 +5,8 @@ from typing import Any
 from config.formats.runs import Run
 from tasks.model import Refusal
 from tasks.parsing import Parser
-from tasks.validation import Refused, all_plain, validated
+from tasks.reasons import Reason
+from tasks.validation import Refused, all_plain, judged, unusual
 
 
 class Sifted:
@@ -18,22 +19,37 @@ class Sifted:
         self.emails: list[str] = []
         self.refusals: list[Refusal] = []
         columns = parser.columns(run.records)
-        if columns is not None and all_plain(*columns):
-            self.names, self.emails = columns
-        else:
-            self._sift(parser)
+        if columns is None:
+            self._sift_records(parser)
+            return
+        self.names, self.emails = columns
+        if not all_plain(*columns):
+            self._sift_columns()
 
     @property
     def contacts(self) -> int:
         """Number of records that are contacts."""
         return len(self.names) - len(self.refusals)
 
-    def _sift(self, parser: Parser[Any]) -> None:
+    def _sift_records(self, parser: Parser[Any]) -> None:
+        """One record after the other: some are not of the usual kind."""
         for number, record in enumerate(self.run.records, self.first_record):
             try:
-                name, email = validated(*parser.fields(record))
+                found = judged(*parser.fields(record))
             except Refused as refused:
-                name = email = ""
-                self.refusals.append(Refusal(number, refused.reason))
+                found = refused.reason
+            name, email = self._noted(number, found)
             self.names.append(name)
             self.emails.append(email)
+
+    def _sift_columns(self) -> None:
+        """Only those that are not plain."""
+        names, emails, first = self.names, self.emails, self.first_record
+        for at in unusual(names, emails):
+            names[at], emails[at] = self._noted(first + at, judged(names[at], emails[at]))
+
+    def _noted(self, number: int, found: tuple[str, str] | Reason) -> tuple[str, str]:
+        if isinstance(found, Reason):
+            self.refusals.append(Refusal(number, found))
+            return "", ""
+        return found

@@ -1,12 +1,13 @@
 """From the fields of a record to those of a contact: what is valid, and how it is stored.
 
-``validated`` decides, one record at a time. ``all_plain`` looks at many at once and sees only
-whether they are of the usual kind, at a quarter of the time.
+``judged`` decides, one record at a time. ``all_plain`` looks at many at once and sees only whether
+they are of the usual kind, at a quarter of the time; ``unusual`` finds those that are not.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from config.emails import MAX_EMAIL, are_plain_emails, normalised_email
+from config.emails import MAX_EMAIL, are_plain_emails, is_plain_email, normalised_email
 from tasks.reasons import (
     EMAIL_INVALID,
     EMAIL_NOT_TEXT,
@@ -31,7 +32,7 @@ class Refused(Exception):  # noqa: N818
 def all_plain(names: Sequence[object], emails: Sequence[object]) -> bool:
     """Whether all of these records are contacts of which nothing has to be changed.
 
-    None of them needs ``validated`` then, which would return each as it is. False tells nothing.
+    None of them needs ``judged`` then, which would return each as it is. False tells nothing.
     """
     try:
         return (
@@ -41,6 +42,20 @@ def all_plain(names: Sequence[object], emails: Sequence[object]) -> bool:
         )
     except TypeError:  # one of them is no text
         return False
+
+
+def unusual(names: Sequence[Any], emails: Sequence[Any]) -> Sequence[int]:
+    """Positions of the records that need ``judged``; it would return the others as they are."""
+    try:
+        if _are_plain_names(names):
+            return [
+                at
+                for at, (name, email) in enumerate(zip(names, emails, strict=True))
+                if not (is_plain_email(email) if email else name and email == "")
+            ]
+    except TypeError:  # one of them is not text
+        pass
+    return range(len(names))
 
 
 def _are_plain_names(names: Sequence[str]) -> bool:
@@ -55,45 +70,51 @@ def validated(name: object, email: object) -> tuple[str, str]:
 
     Raises Refused if they make no contact.
     """
-    name = _trimmed(name, NAME_NOT_TEXT)
-    email = _trimmed(email, EMAIL_NOT_TEXT)
-    if name:
-        _check_name(name)
-    elif not email:
-        raise Refused(NO_NAME_AND_NO_EMAIL)
-    return name, _normalised(email) if email else ""
-
-
-def _trimmed(value: object, otherwise: Reason) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    if value is None:
-        return ""
-    raise Refused(otherwise)
-
-
-def _check_name(name: str) -> None:
-    if len(name) > MAX_NAME:
-        raise Refused(NAME_TOO_LONG)
-    _check_storable(name)
-
-
-def _normalised(email: str) -> str:
-    if len(email) > MAX_EMAIL:
-        raise Refused(EMAIL_TOO_LONG)
-    _check_storable(email)
-    found = normalised_email(email)
-    if found is None:
-        raise Refused(EMAIL_INVALID)
+    found = judged(name, email)
+    if isinstance(found, Reason):
+        raise Refused(found)
     return found
 
 
-def _check_storable(text: str) -> None:
+def judged(name: object, email: object) -> tuple[str, str] | Reason:  # noqa: PLR0911 -- as many reasons
+    """The name and e-mail address as they are stored, or why they do not make a contact."""
+    name, email = _trimmed(name), _trimmed(email)
+    if name is None:
+        return NAME_NOT_TEXT
+    if email is None:
+        return EMAIL_NOT_TEXT
+    if name:
+        if len(name) > MAX_NAME:
+            return NAME_TOO_LONG
+        if not _is_storable(name):
+            return UNSTORABLE_TEXT
+    elif not email:
+        return NO_NAME_AND_NO_EMAIL
+    if not email:
+        return name, ""
+    if len(email) > MAX_EMAIL:
+        return EMAIL_TOO_LONG
+    if not _is_storable(email):
+        return UNSTORABLE_TEXT
+    found = normalised_email(email)
+    return EMAIL_INVALID if found is None else (name, found)
+
+
+def _trimmed(value: object) -> str | None:
+    """The text without white space around it, empty for null; None for what is not text."""
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None else None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether Postgres can store it: no NUL, no half of a surrogate pair."""
     if "\0" in text:
-        raise Refused(UNSTORABLE_TEXT)
+        return False
     if text.isascii():
-        return
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Refused(UNSTORABLE_TEXT) from None
+        return False
+    return True

@@ -3,10 +3,11 @@
 import string
 
 import pytest
-from hypothesis import example, given
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from config.emails import are_plain_emails, normalised_email
+from config.emails import MAX_EMAIL, are_plain_emails, is_plain_email, normalised_email
 from tests.support.hostile import MIB, most_memory, seconds
 
 LOCAL = frozenset(string.ascii_letters + string.digits + ".!#$%&'*+/=?^_`{|}~-")
@@ -95,3 +96,27 @@ def test_hostile_addresses_cost_no_more_than_their_length(unit):
     for addresses in ([unit * (MIB // len(unit))], many, [*RIGHT, *many]):
         assert seconds(lambda found=addresses: are_plain_emails(found)) < 2
         assert most_memory(lambda found=addresses: are_plain_emails(found)) < 8 * MIB
+
+
+SPECIALS = st.text("ab1AB.@-_+\"'[]() <>,:;\\\t!#%xn", max_size=30)
+
+
+@given(st.builds("{}@{}".format, SPECIALS, SPECIALS) | SPECIALS | st.emails())
+@example('"a b"@c.de')
+@example("a@[127.0.0.1]")
+@example("a@b")
+@example("a(comment)@b.de")
+def test_what_is_ascii_and_valid_is_plain(email):
+    """So the full check, which takes long, is asked of other addresses only."""
+    assume(email.isascii() and len(email) <= MAX_EMAIL)
+    if normalised_email(email) is None:
+        with pytest.raises(EmailNotValidError):
+            validate_email(email, check_deliverability=False)
+
+
+@given(SPECIALS | st.emails() | st.from_regex(r"[a-z]{1,3}@[a-z-]{1,4}(\.[a-z-]{1,70}){1,3}"))
+def test_a_plain_address_is_stored_as_it_is(email):
+    if is_plain_email(email):
+        assert normalised_email(email) == email
+    elif email.isascii() and normalised_email(email) == email:
+        raise AssertionError("it is plain as well")

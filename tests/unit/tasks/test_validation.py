@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.validation import Refused, all_plain, validated
+from tasks.validation import Refused, all_plain, unusual, validated
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,18 @@ def test_what_is_plain_is_valid_as_it_is(records):
         assert [validated(*record) for record in records] == records
 
 
+@given(columns)
+def test_what_is_not_unusual_is_valid_as_it_is(records):
+    names, emails = zip(*records, strict=True)
+    usual = [record for at, record in enumerate(records) if at not in unusual(names, emails)]
+    assert [validated(*record) for record in usual] == usual
+
+
+@given(st.lists(st.tuples(plain_names.filter(bool), plain_emails), min_size=1))
+def test_of_the_usual_contacts_none_is_unusual(records):
+    assert list(unusual(*zip(*records, strict=True))) == []
+
+
 @given(st.lists(st.tuples(plain_names, plain_emails), min_size=1))
 def test_the_usual_contacts_are_plain(records):
     assert all_plain(*zip(*records, strict=True))
@@ -139,3 +151,4 @@ def test_one_record_that_is_not_plain_is_seen_among_others(name, email):
             [*others[1][:at], email, *others[1][at:]],
         )
         assert not all_plain(names, emails)
+        assert at in unusual(names, emails)
