@@ -12,6 +12,7 @@ linear time, and Python before 3.11.5 matches those wrongly.
 import csv
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from itertools import accumulate, chain, pairwise
@@ -26,6 +27,11 @@ Row = list[str]
 COMMA: Final = ","
 
 _LINE_ENDS: Final = b"\r\n"
+_FIRST_LOOK: Final = 512
+"""Bytes in which the start or the end of a row is sought first."""
+_LINE: Final = re.compile(rb"\n|\r\n?|\Z")
+_FEW_LINES: Final = 8
+"""So many are found one after the other."""
 _is_delimiter: Final = re.compile(r"[\t!#-/:-@[-`{-~]").fullmatch
 
 _END: Final = "\0end\0"
@@ -129,18 +135,18 @@ class CsvRuns(Generic[T]):
 
     def spans(self, run: Run[object]) -> list[Span]:
         """Where exactly each row of a run begins and ends, its line end included."""
-        lines = run.raw.splitlines(keepends=True)
-        ends = list(accumulate(map(len, lines), initial=run.offset))
         if _is_plain(run.raw):
-            return list(pairwise(ends))
+            lines = run.raw.splitlines(keepends=True)
+            return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
         text = StringIO(run.raw.decode("latin-1"), newline="")
         rows = csv.reader(text, delimiter=self.delimiter)
-        spans, start = [], run.offset
+        spans: list[Span] = []
+        end = lines_read = 0
         for row in rows:
-            end = ends[rows.line_num]
+            start, end = end, _after_lines(run.raw, end, rows.line_num - lines_read)
+            lines_read = rows.line_num
             if row:
-                spans.append((start, end))
-            start = end
+                spans.append((run.offset + start, run.offset + end))
         return spans
 
     def _next(self) -> Run[T] | None:
@@ -198,8 +204,38 @@ def _whole_bytes(data: bytes, last: Row) -> int:
         return len(data)
     # Its line ends are all inside quotes, where csv keeps them, and each ends a line of ``data``.
     taken = sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in last)
-    lines = data.splitlines(keepends=True)
-    return len(data) - sum(map(len, lines[len(lines) - taken :]))
+    if not data.endswith((b"\n", b"\r")):
+        taken -= 1  # this one ``_reader`` has added
+    size = _FIRST_LOOK
+    while size < len(data) and _line_ends(data, len(data) - size) <= taken:
+        size *= 2
+    places = range(max(0, len(data) - size), len(data) + 1)
+    return places[bisect_left(places, -taken, key=lambda at: -_line_ends(data, at))]
+
+
+def _after_lines(data: bytes, start: int, count: int) -> int:
+    """Where so many lines end; the last one may lack its line end."""
+    if count <= _FEW_LINES:
+        for _ in range(count):
+            start = _LINE.search(data, start).end()  # type: ignore[union-attr]  # always found
+        return start
+    size = _FIRST_LOOK
+    while start + size < len(data) and _line_ends(data, start, start + size) < count:
+        size *= 2
+    places = range(start, min(len(data), start + size))
+    end = start + bisect_left(places, count, key=lambda at: _line_ends(data, start, at))
+    return end + (data[end - 1 : end + 1] == b"\r\n")
+
+
+def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
+    """Number of line ends between two places; CRLF is one.
+
+    A row may have a million, so its lines are counted at a few places, and never listed.
+    """
+    returns = data.count(b"\r", start, end)
+    if returns:
+        returns -= data.count(b"\r\n", start, end)
+    return data.count(b"\n", start, end) + returns
 
 
 def _reader(text: str, delimiter: str) -> Iterator[Row]:

@@ -56,7 +56,12 @@ def test_a_file_is_sent_and_followed_to_its_end(importer: Importer, rows: Path) 
     job = told.rpartition(" ")[2].strip()
     assert told == f"Accepted as {job}\n"
     assert (waiting.returncode, errors) == (3, "")
-    assert result.splitlines() == [f"{job}: completed", COUNTS]
+    assert result.splitlines() == [
+        f"{job}: completed",
+        COUNTS,
+        "  1 email_invalid",
+        "  1 no_name_and_no_email",
+    ]
     answer = importer.http.get(f"/import/{job}/rejections", params={"format": "csv"})
     assert rejections.read_bytes() == answer.content
     assert importer.counts(job) == (2, 2)

@@ -206,6 +206,7 @@ def test_an_import_can_be_looked_at(client, traces):
         "records": 1,
         "imported": 0,
         "rejected": 0,
+        "rejectedByCode": {},
         "notProcessed": 1,
         "rate": None,
         "receipt": {
