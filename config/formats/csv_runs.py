@@ -138,6 +138,10 @@ class CsvRuns(Generic[T]):
         if _is_plain(run.raw):
             lines = run.raw.splitlines(keepends=True)
             return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
+        if len(run.records) == 1:  # between the blank lines, however long it is
+            start = len(run.raw) - len(run.raw.lstrip(_LINE_ENDS))
+            end = _after_lines(run.raw, len(run.raw.rstrip(_LINE_ENDS)), 1)
+            return [(run.offset + start, run.offset + end)]
         text = StringIO(run.raw.decode("latin-1"), newline="")
         rows = csv.reader(text, delimiter=self.delimiter)
         spans: list[Span] = []
