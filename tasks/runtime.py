@@ -22,6 +22,7 @@ log = structlog.stdlib.get_logger(__name__)
 EXIT_UNFIT = 2
 EXIT_FORCED = 3
 _STOP_SECONDS = 25.0
+_HAND_BACK_SECONDS = 5.0
 _RECURSION_LIMIT = 3_000
 _GC_THRESHOLD = 5_000
 
@@ -88,7 +89,10 @@ class Runtime(Middleware):
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Hand back what threads that do not end have in work, and close what is open."""
-        self.stories.import_part.hand_back_rest()
+        # In a thread, so that a database that does not answer is not waited for.
+        rest = threading.Thread(target=self.stories.import_part.hand_back_rest, daemon=True)
+        rest.start()
+        rest.join(_HAND_BACK_SECONDS)
         self.stories.close()
         self._pool.close()
 

@@ -2,6 +2,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -101,3 +102,20 @@ def test_importing_tasks_reads_no_setting_and_leaves_the_metrics_for_later():
 
 def test_dramatiqs_own_lines_are_not_silenced():
     assert logging.getLogger("dramatiq").level in (logging.NOTSET, logging.INFO)
+
+
+def test_work_is_handed_back_at_the_end_but_not_waited_for_without_end(boot, monkeypatch):
+    monkeypatch.setattr(module, "_HAND_BACK_SECONDS", 0.01)
+    runtime, begun, closed = boot(**GOOD), threading.Event(), threading.Event()
+    stuck = threading.Event()
+
+    def hand_back_rest():
+        begun.set()
+        assert stuck.wait(60)
+
+    monkeypatch.setattr(runtime.stories.import_part, "hand_back_rest", hand_back_rest)
+    runtime.stories.connections.callback(closed.set)
+    runtime.after_worker_shutdown(None, None)
+    assert closed.is_set()
+    assert begun.wait(60)
+    stuck.set()
