@@ -36,6 +36,7 @@ from dramatiq_pg.broker import PostgresConsumer, message_lock
 from dramatiq_pg.utils import transaction
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import Notify
+from psycopg2.pool import PoolError
 
 _LOOK_SECONDS: Final = 5.0
 _PAGE: Final = 100
@@ -175,8 +176,15 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
 
     @_telling_loss()
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Give back messages that nobody has begun to work on."""
-        super().requeue(messages)
+        """Give back messages that nobody has begun to work on.
+
+        Raises dramatiq's ConnectionError if Postgres is away, also where the process is stopping and
+        so gets no new connection: with another error dramatiq would end it as broken.
+        """
+        try:
+            super().requeue(messages)
+        except PoolError as error:
+            raise dramatiq_errors.ConnectionError(str(error)) from error
 
     def close(self) -> None:
         """End the sessions, and with them their locks."""

@@ -7,6 +7,7 @@ from dramatiq import errors as dramatiq_errors
 from dramatiq.errors import Retry
 from dramatiq_pg.broker import PostgresConsumer
 from psycopg2 import InterfaceError, OperationalError
+from psycopg2.pool import PoolError
 
 from tasks import consuming
 from tasks.consuming import Consumer, Delivery
@@ -240,3 +241,14 @@ def test_its_sessions_end_with_it(consumer):
 
 def test_closing_what_was_never_opened_is_fine(consumer):
     consumer.close()
+
+
+def test_a_stopping_process_gives_nothing_back_where_postgres_is_away(consumer, monkeypatch):
+    """dramatiq takes this error for a lost connection; another one would end the process with 1."""
+
+    def requeue(*_):
+        raise PoolError("Postgres is away, and this process is stopping")
+
+    monkeypatch.setattr(PostgresConsumer, "requeue", requeue)
+    with pytest.raises(dramatiq_errors.ConnectionError):
+        consumer.requeue([Delivery(message())])
