@@ -178,8 +178,8 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back messages that nobody has begun to work on.
 
-        Raises dramatiq's ConnectionError if Postgres is away, also where the process is stopping and
-        so gets no new connection: with another error dramatiq would end it as broken.
+        Raises dramatiq's ConnectionError if Postgres is away, also where the process is stopping
+        and so gets no new connection: with another error dramatiq would end it as broken.
         """
         try:
             super().requeue(messages)
