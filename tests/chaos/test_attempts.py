@@ -86,19 +86,19 @@ def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> 
     job = importer.post(CONTACTS[:5], source="outage")
     writes = rpc("(write_contacts|finish_part|postpone_part)")
     with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
-        proxy.spoil(outage := Answer(writes, times=50))
+        proxy.spoil(outage := Answer(writes, times=12))
         done = importer.run(
             *("tasks", "--once"),
             SUPABASE_URL=proxy.url,
             UPSTREAM_DEADLINE="1",
-            PART_ATTEMPTS="2",
+            PART_ATTEMPTS="1",
             SWEEP_AFTER="100",
         )
         assert outage.is_spent
         begun = proxy.count(rpc("start_part"))
 
     assert done.returncode == 0, done.stderr
-    assert begun > 3
+    assert begun > 1
     assert "alone" not in done.stderr
     assert importer.counts(job) == (5, 0)
 
