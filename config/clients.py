@@ -81,7 +81,7 @@ def _judge(response: httpx.Response) -> None:
     They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
     (``{"message": ...}``), the status. A gateway's 404, redirection or web page says nothing about
     what is behind it. And where PostgREST's connection ends in the middle of an answer, it tells an
-    error with an empty code: that is no verdict on what was asked.
+    error with an empty code, which says nothing about what was asked.
     """
     status, told = response.status_code, told_in(response.content) or {}
     upstream = STORAGE if "/storage/v1/" in response.request.url.path else DATABASE

@@ -78,7 +78,7 @@ def _taken_apart(url: str) -> Target:
 
 
 def _no_address() -> TargetRefused:
-    return TargetRefused("It is no address such as https://example.com/hook.")
+    return TargetRefused("It is not an address such as https://example.com/hook.")
 
 
 def _check(target: Target, *, allow_private: bool) -> None:

@@ -177,7 +177,7 @@ class Ledger:
     async def show_rejections(
         self, import_id: UUID, *, after: int, limit: int
     ) -> KnownRejections | None:
-        """The next rejections after a record; None if there is no such import."""
+        """The next rejections after a record; None if the import is unknown."""
         found = await self._call(
             "show_rejections", self._deadline, p_import=str(import_id), p_after=after, p_limit=limit
         )

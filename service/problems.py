@@ -66,7 +66,7 @@ KINDS: Final[dict[str, Kind]] = {
     "source_invalid": Kind(422, "The source cannot be used"),
     "source_missing": Kind(422, "There is no source"),
     "state_invalid": Kind(422, "There is no such state"),
-    "unknown_option": Kind(422, "There is no such option"),
+    "unknown_option": Kind(422, "Unknown option"),
     "webhooks_disabled": Kind(422, "Nobody is notified here"),
     "head_too_large": Kind(431, "The head of the request is too large"),
     "internal_error": Kind(500, "Something went wrong on our side"),

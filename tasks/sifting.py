@@ -6,7 +6,7 @@ from config.formats.runs import Run
 from tasks.model import Refusal
 from tasks.parsing import Parser
 from tasks.reasons import Reason
-from tasks.validation import Refused, all_plain, judged, unusual
+from tasks.validation import Refused, all_plain, judged, unusual, validated
 
 
 class Sifted:
@@ -35,10 +35,9 @@ class Sifted:
         """One record after the other: some are not of the usual kind."""
         for number, record in enumerate(self.run.records, self.first_record):
             try:
-                found = judged(*parser.fields(record))
+                name, email = validated(*parser.fields(record))
             except Refused as refused:
-                found = refused.reason
-            name, email = self._noted(number, found)
+                name, email = self._noted(number, refused.reason)
             self.names.append(name)
             self.emails.append(email)
 

@@ -73,7 +73,7 @@ _NOTIFY: Final[Json] = {
     "type": "string",
     "format": "uri",
     "maxLength": MAX_URL,
-    "description": "An `https` address that is told of the end: `type` (such as "
+    "description": "An `https` address that gets a POST at the end: `type` (such as "
     "`import.completed`), `timestamp`, and as `data` the import as GET shows it, signed as "
     "Standard Webhooks has it. Only where the service has a secret to sign with.",
 }
