@@ -33,7 +33,7 @@ check: setup ## lint, format, types, import layers, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	PYTHONPATH=client $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=client $(BIN)/lint-imports
 	$(BIN)/python .ci/audit.py
 
 format: setup ## put the code into the form that check wants
@@ -43,7 +43,7 @@ format: setup ## put the code into the form that check wants
 setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python packages, PostgREST
 
 $(VENV)/.ready: requirements-dev.txt
-	@$(PYTHON) config/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) core/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Installing Python packages into $(VENV) ..."
 ifdef UV
 	@uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)

@@ -115,7 +115,7 @@ def chosen(pythons: Sequence[Python]) -> list[Python]:
 def _floor() -> tuple[int, ...]:
     """The oldest version, from the file that refuses older ones."""
     scope: dict[str, tuple[int, ...]] = {}
-    path = PROJECT / "config" / "interpreter.py"
+    path = PROJECT / "core" / "interpreter.py"
     exec(compile(path.read_text(), path, "exec"), {"__name__": "interpreter"}, scope)  # noqa: S102
     return scope["FLOOR"]
 

@@ -20,7 +20,7 @@ from embedded.errors import StackError
 from embedded.programs import WHEEL
 
 RESULTS = Path(__file__).with_name("results")
-KINDS = (Kind.JSON, Kind.CSV, Kind.NDJSON)
+PROBLEM_TYPES = (Kind.JSON, Kind.CSV, Kind.NDJSON)
 """What the service takes."""
 
 
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=_count, default=usual.rounds, help="that count (%(default)s)")
     add("--profile", type=Profile, choices=list(Profile), default=usual.profile)
     add("--seed", type=int, default=usual.seed, help="of the contacts (%(default)s)")
-    add("--kinds", type=Kind, nargs="+", choices=KINDS, default=usual.kinds)
+    add("--kinds", type=Kind, nargs="+", choices=PROBLEM_TYPES, default=usual.kinds)
     add("--writers", nargs="+", choices=WRITERS, default=usual.writers)
     add(
         "--postgres",

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from config.ids import contact_id_prefix
+from core.ids import contact_id_prefix
 from local.contacts import DOMAINS, FIRST_NAMES, LAST_NAMES
 
 SOURCE: Final = "benchmark"

@@ -14,8 +14,8 @@ from benchmarks.contacts import SOURCE, Kind
 from benchmarks.errors import BenchmarkError
 from benchmarks.server import Server
 from benchmarks.usage import CLIENT, CORES, Group, Meter, named, peak_bytes, reset_peak, tree
-from config.ids import JOB_PREFIX
 from config.settings import Settings
+from core.ids import JOB_PREFIX
 from local.ports import free_port
 from local.processes import WORKERS, Started, service, started, worker_environment
 

@@ -1,7 +1,7 @@
 """``python -m benchmarks.raw_upload FILE``: a file into Storage, unread.
 
 The service's own way of uploading (chunks of 6 MiB, one travels while the next one fills), without
-splitter, ledger and queue. Prints the seconds it took, start-up left out.
+splitter, repository and queue. Prints the seconds it took, start-up left out.
 """
 
 import sys
@@ -12,11 +12,11 @@ from uuid import uuid4
 import aiohttp
 import uvloop
 
-from config.clients import key_headers, supabase_async
 from config.settings import Settings
-from service.chunks import Ahead
-from service.storage import Storage
-from service.upload import Upload
+from core.supabase.clients import Project, async_client
+from service.intake.buffers import BufferBudget
+from service.intake.storage import Storage
+from service.intake.upload import Upload
 
 PIECE = 256 * 1024
 DEADLINE = 30.0
@@ -30,9 +30,14 @@ def main() -> int:
 
 async def _timed(path: Path) -> float:
     settings = Settings.from_environment()
-    supabase = supabase_async(settings)
+    project = Project(
+        settings.supabase_url,
+        settings.supabase_service_role_key.get_secret_value(),
+        settings.upstream_deadline,
+    )
+    supabase = async_client(project)
     async with aiohttp.ClientSession(settings.supabase_url) as session:
-        storage = Storage(supabase, session, key_headers(settings))
+        storage = Storage(supabase, session, project.headers)
         await storage.check()  # connected, as the service is
         begun = time.monotonic()
         await _upload(storage, path)
@@ -41,7 +46,7 @@ async def _timed(path: Path) -> float:
 
 async def _upload(storage: Storage, path: Path) -> None:
     name = f"{uuid4()}.json"
-    upload = Upload(storage, name, "application/json", ahead=Ahead(), deadline=DEADLINE)
+    upload = Upload(storage, name, "application/json", ahead=BufferBudget(), deadline=DEADLINE)
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             await upload.write(piece)

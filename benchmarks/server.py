@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 from benchmarks.errors import BenchmarkError
 from embedded.keys import Secrets
 from embedded.launch import running
-from embedded.places import Data
+from embedded.paths import Data
 from embedded.postgres import SUPERUSER
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")

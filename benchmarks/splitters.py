@@ -11,10 +11,10 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run
 from benchmarks.ours import MB_RATE, SECONDS
 from config.settings import Settings
-from service.splitting.csv_file import CsvSplitter
+from service.splitting.base import Splitter
+from service.splitting.csv import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.ndjson import NdjsonSplitter
-from service.splitting.splitter import Splitter
 
 PIECE: Final = 64 * 1024
 """About what aiohttp hands over at a time."""

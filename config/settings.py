@@ -15,10 +15,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from config.errors import SettingsError
-from config.webhooks import WHSEC
-
 _MIB = 1024 * 1024
+_WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 -- what secrets begin with
 _TRANSACTION_POOLER_PORT = 6543
 _is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
 
@@ -41,10 +39,10 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     """As Standard Webhooks has it: 24 to 64 bytes (https://www.standardwebhooks.com)."""
     secret = value.get_secret_value()
     try:
-        length = len(base64.b64decode(secret.removeprefix(WHSEC), validate=True))
+        length = len(base64.b64decode(secret.removeprefix(_WEBHOOK_SECRET_PREFIX), validate=True))
     except ValueError:
         length = 0
-    if not secret.startswith(WHSEC) or not 24 <= length <= 64:
+    if not secret.startswith(_WEBHOOK_SECRET_PREFIX) or not 24 <= length <= 64:
         raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
     return value
 
@@ -63,6 +61,14 @@ def _session_database(value: SecretStr) -> SecretStr:
             "locks; take the direct connection or the session pooler (port 5432)"
         )
     return value
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or nonsensical; ``lines`` has one line for each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 class Settings(BaseSettings):
@@ -136,7 +142,7 @@ class Settings(BaseSettings):
         keys = {
             self.supabase_service_role_key.get_secret_value(),
             signing,
-            signing.removeprefix(WHSEC),
+            signing.removeprefix(_WEBHOOK_SECRET_PREFIX),
         }
         found = {*keys, address, *passwords}
         return {text for each in found for text in (each, unquote(each)) if text}

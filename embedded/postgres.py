@@ -17,7 +17,7 @@ import psycopg2.extensions
 from embedded.accounts import lend
 from embedded.errors import StackError
 from embedded.keys import Secrets
-from embedded.places import Home
+from embedded.paths import Home
 from embedded.processes import Child, Command, run
 from embedded.programs import Programs
 

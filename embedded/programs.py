@@ -9,7 +9,7 @@ from pathlib import Path
 
 from embedded.accounts import Account
 from embedded.errors import StackError
-from embedded.wheel import wheel_programs
+from embedded.pg_wheel import wheel_programs
 
 WHEEL, ON_PATH = "wheel", "path"
 DEBIAN = Path("/usr/lib/postgresql")

@@ -19,7 +19,7 @@ from embedded.files import write_private
 from embedded.gateway import gateway_app
 from embedded.keys import Secrets
 from embedded.migrations import apply_migrations
-from embedded.places import Data, Home, forget_the_dead, home_of
+from embedded.paths import Data, Home, forget_the_dead, home_of
 from embedded.ports import free_port, listen
 from embedded.postgres import Postgres
 from embedded.postgrest import PostgREST, find_program

@@ -1,5 +1,5 @@
 """The HTTP API: takes imports in, tells what became of them."""
 
-from config.interpreter import require_python
+from core.interpreter import require_python
 
 require_python()

@@ -11,13 +11,13 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from config.errors import SelfCheckError, SettingsError
-from config.logs import configure_logging
-from config.self_check import check_answers
-from config.settings import Settings
+from config.logging import configure_logging
+from config.settings import Settings, SettingsError
+from core.errors import SelfCheckError
+from core.self_check import check_answers
 from service.app import INTAKE, create_app
-from service.connections import Runner
-from service.multipart import ignore_odd_headers
+from service.intake.multipart import ignore_odd_headers
+from service.server import Runner
 
 _USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
 

@@ -8,21 +8,21 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from config.clients import key_headers, supabase_async
-from config.errors import UpstreamError
 from config.settings import Settings
-from service.bodies import Limits
-from service.handlers import Handlers
-from service.intake import Intake
-from service.jobs import Jobs
-from service.ledger import Ledger
+from core.errors import UpstreamError
+from core.supabase.clients import Project, async_client
+from service.api.imports import Handlers
+from service.api.jobs import Jobs
+from service.api.middleware import problems_middleware
+from service.api.readiness import StorageCheck
+from service.api.rejections import Rejections
+from service.api.routes import add_routes
+from service.intake.accept import Intake
+from service.intake.request import Limits
+from service.intake.storage import Storage
 from service.metrics import ServiceMetrics
-from service.middleware import problems_middleware
-from service.pages.handlers import Pages
-from service.readiness import StorageCheck
-from service.rejections import Rejections
-from service.routes import add_routes
-from service.storage import Storage
+from service.repository import Repository
+from service.web.handlers import Pages
 
 INTAKE: Final = web.AppKey("intake", Intake)
 
@@ -32,7 +32,12 @@ _log = structlog.stdlib.get_logger(__name__)
 async def create_app(settings: Settings) -> web.Application:
     """The application; its connections open with the first request and close at its cleanup."""
     pages = await asyncio.to_thread(Pages)
-    supabase = supabase_async(settings)
+    project = Project(
+        settings.supabase_url,
+        settings.supabase_service_role_key.get_secret_value(),
+        settings.upstream_deadline,
+    )
+    supabase = async_client(project)
     session = aiohttp.ClientSession(
         settings.supabase_url,
         timeout=aiohttp.ClientTimeout(
@@ -40,9 +45,9 @@ async def create_app(settings: Settings) -> web.Application:
         ),
         connector=aiohttp.TCPConnector(limit=0),
     )
-    storage = Storage(supabase, session, key_headers(settings))
-    ledger = Ledger(supabase, deadline=settings.upstream_deadline * 2 / 3)
-    intake = Intake(storage, ledger, deadline=settings.upstream_deadline)
+    storage = Storage(supabase, session, project.headers)
+    repository = Repository(supabase, deadline=settings.upstream_deadline * 2 / 3)
+    intake = Intake(storage, repository, deadline=settings.upstream_deadline)
     metrics = ServiceMetrics()
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
@@ -60,13 +65,13 @@ async def create_app(settings: Settings) -> web.Application:
         app,
         Handlers(
             intake=intake,
-            ledger=ledger,
+            repository=repository,
             storage=StorageCheck(storage),
             metrics=metrics,
             limits=limits,
         ),
-        Jobs(ledger, metrics),
-        Rejections(ledger, storage, write_seconds=settings.idle_timeout),
+        Jobs(repository, metrics),
+        Rejections(repository, storage, write_seconds=settings.idle_timeout),
         pages,
     )
     return app

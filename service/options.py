@@ -1,116 +1,106 @@
-"""What a request asks for beside its contacts: a dry run, and to be the same as an earlier one.
-
-The header is that of draft-ietf-httpapi-idempotency-key-header: a string as structured fields have
-it (RFC 9651, 3.3.3). Most clients leave the quotes out, so that is taken too.
-"""
+"""The options that requests may give; any other is refused, since ignoring it could do harm."""
 
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final
 
-from aiohttp import web
-from multidict import MultiMapping
+from core.errors import MalformedInputError
 
-from service.known_options import IMPORT_OPTIONS, refuse_unknown
-from service.problems import Problem
-from service.source import check_source
+IMPORT_OPTIONS: Final = ("source", "dryRun", "delimiter", "map", "notify")
+"""Of ``POST /import``, as query parameters and as fields of a form."""
 
-_KEY: Final = "Idempotency-Key"
-MAX_KEY: Final = 255
-_ESCAPED: Final = re.compile(r'\\(["\\])')
-_quoted: Final = re.compile(r' *"((?:[!#-\[\]-~]|\\["\\])+)" *', re.ASCII).fullmatch
-# What could be two headers in one, or a parameter, is no key.
-_bare: Final = re.compile(r" *([!#-+\--:<-\[\]-~]+) *", re.ASCII).fullmatch
-_TOLD_APART: Final = {"source", "dryRun"}
-_TRUTHS: Final = {"true": True, "false": False}
+QUERY_OPTIONS: Final[Mapping[str, Sequence[str]]] = {
+    "POST /import": IMPORT_OPTIONS,
+    "GET /import": ("state", "source", "limit", "cursor"),
+    "GET /import/{jobId}": (),
+    "DELETE /import/{jobId}": (),
+    "POST /import/{jobId}/retry": (),
+    "POST /import/{jobId}/cancel": (),
+    "GET /import/{jobId}/rejections": ("format", "limit", "cursor"),
+}
+"""The query parameters of each route that refuses all others."""
 
-
-class GivenOptions:
-    """The values of a request's options, from its address and from the fields of its form."""
-
-    def __init__(self, query: "MultiMapping[str]") -> None:
-        """Raises MalformedInput if the address has an option that is not known."""
-        refuse_unknown(query, IMPORT_OPTIONS, "query parameter")
-        self._values = {name: query.getall(name, []) for name in IMPORT_OPTIONS}
-
-    def add(self, name: str, value: str) -> None:
-        """Take the value of a form's field."""
-        self._values[name].append(value)
-
-    def __getitem__(self, name: str) -> list[str]:
-        """All values of an option; an empty address to notify is none."""
-        return [value for value in self._values[name] if value or name != "notify"]
-
-    def source(self) -> str | None:
-        """The source, None if it is not given.
-
-        Raises Problem if it is given twice, and MalformedInput if it cannot be used.
-        """
-        values = self["source"]
-        if len(values) > 1:
-            raise Problem(
-                "duplicate_key", "Give the source once, in the address or in one field of the form."
-            )
-        return check_source(values[0]) if values else None
-
-    def dry_run(self) -> bool:
-        """Whether a dry run is asked for; raises Problem if that is not clear."""
-        values = self["dryRun"] or ["false"]
-        if len(values) > 1 or values[0] not in _TRUTHS:
-            raise Problem("dry_run_invalid", "Give dryRun once, as true or false.")
-        return _TRUTHS[values[0]]
-
-    def told_apart(self) -> list[str]:
-        """All that is given, in a fixed order, but for what the fingerprint has by itself."""
-        return [
-            f"{name}={value}"
-            for name in sorted(IMPORT_OPTIONS)
-            if name not in _TOLD_APART
-            for value in sorted(self[name])
-        ]
+_STEMS: Final = ("dry", "delim", "map", "notif")
+_NEAR: Final = 0.8
+_SHOWN: Final = 40
+_NO_SOURCE: Final = [name.casefold() for name in IMPORT_OPTIONS if name != "source"]
+_SEPARATORS: Final = re.compile(r"[\s_.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What one request asks for."""
+def refuse_unknown(names: Iterable[str], known: Sequence[str], what: str) -> None:
+    """Raise MalformedInputError (``unknown_option``) for the first name that is not a known one.
 
-    key: str | None = None
-    """Of all requests with the same one, the first that is accepted makes an import."""
-    dry_run: bool = False
-    """Whether everything shall be done but to insert the contacts."""
-    asked: tuple[str, ...] = ()
-    """All else that decides what becomes of the same bytes, in a fixed order."""
-    notify: str | None = None
-    """The address to tell of the import's end."""
-
-    @classmethod
-    def of(cls, request: web.Request, given: GivenOptions) -> Self:
-        """Raises Problem if they make no sense."""
-        return cls(_key(request), given.dry_run(), _asked(request, given))
+    ``what`` is what the names are, for the message.
+    """
+    for name in names:
+        if name not in known:
+            meant = _nearest(name, known)
+            hint = f' Did you mean "{meant}"?' if meant else ""
+            listed = f"Known are {', '.join(known)}." if known else "There are none here."
+            raise _unknown(f'"{_shown(name)}" is not a known {what}.{hint} {listed}')
 
 
-def _key(request: web.Request) -> str | None:
-    values = request.headers.getall(_KEY, [])
-    if not values:
-        return None
-    key = _plain(values[0])
-    if len(values) > 1 or not 0 < len(key) <= MAX_KEY:
-        raise Problem(
-            "idempotency_key_invalid",
-            f"Send one {_KEY} of 1 to {MAX_KEY} visible ASCII characters, in quotes, such as "
-            '"8e03978e-40d5-43dd-bc93-6894a57f9324".',
-        )
-    return key
+def refuse_option_like(key: str, *, closely: bool = True) -> None:
+    """Raise MalformedInputError (``unknown_option``) for a key of a JSON body that looks like an option.
+
+    Other keys beside ``source`` and ``data`` are a client's own metadata, which may pass. Without
+    ``closely`` only a key that begins like an option is refused, which takes far less time.
+    """
+    if not is_option_like(key, closely=closely):
+        return
+    raise _unknown(
+        f'"{_shown(key)}" in the body would be ignored. A JSON body holds "source" and "data"; '
+        "give options in the address, such as /import?dryRun=true. "
+        f"Known are {', '.join(IMPORT_OPTIONS)}."
+    )
 
 
-def _plain(value: str) -> str:
-    """What the header says; empty if it says nothing that can be a key."""
-    if found := _quoted(value):
-        return _ESCAPED.sub(r"\1", found[1])
-    found = _bare(value)
-    return found[1] if found else ""
+def is_option_like(key: str, *, closely: bool = True) -> bool:
+    """Whether a key begins like an option other than ``source``, or is nearly one."""
+    plain = _plain(key[:_SHOWN])
+    return plain.startswith(_STEMS) or (
+        closely and bool(get_close_matches(plain, _NO_SOURCE, 1, _NEAR))
+    )
 
 
-def _asked(request: web.Request, given: GivenOptions) -> tuple[str, ...]:
-    encoding = request.headers.get("Content-Encoding", "")
-    return (*given.told_apart(), request.charset or "", encoding)
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    by_plain = {_plain(each): each for each in known}
+    found = get_close_matches(_plain(name[:_SHOWN]), by_plain, 1)
+    return by_plain[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    """A name without case and separators."""
+    return _SEPARATORS.sub("", name).casefold()
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+
+
+def _unknown(detail: str) -> MalformedInputError:
+    return MalformedInputError("unknown_option", detail)
+
+
+MAX_SOURCE_LENGTH = 200
+"""Characters."""
+
+
+def check_source(value: object) -> str:
+    """The source if it can be stored and logged; raises MalformedInputError if not."""
+    if not isinstance(value, str):
+        raise _invalid("The source must be a string.")
+    if not value.strip():
+        raise _invalid("The source is empty: name where the contacts come from.")
+    if len(value) > MAX_SOURCE_LENGTH:
+        raise _invalid(f"The source is longer than {MAX_SOURCE_LENGTH} characters.")
+    # Control characters (Cc), line and paragraph separators, and half a surrogate pair (Cs).
+    if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in value):
+        raise _invalid("The source has control characters.")
+    return value
+
+
+def _invalid(detail: str) -> MalformedInputError:
+    return MalformedInputError("source_invalid", detail)

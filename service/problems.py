@@ -20,7 +20,7 @@ class Kind:
     title: str
 
 
-KINDS: Final[dict[str, Kind]] = {
+PROBLEM_TYPES: Final[dict[str, Kind]] = {
     "malformed_json": Kind(400, "The body is no valid JSON"),
     "malformed_csv": Kind(400, "The file is no valid CSV"),
     "malformed_compression": Kind(400, "The compressed data is damaged"),
@@ -77,7 +77,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
+class ProblemError(Exception):
     """Ends a request with the kind of problem that ``code`` names.
 
     ``extra`` holds further members, such as ``offset`` (bytes into the body) and ``record``.
@@ -100,11 +100,11 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
     @property
     def status(self) -> int:
         """The HTTP status of its kind."""
-        return KINDS[self.code].status
+        return PROBLEM_TYPES[self.code].status
 
     def response(self) -> web.Response:
         """The answer that tells the client."""
-        kind = KINDS[self.code]
+        kind = PROBLEM_TYPES[self.code]
         body = {
             "type": f"urn:contacts-importer:problem:{self.code}",
             "title": kind.title,
@@ -124,11 +124,11 @@ class Problem(Exception):  # noqa: N818 -- the word of RFC 9457
         return response
 
 
-def import_not_found() -> Problem:
+def import_not_found() -> ProblemError:
     """The refusal of a ``jobId`` that no import has."""
-    return Problem("import_not_found", "No import has this jobId.")
+    return ProblemError("import_not_found", "No import has this jobId.")
 
 
-def not_found() -> Problem:
+def not_found() -> ProblemError:
     """The refusal of an address at which there is nothing."""
-    return Problem("not_found", "The page is at /, the API at /import; see /docs.")
+    return ProblemError("not_found", "The page is at /, the API at /import; see /docs.")

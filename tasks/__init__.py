@@ -4,7 +4,7 @@ Importing this declares the actors on dramatiq's broker. It reads no setting and
 connection; that is for a worker process's start (see runtime.py).
 """
 
-from config.interpreter import require_python
+from core.interpreter import require_python
 
 require_python()
 
@@ -17,7 +17,7 @@ from tasks.actors import (  # noqa: E402
     notify_import,
     undo_import,
 )
-from tasks.broker import broker  # noqa: E402
+from tasks.queue.broker import broker  # noqa: E402
 
 __all__ = ["broker", "import_contacts", "import_part", "notify_import", "undo_import"]
 

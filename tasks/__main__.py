@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from tasks.once import run_once, sweep_now
+from tasks.run_once import run_once, sweep_now
 
 EXIT_USAGE = 2
 

@@ -10,11 +10,11 @@ import structlog
 from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
-from config import messages
-from config.ids import JOB_PREFIX
-from tasks.broker import broker, runtime
-from tasks.errors import PutOff, WorkerStoppingError
-from tasks.retries import RetryNoSoonerError
+from core import messages
+from core.ids import JOB_PREFIX
+from tasks.errors import RetryLaterError, WorkerStoppingError
+from tasks.queue.broker import broker, runtime
+from tasks.queue.retries import RetryNoSoonerError
 
 _AFTER_IMPORTS: Final = 10
 """Priority: the default, 0, comes first."""
@@ -33,14 +33,14 @@ log = structlog.stdlib.get_logger(__name__)
 def import_contacts(import_id: str) -> None:
     """Hand out the parts of an import."""
     with structlog.contextvars.bound_contextvars(import_id=import_id), _queued_again():
-        runtime.stories.import_contacts(UUID(import_id), ended=_ended())
+        runtime.services.import_contacts(UUID(import_id), ended=_ended())
 
 
 @dramatiq.actor(actor_name=messages.IMPORT_PART, queue_name=messages.QUEUE, broker=broker)
 def import_part(import_id: str, part: int) -> None:
     """Import one part."""
     with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _queued_again():
-        runtime.stories.import_part(UUID(import_id), part, ended=_ended())
+        runtime.services.import_part(UUID(import_id), part, ended=_ended())
 
 
 @dramatiq.actor(
@@ -55,14 +55,14 @@ def notify_import(job_id: str) -> None:
     """Tell somebody of an import's end."""
     import_id = UUID(job_id.removeprefix(JOB_PREFIX))
     with structlog.contextvars.bound_contextvars(import_id=str(import_id)), _queued_again():
-        runtime.stories.notify_import(import_id)
+        runtime.services.notify_import(import_id)
 
 
 @dramatiq.actor(actor_name=messages.UNDO_IMPORT, queue_name=messages.QUEUE, broker=broker)
 def undo_import(import_id: str) -> None:
     """Remove all of an import."""
     with structlog.contextvars.bound_contextvars(import_id=import_id), _queued_again():
-        runtime.stories.undo_import(UUID(import_id))
+        runtime.services.undo_import(UUID(import_id))
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _queued_again() -> Iterator[None]:
         log.info("handed back: this worker is stopping")
         _note_ended(stopping.ended)
         raise Retry(str(stopping), delay=0) from None
-    except PutOff as put_off:
+    except RetryLaterError as put_off:
         _note_ended(put_off.ended)
         delay = _milliseconds(put_off.seconds)
         if delay is None or put_off.exact:
@@ -89,7 +89,7 @@ def _queued_again() -> Iterator[None]:
 
 
 def _ended() -> list[UUID]:
-    """Attempts that ended in order, and of which the ledger may not know yet."""
+    """Attempts that ended in order, and of which the repository may not know yet."""
     message = CurrentMessage.get_current_message()
     return [] if message is None else [UUID(text) for text in message.options.get(_ENDED, ())]
 

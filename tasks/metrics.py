@@ -8,9 +8,9 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
-from config.states import ImportState
-from tasks.ledger import PartEnd
-from tasks.model import PartWork, Tally
+from core.states import ImportState
+from tasks.importing.models import PartCounts, PartWork
+from tasks.repository import PartEnd
 
 _IMPORTED: Final = Counter(
     "contacts_imported", "Contacts of parts that are done, but for dry runs."
@@ -61,11 +61,11 @@ class PrometheusMetrics:
         """Work on a part has stopped."""
         _PART_SECONDS.observe(seconds)
 
-    def part_done(self, work: PartWork, tally: Tally, end: PartEnd) -> None:
+    def part_done(self, work: PartWork, counts: PartCounts, end: PartEnd) -> None:
         """All records of a part have come to an end; counted once per part."""
         if end.moved and not work.dry_run:
-            _IMPORTED.inc(tally.imported)
-            for code, count in tally.rejected.items():
+            _IMPORTED.inc(counts.imported)
+            for code, count in counts.rejected.items():
                 _REJECTED.labels(code).inc(count)
         self._ended("done", end)
 

@@ -39,7 +39,7 @@ WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {ste
 """,
 )
 MOST = 20_000
-"""Contacts of a step: see tasks/undo_import.py."""
+"""Contacts of a step: see tasks/importing/undo_import.py."""
 COLUMNS = (Column(SECONDS, "seconds"), Column(RATE, "contacts/s", ",.0f"))
 
 

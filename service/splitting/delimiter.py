@@ -11,9 +11,9 @@ from io import StringIO
 from itertools import islice
 from typing import Final
 
-from config.formats.csv_runs import COMMA, Row, first_row, is_delimiter
-from service.splitting.columns import find_fields
+from core.formats.csv import COMMA, Row, first_row, is_delimiter
 from service.splitting.dialect import Dialect
+from service.splitting.header_mapping import find_fields
 
 CANDIDATES: Final = (COMMA, ";", "\t", "|")
 LOOKED_AT: Final = 64 * 1024

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from config.errors import MalformedInput
-from config.formats.csv_runs import is_delimiter
-from service.splitting.columns import HEADERS, Mapping
+from core.errors import MalformedInputError
+from core.formats.csv import is_delimiter
+from service.splitting.header_mapping import HEADERS, Mapping
 
 UTF_8: Final = "utf-8"
 UTF_16: Final = "utf-16"
@@ -35,10 +35,10 @@ class Dialect:
 
 
 def parse_delimiter(text: str) -> str:
-    """The delimiter that is meant; raises MalformedInput (``delimiter_invalid``)."""
+    """The delimiter that is meant; raises MalformedInputError (``delimiter_invalid``)."""
     delimiter = _DELIMITERS.get(text.lower(), text)
     if not is_delimiter(delimiter):
-        raise MalformedInput(
+        raise MalformedInputError(
             "delimiter_invalid",
             "Name one of the characters , ; | or tab (or another ASCII mark that is no quote).",
         )
@@ -51,7 +51,7 @@ def parse_charset(text: str) -> str | None:
 
 
 def parse_mapping(texts: Iterable[str]) -> Mapping:
-    """The columns in ``Column:field`` each; raises MalformedInput (``mapping_invalid``)."""
+    """The columns in ``Column:field`` each; raises MalformedInputError (``mapping_invalid``)."""
     mapping = tuple(_mapped(text) for text in texts)
     fields = [field for _, field in mapping]
     if len(set(fields)) < len(fields):
@@ -68,5 +68,5 @@ def _mapped(text: str) -> tuple[str, str]:
     return column, field
 
 
-def _invalid(detail: str) -> MalformedInput:
-    return MalformedInput("mapping_invalid", detail)
+def _invalid(detail: str) -> MalformedInputError:
+    return MalformedInputError("mapping_invalid", detail)

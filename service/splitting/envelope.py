@@ -16,15 +16,14 @@ from typing import Any, Final
 
 import ijson
 
-from config.errors import MalformedInput
-from config.formats.json_runs import first_error
-from config.states import Format
-from service.known_options import refuse_option_like
-from service.source import check_source
+from core.errors import MalformedInputError
+from core.formats.json import first_error
+from core.states import Format
+from service.options import check_source, refuse_option_like
+from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
 from service.splitting.json_array import ArrayScan, truncated
-from service.splitting.parts import Split
-from service.splitting.splitter import Splitter
+from service.splitting.part_cutter import Split
 
 MAX_ENVELOPE_BYTES: Final = 1024 * 1024
 """Bytes beside the array of records; what is known of them is kept in memory."""
@@ -165,17 +164,19 @@ class _Around:
         self._follow()
         read = self._read_again()
         if "data" not in self._seen:
-            raise MalformedInput("data_missing", 'The body lacks "data", the array of contacts.')
+            raise MalformedInputError(
+                "data_missing", 'The body lacks "data", the array of contacts.'
+            )
         if "source" in self._seen:
             # ijson puts "?" for half a surrogate pair; json leaves it for check_source to refuse.
             source = check_source(read["source"])
             if named_source not in {None, source}:
-                raise MalformedInput(
+                raise MalformedInputError(
                     "source_invalid", "The address and the body name different sources."
                 )
             return source
         if named_source is None:
-            raise MalformedInput("source_missing", 'The body lacks "source".')
+            raise MalformedInputError("source_missing", 'The body lacks "source".')
         return named_source
 
     def _read_again(self) -> Any:  # noqa: ANN401
@@ -205,7 +206,9 @@ class _Around:
     def _look(self, event: str, value: object) -> bool:
         """Follow one event; True if it opens the array of ``data``."""
         if self._depth == 0 and event not in {"start_map", "end_map"}:
-            raise MalformedInput("data_missing", 'The body must be {"source": ..., "data": [...]}.')
+            raise MalformedInputError(
+                "data_missing", 'The body must be {"source": ..., "data": [...]}.'
+            )
         if event == "map_key" and self._depth == 1:
             self._note_key(str(value))
         elif self._depth == 1 and event not in _CLOSING:
@@ -213,12 +216,14 @@ class _Around:
         opens = event == "start_array" and self._depth == 1 and self._key == "data"
         self._depth += (event in _OPENING) - (event in _CLOSING)
         if self._depth > _MAX_DEPTH:
-            raise MalformedInput("nested_too_deeply", f"More than {_MAX_DEPTH} levels are nested.")
+            raise MalformedInputError(
+                "nested_too_deeply", f"More than {_MAX_DEPTH} levels are nested."
+            )
         return opens
 
     def _note_key(self, key: str) -> None:
         if key in self._seen and key in {"source", "data"}:
-            raise MalformedInput("duplicate_key", f'"{key}" is there twice.')
+            raise MalformedInputError("duplicate_key", f'"{key}" is there twice.')
         self._key = key
         if key in {"source", "data"}:
             self._seen.add(key)
@@ -228,13 +233,13 @@ class _Around:
 
     def _check_value(self, event: str, value: object) -> None:
         if self._key == "data" and event != "start_array":
-            raise MalformedInput("data_not_array", '"data" must be an array of contacts.')
+            raise MalformedInputError("data_not_array", '"data" must be an array of contacts.')
         if self._key == "source":
             check_source(value)
 
-    def _first_refused(self, data: bytes) -> tuple[int, MalformedInput | None]:
+    def _first_refused(self, data: bytes) -> tuple[int, MalformedInputError | None]:
         """How much of ``data`` ijson may see, and the error behind that."""
-        refused: list[tuple[int, MalformedInput]] = []
+        refused: list[tuple[int, MalformedInputError]] = []
         start, room = len(self._text), MAX_ENVELOPE_BYTES - len(self._text)
         if len(data) > room:
             refused.append((room, _too_large()))
@@ -252,25 +257,27 @@ class _Around:
         found = _TOO_MANY_DIGITS.search(text)
         return found.end() - 1 - start if found else None
 
-    def _too_long(self, at: int) -> MalformedInput:
+    def _too_long(self, at: int) -> MalformedInputError:
         offset = self._offset(at)
-        return MalformedInput(
+        return MalformedInputError(
             "number_too_long", f"At byte {offset}: more than {_MAX_DIGITS} digits.", offset=offset
         )
 
-    def _malformed(self, error: Exception) -> MalformedInput:
+    def _malformed(self, error: Exception) -> MalformedInputError:
         if isinstance(error, ArithmeticError):
-            return MalformedInput("number_too_long", "A number's exponent has too many digits.")
+            return MalformedInputError(
+                "number_too_long", "A number's exponent has too many digits."
+            )
         if isinstance(error, UnicodeDecodeError):
-            return MalformedInput("malformed_json", "A string has half of a surrogate pair.")
+            return MalformedInputError("malformed_json", "A string has half of a surrogate pair.")
         if "premature EOF" in str(error) or "ncomplete JSON" in str(error):
             return truncated("too early")
         at, reason = first_error(self._text.decode("latin-1")) or (len(self._text), "no JSON")
         return self._at(at, reason)
 
-    def _at(self, at: int, reason: str) -> MalformedInput:
+    def _at(self, at: int, reason: str) -> MalformedInputError:
         offset = self._offset(at)
-        return MalformedInput("malformed_json", f"At byte {offset}: {reason}.", offset=offset)
+        return MalformedInputError("malformed_json", f"At byte {offset}: {reason}.", offset=offset)
 
     def _offset(self, at: int) -> int:
         """Where in the body the byte stands that is ``at`` in what ijson has seen."""
@@ -278,8 +285,8 @@ class _Around:
         return at + after + self.skipped - sum(count for _, count in self._skips)
 
 
-def _too_large() -> MalformedInput:
-    return MalformedInput(
+def _too_large() -> MalformedInputError:
+    return MalformedInputError(
         "envelope_too_large",
         f'There are more than {MAX_ENVELOPE_BYTES} bytes beside the records in "data".',
     )

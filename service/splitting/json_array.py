@@ -5,12 +5,12 @@ from typing import Final
 
 import msgspec
 
-from config.errors import MalformedInput
-from config.formats.json_runs import JsonRuns
-from config.states import Format
+from core.errors import MalformedInputError
+from core.formats.json import JsonScanner
+from core.states import Format
+from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
-from service.splitting.parts import PartCutter, Split
-from service.splitting.splitter import Splitter
+from service.splitting.part_cutter import PartCutter, Split
 
 _SPACE: Final = b" \t\n\r"
 # Raw skips over values without building them, yet checks their grammar.
@@ -24,7 +24,7 @@ class ArrayScan:
 
     def __init__(self, part_bytes: int, max_record_bytes: int, *, offset: int, base: int) -> None:
         """``offset``: where the first byte stands in the body; ``base``: where the object does."""
-        self._runs = JsonRuns(
+        self._runs = JsonScanner(
             _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
         )
         self.cutter = PartCutter(part_bytes, base=base)
@@ -57,7 +57,7 @@ class ArrayScan:
             yield run.raw
 
     def finish(self) -> Iterator[bytes]:
-        """Tell that no more bytes come; raises MalformedInput if the array is not closed."""
+        """Tell that no more bytes come; raises MalformedInputError if the array is not closed."""
         for run in self._runs.close():
             self.cutter.add(run, self._runs)
             yield run.raw
@@ -65,9 +65,9 @@ class ArrayScan:
             raise truncated("inside the array of records", self.records or None)
 
 
-def truncated(where: str, record: int | None = None) -> MalformedInput:
+def truncated(where: str, record: int | None = None) -> MalformedInputError:
     """The error for a body that is right as far as it goes, but stops."""
-    return MalformedInput("malformed_json", f"The body ends {where}.", record=record)
+    return MalformedInputError("malformed_json", f"The body ends {where}.", record=record)
 
 
 class JsonArraySplitter(Splitter):
@@ -108,7 +108,7 @@ class JsonArraySplitter(Splitter):
         if not text:
             return
         if not text.startswith(b"["):
-            raise MalformedInput(
+            raise MalformedInputError(
                 "data_not_array",
                 "A JSON file must be one array of records, such as "
                 '[{"name": "...", "email": "..."}].',
@@ -123,7 +123,7 @@ class JsonArraySplitter(Splitter):
         garbage = data.lstrip(_SPACE)
         if garbage:
             offset = self._size + len(data) - len(garbage)
-            raise MalformedInput(
+            raise MalformedInputError(
                 "malformed_json", f"At byte {offset}: nothing may follow the array.", offset=offset
             )
         self._size += len(data)

@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
-from config.errors import MalformedInput
-from config.formats.ndjson_runs import NdjsonRuns
-from config.formats.runs import Run
-from config.states import Format
+from core.errors import MalformedInputError
+from core.formats.base import Run
+from core.formats.ndjson import NdjsonScanner
+from core.states import Format
+from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
-from service.splitting.parts import PartCutter, Split
-from service.splitting.splitter import Splitter
+from service.splitting.part_cutter import PartCutter, Split
 
 # Raw skips over values without building them, yet checks their grammar.
 _decode_lines: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(
@@ -41,8 +41,8 @@ class NdjsonSplitter(Splitter):
         parts, records = self._cutter.finish(), self._cutter.records
         return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
 
-    def _runs_from(self, offset: int) -> NdjsonRuns[msgspec.Raw]:
-        return NdjsonRuns(
+    def _runs_from(self, offset: int) -> NdjsonScanner[msgspec.Raw]:
+        return NdjsonScanner(
             _decode_lines, msgspec.Raw, max_record_bytes=self._max_record_bytes, offset=offset
         )
 
@@ -60,7 +60,7 @@ class NdjsonSplitter(Splitter):
     def _finish(self) -> Iterator[bytes]:
         yield from self._pass(self._runs.close())
         if self._runs.records == 0:
-            raise MalformedInput("data_missing", "There is no line with a record.")
+            raise MalformedInputError("data_missing", "There is no line with a record.")
 
     def _pass(self, found: Iterator[Run[msgspec.Raw]]) -> Iterator[bytes]:
         for run in found:

@@ -10,8 +10,8 @@ import codecs
 import re
 from typing import Final, Protocol
 
-from config.errors import MalformedInput
-from config.formats.utf8 import refuse_compressed, sniffed
+from core.errors import MalformedInputError
+from core.formats.encoding import refuse_compressed, sniffed
 from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 
 _HEAD_BYTES: Final = 4
@@ -55,7 +55,7 @@ class Transcoder:
     def read(self, data: bytes, *, final: bool = False) -> tuple[bytes, bool]:
         """The text of the next bytes as UTF-8, and whether what follows is no text.
 
-        Raises MalformedInput (``wrong_encoding``) if the text begins with another encoding's mark.
+        Raises MalformedInputError (``wrong_encoding``) if the text begins with another encoding's mark.
         """
         if self._reader is None:
             data = self._head = self._head + data
@@ -73,7 +73,7 @@ def _reader_for(head: bytes, charset: str | None) -> tuple[_Reader, int]:
     if charset == UTF_16:
         charset = found if found in _WIDE else UTF_16_LE
     if charset and mark and found != charset:
-        raise MalformedInput(
+        raise MalformedInputError(
             "wrong_encoding", f"The file is named as {charset} and marked as {found}.", offset=0
         )
     encoding = charset or found

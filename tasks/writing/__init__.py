@@ -1,1 +1,1 @@
-"""Where the records of a part go to: two desks behind one protocol (see carrying.Desk)."""
+"""Where the records of a part go to: two writers behind one protocol (see carrying.ContactWriter)."""

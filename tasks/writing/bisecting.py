@@ -11,56 +11,39 @@ missing tables and columns, permissions) is about the request: no row is to blam
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 
-from config.errors import ImporterError, Permanent, Transient, UpstreamError
-from config.upstream import DATABASE
-from tasks.model import Batch, Refusal
-from tasks.reasons import refused_by_database
+from core.errors import BatchTooLargeError, PermanentError, TransientError
+from core.supabase.errors import DATABASE
+from tasks.importing.models import Batch, RejectedRecord
+from tasks.importing.rejection_reasons import refused_by_database
 
 log = structlog.stdlib.get_logger(__name__)
 
 BAD_DATA: Final = ("22", "23", "44", "P0", "54000", "PT4")
-_TOO_MUCH: Final = frozenset({"57014", "413"})
-
-
-class TooMuch(ImporterError):  # noqa: N818 -- reads as a sentence where it is raised
-    """The batch has to become smaller."""
-
-
-@contextmanager
-def too_much_told() -> Iterator[None]:
-    """Raise TooMuch where what was sent was refused for its size or its time."""
-    try:
-        yield
-    except UpstreamError as error:
-        if error.code in _TOO_MUCH:
-            raise TooMuch from error
-        raise
 
 
 def write_bisecting(
     batch: Batch,
     write: Callable[[Batch], None],
-    write_apart: Callable[[Batch], list[Refusal]],
-) -> list[Refusal]:
+    write_apart: Callable[[Batch], list[RejectedRecord]],
+) -> list[RejectedRecord]:
     """Write a batch, in halves where it is too much at a time; returns what the database refuses.
 
     ``write`` raises UpstreamError with the SQLSTATE as its code if a row is refused;
-    ``write_apart`` writes row by row. Both raise TooMuch. Errors that blame no row are raised.
+    ``write_apart`` writes row by row. Both raise BatchTooLargeError. Errors that blame no row are raised.
     """
     try:
         if batch.has_contacts:
             write(batch)
-    except Permanent as error:
+    except PermanentError as error:
         if not error.code.startswith(BAD_DATA):
             raise
         return _write_apart(batch, write_apart)
-    except TooMuch:
+    except BatchTooLargeError:
         first, second = _halves(batch)
         return write_bisecting(first, write, write_apart) + write_bisecting(
             second, write, write_apart
@@ -68,25 +51,27 @@ def write_bisecting(
     return []
 
 
-def _write_apart(batch: Batch, write_apart: Callable[[Batch], list[Refusal]]) -> list[Refusal]:
+def _write_apart(
+    batch: Batch, write_apart: Callable[[Batch], list[RejectedRecord]]
+) -> list[RejectedRecord]:
     try:
         return write_apart(batch)
-    except TooMuch:
+    except BatchTooLargeError:
         first, second = _halves(batch)
         return _write_apart(first, write_apart) + _write_apart(second, write_apart)
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
     if len(batch) == 1:
-        raise Transient(DATABASE, "took too long for one row", code="57014") from None
+        raise TransientError(DATABASE, "took too long for one row", code="57014") from None
     half = len(batch) // 2
     return batch.between(0, half), batch.between(half, len(batch))
 
 
-def refusals_of(found: dict[str, Any]) -> list[Refusal]:
+def refusals_of(found: dict[str, Any]) -> list[RejectedRecord]:
     """What the SQL function ``insert_apart`` returns; logs each SQLSTATE once, with its reason."""
     for code, count in Counter(found["codes"]).items():
         log.info("database refused records", code=code, count=count, reason=found["reasons"][code])
     reasons = {code: refused_by_database(code) for code in found["reasons"]}
     refused = zip(found["records"], found["codes"], strict=True)
-    return [Refusal(record, reasons[code]) for record, code in refused]
+    return [RejectedRecord(record, reasons[code]) for record, code in refused]

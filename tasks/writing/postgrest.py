@@ -13,22 +13,16 @@ import httpx
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import Client
 
-from config.errors import Permanent
-from config.rejection_objects import Rejection
-from config.retrying import retrying
-from config.upstream import DATABASE, told_in, translated
-from tasks.errors import writes_refused
-from tasks.ledger import PartEnd, WorkerLedger
-from tasks.model import Attempt, Batch, PartWork, Refusal, Tally
-from tasks.writing.bisecting import (
-    BAD_DATA,
-    TooMuch,
-    refusals_of,
-    too_much_told,
-    write_bisecting,
-)
-from tasks.writing.encoding import as_fields
+from core.errors import BatchTooLargeError, PermanentError
+from core.rejection_objects import Rejection
+from core.supabase.errors import DATABASE, told_in, too_large_translated, translated
+from core.supabase.retry import retrying
+from tasks.errors import write_errors_translated
+from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
+from tasks.repository import PartEnd, Repository
+from tasks.writing.bisecting import BAD_DATA, refusals_of, write_bisecting
 from tasks.writing.rejections import RejectionObject, as_row
+from tasks.writing.row_encoding import as_fields
 
 Row = dict[str, Any]
 
@@ -40,7 +34,7 @@ class Tables:
     """The tables that a worker writes to; usable by all threads at once.
 
     Writes are tried again for ``deadline`` seconds and raise UpstreamError after that. They raise
-    IllegalMove if the part has ended or belongs to another attempt, and Cancelled if its import is
+    InvalidTransitionError if the part has ended or belongs to another attempt, and ImportCancelledError if its import is
     being cancelled.
     """
 
@@ -55,12 +49,12 @@ class Tables:
     def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
         """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
 
-        Raises TooMuch if the batch has to become smaller.
+        Raises BatchTooLargeError if the batch has to become smaller.
         """
         return self._write(self._post, "write_contacts", text)
 
     def write_apart(self, text: bytes) -> dict[str, Any]:
-        """Store a batch row by row; returns what is refused. Raises TooMuch likewise."""
+        """Store a batch row by row; returns what is refused. Raises BatchTooLargeError likewise."""
         found: dict[str, Any] = self._write(self._post, "write_apart", text)
         return found
 
@@ -73,14 +67,14 @@ class Tables:
         self._write(self._call, "add_rejection_object", attempt, {"p_object": asdict(stored)})
 
     def _write(self, send: Callable[..., Any], *content: Any) -> Any:  # noqa: ANN401
-        with writes_refused():
+        with write_errors_translated():
             return retrying(self._deadline, self._stopping)(send, *content)
 
     def _post(self, function: str, text: bytes) -> Any:  # noqa: ANN401
         """As text, which supabase-py cannot send."""
         rest = self._supabase.postgrest
         url = str(rest.base_url.joinpath("rpc", function))
-        with too_much_told(), translated(DATABASE):
+        with too_large_translated(), translated(DATABASE):
             answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
             if answer.is_error:
                 raise APIError(_told(answer))
@@ -101,64 +95,64 @@ def _told(answer: httpx.Response) -> dict[str, Any]:
     return generate_default_error_message(answer) if told is None else told
 
 
-class PostgrestDesk:
-    """Takes what comes of one part; see carrying.Desk."""
+class PostgrestWriter:
+    """Takes what comes of one part; see carrying.ContactWriter."""
 
     def __init__(
-        self, tables: Tables, ledger: WorkerLedger, work: PartWork, *, batch_records: int
+        self, tables: Tables, repository: Repository, work: PartWork, *, batch_records: int
     ) -> None:
         self.batch_records = batch_records
         self._tables = tables
-        self._ledger = ledger
+        self._repository = repository
         self._work = work
 
-    def write(self, batch: Batch) -> list[Refusal]:
-        """See carrying.Desk."""
-        refused: list[Refusal] = []
+    def write(self, batch: Batch) -> list[RejectedRecord]:
+        """See carrying.ContactWriter."""
+        refused: list[RejectedRecord] = []
         for start in range(0, len(batch), self.batch_records):
             some = batch.between(start, start + self.batch_records)
             refused += write_bisecting(some, self._send, self._send_apart)
         return refused
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
-        """See carrying.Desk."""
+        """See carrying.ContactWriter."""
         for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
             some = rejections[start : start + _REJECTIONS_A_REQUEST]
             rows = [as_row(self._work.attempt, one) for one in some]
             self._tables.write_rejections(self._work.attempt, rows)
 
     def reject_stored(self, stored: RejectionObject) -> None:
-        """See carrying.Desk."""
+        """See carrying.ContactWriter."""
         self._tables.add_rejection_object(self._work.attempt, stored)
 
     def contacts_among(self, records: list[int]) -> set[int]:
-        """See carrying.Desk."""
-        return self._ledger.contacts_among(self._work.import_id, records)
+        """See carrying.ContactWriter."""
+        return self._repository.contacts_among(self._work.import_id, records)
 
-    def write_last(self, batch: Batch, tally: Tally) -> PartEnd | None:
-        """See carrying.Desk."""
+    def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd | None:
+        """See carrying.ContactWriter."""
         if len(batch) > self.batch_records:
             return None
         try:
-            return PartEnd.from_json(self._write_last(batch, tally))
-        except TooMuch:
+            return PartEnd.from_json(self._write_last(batch, counts))
+        except BatchTooLargeError:
             return None
-        except Permanent as error:
+        except PermanentError as error:
             if error.code.startswith(BAD_DATA):  # or the part is in another's hands
                 return None
             raise
 
-    def finish(self, tally: Tally) -> PartEnd:
-        """See carrying.Desk."""
-        return self._ledger.finish_part(self._work.attempt, tally)
+    def finish(self, counts: PartCounts) -> PartEnd:
+        """See carrying.ContactWriter."""
+        return self._repository.finish_part(self._work.attempt, counts)
 
-    def _write_last(self, batch: Batch, tally: Tally) -> Any:  # noqa: ANN401
-        text = as_fields(batch, self._work, finish=tally.to_json())
+    def _write_last(self, batch: Batch, counts: PartCounts) -> Any:  # noqa: ANN401
+        text = as_fields(batch, self._work, finish=counts.to_json())
         return self._tables.write_contacts(text)
 
     def _send(self, batch: Batch) -> None:
         self._tables.write_contacts(as_fields(batch, self._work))
 
-    def _send_apart(self, batch: Batch) -> list[Refusal]:
+    def _send_apart(self, batch: Batch) -> list[RejectedRecord]:
         text = as_fields(batch, self._work, row_errors=BAD_DATA)
         return refusals_of(self._tables.write_apart(text))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from config.rejection_objects import (
+from core.rejection_objects import (
     CONTENT_TYPE,
     Rejection,
     RejectionWriter,
@@ -18,7 +18,7 @@ from config.rejection_objects import (
     name_of,
     prefix_of,
 )
-from tasks.model import Attempt, PartWork
+from tasks.importing.models import Attempt, PartWork
 
 MAX_ROWS: Final = 1000
 """Rejections of a part that the table keeps."""
@@ -28,7 +28,7 @@ _OBJECT_BYTES: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RejectionObject:
-    """A stored object, as the ledger notes it."""
+    """A stored object, as the repository notes it."""
 
     object: str
     """Its name in the bucket."""

@@ -16,7 +16,7 @@ LINES = b'{"name":"Ada"}\n{"name":"Eve"}\n'
 
 def command(importer: Importer, *arguments: str) -> tuple[str, ...]:
     url = str(importer.http.base_url)
-    return (sys.executable, "-m", "service.client", *arguments, "--url", url)
+    return (sys.executable, "-m", "contacts_import", *arguments, "--url", url)
 
 
 def run(
@@ -101,7 +101,7 @@ def test_a_refusal_is_told_in_words(importer: Importer, rows: Path) -> None:
 )
 def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], code: int, words: str) -> None:
     ended = subprocess.run(
-        (sys.executable, "-m", "service.client", *arguments),
+        (sys.executable, "-m", "contacts_import", *arguments),
         cwd=PROJECT,
         input="",
         capture_output=True,

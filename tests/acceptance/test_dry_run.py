@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from config.ids import contact_id_prefix
+from core.ids import contact_id_prefix
 from local.processes import PROJECT
 from tests.acceptance.conftest import Importer
 

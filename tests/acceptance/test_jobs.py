@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 import psycopg2
 
-from config.ids import new_import_id
-from config.messages import undo_import_message
+from core.ids import new_import_id
+from core.messages import undo_import_message
 from tests.acceptance.conftest import Importer
 
 PEOPLE = [{"name": f"P{n}", "email": f"p{n}@example.com", "phone": "1"} for n in range(1, 300)]

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from config.ids import contact_id_prefix
+from core.ids import contact_id_prefix
 from tests.acceptance.conftest import Importer
 
 MANY = 40_000

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from config.messages import import_contacts_message, notify_import_message
-from tasks.once import Database
-from tasks.pool import connection_arguments
+from core.messages import import_contacts_message, notify_import_message
+from tasks.queue.connections import connection_arguments
+from tasks.run_once import Database
 from tests.acceptance.conftest import Importer
 
 GOOD = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(1, 8)]

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from config.advice import advice
+from core.job_view import advice
 from local.ports import free_port
 from local.processes import Started, started, worker_environment
 from tests.acceptance.conftest import ENDED, Importer

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from config.ids import contact_id_prefix
+from core.ids import contact_id_prefix
 from tests.acceptance.conftest import Importer
 
 ODD = [

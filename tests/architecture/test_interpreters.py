@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from config.interpreter import FLOOR
+from core.interpreter import FLOOR
 
 PROJECT = Path(__file__).resolve().parents[2]
 FLOOR_TEXT = ".".join(map(str, FLOOR))
 READ_BY_OLD_ONES = [
-    "config/__init__.py", "config/interpreter.py", "service/__init__.py", "tasks/__init__.py"
+    "config/__init__.py", "core/interpreter.py", "service/__init__.py", "tasks/__init__.py"
 ]  # fmt: skip
 # No folder of packages is looked at (-S): what is imported before the refusal is not found.
 OLD = """
@@ -41,11 +41,11 @@ def test_all_that_name_the_oldest_python_agree():
 
 def test_setup_asks_the_same_file():
     makefile = (PROJECT / "Makefile").read_text()
-    assert "\t@$(PYTHON) config/interpreter.py ||" in makefile
+    assert "\t@$(PYTHON) core/interpreter.py ||" in makefile
     assert "version_info" not in makefile
 
 
-@pytest.mark.parametrize("module", ["service", "tasks", "service.client", "config.interpreter"])
+@pytest.mark.parametrize("module", ["service", "tasks", "core.interpreter"])
 def test_an_older_python_is_refused_in_one_line(module):
     done = subprocess.run(
         [sys.executable, "-S", "-c", OLD, module],

@@ -10,12 +10,17 @@ import sys
 import atheris
 
 with atheris.instrument_imports(
-    include=["config.formats", "service.splitting", "tasks.parsing", "tasks.validation"]
+    include=[
+        "core.formats",
+        "service.splitting",
+        "tasks.importing.parsing",
+        "tasks.importing.validation",
+    ]
 ):
-    from service.problems import KINDS
+    from service.problems import PROBLEM_TYPES
     from tests.support.carried import as_one_part, carry_all, judge_books
     from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, judge
-    from tests.support.splits import BIG, Refusal, parts_hold, pieces_of, run
+    from tests.support.splits import BIG, RejectedRecord, parts_hold, pieces_of, run
 
 FORMS = (ENVELOPE, ARRAY, CSV, NDJSON)
 BOUNDS = (BIG, 200, 40, 16)
@@ -48,8 +53,8 @@ def test_one(data: bytes) -> None:
         assert run(form.make(part_bytes + 1, bound), pieces_of(body, 1)) == outcome
     content = form.read(body)
     judge(body, outcome, content, bound)
-    if isinstance(outcome, Refusal):
-        assert outcome.code in KINDS
+    if isinstance(outcome, RejectedRecord):
+        assert outcome.code in PROBLEM_TYPES
         return
     assert content is not None
     parts_hold(outcome.split, part_bytes + 1)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from service.decompression import zstd
+from service.intake.decompression import zstd
 from tests.support import forms
 from tests.support.contacts import MIB
 from tests.support.forms import BOUNDARY, CSV_FILE, JSON_FILE, form

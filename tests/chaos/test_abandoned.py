@@ -12,8 +12,8 @@ from dramatiq import Message
 from dramatiq.common import dq_name
 from dramatiq_pg.broker import message_lock
 
-from tasks.consuming import Consumer
-from tasks.pool import LatePool, connection_arguments
+from tasks.queue.connections import DeferredPool, connection_arguments
+from tasks.queue.consumer import Consumer
 from tests.acceptance.conftest import Importer
 from tests.chaos.keeping import eventually
 
@@ -140,7 +140,7 @@ def test_the_server_is_told_to_notice_a_vanished_worker(
 
 @contextmanager
 def _consumer(importer: Importer) -> Iterator[Consumer]:
-    pool = LatePool()
+    pool = DeferredPool()
     pool.open(connection_arguments(importer.settings()), 1)
     consumer = Consumer(pool=pool, queue_name=QUEUE, prefetch=2, timeout=1000)
     try:

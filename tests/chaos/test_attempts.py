@@ -25,10 +25,10 @@ IN_WORK = """
 SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
 WORKER = f"""
 import os, signal, sys
-from tasks.carrying import Carrier
-from tasks.once import run_once
+from tasks.importing.pipeline import PartPipeline
+from tasks.run_once import run_once
 
-carry = Carrier.carry
+carry = PartPipeline.carry
 
 def deadly(self, pieces):
     held = list(pieces)
@@ -36,7 +36,7 @@ def deadly(self, pieces):
         os.kill(os.getpid(), signal.SIGKILL)
     return carry(self, iter(held))
 
-Carrier.carry = deadly
+PartPipeline.carry = deadly
 sys.exit(run_once(8))
 """
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from config.ids import contact_id_prefix, parse_job_id
+from core.ids import contact_id_prefix, parse_job_id
 from local.processes import PROJECT
-from service.problems import KINDS
-from service.splitting.parts import Split
+from service.problems import PROBLEM_TYPES
+from service.splitting.part_cutter import Split
 from tests.chaos.clumsy import MAX_BODY, Request, requests
 from tests.chaos.conftest import SEED
 from tests.chaos.stack import dice
@@ -24,7 +24,7 @@ from tests.support.carried import fates_of
 from tests.support.contacts import MIB
 from tests.support.reference import Content, judge_refusal
 from tests.support.service import Service, running_service
-from tests.support.splits import Refusal, parts_hold
+from tests.support.splits import RejectedRecord, parts_hold
 from tests.support.traces import Everything, Traces
 from tests.support.wire import Wire
 
@@ -158,12 +158,12 @@ def _judge_next(wire: Wire) -> None:
 def _judge_problem(request: Request, answer: Answer) -> str:
     assert answer.headers["content-type"] == "application/problem+json"
     code = str(answer.told["code"])
-    assert (KINDS[code].status, answer.told["status"]) == (answer.status, answer.status)
+    assert (PROBLEM_TYPES[code].status, answer.told["status"]) == (answer.status, answer.status)
     assert answer.status < 500, answer
     assert answer.told["title"]
     assert answer.told["detail"]
     if request.regular and request.content is not None:
-        refusal = Refusal(code, answer.told.get("offset"), answer.told.get("record"))
+        refusal = RejectedRecord(code, answer.told.get("offset"), answer.told.get("record"))
         judge_refusal(request.content, refusal, request.kind.read(request.content), BOUND)
     return code
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from config.ids import new_import_id
-from config.messages import import_contacts_message, import_part_message
+from core.ids import new_import_id
+from core.messages import import_contacts_message, import_part_message
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
 from tests.chaos.moments import a_moment

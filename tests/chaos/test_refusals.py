@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from service.chunks import CHUNK_BYTES
+from service.intake.buffers import CHUNK_BYTES
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
 from tests.chaos.moments import MOMENTS, a_moment, each

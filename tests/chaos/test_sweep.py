@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from config.ids import job_id, new_import_id
-from config.messages import import_contacts_message, import_part_message
+from core.ids import job_id, new_import_id
+from core.messages import import_contacts_message, import_part_message
 from tests.acceptance.conftest import Importer
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(50)]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from config.ids import contact_id_prefix
-from tests.contract.moves import Ledger
+from core.ids import contact_id_prefix
+from tests.contract.moves import Repository
 from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
@@ -101,15 +101,15 @@ def client(service: Service) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def ledger(supabase_env: Mapping[str, str]) -> Iterator[Ledger]:
+def repository(supabase_env: Mapping[str, str]) -> Iterator[Repository]:
     key = supabase_env["SUPABASE_SERVICE_ROLE_KEY"]
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
     with httpx.Client(
         base_url=f"{supabase_env['SUPABASE_URL']}/rest/v1", headers=headers, timeout=60
     ) as http:
-        ledger = Ledger(http)
-        yield ledger
-        for import_id in ledger.made:
+        repository = Repository(http)
+        yield repository
+        for import_id in repository.made:
             prefix = contact_id_prefix(import_id)
             between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
             http.delete("/contacts", params={"and": between}).raise_for_status()

@@ -6,14 +6,14 @@ from typing import Any
 
 import httpx
 
-from config.ids import contact_id_prefix, new_import_id
-from config.messages import import_contacts_message
+from core.ids import contact_id_prefix, new_import_id
+from core.messages import import_contacts_message
 
 PART = 10
 """Records of each part."""
 
 
-class Ledger:
+class Repository:
     """Calls of its functions, as the service and the workers make them.
 
     A part is moved by the last attempt that was begun here, unless another one is named.

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from config.messages import import_part_message, undo_import_message
-from tests.contract.moves import PART, Ledger, never
+from core.messages import import_part_message, undo_import_message
+from tests.contract.moves import PART, Repository, never
 
 STALE = "CI003"
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid = any(%s)"
@@ -27,145 +27,147 @@ def url(supabase_env: Mapping[str, str]) -> str:
     return supabase_env["DATABASE_URL"]
 
 
-def two_attempts(ledger: Ledger) -> tuple[uuid.UUID, str, str]:
+def two_attempts(repository: Repository) -> tuple[uuid.UUID, str, str]:
     """An import with a part that was begun by one attempt and then by another."""
-    made: uuid.UUID = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    first = ledger.attempt_of(made, 1)
-    ledger.begin(made, 1)
-    return made, first, ledger.attempt_of(made, 1)
+    made: uuid.UUID = repository.create(parts=1)
+    repository.begin(made, 1)
+    first = repository.attempt_of(made, 1)
+    repository.begin(made, 1)
+    return made, first, repository.attempt_of(made, 1)
 
 
 @pytest.mark.parametrize("move", ["finish", "fail", "cancel"])
-def test_a_stale_attempt_ends_nothing(ledger, move):
-    made, first, _ = two_attempts(ledger)
-    before = ledger.part(made, 1)
-    assert getattr(ledger, move)(made, 1, attempt=first) == STALE
-    assert ledger.part(made, 1) == before
+def test_a_stale_attempt_ends_nothing(repository, move):
+    made, first, _ = two_attempts(repository)
+    before = repository.part(made, 1)
+    assert getattr(repository, move)(made, 1, attempt=first) == STALE
+    assert repository.part(made, 1) == before
 
 
-def test_a_stale_attempt_writes_nothing(ledger):
-    made, first, second = two_attempts(ledger)
-    assert ledger.write(made, 1, ["late"], attempt=first) == STALE
-    assert ledger.write(made, 1, ["late"], attempt=first, imported=1, rejected=0) == STALE
-    assert ledger.write_rejection(made, 1, 2, attempt=first) == STALE
-    assert ledger.send("write_apart", ledger.text(made, 1, ["late"], attempt=first)) == STALE
-    assert ledger.contacts(made) == 0
-    assert ledger.write(made, 1, ["in time"], attempt=second) is None
-    assert ledger.contacts(made) == 1
+def test_a_stale_attempt_writes_nothing(repository):
+    made, first, second = two_attempts(repository)
+    assert repository.write(made, 1, ["late"], attempt=first) == STALE
+    assert repository.write(made, 1, ["late"], attempt=first, imported=1, rejected=0) == STALE
+    assert repository.write_rejection(made, 1, 2, attempt=first) == STALE
+    assert (
+        repository.send("write_apart", repository.text(made, 1, ["late"], attempt=first)) == STALE
+    )
+    assert repository.contacts(made) == 0
+    assert repository.write(made, 1, ["in time"], attempt=second) is None
+    assert repository.contacts(made) == 1
 
 
-def test_a_part_that_was_retried_is_not_failed_by_the_attempt_that_failed_it_first(ledger):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    first = ledger.attempt_of(made, 1)
-    ledger.fail(made, 1)
-    ledger.on("retry_import", made, p_message=never(import_part_message(made, 1)))
-    assert ledger.fail(made, 1, attempt=first) == STALE
-    assert ledger.state(made) == "queued"
-    ledger.begin(made, 1)
-    assert ledger.fail(made, 1, attempt=first) == STALE
-    assert ledger.state(made) == "importing"
+def test_a_part_that_was_retried_is_not_failed_by_the_attempt_that_failed_it_first(repository):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    first = repository.attempt_of(made, 1)
+    repository.fail(made, 1)
+    repository.on("retry_import", made, p_message=never(import_part_message(made, 1)))
+    assert repository.fail(made, 1, attempt=first) == STALE
+    assert repository.state(made) == "queued"
+    repository.begin(made, 1)
+    assert repository.fail(made, 1, attempt=first) == STALE
+    assert repository.state(made) == "importing"
 
 
-def test_a_stale_attempt_does_not_demote_one_that_runs(ledger):
-    made, first, second = two_attempts(ledger)
-    assert ledger.postpone(made, 1, attempt=first) is None
-    part = ledger.part(made, 1)
+def test_a_stale_attempt_does_not_demote_one_that_runs(repository):
+    made, first, second = two_attempts(repository)
+    assert repository.postpone(made, 1, attempt=first) is None
+    part = repository.part(made, 1)
     assert (part["state"], part["attempt"], part["retries"]) == ("importing", second, 0)
     assert part["open_attempts"] == [second], "it has not died, so it does not count"
 
 
-def test_the_same_attempt_may_repeat_each_of_its_moves(ledger):
-    made = ledger.create(parts=2)
+def test_the_same_attempt_may_repeat_each_of_its_moves(repository):
+    made = repository.create(parts=2)
     mine = str(uuid.uuid4())
     for _ in range(2):
-        work = ledger.move("start_part", made, 1, mine, p_max_attempts=5)
+        work = repository.move("start_part", made, 1, mine, p_max_attempts=5)
         assert work["source"] == "ledger"
-    assert ledger.part(made, 1)["open_attempts"] == [mine]
-    ends = [ledger.finish(made, 1, attempt=mine) for _ in range(2)]
+    assert repository.part(made, 1)["open_attempts"] == [mine]
+    ends = [repository.finish(made, 1, attempt=mine) for _ in range(2)]
     assert [end["moved"] for end in ends] == [True, False]
 
 
-def test_crashes_outages_and_stops_are_counted_apart(ledger):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    assert ledger.postpone(made, 1, away=True) == 1
-    ledger.begin(made, 1)
-    assert ledger.postpone(made, 1, away=False) == 1
-    ledger.begin(made, 1)  # dies
-    ledger.begin(made, 1)
-    assert ledger.postpone(made, 1, away=True) == 2
-    part = ledger.part(made, 1)
+def test_crashes_outages_and_stops_are_counted_apart(repository):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    assert repository.postpone(made, 1, away=True) == 1
+    repository.begin(made, 1)
+    assert repository.postpone(made, 1, away=False) == 1
+    repository.begin(made, 1)  # dies
+    repository.begin(made, 1)
+    assert repository.postpone(made, 1, away=True) == 2
+    part = repository.part(made, 1)
     counted = (len(part["open_attempts"]), part["retries"], part["stops"])
     assert (part["state"], counted) == ("queued", (1, 2, 1))
 
 
-def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(ledger):
-    made = ledger.create(parts=1)
+def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(repository):
+    made = repository.create(parts=1)
     ended = []
     for _ in range(7):
-        assert ledger.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "ledger"
-        ended = [ledger.attempt_of(made, 1)]
-    assert ledger.part(made, 1)["open_attempts"] == ended
+        assert repository.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "ledger"
+        ended = [repository.attempt_of(made, 1)]
+    assert repository.part(made, 1)["open_attempts"] == ended
 
 
-def test_a_part_whose_attempts_die_is_begun_alone_and_then_given_up(ledger):
-    made = ledger.create(parts=1)
+def test_a_part_whose_attempts_die_is_begun_alone_and_then_given_up(repository):
+    made = repository.create(parts=1)
     for _ in range(2):
-        assert "source" in ledger.begin(made, 1, p_alone=False)
+        assert "source" in repository.begin(made, 1, p_alone=False)
     for _ in range(3):
-        assert ledger.begin(made, 1, p_alone=False) == {"suspect": True}
-        assert "source" in ledger.begin(made, 1, p_alone=True)
-    assert ledger.begin(made, 1, p_alone=True)["given_up"]["state"] == "failed"
-    assert ledger.shown(made)["failure"]["code"] == "attempts_exhausted"
+        assert repository.begin(made, 1, p_alone=False) == {"suspect": True}
+        assert "source" in repository.begin(made, 1, p_alone=True)
+    assert repository.begin(made, 1, p_alone=True)["given_up"]["state"] == "failed"
+    assert repository.shown(made)["failure"]["code"] == "attempts_exhausted"
 
 
-def test_a_rejection_of_an_earlier_attempt_does_not_outlive_it(ledger):
+def test_a_rejection_of_an_earlier_attempt_does_not_outlive_it(repository):
     """The database refused the record once, or the worker was older, and then it was imported."""
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    ledger.write_rejection(made, 1, 3)
-    ledger.add_object(made, 1, 5, 9)
-    ledger.postpone(made, 1)
-    work = ledger.begin(made, 1)
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    repository.write_rejection(made, 1, 3)
+    repository.add_object(made, 1, 5, 9)
+    repository.postpone(made, 1)
+    work = repository.begin(made, 1)
     assert work["rerun"]
-    ledger.write(made, 1, [*"abcdefghij"], imported=PART, rejected=0)
-    assert (ledger.state(made), ledger.counts(made)) == ("completed", (PART, 0, 0))
-    assert ledger.http.get(f"/import_rejections?import_id=eq.{made}").json() == []
-    assert ledger.http.get(f"/import_rejection_objects?import_id=eq.{made}").json() == []
+    repository.write(made, 1, [*"abcdefghij"], imported=PART, rejected=0)
+    assert (repository.state(made), repository.counts(made)) == ("completed", (PART, 0, 0))
+    assert repository.http.get(f"/import_rejections?import_id=eq.{made}").json() == []
+    assert repository.http.get(f"/import_rejection_objects?import_id=eq.{made}").json() == []
 
 
-def test_a_contact_of_an_earlier_attempt_is_not_a_rejection_of_the_next(ledger):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    ledger.write(made, 1, ["a", "b", "c"])
-    ledger.postpone(made, 1)
-    ledger.begin(made, 1)
-    assert ledger.on("contacts_among", made, p_records=[2, 3, 4]) == [2, 3]
+def test_a_contact_of_an_earlier_attempt_is_not_a_rejection_of_the_next(repository):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    repository.write(made, 1, ["a", "b", "c"])
+    repository.postpone(made, 1)
+    repository.begin(made, 1)
+    assert repository.on("contacts_among", made, p_records=[2, 3, 4]) == [2, 3]
     for record in (3, 4):
-        ledger.write_rejection(made, 1, record)
-    ledger.write(made, 1, ["a", "b", "", "", *"efghij"])
-    end = ledger.finish(made, 1, imported=PART - 2)
+        repository.write_rejection(made, 1, record)
+    repository.write(made, 1, ["a", "b", "", "", *"efghij"])
+    end = repository.finish(made, 1, imported=PART - 2)
     assert end["moved"]
-    assert ledger.counts(made) == (PART - 1, 1, 0)
-    assert ledger.shown(made)["rejected_codes"] == {"c": 1}
-    rows = ledger.http.get(f"/import_rejections?import_id=eq.{made}").json()
+    assert repository.counts(made) == (PART - 1, 1, 0)
+    assert repository.shown(made)["rejected_codes"] == {"c": 1}
+    rows = repository.http.get(f"/import_rejections?import_id=eq.{made}").json()
     assert [row["record"] for row in rows] == [4]
-    assert ledger.contacts(made) == PART - 1
+    assert repository.contacts(made) == PART - 1
 
 
-def test_rejections_are_counted_as_they_are_stored(ledger):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    ledger.write_rejection(made, 1, 1)
-    ledger.add_object(made, 1, 2, 5)
-    ledger.write(made, 1, ["", "", "", "", *"efghij"])
-    assert ledger.finish(made, 1, imported=5) == "23514", "one is missing"
-    ledger.write(made, 1, [""] * 4 + [*"efghij"])
-    assert ledger.finish(made, 1, imported=6)["moved"]
-    assert ledger.counts(made) == (6, 4, 0)
-    assert ledger.shown(made)["rejected_codes"] == {"c": 1, "d": 3}
+def test_rejections_are_counted_as_they_are_stored(repository):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    repository.write_rejection(made, 1, 1)
+    repository.add_object(made, 1, 2, 5)
+    repository.write(made, 1, ["", "", "", "", *"efghij"])
+    assert repository.finish(made, 1, imported=5) == "23514", "one is missing"
+    repository.write(made, 1, [""] * 4 + [*"efghij"])
+    assert repository.finish(made, 1, imported=6)["moved"]
+    assert repository.counts(made) == (6, 4, 0)
+    assert repository.shown(made)["rejected_codes"] == {"c": 1, "d": 3}
 
 
 @contextmanager
@@ -221,18 +223,18 @@ WRITE = "select public.write_contacts(%s)"
 CONTACTS = [*"abcdefghij"]
 
 
-def test_two_finishers_at_once_do_not_deadlock(ledger, url, sessions):
+def test_two_finishers_at_once_do_not_deadlock(repository, url, sessions):
     """The last batch of a part was sent twice, since its first answer was lost."""
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    text = ledger.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    text = repository.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
     with held(url, IMPORT, made) as let_go:
         both = [sessions.run(WRITE, text) for _ in range(2)]
         sessions.await_locks(2)
         let_go()
     ends = [future.result(30) for future in both]
     assert sorted(end["moved"] for end in ends) == [False, True]
-    assert (ledger.state(made), ledger.contacts(made)) == ("completed", PART)
+    assert (repository.state(made), repository.contacts(made)) == ("completed", PART)
 
 
 @pytest.mark.parametrize(
@@ -243,11 +245,11 @@ def test_two_finishers_at_once_do_not_deadlock(ledger, url, sessions):
     ],
 )
 def test_a_finisher_and_a_move_of_its_import_do_not_deadlock(
-    ledger, url, sessions, function, states
+    repository, url, sessions, function, states
 ):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    text = ledger.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    text = repository.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
     values = [made, Jsonb(never(undo_import_message(made)))][: function.count("%s")]
     with held(url, IMPORT, made) as let_go:
         move = sessions.run(f"select public.{function}", *values)
@@ -257,14 +259,14 @@ def test_a_finisher_and_a_move_of_its_import_do_not_deadlock(
         let_go()
     outcomes = [finisher.result(30), move.result(30)]
     assert "40P01" not in outcomes, "a deadlock"
-    assert ledger.state(made) in states
+    assert repository.state(made) in states
 
 
-def test_a_finisher_and_one_that_gives_the_part_up_do_not_deadlock(ledger, url, sessions):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    mine = ledger.attempt_of(made, 1)
-    text = ledger.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
+def test_a_finisher_and_one_that_gives_the_part_up_do_not_deadlock(repository, url, sessions):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    mine = repository.attempt_of(made, 1)
+    text = repository.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
     with held(url, IMPORT, made) as let_go:
         giver_up = sessions.run("select public.fail_part(%s, 1, %s, 'c', 'why')", made, mine)
         sessions.await_locks(1)
@@ -273,41 +275,43 @@ def test_a_finisher_and_one_that_gives_the_part_up_do_not_deadlock(ledger, url, 
         let_go()
     outcomes = [finisher.result(30), giver_up.result(30)]
     assert "40P01" not in outcomes, "a deadlock"
-    assert ledger.state(made) in {"completed", "failed"}
-    assert ledger.counts(made) in {(PART, 0, 0), (0, 0, PART)}
+    assert repository.state(made) in {"completed", "failed"}
+    assert repository.counts(made) in {(PART, 0, 0), (0, 0, PART)}
 
 
-def test_a_batch_that_is_on_its_way_is_counted_by_whoever_ends_the_part(ledger, url, sessions):
+def test_a_batch_that_is_on_its_way_is_counted_by_whoever_ends_the_part(repository, url, sessions):
     """It holds its part; the end waits for it, and counts what it has written."""
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
-    attempt = ledger.attempt_of(made, 1)
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    attempt = repository.attempt_of(made, 1)
     with psycopg.connect(url) as writing:
-        writing.execute(WRITE, [ledger.text(made, 1, CONTACTS[:4])])
+        writing.execute(WRITE, [repository.text(made, 1, CONTACTS[:4])])
         failing = sessions.run("select public.fail_part(%s, 1, %s, 'c', 'why')", made, attempt)
         sessions.await_locks(1)
         writing.commit()
     assert failing.result(30)["moved"]
-    assert ledger.counts(made) == (4, 0, PART - 4)
+    assert repository.counts(made) == (4, 0, PART - 4)
 
 
-def test_an_attempt_that_takes_over_waits_for_the_batch_of_the_one_before(ledger, url, sessions):
+def test_an_attempt_that_takes_over_waits_for_the_batch_of_the_one_before(
+    repository, url, sessions
+):
     """So what that one wrote is known to the next when it begins."""
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
     with psycopg.connect(url) as writing:
-        writing.execute(WRITE, [ledger.text(made, 1, CONTACTS[:4])])
+        writing.execute(WRITE, [repository.text(made, 1, CONTACTS[:4])])
         taking = sessions.run("select public.start_part(%s, 1, %s, 5)", made, uuid.uuid4())
         sessions.await_locks(1)
         writing.commit()
     assert taking.result(30)["rerun"]
-    assert ledger.write(made, 1, CONTACTS) == STALE
-    assert ledger.on("contacts_among", made, p_records=list(range(1, 11))) == [1, 2, 3, 4]
+    assert repository.write(made, 1, CONTACTS) == STALE
+    assert repository.on("contacts_among", made, p_records=list(range(1, 11))) == [1, 2, 3, 4]
 
 
-def test_rows_that_the_database_refuses_are_told_apart_in_one_request(ledger, url):
-    made = ledger.create(parts=1)
-    ledger.begin(made, 1)
+def test_rows_that_the_database_refuses_are_told_apart_in_one_request(repository, url):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
     too_long = "x" * 3000
     with psycopg.connect(url, autocommit=True) as session:
         session.execute(
@@ -315,12 +319,12 @@ def test_rows_that_the_database_refuses_are_told_apart_in_one_request(ledger, ur
         )
         try:
             names = ["a", too_long, "c", too_long, "e"]
-            text = ledger.text(made, 1, names, row_errors=["22", "23"])
-            told = ledger.send("write_apart", text)
-            other = ledger.text(made, 1, [too_long], row_errors=["22"])
-            assert ledger.send("write_apart", other) == "23514"
+            text = repository.text(made, 1, names, row_errors=["22", "23"])
+            told = repository.send("write_apart", text)
+            other = repository.text(made, 1, [too_long], row_errors=["22"])
+            assert repository.send("write_apart", other) == "23514"
         finally:
             session.execute("alter table public.contacts drop constraint short")
     assert (told["records"], told["codes"]) == ([2, 4], ["23514", "23514"])
     assert "short" in told["reasons"]["23514"]
-    assert ledger.contacts(made) == 3
+    assert repository.contacts(made) == 3

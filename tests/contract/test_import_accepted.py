@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from config.model import Layout, Part
+from core.models import Layout, Part
 from tests.support import contacts
 from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.faults import APPEND

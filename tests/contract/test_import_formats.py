@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from config.model import Layout
-from service.decompression import zstd
+from core.models import Layout
+from service.intake.decompression import zstd
 from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.forms import field, form
 from tests.support.traces import SOURCE, Traces

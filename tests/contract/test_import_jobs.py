@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from config.ids import job_id, new_import_id
+from core.ids import job_id, new_import_id
 from tests.support.traces import SOURCE
 
 FIELDS = {

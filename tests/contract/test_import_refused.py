@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.decompression import zstd
+from service.intake.decompression import zstd
 from tests.support.contacts import MIB, csv_file, json_array
 from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
 from tests.support.proxy import Proxy

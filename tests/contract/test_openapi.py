@@ -9,7 +9,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
-from service.openapi.document import openapi_document
+from service.api.openapi.document import openapi_document
 from tests.support.service import Service
 
 SCHEMA = schemathesis.openapi.from_dict(openapi_document())

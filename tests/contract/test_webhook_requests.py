@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from config.webhooks import Target, target_of
-from tasks.webhooks.sending import Answer, NotPublic, Sender, SendingFailed
+from core.webhook_targets import Target, target_of
+from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError, Sender
 from tests.support.receiver import Receiver
 
 HEADERS = {"webhook-id": "msg_1"}
@@ -80,21 +80,21 @@ def test_it_goes_to_the_address_that_was_looked_at_and_bears_the_name(receiver):
 def test_a_name_that_leads_into_a_private_network_is_not_followed(receiver, addresses):
     port = int(receiver.url.rpartition(":")[2])
     strict = Sender(allow_private=False, resolve=lambda *_: list(map(ip_address, addresses)))
-    with pytest.raises(NotPublic):
+    with pytest.raises(PrivateAddressError):
         strict.post(Target("https", "hook.example", port, "/"), HEADERS, b"")
     assert receiver.told.empty()
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1/", "https://[::1]:1/", "https://10.0.0.1/"])
 def test_nor_is_an_address_in_one(url):
-    with pytest.raises(NotPublic):
+    with pytest.raises(PrivateAddressError):
         Sender(allow_private=False).post(target(url), HEADERS, b"")
 
 
 def test_localhost_is_known_to_the_system_and_private(receiver):
     url = receiver.url.replace("127.0.0.1", "localhost")
     assert lenient().post(target(url), HEADERS, b"").status == 204
-    with pytest.raises(NotPublic):
+    with pytest.raises(PrivateAddressError):
         Sender(allow_private=False).post(target(url), HEADERS, b"")
 
 
@@ -143,36 +143,36 @@ def test_a_body_without_an_end_is_not_read():
     ],
 )
 def test_what_is_no_answer_is_a_failure(said):
-    with talking(said) as port, pytest.raises(SendingFailed, match="no answer came"):
+    with talking(said) as port, pytest.raises(DeliveryError, match="no answer came"):
         lenient(seconds=5).post(target(f"http://127.0.0.1:{port}"), HEADERS, b"")
 
 
 def test_a_head_that_never_ends_has_a_time_to_end_in():
     interim = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000
-    with talking(interim, b"HTTP/1.1 103 Early Hints\r\n") as port, pytest.raises(SendingFailed):
+    with talking(interim, b"HTTP/1.1 103 Early Hints\r\n") as port, pytest.raises(DeliveryError):
         lenient(seconds=0.2).post(target(f"http://127.0.0.1:{port}"), HEADERS, b"")
 
 
 def test_silence_is_not_waited_for():
     with socket.create_server(("127.0.0.1", 0)) as server:
         silent = target(f"http://127.0.0.1:{server.getsockname()[1]}")
-        with pytest.raises(SendingFailed, match="ReadTimeout"):
+        with pytest.raises(DeliveryError, match="ReadTimeout"):
             lenient(seconds=0.1).post(silent, HEADERS, b"")
 
 
 def test_nobody_is_there():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(SendingFailed, match="ConnectError"):
+    with pytest.raises(DeliveryError, match="ConnectError"):
         lenient().post(target(f"http://127.0.0.1:{port}"), HEADERS, b"")
 
 
 def test_no_name_no_address():
-    with pytest.raises(SendingFailed, match="not known"):
+    with pytest.raises(DeliveryError, match="not known"):
         lenient().post(Target("https", "nobody.invalid", 443, "/"), HEADERS, b"")
 
 
 def test_tls_is_not_left_out(receiver):
-    with pytest.raises(SendingFailed):
+    with pytest.raises(DeliveryError):
         lenient().post(target(receiver.url.replace("http:", "https:")), HEADERS, b"")
     assert receiver.told.empty()

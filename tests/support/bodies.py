@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from service.known_options import is_option_like
+from service.options import is_option_like
 
 NASTY = 'ab"\\[]{},:/ \n\t\r\x0b\x0c\x00\x7f\x85é€😀\ufeff\u2028'
 """Characters that could be taken for structure, or that need several bytes."""

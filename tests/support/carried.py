@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from config.ids import new_import_id
-from config.model import Layout, Part
-from config.rejection_objects import Rejection, RejectionReader
-from config.states import ImportState
-from service.splitting.parts import Split
-from tasks.carrying import Carrier
-from tasks.ledger import PartEnd
-from tasks.model import Attempt, Batch, PartWork, Refusal, Tally
-from tasks.reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT
-from tasks.validation import Refused, validated
+from core.ids import new_import_id
+from core.models import Layout, Part
+from core.rejection_objects import Rejection, RejectionReader
+from core.states import ImportState
+from service.splitting.part_cutter import Split
+from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
+from tasks.importing.pipeline import PartPipeline
+from tasks.importing.rejection_reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT
+from tasks.importing.validation import RecordRejectedError, validated
+from tasks.repository import PartEnd
 from tasks.writing.rejections import RejectionObject, Rejections
 from tests.support.reference import Content
 from tests.support.splits import pieces_of
@@ -22,7 +22,7 @@ Fate = tuple[str, str] | str
 
 
 class Books:
-    """Stands for both tables, as a desk, and for the bucket."""
+    """Stands for both tables, as a writer, and for the bucket."""
 
     batch_records = 3
 
@@ -32,7 +32,7 @@ class Books:
         self.texts: list[str] = []
         """Of the rejections."""
 
-    def write(self, batch: Batch) -> list[Refusal]:
+    def write(self, batch: Batch) -> list[RejectedRecord]:
         found = zip(batch.numbers, batch.names, batch.emails, strict=True)
         for record, name, email in found:
             if name or email:
@@ -64,11 +64,11 @@ class Books:
     def remove(self, names: Sequence[str]) -> None:
         raise AssertionError("there is nothing to remove")
 
-    def write_last(self, batch: Batch, tally: Tally) -> PartEnd:
+    def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd:
         self.write(batch)
-        return self.finish(tally)
+        return self.finish(counts)
 
-    def finish(self, tally: Tally) -> PartEnd:
+    def finish(self, counts: PartCounts) -> PartEnd:
         return PartEnd(True, ImportState.COMPLETED, True, None)
 
     def _note(self, record: int, fate: Fate) -> None:
@@ -82,10 +82,10 @@ def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     for part in parts:
         attempt = Attempt(new_import_id(), part.part)
         work = PartWork(attempt, "s", split.format, split.layout, "o", part)
-        carrier = Carrier(work, books, Rejections(work, books, books))
-        carrier.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
-        carrier.finish()
-        assert carrier.tally.records == carrier.records_read == part.records
+        pipeline = PartPipeline(work, books, Rejections(work, books, books))
+        pipeline.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
+        pipeline.finish()
+        assert pipeline.counts.records == pipeline.records_read == part.records
     return books
 
 
@@ -131,5 +131,5 @@ def _row(row: list[str], layout: Layout) -> tuple[Any, Any, str | None]:
 def _fate(name: Any, email: Any, refused: str | None) -> Fate:
     try:
         return refused or validated(name, email)
-    except Refused as error:
+    except RecordRejectedError as error:
         return error.reason.code

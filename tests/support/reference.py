@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any, NoReturn
 
-from config.errors import MalformedInput
-from config.model import Layout
-from config.states import Format
-from service.known_options import is_option_like
-from service.source import check_source
-from service.splitting.columns import read_layout
-from service.splitting.csv_file import CsvSplitter
+from core.errors import MalformedInputError
+from core.models import Layout
+from core.states import Format
+from service.options import check_source, is_option_like
+from service.splitting.base import Splitter
+from service.splitting.csv import CsvSplitter
 from service.splitting.dialect import Dialect
 from service.splitting.envelope import EnvelopeSplitter
+from service.splitting.header_mapping import read_layout
 from service.splitting.json_array import JsonArraySplitter
 from service.splitting.ndjson import NdjsonSplitter
-from service.splitting.splitter import Splitter
 from tests.support.bodies import BOM, csv_rows, quote_is_open
-from tests.support.splits import Outcome, Refusal
+from tests.support.splits import Outcome, RejectedRecord
 
 MAX_DEPTH_BESIDE = 500
 """Levels, the body's own among them. In records it is Python's stack that bounds them."""
@@ -72,7 +71,7 @@ def read_envelope(raw: bytes) -> Content | None:
         return None
     try:
         source = check_source(value.get("source"))
-    except MalformedInput:
+    except MalformedInputError:
         return None
     start, end = next(
         span for key, *span in _members(raw.removeprefix(BOM).decode("latin-1")) if key == "data"
@@ -114,7 +113,7 @@ def read_csv(raw: bytes) -> Content | None:
     try:
         header, *rows = csv_rows(rest) or [[]]
         layout = read_layout(header)
-    except MalformedInput:
+    except MalformedInputError:
         return None
     return Content(raw, rows, _row_sizes(rest.encode()), layout=layout)
 
@@ -126,9 +125,11 @@ PLAIN = Dialect(delimiter=",", charset="utf-8")
 CSV = Kind(Format.CSV, lambda part, record: CsvSplitter(part, record, PLAIN), read_csv)
 
 
-def judge(raw: bytes, outcome: Outcome | Refusal, content: Content | None, bound: int) -> None:
+def judge(
+    raw: bytes, outcome: Outcome | RejectedRecord, content: Content | None, bound: int
+) -> None:
     """Assert that a body was taken or refused as it should be; ``bound`` is that of a record."""
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, RejectedRecord):
         judge_refusal(raw, outcome, content, bound)
         return
     assert content is not None, "this must be refused"
@@ -140,7 +141,7 @@ def judge(raw: bytes, outcome: Outcome | Refusal, content: Content | None, bound
     assert all(size <= bound for size in content.sizes), "a record is too large"
 
 
-def judge_refusal(raw: bytes, refusal: Refusal, content: Content | None, bound: int) -> None:
+def judge_refusal(raw: bytes, refusal: RejectedRecord, content: Content | None, bound: int) -> None:
     """Assert that there is a reason to refuse a body, and that it stands where it is said to."""
     assert refusal.offset is None or 0 <= refusal.offset <= len(raw)
     assert refusal.record is None or refusal.record >= 1

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
-from config.errors import MalformedInput
-from config.model import Layout, Part
-from service.splitting.parts import Split
-from service.splitting.splitter import Splitter
+from core.errors import MalformedInputError
+from core.models import Layout, Part
+from service.splitting.base import Splitter
+from service.splitting.part_cutter import Split
 
 BIG = 1 << 20
 """Bytes: a bound that no small test body reaches."""
@@ -17,7 +17,7 @@ BIG = 1 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """A body that was taken: the object's bytes and what the ledger would be told."""
+    """A body that was taken: the object's bytes and what the repository would be told."""
 
     stored: bytes
     split: Split
@@ -25,7 +25,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RejectedRecord:
     """A body that was refused: what the client would be told, save for the words."""
 
     code: str
@@ -47,14 +47,14 @@ def pieces_at(body: bytes, cuts: Iterable[int]) -> list[bytes]:
     return [body[start:end] for start, end in pairwise(edges)]
 
 
-def run(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome | Refusal:
+def run(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome | RejectedRecord:
     stored = bytearray()
     try:
         for piece in pieces:
             stored += b"".join(splitter.feed(piece))
         stored += b"".join(splitter.close())
-    except MalformedInput as error:
-        return Refusal(error.code, error.offset, error.record)
+    except MalformedInputError as error:
+        return RejectedRecord(error.code, error.offset, error.record)
     return Outcome(bytes(stored), splitter.split(), getattr(splitter, "source", None))
 
 
@@ -64,9 +64,9 @@ def taken(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome:
     return outcome
 
 
-def refused(splitter: Splitter, pieces: Iterable[bytes]) -> Refusal:
+def refused(splitter: Splitter, pieces: Iterable[bytes]) -> RejectedRecord:
     outcome = run(splitter, pieces)
-    assert isinstance(outcome, Refusal), outcome
+    assert isinstance(outcome, RejectedRecord), outcome
     return outcome
 
 
@@ -83,7 +83,7 @@ def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
     return st.integers(1, 9).map(lambda size: pieces_of(body, size)) | at_places
 
 
-def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | Refusal:
+def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | RejectedRecord:
     """What becomes of the body; asserts that it does not matter how it arrives."""
     outcomes = [run(make(), pieces) for pieces in chunkings(body)]
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import psycopg2
 
-from config.ids import parse_job_id
-from config.model import Part
+from core.ids import parse_job_id
+from core.models import Part
 from tests.support.proxy import Proxy
 
 SOURCE = "contract test"

@@ -5,9 +5,9 @@ import uuid
 import pytest
 
 from benchmarks.contacts import BAD_EVERY, BLOCK, SOURCE, Kind, Profile, bad_records, body
-from service.splitting.csv_file import CsvSplitter
+from service.splitting.csv import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
-from tasks.validation import Refused, validated
+from tasks.importing.validation import RecordRejectedError, validated
 
 MIB = 1024 * 1024
 
@@ -23,7 +23,7 @@ def rows_of(kind, profile=Profile.PLAIN, rows=100):
 def is_good(record):
     try:
         validated(record.get("name"), record.get("email"))
-    except Refused:
+    except RecordRejectedError:
         return False
     return True
 

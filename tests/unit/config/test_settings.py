@@ -1,7 +1,6 @@
 import pytest
 
-from config.errors import SettingsError
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 
 GOOD = {
     "SUPABASE_URL": "https://project.supabase.co",

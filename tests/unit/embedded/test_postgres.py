@@ -2,7 +2,7 @@ import pytest
 
 from embedded.errors import StackError
 from embedded.keys import Secrets
-from embedded.places import Home
+from embedded.paths import Home
 from embedded.postgres import Postgres
 from embedded.programs import Programs
 

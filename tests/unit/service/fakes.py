@@ -5,24 +5,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from config.errors import Permanent, Transient
-from service.ledger import Earlier, NewImport
-from service.storage import Conflict, Progress
+from core.errors import PermanentError, TransientError
+from service.intake.storage import Progress, StorageConflictError
+from service.repository import ExistingImport, NewImport
 
 Fault = Callable[[], Awaitable[None]]
 
 
-def away(part: str = "storage", *, undone: bool = False) -> Transient:
+def away(part: str = "storage", *, undone: bool = False) -> TransientError:
     """An error that may be tried again at once, so that tests need not wait."""
-    return Transient(part, "is away", code="unreachable", retry_after=0, undone=undone)
+    return TransientError(part, "is away", code="unreachable", retry_after=0, undone=undone)
 
 
-def conflict() -> Conflict:
-    return Conflict("storage", "The resource already exists", retry_after=0)
+def conflict() -> StorageConflictError:
+    return StorageConflictError("storage", "The resource already exists", retry_after=0)
 
 
-def refused(part: str = "storage") -> Permanent:
-    return Permanent(part, "may not", code="AccessDenied", status=403)
+def refused(part: str = "storage") -> PermanentError:
+    return PermanentError(part, "may not", code="AccessDenied", status=403)
 
 
 class FakeStorage:
@@ -75,7 +75,7 @@ class FakeStorage:
     async def create_upload(self, name: str, content_type: str) -> str:
         fault = self._fault("create_upload", name, content_type)
         if name in self.objects:
-            raise Permanent("storage", "The resource already exists", code="name_taken")
+            raise PermanentError("storage", "The resource already exists", code="name_taken")
         path = f"upload-{len(self.names)}"
         self.uploads[path], self.names[path] = bytearray(), name
         self._after(fault)
@@ -156,8 +156,8 @@ class Cut(Exception):  # noqa: N818
         self.bytes = taken
 
 
-class FakeLedger:
-    """A ledger that notes what it is told, or fails as it is told."""
+class FakeRepository:
+    """A repository that notes what it is told, or fails as it is told."""
 
     def __init__(self, *, error: Exception | None = None, records_first: bool = False) -> None:
         self.imports: dict[UUID, NewImport] = {}
@@ -167,7 +167,7 @@ class FakeLedger:
         self._error = error
         self._records_first = records_first
 
-    async def create_import(self, new: NewImport) -> Earlier | None:
+    async def create_import(self, new: NewImport) -> ExistingImport | None:
         earlier = await self.join_import(new) if new.options.key else None
         if earlier is None and (self._error is None or self._records_first):
             self.imports[new.id] = new
@@ -178,9 +178,11 @@ class FakeLedger:
     async def knows(self, key: str) -> bool:
         return any(one.options.key == key for one in self.imports.values())
 
-    async def join_import(self, new: NewImport) -> Earlier | None:
+    async def join_import(self, new: NewImport) -> ExistingImport | None:
         found = [one for one in self.imports.values() if one.options.key == new.options.key]
-        return Earlier(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
+        return (
+            ExistingImport(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
+        )
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         self.discarded.append(import_id)

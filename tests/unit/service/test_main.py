@@ -2,7 +2,7 @@
 
 import pytest
 
-from config import self_check
+from core import self_check
 from service import __main__ as command
 
 

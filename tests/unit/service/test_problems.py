@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import service
-from service.problems import KINDS, Problem
+from service.problems import PROBLEM_TYPES, ProblemError
 
 SOURCES = [
     *Path(service.__path__[0]).rglob("*.py"),
@@ -15,10 +15,12 @@ SOURCES = [
 ]
 
 
-@pytest.mark.parametrize("code", KINDS)
+@pytest.mark.parametrize("code", PROBLEM_TYPES)
 def test_the_body_of_each_kind(code):
-    answer = Problem(code, "What to do.", headers={"X-A": "b"}, offset=5, record=None).response()
-    kind = KINDS[code]
+    answer = ProblemError(
+        code, "What to do.", headers={"X-A": "b"}, offset=5, record=None
+    ).response()
+    kind = PROBLEM_TYPES[code]
     assert answer.status == kind.status
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-A"] == "b"
@@ -34,8 +36,8 @@ def test_the_body_of_each_kind(code):
 
 
 def raised_codes() -> set[str]:
-    """Codes in the first place of each Problem and MalformedInput that is made anywhere."""
-    names = {"Problem", "MalformedInput", "_at", "_invalid", "_refusal"}
+    """Codes in the first place of each ProblemError and MalformedInputError that is made anywhere."""
+    names = {"ProblemError", "MalformedInputError", "_at", "_invalid", "_refusal"}
     return {
         node.args[0].value
         for path in SOURCES
@@ -53,4 +55,4 @@ def raised_codes() -> set[str]:
 def test_each_code_that_is_raised_has_a_kind():
     codes = raised_codes()
     assert "malformed_json" in codes
-    assert codes <= set(KINDS)
+    assert codes <= set(PROBLEM_TYPES)

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from config.model import Layout, Part
-from config.states import Format, ImportState
-from tasks.ledger import PartEnd, StartedImport, Suspect
-from tasks.model import Attempt, PartWork, Refusal
-from tasks.reasons import refused_by_database
+from core.models import Layout, Part
+from core.states import Format, ImportState
+from tasks.importing.models import Attempt, PartWork, RejectedRecord
+from tasks.importing.rejection_reasons import refused_by_database
+from tasks.repository import PartEnd, StartedImport, Suspect
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
 
@@ -48,14 +48,14 @@ class FakeReader:
 class FakeDesk:
     """Keeps contacts by record, as the table does; refuses the records in ``refuse``."""
 
-    def __init__(self, batch_records=10, *, refuse=(), error=None, ledger=None):
+    def __init__(self, batch_records=10, *, refuse=(), error=None, repository=None):
         self.batch_records = batch_records
         self.stored = {}
         self.batches = []
         self.rejections = []
         self.refuse = set(refuse)
         self.error = error
-        self.ledger = ledger
+        self.repository = repository
         self.opened = 0
         self.objects = []
         """Objects with rejections."""
@@ -77,7 +77,7 @@ class FakeDesk:
         contacts = {record: (name, email) for record, name, email in found if name or email}
         refused = sorted(self.refuse & contacts.keys())
         self.stored |= {record: contacts[record] for record in contacts.keys() - self.refuse}
-        return [Refusal(record, refused_by_database("23514")) for record in refused]
+        return [RejectedRecord(record, refused_by_database("23514")) for record in refused]
 
     def reject(self, rejections):
         self.rejections += rejections
@@ -88,14 +88,18 @@ class FakeDesk:
     def contacts_among(self, records):
         return self.known & set(records)
 
-    def write_last(self, batch, tally):
+    def write_last(self, batch, counts):
         if self.refuse:
             return None
         self.write(batch)
-        return self.finish(tally) if self.ledger else PartEnd(True, ImportState.COMPLETED, True, 1)
+        return (
+            self.finish(counts)
+            if self.repository
+            else PartEnd(True, ImportState.COMPLETED, True, 1)
+        )
 
-    def finish(self, tally):
-        return self.ledger.finish_part(self.ledger.work.attempt, tally)
+    def finish(self, counts):
+        return self.repository.finish_part(self.repository.work.attempt, counts)
 
 
 class FakeObjects:
@@ -120,7 +124,7 @@ class FakeObjects:
             del self.stored[name]
 
 
-class FakeLedger:
+class FakeRepository:
     """Remembers its calls; ``error`` is raised by the calls named in ``failing``."""
 
     def __init__(self, work=None, *, retries=1, started=None, error=None, failing=()):
@@ -154,8 +158,8 @@ class FakeLedger:
         self._note("start_part", attempt.import_id, attempt.part, alone)
         return Suspect() if self.suspect and not alone else self.work
 
-    def finish_part(self, attempt, tally):
-        self._note("finish_part", tally.imported, tally.rejected.total())
+    def finish_part(self, attempt, counts):
+        self._note("finish_part", counts.imported, counts.rejected.total())
         return PartEnd(True, ImportState.COMPLETED, True, 1.5)
 
     def fail_part(self, attempt, code, detail):
@@ -181,8 +185,8 @@ class FakeMetrics:
     def part_worked_on(self, seconds):
         self.seen.append("worked")
 
-    def part_done(self, work, tally, end):
-        self.seen.append(("done", tally.imported, dict(tally.rejected)))
+    def part_done(self, work, counts, end):
+        self.seen.append(("done", counts.imported, dict(counts.rejected)))
 
     def part_failed(self, end):
         self.seen.append("failed")

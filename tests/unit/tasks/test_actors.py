@@ -5,11 +5,11 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
 import tasks
-from config import messages
-from config.ids import job_id
-from tasks.broker import runtime
-from tasks.errors import PutOff, WorkerStoppingError
-from tasks.retries import RetryNoSoonerError
+from core import messages
+from core.ids import job_id
+from tasks.errors import RetryLaterError, WorkerStoppingError
+from tasks.queue.broker import runtime
+from tasks.queue.retries import RetryNoSoonerError
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -28,9 +28,9 @@ class FakeStories:
 
 
 @pytest.fixture
-def stories(monkeypatch):
+def services(monkeypatch):
     fake = FakeStories()
-    monkeypatch.setattr(runtime, "_stories", fake)
+    monkeypatch.setattr(runtime, "_services", fake)
     return fake
 
 
@@ -47,11 +47,11 @@ def test_importing_tasks_sets_dramatiqs_broker():
         messages.undo_import_message(IMPORT),
     ],
 )
-def test_each_message_names_an_actor_and_its_queue(message, stories):
+def test_each_message_names_an_actor_and_its_queue(message, services):
     actor = tasks.broker.get_actor(message["actor_name"])
     assert actor.queue_name == message["queue_name"]
     actor(*message["args"], **message["kwargs"])
-    assert stories.told[0][0] == IMPORT
+    assert services.told[0][0] == IMPORT
 
 
 def test_there_are_no_other_actors_and_no_other_queue():
@@ -67,21 +67,21 @@ def test_there_are_no_other_actors_and_no_other_queue():
     ("error", "delay", "kind"),
     [
         (WorkerStoppingError(), 0, Retry),
-        (PutOff("away"), None, Retry),
-        (PutOff("away", 2.5), 2500, RetryNoSoonerError),
-        (PutOff("away", 0), 1000, RetryNoSoonerError),
-        (PutOff("once more", 1, exact=True), 1000, Retry),
+        (RetryLaterError("away"), None, Retry),
+        (RetryLaterError("away", 2.5), 2500, RetryNoSoonerError),
+        (RetryLaterError("away", 0), 1000, RetryNoSoonerError),
+        (RetryLaterError("once more", 1, exact=True), 1000, Retry),
         (TimeLimitExceeded(), None, Retry),
         (ZeroDivisionError(), None, Retry),
     ],
 )
-def test_whatever_happens_the_message_comes_again(stories, error, delay, kind):
-    stories.error = error
+def test_whatever_happens_the_message_comes_again(services, error, delay, kind):
+    services.error = error
     calls = [
-        (tasks.import_contacts, str(IMPORT)),
-        (tasks.import_part, str(IMPORT), 1),
-        (tasks.notify_import, job_id(IMPORT)),
-        (tasks.undo_import, str(IMPORT)),
+        (tasks.importing.import_contacts, str(IMPORT)),
+        (tasks.importing.import_part, str(IMPORT), 1),
+        (tasks.webhooks.notify, job_id(IMPORT)),
+        (tasks.importing.undo_import, str(IMPORT)),
     ]
     for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:
@@ -90,26 +90,28 @@ def test_whatever_happens_the_message_comes_again(stories, error, delay, kind):
         assert retry.value.__suppress_context__
 
 
-@pytest.mark.parametrize("error", [PutOff("away", ended=IMPORT), WorkerStoppingError(IMPORT)])
+@pytest.mark.parametrize(
+    "error", [RetryLaterError("away", ended=IMPORT), WorkerStoppingError(IMPORT)]
+)
 @pytest.mark.parametrize("message", [messages.import_contacts_message(IMPORT),
                                      messages.import_part_message(IMPORT, 3)])  # fmt: skip
-def test_a_message_carries_the_attempts_that_ended_in_order(stories, error, message):
+def test_a_message_carries_the_attempts_that_ended_in_order(services, error, message):
     message = dramatiq.Message(**{**message, "args": tuple(message["args"]), "options": {}})
     actor = tasks.broker.get_actor(message.actor_name)
     current = CurrentMessage()
-    current.before_process_message(tasks.broker, message)
+    current.before_process_message(tasks.queue.broker, message)
     try:
-        stories.error = error
+        services.error = error
         for count in range(30):
             with pytest.raises(Retry):
                 actor(*message.args)
-            assert stories.ended == [IMPORT] * min(count, 20)
+            assert services.ended == [IMPORT] * min(count, 20)
     finally:
-        current.after_process_message(tasks.broker, message)
+        current.after_process_message(tasks.queue.broker, message)
 
 
 def test_outside_a_worker_process_there_is_nothing_to_work_with():
     with pytest.raises(RuntimeError, match="no worker process"):
-        _ = runtime.stories
+        _ = runtime.services
     with pytest.raises(RuntimeError, match="no worker process"):
         _ = runtime.settings

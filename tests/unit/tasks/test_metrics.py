@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from config.states import ImportState
-from tasks.ledger import PartEnd
+from core.states import ImportState
+from tasks.importing.models import PartCounts
 from tasks.metrics import PrometheusMetrics
-from tasks.model import Tally
+from tasks.repository import PartEnd
 from tests.unit.tasks.fakes import work_on
 
 
@@ -30,7 +30,7 @@ AGAIN = PartEnd(moved=False, state=ImportState.COMPLETED, closed=False, seconds=
 
 
 def test_a_done_part_counts_its_records(grown):
-    PrometheusMetrics().part_done(WORK, Tally(5, Counter(email_invalid=2)), END)
+    PrometheusMetrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), END)
     assert grown("contacts_imported_total") == 5
     assert grown("contacts_rejected_total", code="email_invalid") == 2
     assert grown("contacts_import_parts_total", outcome="done") == 1
@@ -39,14 +39,14 @@ def test_a_done_part_counts_its_records(grown):
 
 def test_a_dry_part_imports_nothing(grown):
     work = replace(WORK, dry_run=True)
-    PrometheusMetrics().part_done(work, Tally(5, Counter(email_invalid=2)), END)
+    PrometheusMetrics().part_done(work, PartCounts(5, Counter(email_invalid=2)), END)
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 1
 
 
 def test_a_part_that_was_done_before_counts_nothing(grown):
-    PrometheusMetrics().part_done(WORK, Tally(5, Counter(email_invalid=2)), AGAIN)
+    PrometheusMetrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), AGAIN)
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 0

@@ -1,9 +1,9 @@
 import pytest
 
-from config.errors import Transient
-from config.ids import new_import_id
-from config.messages import import_contacts_message
-from tasks.sweep_ledger import SweepLedger
+from core.errors import TransientError
+from core.ids import new_import_id
+from core.messages import import_contacts_message
+from tasks.repository import SweepRepository
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -23,20 +23,20 @@ class FakeFunctions:
 @pytest.mark.parametrize("until", [0.0, 1795416631.5, None])
 def test_a_turn_is_taken_or_not(until):
     functions = FakeFunctions(until)
-    assert SweepLedger(functions).begin("objects", 60.0) == until
+    assert SweepRepository(functions).begin("objects", 60.0) == until
     assert functions.calls == [("begin_sweep", {"p_kind": "objects", "p_every": 60.0})]
 
 
 def test_how_far_it_came_is_noted():
     functions = FakeFunctions(None)
-    SweepLedger(functions).end("objects", 5.0)
+    SweepRepository(functions).end("objects", 5.0)
     assert functions.calls == [("end_sweep", {"p_kind": "objects", "p_until": 5.0})]
 
 
 def test_lost_imports_come_page_by_page_each_after_the_last():
     ids = [new_import_id() for _ in range(3)]
     functions = FakeFunctions([str(ids[0]), str(ids[1])], [str(ids[2])], [])
-    assert list(SweepLedger(functions).lost()) == [ids[:2], ids[2:]]
+    assert list(SweepRepository(functions).lost()) == [ids[:2], ids[2:]]
     assert [arguments["p_after"][:8] for _, arguments in functions.calls] == [
         "00000000", str(ids[1])[:8], str(ids[2])[:8],
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_lost_imports_come_page_by_page_each_after_the_last():
 
 def test_imports_are_queued_with_the_message_they_had():
     functions = FakeFunctions(None)
-    SweepLedger(functions).queue([IMPORT])
+    SweepRepository(functions).queue([IMPORT])
     ((name, arguments),) = functions.calls
     (message,) = arguments["p_messages"]
     wanted = import_contacts_message(IMPORT)
@@ -54,15 +54,15 @@ def test_imports_are_queued_with_the_message_they_had():
 
 def test_undos_are_queued_by_the_database():
     functions = FakeFunctions(None)
-    SweepLedger(functions).queue_undos()
+    SweepRepository(functions).queue_undos()
     assert functions.calls == [("queue_undos", {})]
 
 
 def test_known_imports_are_told():
     functions = FakeFunctions([str(IMPORT)])
-    assert SweepLedger(functions).known([IMPORT, new_import_id()]) == {IMPORT}
+    assert SweepRepository(functions).known([IMPORT, new_import_id()]) == {IMPORT}
 
 
 def test_errors_come_through():
-    with pytest.raises(Transient):
-        SweepLedger(FakeFunctions(Transient("database", "away"))).begin("messages", 1)
+    with pytest.raises(TransientError):
+        SweepRepository(FakeFunctions(TransientError("database", "away"))).begin("messages", 1)

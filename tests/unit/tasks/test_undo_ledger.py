@@ -4,9 +4,9 @@ import httpx
 import pytest
 from supabase import Client, ClientOptions
 
-from tasks.functions import Functions
-from tasks.undo_ledger import UndoLedger
-from tasks.writing.bisecting import TooMuch
+from core.errors import BatchTooLargeError
+from core.supabase.rpc import Functions
+from tasks.repository import UndoRepository
 from tests.unit.tasks.fakes import IMPORT
 
 
@@ -24,20 +24,20 @@ class FakePostgrest:
             return answer
         return httpx.Response(200, content=json.dumps(answer))
 
-    def ledger(self):
+    def repository(self):
         http = httpx.Client(transport=httpx.MockTransport(self))
         supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
-        return UndoLedger(Functions(supabase, deadline=10))
+        return UndoRepository(Functions(supabase, deadline=10))
 
 
 def test_the_functions_of_the_database_are_called():
     postgrest = FakePostgrest("object", None, True, False, None)
-    ledger = postgrest.ledger()
-    assert ledger.object_to_undo(IMPORT) == "object"
-    assert ledger.object_to_undo(IMPORT) is None
-    assert ledger.undo_some(IMPORT, 5) is True
-    assert ledger.undo_some(IMPORT, 5) is False
-    ledger.finish_undo(IMPORT)
+    repository = postgrest.repository()
+    assert repository.object_to_undo(IMPORT) == "object"
+    assert repository.object_to_undo(IMPORT) is None
+    assert repository.undo_some(IMPORT, 5) is True
+    assert repository.undo_some(IMPORT, 5) is False
+    repository.finish_undo(IMPORT)
     assert [name for name, _ in postgrest.requests] == [
         "object_to_undo", "object_to_undo", "undo_some", "undo_some", "finish_undo",
     ]  # fmt: skip
@@ -47,6 +47,6 @@ def test_the_functions_of_the_database_are_called():
 def test_what_takes_longer_than_a_statement_may_is_told_at_once():
     timeout = httpx.Response(500, json={"code": "57014", "message": "canceling statement"})
     postgrest = FakePostgrest(httpx.Response(503), timeout)
-    with pytest.raises(TooMuch):
-        postgrest.ledger().undo_some(IMPORT, 5)
+    with pytest.raises(BatchTooLargeError):
+        postgrest.repository().undo_some(IMPORT, 5)
     assert postgrest.answers == []

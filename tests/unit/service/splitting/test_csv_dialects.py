@@ -7,13 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.model import Layout
-from service.splitting.csv_file import CsvSplitter
+from core.models import Layout
+from service.splitting.csv import CsvSplitter
 from service.splitting.delimiter import LOOKED_AT
 from service.splitting.dialect import Dialect
 from tests.support import splits
 from tests.support.carried import carry_all
-from tests.support.splits import BIG, Outcome, Refusal, pieces_of, places, run, same_for_all, taken
+from tests.support.splits import (
+    BIG,
+    Outcome,
+    RejectedRecord,
+    pieces_of,
+    places,
+    run,
+    same_for_all,
+    taken,
+)
 
 SEMICOLON = "Name;E-Mail;Notiz\nAda, Countess;ada@example.com;x\nZoë;zoe@example.com;\n"
 
@@ -74,7 +83,7 @@ def test_a_spreadsheet_of_any_country(delimiter, encoding):
 def test_the_delimiter_is_found(text, delimiter):
     outcome = same_for_all(splitter, text.encode())
     if delimiter is None:
-        assert outcome == Refusal("csv_header_unusable", None, None)
+        assert outcome == RejectedRecord("csv_header_unusable", None, None)
         return
     assert isinstance(outcome, Outcome)
     assert outcome.split.layout is not None
@@ -112,7 +121,7 @@ def test_the_first_line_may_name_the_delimiter(line, end, encoding):
 @pytest.mark.parametrize("first", ["sep=a", 'sep="', "sep=", "sep=;;", "sep=é"])
 def test_a_first_line_that_only_looks_so_is_the_header(first):
     outcome = same_for_all(splitter, f"{first}\nname,email\n".encode())
-    assert outcome == Refusal("csv_header_unusable", None, None)
+    assert outcome == RejectedRecord("csv_header_unusable", None, None)
 
 
 def test_what_the_client_says_counts_more_than_what_is_found():
@@ -142,9 +151,9 @@ def test_first_and_last_names_are_joined():
 def test_no_text_is_refused_behind_all_that_is_whole():
     raw = b"name;email\nZo\xeb;a@b.co\nx;\x81\n"
     outcome = same_for_all(splitter, raw)
-    assert outcome == Refusal("invalid_text", len("name;email\nZoë;a@b.co\nx;".encode()), 2)
+    assert outcome == RejectedRecord("invalid_text", len("name;email\nZoë;a@b.co\nx;".encode()), 2)
     both = b"name\nZo\xeb\nZo\xc3\xab\n"
-    assert same_for_all(splitter, both) == Refusal("invalid_text", 12, 2)
+    assert same_for_all(splitter, both) == RejectedRecord("invalid_text", 12, 2)
     assert outcome_of(both, charset="windows-1252").stored == "name\nZoë\nZoÃ«\n".encode()
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from config.errors import MalformedInput
+from core.errors import MalformedInputError
 from service.splitting.dialect import parse_charset, parse_delimiter, parse_mapping
 
 
@@ -15,7 +15,7 @@ def test_delimiters(text, delimiter):
 
 @pytest.mark.parametrize("text", ["", ";;", '"', "\n", "a", "tabs", "é", " "])
 def test_what_is_no_delimiter(text):
-    with pytest.raises(MalformedInput) as caught:
+    with pytest.raises(MalformedInputError) as caught:
         parse_delimiter(text)
     assert caught.value.code == "delimiter_invalid"
 
@@ -31,7 +31,7 @@ def test_a_mapping_names_the_column_before_the_last_colon():
      ["a:name", "b:first_name"]],
 )  # fmt: skip
 def test_what_is_no_mapping(texts):
-    with pytest.raises(MalformedInput) as caught:
+    with pytest.raises(MalformedInputError) as caught:
         parse_mapping(texts)
     assert caught.value.code == "mapping_invalid"
 

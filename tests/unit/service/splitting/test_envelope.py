@@ -8,13 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from config.formats.json_runs import JsonRuns
-from config.model import Part
-from service.known_options import is_option_like
+from core.formats.json import JsonScanner
+from core.models import Part
+from service.options import is_option_like
 from service.splitting import envelope
 from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
 from tests.support import bodies, splits
-from tests.support.splits import BIG, Outcome, Refusal, refused, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedRecord, refused, run, same_for_all, taken
 
 SEMANTIC = {
     *("data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"),
@@ -40,7 +40,7 @@ def spans_of(array: bytes, records: list[object]) -> list[tuple[int, int]]:
 
 def as_workers_read(stored: bytes, part: Part, size: int) -> list[object]:
     """The records of a part, found with the code that the workers use."""
-    runs = JsonRuns(
+    runs = JsonScanner(
         msgspec.json.Decoder(list[msgspec.Raw]).decode,
         msgspec.Raw,
         max_record_bytes=BIG,
@@ -84,7 +84,7 @@ def test_a_record_over_the_bound_is_found_in_any_pieces(data, body, max_record):
     outcome = run(EnvelopeSplitter(20, max_record), data.draw(splits.cuts(body.raw)))
     spans = spans_of(body.array, body.records)
     too_large = [
-        Refusal("record_too_large", body.array_at + start, number)
+        RejectedRecord("record_too_large", body.array_at + start, number)
         for number, (start, end) in enumerate(spans, 1)
         if end - start > max_record
     ]
@@ -100,11 +100,11 @@ def test_accepts_what_a_strict_reader_accepts_and_nothing_else(data, body):
     assume(not raw.startswith((b"\xff\xfe", b"\xfe\xff")))
     outcome = run(small(), [raw])
     # Half a surrogate pair beside the records is JSON, but too much for yajl.
-    assume(b"\\ud" not in raw or outcome != Refusal("malformed_json", None, None))
+    assume(b"\\ud" not in raw or outcome != RejectedRecord("malformed_json", None, None))
     assert_like_a_strict_reader(raw, outcome)
 
 
-def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | Refusal) -> None:
+def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | RejectedRecord) -> None:
     read = bodies.read_strictly(raw)
     if isinstance(outcome, Outcome):
         assert read is not None
@@ -139,59 +139,63 @@ def test_a_broken_body_is_refused_alike_in_any_pieces(data, body, max_record):
 
 
 REFUSED = {
-    b"": Refusal("malformed_json", None, None),
-    b" ": Refusal("malformed_json", None, None),
-    b"5": Refusal("data_missing", None, None),
-    b'"x"': Refusal("data_missing", None, None),
-    b"[1]": Refusal("data_missing", None, None),
-    b"null": Refusal("data_missing", None, None),
-    b"{}": Refusal("data_missing", None, None),
-    b'{"source":"s"}': Refusal("data_missing", None, None),
-    b'{"data":[]}': Refusal("source_missing", None, None),
-    b'{"source":"s","data":{}}': Refusal("data_not_array", None, None),
-    b'{"source":"s","data":null}': Refusal("data_not_array", None, None),
-    b'{"source":"s","data":"[]"}': Refusal("data_not_array", None, None),
-    b'{"source":5,"data":[]}': Refusal("source_invalid", None, None),
-    b'{"source":null,"data":[]}': Refusal("source_invalid", None, None),
-    b'{"source":["s"],"data":[]}': Refusal("source_invalid", None, None),
-    b'{"source":{"s":1},"data":[]}': Refusal("source_invalid", None, None),
-    b'{"source":" ","data":[]}': Refusal("source_invalid", None, None),
-    b'{"data":[],"source":"\\ud800"}': Refusal("source_invalid", None, None),
-    b'{"source":"a\\u0000b","data":[]}': Refusal("source_invalid", None, None),
-    b'{"source":"s","data":[1],"data":[]}': Refusal("duplicate_key", None, None),
-    b'{"source":"s","data":[1],"d\\u0061ta":[]}': Refusal("duplicate_key", None, None),
-    b'{"source":"s","source":"s","data":[]}': Refusal("duplicate_key", None, None),
-    b'{"source":"s","data":[1,]}': Refusal("malformed_json", 24, 2),
-    b'{"source":"s","data":[,1]}': Refusal("malformed_json", 22, 1),
-    b'{"source":"s","data":[1 2]}': Refusal("malformed_json", 24, 1),
-    b'{"source":"s","data":[1,2': Refusal("malformed_json", None, 2),
-    b'{"source":"s","data":[{"a":"x': Refusal("malformed_json", 27, 1),
-    b'{"source":"s","data":[]': Refusal("malformed_json", None, None),
-    b'{"source":"s","data":[]} x': Refusal("malformed_json", 25, None),
-    b'{"source":"s","data":[]}{}': Refusal("malformed_json", 24, None),
-    b'{"source":"s","data":[]}"': Refusal("malformed_json", 24, None),
-    b'{"source":"s","data":[]} "x': Refusal("malformed_json", 25, None),
-    b'{"source":"s" "data":[]}': Refusal("malformed_json", 14, None),
-    b'{"source":"s",\x0c"data":[]}': Refusal("malformed_json", 14, None),
-    b'{"source":"s",\x00"data":[]}': Refusal("malformed_json", 14, None),
-    b'{"source":"s","data":[\x0c1]}': Refusal("malformed_json", 22, 1),
-    b'{"source":"s","data":["\x00"]}': Refusal("malformed_json", 23, 1),
-    b'{"source":"s","data":[{"a":NaN}]} ': Refusal("malformed_json", 27, 1),
-    b'{"source":"s","data":[{"NaN":-Infinity}]} ': Refusal("malformed_json", 29, 1),
-    b'{"source":"s","x":["NaN",NaN],"data":[]}': Refusal("malformed_json", 25, None),
-    b'{"source":"s","data":[{"a":"\\x"}]}': Refusal("malformed_json", 28, 1),
-    b'{"source":"s","data":[{"a":01}, {"b":2}]}': Refusal("malformed_json", 28, 1),
-    b'{"source":"s","data":["\xff"]}': Refusal("invalid_utf8", 23, 1),
-    b'{"source":"s","data":[1,"\xed\xa0\x80"]}': Refusal("invalid_utf8", 25, 2),
-    b'{"source":"s\xff","data":[]}': Refusal("invalid_utf8", 12, None),
-    b'{"source":"s","data":[1]}\xc3': Refusal("invalid_utf8", 25, None),
-    b'{\xc3("source":"s"': Refusal("invalid_utf8", 1, None),
-    b'{"source":"s","data":[{"a":1}]zz\xff': Refusal("malformed_json", 30, None),
-    b'{"data":[],"source":"s","n":' + b"9" * 4301 + b"}": Refusal("number_too_long", 28, None),
-    b'{"data":[],"source":"s","x":"\\udc00"}': Refusal(
+    b"": RejectedRecord("malformed_json", None, None),
+    b" ": RejectedRecord("malformed_json", None, None),
+    b"5": RejectedRecord("data_missing", None, None),
+    b'"x"': RejectedRecord("data_missing", None, None),
+    b"[1]": RejectedRecord("data_missing", None, None),
+    b"null": RejectedRecord("data_missing", None, None),
+    b"{}": RejectedRecord("data_missing", None, None),
+    b'{"source":"s"}': RejectedRecord("data_missing", None, None),
+    b'{"data":[]}': RejectedRecord("source_missing", None, None),
+    b'{"source":"s","data":{}}': RejectedRecord("data_not_array", None, None),
+    b'{"source":"s","data":null}': RejectedRecord("data_not_array", None, None),
+    b'{"source":"s","data":"[]"}': RejectedRecord("data_not_array", None, None),
+    b'{"source":5,"data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"source":null,"data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"source":["s"],"data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"source":{"s":1},"data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"source":" ","data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"data":[],"source":"\\ud800"}': RejectedRecord("source_invalid", None, None),
+    b'{"source":"a\\u0000b","data":[]}': RejectedRecord("source_invalid", None, None),
+    b'{"source":"s","data":[1],"data":[]}': RejectedRecord("duplicate_key", None, None),
+    b'{"source":"s","data":[1],"d\\u0061ta":[]}': RejectedRecord("duplicate_key", None, None),
+    b'{"source":"s","source":"s","data":[]}': RejectedRecord("duplicate_key", None, None),
+    b'{"source":"s","data":[1,]}': RejectedRecord("malformed_json", 24, 2),
+    b'{"source":"s","data":[,1]}': RejectedRecord("malformed_json", 22, 1),
+    b'{"source":"s","data":[1 2]}': RejectedRecord("malformed_json", 24, 1),
+    b'{"source":"s","data":[1,2': RejectedRecord("malformed_json", None, 2),
+    b'{"source":"s","data":[{"a":"x': RejectedRecord("malformed_json", 27, 1),
+    b'{"source":"s","data":[]': RejectedRecord("malformed_json", None, None),
+    b'{"source":"s","data":[]} x': RejectedRecord("malformed_json", 25, None),
+    b'{"source":"s","data":[]}{}': RejectedRecord("malformed_json", 24, None),
+    b'{"source":"s","data":[]}"': RejectedRecord("malformed_json", 24, None),
+    b'{"source":"s","data":[]} "x': RejectedRecord("malformed_json", 25, None),
+    b'{"source":"s" "data":[]}': RejectedRecord("malformed_json", 14, None),
+    b'{"source":"s",\x0c"data":[]}': RejectedRecord("malformed_json", 14, None),
+    b'{"source":"s",\x00"data":[]}': RejectedRecord("malformed_json", 14, None),
+    b'{"source":"s","data":[\x0c1]}': RejectedRecord("malformed_json", 22, 1),
+    b'{"source":"s","data":["\x00"]}': RejectedRecord("malformed_json", 23, 1),
+    b'{"source":"s","data":[{"a":NaN}]} ': RejectedRecord("malformed_json", 27, 1),
+    b'{"source":"s","data":[{"NaN":-Infinity}]} ': RejectedRecord("malformed_json", 29, 1),
+    b'{"source":"s","x":["NaN",NaN],"data":[]}': RejectedRecord("malformed_json", 25, None),
+    b'{"source":"s","data":[{"a":"\\x"}]}': RejectedRecord("malformed_json", 28, 1),
+    b'{"source":"s","data":[{"a":01}, {"b":2}]}': RejectedRecord("malformed_json", 28, 1),
+    b'{"source":"s","data":["\xff"]}': RejectedRecord("invalid_utf8", 23, 1),
+    b'{"source":"s","data":[1,"\xed\xa0\x80"]}': RejectedRecord("invalid_utf8", 25, 2),
+    b'{"source":"s\xff","data":[]}': RejectedRecord("invalid_utf8", 12, None),
+    b'{"source":"s","data":[1]}\xc3': RejectedRecord("invalid_utf8", 25, None),
+    b'{\xc3("source":"s"': RejectedRecord("invalid_utf8", 1, None),
+    b'{"source":"s","data":[{"a":1}]zz\xff': RejectedRecord("malformed_json", 30, None),
+    b'{"data":[],"source":"s","n":' + b"9" * 4301 + b"}": RejectedRecord(
+        "number_too_long", 28, None
+    ),
+    b'{"data":[],"source":"s","x":"\\udc00"}': RejectedRecord(
         "malformed_json", None, None
     ),  # yajl's limit
-    b'{"data":[],"source":"s","n":1e' + b"9" * 30 + b"}": Refusal("number_too_long", None, None),
+    b'{"data":[],"source":"s","n":1e' + b"9" * 30 + b"}": RejectedRecord(
+        "number_too_long", None, None
+    ),
 }
 
 
@@ -203,32 +207,32 @@ def test_what_is_refused_and_how(body, refusal):
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be"])
 def test_other_encodings_are_refused(encoding):
     body = '{"source": "s", "data": [{"name": "é"}]}'.encode(encoding)
-    assert same_for_all(small, body) == Refusal("wrong_encoding", 0, None)
+    assert same_for_all(small, body) == RejectedRecord("wrong_encoding", 0, None)
 
 
 @pytest.mark.parametrize("bom", [b"", bodies.BOM])
 def test_offsets_count_from_the_body_s_first_byte(bom):
     body = bom + b'{"data":[{"a":1}],"source":"s","x":tru}'
-    assert same_for_all(small, body) == Refusal("malformed_json", len(bom) + 35, None)
+    assert same_for_all(small, body) == RejectedRecord("malformed_json", len(bom) + 35, None)
 
 
 def test_a_record_too_large_is_refused_with_its_place():
     body = b'{"source":"s","data":[{"a":1},{"b":"' + b"x" * 1000 + b'"}]}'
-    assert same_for_all(small, body) == Refusal("record_too_large", 30, 2)
+    assert same_for_all(small, body) == RejectedRecord("record_too_large", 30, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 def test_the_bound_of_a_record_and_its_neighbours(size):
     record = b'{"b":"' + b"x" * (size - 8) + b'"}'
     outcome = same_for_all(small, b'{"source":"s","data":[' + record + b"]}")
-    assert isinstance(outcome, Outcome if size <= 1000 else Refusal)
+    assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
 
 
 @pytest.mark.parametrize("record", [b'"' + b"x" * 2000, b"1" * 2000, b"[" + b"1," * 1000])
 def test_a_record_without_end_is_refused_before_the_end_comes(record):
     pieces = splits.pieces_of(b'{"source":"s","data":[' + record, 1)
     stored = iter(pieces)
-    assert refused(small(), stored) == Refusal("record_too_large", 22, 1)
+    assert refused(small(), stored) == RejectedRecord("record_too_large", 22, 1)
     assert len(list(stored)) > 900
 
 
@@ -243,9 +247,9 @@ def test_a_hundred_thousand_levels_are_refused():
 @pytest.mark.parametrize("place", [b'{"x":%b,"source":"s","data":[]}', b'{"data":[],"x":%b}'])
 def test_deep_nesting_beside_the_data_is_refused_whatever_follows(place):
     deep = b"[" * 2000 + b"]" * 2000
-    assert same_for_all(small, place % deep) == Refusal("nested_too_deeply", None, None)
+    assert same_for_all(small, place % deep) == RejectedRecord("nested_too_deeply", None, None)
     objects = b'{"a":' * 2000
-    assert same_for_all(small, place % objects) == Refusal("nested_too_deeply", None, None)
+    assert same_for_all(small, place % objects) == RejectedRecord("nested_too_deeply", None, None)
 
 
 def test_many_brackets_beside_the_data_are_no_nesting():
@@ -268,7 +272,7 @@ def test_no_chunking_gets_a_long_number_past_the_guard(size, shape):
     lead = b'{"data":[1],"x":'
     body = lead + shape % (b"1" * 9000) + b',"source":"s"}'
     refusal = refused(small(), splits.pieces_of(body, size))
-    assert refusal == Refusal("number_too_long", body.index(b"1" * 9000), None)
+    assert refusal == RejectedRecord("number_too_long", body.index(b"1" * 9000), None)
 
 
 @pytest.mark.parametrize("digits", [4299, 4300])
@@ -281,7 +285,7 @@ def test_numbers_up_to_the_guard_pass(digits, size):
 
 def test_digits_on_both_sides_of_the_records_are_no_number():
     body = b'{"a":' + b"1" * 4300 + b',"data":[' + b"2" * 900 + b'],"b":' + b"3" * 4300 + b"}"
-    assert same_for_all(small, body) == Refusal("source_missing", None, None)
+    assert same_for_all(small, body) == RejectedRecord("source_missing", None, None)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -296,7 +300,7 @@ def test_the_envelope_is_bounded(extra, order, filler):
     body = b"{" + b",".join(members if order == "before" else members[::-1]) + b"}"
     outcome = run(small(), splits.pieces_of(body, 65536))
     if extra:
-        assert outcome == Refusal("envelope_too_large", None, None)
+        assert outcome == RejectedRecord("envelope_too_large", None, None)
     else:
         assert isinstance(outcome, Outcome)
 
@@ -353,7 +357,7 @@ METADATA = ("", "date", "note", "meta", "name", "data2", "sources", "version", "
 def test_a_key_that_looks_like_an_option_is_not_ignored(key, value, order):
     members = [json.dumps(key).encode() + b":" + value, b'"source":"s","data":[1]']
     body = b"{" + b",".join(members[::order]) + b"}"
-    assert same_for_all(small, body) == Refusal("unknown_option", None, None)
+    assert same_for_all(small, body) == RejectedRecord("unknown_option", None, None)
 
 
 @pytest.mark.parametrize("key", METADATA)
@@ -370,7 +374,7 @@ def test_an_option_in_a_record_is_none():
 def test_an_option_is_found_behind_any_number_of_keys():
     keys = b"".join(b'"%08x":1,' % key for key in range(5000))
     body = b'{"source":"s","data":[],' + keys + b'"dry_run":1}'
-    assert run(small(), [body]) == Refusal("unknown_option", None, None)
+    assert run(small(), [body]) == RejectedRecord("unknown_option", None, None)
 
 
 @pytest.mark.parametrize("bug", [ValueError, TypeError, KeyError])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.splitting.json_array import JsonArraySplitter
 from tests.support import bodies, splits
-from tests.support.splits import BIG, Outcome, Refusal, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
 
 
 def small() -> JsonArraySplitter:
@@ -74,30 +74,30 @@ def test_a_broken_file_is_refused_alike_in_any_pieces(data, raw, max_record):
 def test_what_came_first_is_told_first_though_its_object_had_only_begun():
     broken = b'[null, {[[ "name of a person": "\xff", "email": ""}]'
     whole = run(JsonArraySplitter(30, BIG), [broken])
-    assert whole == Refusal("malformed_json", 8, 2)
+    assert whole == RejectedRecord("malformed_json", 8, 2)
     assert run(JsonArraySplitter(30, BIG), splits.pieces_of(broken, 1)) == whole
 
 
 REFUSED = {
-    b"": Refusal("malformed_json", None, None),
-    bodies.BOM: Refusal("malformed_json", None, None),
-    b" \n": Refusal("malformed_json", None, None),
-    b'{"source":"s","data":[]}': Refusal("data_not_array", 0, None),
-    b'  "x"': Refusal("data_not_array", 2, None),
-    b"name,email\n": Refusal("data_not_array", 0, None),
-    b"[": Refusal("malformed_json", None, None),
-    b"[1": Refusal("malformed_json", None, 1),
-    b'["a': Refusal("malformed_json", 1, 1),
-    b"[1,]": Refusal("malformed_json", 3, 2),
-    b"[1][2]": Refusal("malformed_json", 3, None),
-    b"[1] \n x": Refusal("malformed_json", 6, None),
-    bodies.BOM + b"[1] \x00": Refusal("malformed_json", 7, None),
-    b"[1,\xff]": Refusal("invalid_utf8", 3, 2),
-    b"[1]\xff": Refusal("invalid_utf8", 3, None),
-    b'[1,"\xf0\x9f\x98"]': Refusal("invalid_utf8", 4, 2),
-    b'[1,"' + b"x" * 999 + b'"]': Refusal("record_too_large", 3, 2),
-    b"\xff\xfe[\x00]\x00": Refusal("wrong_encoding", 0, None),
-    b"\x00\x00\xfe\xff\x00\x00\x00[": Refusal("wrong_encoding", 0, None),
+    b"": RejectedRecord("malformed_json", None, None),
+    bodies.BOM: RejectedRecord("malformed_json", None, None),
+    b" \n": RejectedRecord("malformed_json", None, None),
+    b'{"source":"s","data":[]}': RejectedRecord("data_not_array", 0, None),
+    b'  "x"': RejectedRecord("data_not_array", 2, None),
+    b"name,email\n": RejectedRecord("data_not_array", 0, None),
+    b"[": RejectedRecord("malformed_json", None, None),
+    b"[1": RejectedRecord("malformed_json", None, 1),
+    b'["a': RejectedRecord("malformed_json", 1, 1),
+    b"[1,]": RejectedRecord("malformed_json", 3, 2),
+    b"[1][2]": RejectedRecord("malformed_json", 3, None),
+    b"[1] \n x": RejectedRecord("malformed_json", 6, None),
+    bodies.BOM + b"[1] \x00": RejectedRecord("malformed_json", 7, None),
+    b"[1,\xff]": RejectedRecord("invalid_utf8", 3, 2),
+    b"[1]\xff": RejectedRecord("invalid_utf8", 3, None),
+    b'[1,"\xf0\x9f\x98"]': RejectedRecord("invalid_utf8", 4, 2),
+    b'[1,"' + b"x" * 999 + b'"]': RejectedRecord("record_too_large", 3, 2),
+    b"\xff\xfe[\x00]\x00": RejectedRecord("wrong_encoding", 0, None),
+    b"\x00\x00\xfe\xff\x00\x00\x00[": RejectedRecord("wrong_encoding", 0, None),
 }
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.model import Part
+from core.models import Part
 from service.splitting.ndjson import NdjsonSplitter
 from tests.support import bodies, splits
 from tests.support.carried import carry_all, judge_books
 from tests.support.reference import NDJSON, judge
-from tests.support.splits import BIG, Outcome, Refusal, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
 
 
 def small() -> NdjsonSplitter:
@@ -46,28 +46,28 @@ def test_broken_lines_are_refused_alike_in_any_pieces(data, raw, max_record):
 
 GOOD = b'{"name":"Ada"}\n'
 REFUSED = {
-    b"": Refusal("data_missing", None, None),
-    b"\n \r\n\n": Refusal("data_missing", None, None),
-    bodies.BOM: Refusal("data_missing", None, None),
-    b"name,email\n": Refusal("malformed_json", 0, 1),
-    GOOD + b"\n{'name'}\n": Refusal("malformed_json", 17, 2),
-    GOOD + b'{"name":"A"} {"name":"B"}\n': Refusal("malformed_json", 28, 2),
-    GOOD + b'{"name":"A"},\n': Refusal("malformed_json", 27, 2),
-    GOOD + b'{"name":\n"A"}\n': Refusal("malformed_json", 24, 2),
-    GOOD + b'{"a":1}\r{"b":2}\n': Refusal("malformed_json", 23, 2),
-    GOOD + b'{"name":"A"': Refusal("malformed_json", 26, 2),
-    b"\n{}{}\n": Refusal("malformed_json", 3, 1),
-    b'{"a":\n1}\n{} {}\n': Refusal("malformed_json", 6, 1),
-    b'{"a":{\n}}\n{}{}\n': Refusal("malformed_json", 7, 1),
-    b'{"a":"}\n{"}\n{} {}\n': Refusal("malformed_json", 7, 1),
-    GOOD + b"NaN\n": Refusal("malformed_json", 15, 2),
-    GOOD + b"\x0c\n": Refusal("malformed_json", 15, 2),
-    GOOD + b"[" * 400_000: Refusal("record_too_large", 15, 2),
-    GOOD + b"1" * 1001: Refusal("record_too_large", 15, 2),
-    GOOD + b" " * 1001 + b"\n": Refusal("record_too_large", 15, 2),
-    GOOD + b'"\xff"\n': Refusal("invalid_utf8", 16, 2),
-    GOOD + b"\xc3": Refusal("invalid_utf8", 15, 2),
-    GOOD.decode().encode("utf-16"): Refusal("wrong_encoding", 0, None),
+    b"": RejectedRecord("data_missing", None, None),
+    b"\n \r\n\n": RejectedRecord("data_missing", None, None),
+    bodies.BOM: RejectedRecord("data_missing", None, None),
+    b"name,email\n": RejectedRecord("malformed_json", 0, 1),
+    GOOD + b"\n{'name'}\n": RejectedRecord("malformed_json", 17, 2),
+    GOOD + b'{"name":"A"} {"name":"B"}\n': RejectedRecord("malformed_json", 28, 2),
+    GOOD + b'{"name":"A"},\n': RejectedRecord("malformed_json", 27, 2),
+    GOOD + b'{"name":\n"A"}\n': RejectedRecord("malformed_json", 24, 2),
+    GOOD + b'{"a":1}\r{"b":2}\n': RejectedRecord("malformed_json", 23, 2),
+    GOOD + b'{"name":"A"': RejectedRecord("malformed_json", 26, 2),
+    b"\n{}{}\n": RejectedRecord("malformed_json", 3, 1),
+    b'{"a":\n1}\n{} {}\n': RejectedRecord("malformed_json", 6, 1),
+    b'{"a":{\n}}\n{}{}\n': RejectedRecord("malformed_json", 7, 1),
+    b'{"a":"}\n{"}\n{} {}\n': RejectedRecord("malformed_json", 7, 1),
+    GOOD + b"NaN\n": RejectedRecord("malformed_json", 15, 2),
+    GOOD + b"\x0c\n": RejectedRecord("malformed_json", 15, 2),
+    GOOD + b"[" * 400_000: RejectedRecord("record_too_large", 15, 2),
+    GOOD + b"1" * 1001: RejectedRecord("record_too_large", 15, 2),
+    GOOD + b" " * 1001 + b"\n": RejectedRecord("record_too_large", 15, 2),
+    GOOD + b'"\xff"\n': RejectedRecord("invalid_utf8", 16, 2),
+    GOOD + b"\xc3": RejectedRecord("invalid_utf8", 15, 2),
+    GOOD.decode().encode("utf-16"): RejectedRecord("wrong_encoding", 0, None),
 }
 
 
@@ -81,14 +81,14 @@ def test_what_is_refused_and_how(raw, refusal):
 
 def test_a_line_nested_too_deeply():
     outcome = run(NdjsonSplitter(50, BIG), [GOOD + b"[" * 100_000 + b"\n"])
-    assert outcome == Refusal("nested_too_deeply", 15, 2)
+    assert outcome == RejectedRecord("nested_too_deeply", 15, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 @pytest.mark.parametrize("end", [b"\n", b"", b"\n{}\n"])
 def test_the_bound_of_a_line_and_its_neighbours(size, end):
     outcome = same_for_all(small, GOOD + b'"' + b"x" * (size - 2) + b'"' + end)
-    assert isinstance(outcome, Outcome if size <= 1000 else Refusal)
+    assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
 
 
 def test_parts_end_between_lines_and_blank_ones_are_tolerated():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from config.errors import MalformedInput
+from core.errors import MalformedInputError
 from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 from service.splitting.transcoding import Transcoder
 from tests.support import splits
@@ -131,7 +131,7 @@ def test_an_odd_byte_too_many_is_no_text():
     ],
 )  # fmt: skip
 def test_a_name_that_the_mark_contradicts(mark, charset):
-    with pytest.raises(MalformedInput) as caught:
+    with pytest.raises(MalformedInputError) as caught:
         read([mark + b"ab"], charset)
     assert caught.value.code == "wrong_encoding"
 

@@ -6,16 +6,16 @@ import httpx
 import pytest
 from supabase import Client, ClientOptions
 
-from config.errors import IllegalMove, Permanent, Transient
-from config.ids import contact_id_prefix
-from config.names import Names
-from config.rejection_objects import Rejection
-from config.states import ImportState
-from tasks.errors import Cancelled, StaleAttemptError
-from tasks.ledger import PartEnd
-from tasks.model import Batch, Tally
-from tasks.reasons import NOT_AN_OBJECT
-from tasks.writing.postgrest import PostgrestDesk, Tables
+from core.errors import InvalidTransitionError, PermanentError, TransientError
+from core.field_names import FieldNames
+from core.ids import contact_id_prefix
+from core.rejection_objects import Rejection
+from core.states import ImportState
+from tasks.errors import ImportCancelledError, StaleAttemptError
+from tasks.importing.models import Batch, PartCounts
+from tasks.importing.rejection_reasons import NOT_AN_OBJECT
+from tasks.repository import PartEnd
+from tasks.writing.postgrest import PostgrestWriter, Tables
 from tests.unit.tasks.fakes import IMPORT, work_on
 
 
@@ -100,7 +100,7 @@ def contacts(count):
 def writer(postgrest, batch=100, deadline=0.05, part=1):
     work = work_on(b"", records=1, part=part)
     tables = Tables(postgrest.client(), deadline=deadline)
-    return PostgrestDesk(tables, None, work, batch_records=batch)
+    return PostgrestWriter(tables, None, work, batch_records=batch)
 
 
 def refuses(*names, code="23514"):
@@ -154,7 +154,7 @@ def test_what_takes_too_long_row_by_row_is_halved():
 def test_an_error_that_blames_no_row_is_raised_also_row_by_row():
     answers = iter([problem("23514")])
     postgrest = FakePostgrest(lambda rows: next(answers, problem("42501", 403)))
-    with pytest.raises(Permanent) as error:
+    with pytest.raises(PermanentError) as error:
         writer(postgrest).write(contacts(8))
     assert error.value.code == "42501"
 
@@ -165,7 +165,7 @@ def test_an_error_that_blames_no_row_is_raised_also_row_by_row():
 )
 def test_a_refused_request_blames_no_row(code, status):
     postgrest = FakePostgrest(lambda rows: problem(code, status))
-    with pytest.raises(Permanent) as error:
+    with pytest.raises(PermanentError) as error:
         writer(postgrest).write(contacts(8))
     assert error.value.code == code
     assert postgrest.sizes == [8]
@@ -187,7 +187,7 @@ def test_a_body_too_large_for_a_gateway_is_halved():
 
 def test_one_row_that_takes_too_long_may_work_later():
     postgrest = FakePostgrest(lambda rows: problem("57014", 500))
-    with pytest.raises(Transient):
+    with pytest.raises(TransientError):
         writer(postgrest).write(contacts(4))
 
 
@@ -200,13 +200,15 @@ def test_what_is_away_is_asked_again():
 
 def test_what_stays_away_ends_it_for_now():
     postgrest = FakePostgrest(lambda rows: httpx.Response(503))
-    with pytest.raises(Transient):
+    with pytest.raises(TransientError):
         writer(postgrest).write(contacts(3))
 
 
 def test_the_last_batch_ends_the_part():
     postgrest = FakePostgrest()
-    end = writer(postgrest, part=4).write_last(contacts(2), Tally(7, Counter(x=3), Names(["a"])))
+    end = writer(postgrest, part=4).write_last(
+        contacts(2), PartCounts(7, Counter(x=3), FieldNames(["a"]))
+    )
     assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
     row = postgrest.rows[1]
     assert (row["import"], row["part"]) == (str(IMPORT), 4)
@@ -214,7 +216,12 @@ def test_the_last_batch_ends_the_part():
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [("CI001", IllegalMove), ("CI002", Cancelled), ("CI003", StaleAttemptError)]
+    ("code", "told"),
+    [
+        ("CI001", InvalidTransitionError),
+        ("CI002", ImportCancelledError),
+        ("CI003", StaleAttemptError),
+    ],
 )
 def test_nothing_is_written_of_a_part_that_has_ended_or_shall_end(code, told):
     postgrest = FakePostgrest(lambda rows: problem(code))
@@ -223,27 +230,27 @@ def test_nothing_is_written_of_a_part_that_has_ended_or_shall_end(code, told):
     with pytest.raises(told):
         writer(postgrest).reject([rejection(1)])
     with pytest.raises(told):
-        writer(postgrest).write_last(contacts(8), Tally(8))
+        writer(postgrest).write_last(contacts(8), PartCounts(8))
     assert postgrest.sizes == [8, 1, 8]
 
 
 @pytest.mark.parametrize("code", ["23514", "57014", "PT409"])
 def test_a_last_batch_that_is_not_taken_as_it_is_changes_nothing(code):
     postgrest = FakePostgrest(lambda rows: problem(code))
-    assert writer(postgrest).write_last(contacts(2), Tally(2)) is None
+    assert writer(postgrest).write_last(contacts(2), PartCounts(2)) is None
     assert postgrest.sizes == [2]
 
 
 def test_a_last_batch_that_is_too_large_is_not_sent():
     postgrest = FakePostgrest()
-    assert writer(postgrest, batch=1).write_last(contacts(2), Tally(2)) is None
+    assert writer(postgrest, batch=1).write_last(contacts(2), PartCounts(2)) is None
     assert postgrest.sizes == []
 
 
 def test_a_refused_key_is_no_matter_of_the_last_batch():
     postgrest = FakePostgrest(lambda rows: problem("PGRST301", 401))
-    with pytest.raises(Permanent):
-        writer(postgrest).write_last(contacts(2), Tally(2))
+    with pytest.raises(PermanentError):
+        writer(postgrest).write_last(contacts(2), PartCounts(2))
 
 
 def test_rejections_are_stored_in_small_requests():

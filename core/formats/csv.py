@@ -1,0 +1,248 @@
+"""Records of a CSV file (RFC 4180, read as leniently as Python's csv module reads it).
+
+A record ends at LF, CRLF or CR outside quotes; a quote opens a quoted field only at the field's
+start, so a stray one is plain text. Blank lines are no records. Structure is ASCII, the delimiter
+included, so rows are counted and found on Latin-1 text, where a character is a byte.
+
+Python's csv module alone decides what a row is. Where a row ends in the bytes follows from the
+number of lines that csv has taken: a pattern for rows would need possessive quantifiers to take
+linear time, and Python before 3.11.5 matches those wrongly.
+"""
+
+import csv
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from itertools import accumulate, chain, pairwise
+from typing import Final, Generic, TypeVar
+
+from core.errors import MalformedInputError
+from core.formats.base import Run, Span
+
+T = TypeVar("T")
+Row = list[str]
+
+COMMA: Final = ","
+
+_LINE_ENDS: Final = b"\r\n"
+_FIRST_LOOK: Final = 512
+"""Bytes in which the start or the end of a row is sought first."""
+_LINE: Final = re.compile(rb"\n|\r\n?|\Z")
+_FEW_LINES: Final = 8
+"""So many are found one after the other."""
+_is_delimiter: Final = re.compile(r"[\t!#-/:-@[-`{-~]").fullmatch
+
+_END: Final = "\0end\0"
+"""A line of our own behind the text: it comes back as a row unless a quote is still open."""
+
+# Our own bound on a record's size is checked before, in bytes; csv's is a global of 128 KiB.
+csv.field_size_limit(sys.maxsize)
+
+
+def is_delimiter(text: str) -> bool:
+    """Whether fields can be divided by it: one ASCII mark that is no quote, or a tab."""
+    return _is_delimiter(text) is not None
+
+
+def read_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[Row], int]:
+    """Read UTF-8 text; returns its whole rows without the blank ones, and how many bytes they have.
+
+    Fewer than ``data`` has if the last row ends inside a quoted field; that row is left out.
+    """
+    if _is_plain(data):
+        lines = data.decode().replace("\r\n", "\n").removesuffix("\n")
+        return [line.split(delimiter) for line in lines.split("\n")], len(data)
+    rows = list(_reader(data.decode(), delimiter))
+    whole = _whole_bytes(data, rows.pop())
+    return (rows if [] not in rows else [row for row in rows if row]), whole
+
+
+def count_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[int], int]:
+    """Return as many numbers as ``read_rows`` returns rows, and as many bytes.
+
+    Keeps no row in memory.
+    """
+    if _is_plain(data):
+        return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
+    count, last = 0, [_END]
+    for row in _reader(data.decode("latin-1"), delimiter):
+        last = row
+        count += bool(row)
+    return range(count - 1), _whole_bytes(data, last)
+
+
+def first_row(data: bytes, delimiter: str) -> tuple[Row, bool]:
+    """The first row that is not blank, as far as it has come, and whether that is all of it."""
+    text = data.lstrip(_LINE_ENDS).decode("utf-8", "ignore")
+    if not text:
+        return [], False
+    lines = StringIO(text, newline="")
+    row = next(csv.reader(chain(lines, (_END,)), delimiter=delimiter))
+    if row[-1].endswith(_END):  # its quote is still open
+        return [*row[:-1], row[-1].removesuffix(_END)], False
+    end = lines.tell()
+    # A CR at the very end of what has come may be the first half of a CRLF.
+    return row, text[end - 1] == "\n" or (text[end - 1] == "\r" and end < len(text))
+
+
+class CsvScanner(Generic[T]):
+    """Runs of rows; the header, being a row, is the first."""
+
+    def __init__(
+        self,
+        decode: Callable[[bytes, str], tuple[Sequence[T], int]],
+        *,
+        max_record_bytes: int,
+        delimiter: str = COMMA,
+        offset: int = 0,
+        records: int = 0,
+    ) -> None:
+        """``decode`` is ``read_rows`` or ``count_rows``; ``records`` came before these bytes."""
+        self.records = records
+        self.delimiter = delimiter
+        self._decode = decode
+        self._max_record = max_record_bytes
+        self._offset = offset
+        self._buffer = bytearray()
+        self._wanted = 1
+
+    def feed(self, data: bytes) -> Iterator[Run[T]]:
+        """Take the next bytes; yields what they complete. Raises MalformedInputError."""
+        self._buffer += data
+        if len(self._buffer) >= self._wanted:
+            yield from self.flush()
+
+    def close(self) -> Iterator[Run[T]]:
+        """Tell that no more bytes come. Raises MalformedInputError if a quote is still open."""
+        yield from self.flush()
+        if self._buffer:
+            run = self._up_to(len(self._buffer))
+            if run is None or len(run.raw) < len(self._buffer):
+                raise self._unclosed()
+            self._buffer = bytearray()
+            yield run
+
+    def flush(self) -> Iterator[Run[T]]:
+        """Yield what is complete by now, also where more bytes were wanted first."""
+        while (run := self._next()) is not None:
+            del self._buffer[: len(run.raw)]
+            yield run
+        if len(self._buffer) > self._max_record:
+            raise self._too_large()
+        self._wanted = min(2 * len(self._buffer), self._max_record + 1)
+
+    def spans(self, run: Run[object]) -> list[Span]:
+        """Where exactly each row of a run begins and ends, its line end included."""
+        if _is_plain(run.raw):
+            lines = run.raw.splitlines(keepends=True)
+            return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
+        if len(run.records) == 1:  # between the blank lines, however long it is
+            start = len(run.raw) - len(run.raw.lstrip(_LINE_ENDS))
+            end = _after_lines(run.raw, len(run.raw.rstrip(_LINE_ENDS)), 1)
+            return [(run.offset + start, run.offset + end)]
+        text = StringIO(run.raw.decode("latin-1"), newline="")
+        rows = csv.reader(text, delimiter=self.delimiter)
+        spans: list[Span] = []
+        end = lines_read = 0
+        for row in rows:
+            start, end = end, _after_lines(run.raw, end, rows.line_num - lines_read)
+            lines_read = rows.line_num
+            if row:
+                spans.append((run.offset + start, run.offset + end))
+        return spans
+
+    def _next(self) -> Run[T] | None:
+        limit = min(len(self._buffer), self._max_record)
+        limit += self._buffer[limit - 1 : limit + 1] == b"\r\n"  # never to be cut in two
+        end = self._buffer.rfind(b"\n", 0, limit) + 1
+        return self._up_to(end) or self._up_to(self._after_bare_cr(limit))
+
+    def _up_to(self, end: int) -> Run[T] | None:
+        """The rows that end there or before; the last line end may be one inside quotes."""
+        raw = bytes(self._buffer[:end])
+        rows, whole = self._decode(raw, self.delimiter) if raw else ((), 0)
+        if whole == 0:
+            return None
+        run = Run(self._offset, raw[:whole], 0, rows)
+        self._offset += whole
+        self.records += len(rows)
+        return run
+
+    def _after_bare_cr(self, limit: int) -> int:
+        # A CR at the very end of what has come may be the first half of a CRLF.
+        return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
+
+    def _too_large(self) -> MalformedInputError:
+        return self._refusal(
+            "record_too_large",
+            f"is longer than {self._max_record} bytes. Is a quote in it never closed?",
+        )
+
+    def _unclosed(self) -> MalformedInputError:
+        return self._refusal("malformed_csv", "has a quote that is never closed.")
+
+    def _refusal(self, code: str, reason: str) -> MalformedInputError:
+        record = self.records + 1 or None
+        row = f"Record {record}" if record else "The header"
+        return MalformedInputError(
+            code,
+            f"{row}, which starts at byte {self._offset}, {reason}",
+            offset=self._offset,
+            record=record,
+        )
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
+    if b'"' in data or data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
+        return False
+    # One byte is looked for ten times as fast as two, and most files have none of these.
+    return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
+
+
+def _whole_bytes(data: bytes, last: Row) -> int:
+    """Return where in ``data`` the row begins that has no end; ``last`` is what csv gives last."""
+    if last == [_END]:
+        return len(data)
+    # Its line ends are all inside quotes, where csv keeps them, and each ends a line of ``data``.
+    taken = sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in last)
+    if not data.endswith((b"\n", b"\r")):
+        taken -= 1  # this one ``_reader`` has added
+    size = _FIRST_LOOK
+    while size < len(data) and _line_ends(data, len(data) - size) <= taken:
+        size *= 2
+    places = range(max(0, len(data) - size), len(data) + 1)
+    return places[bisect_left(places, -taken, key=lambda at: -_line_ends(data, at))]
+
+
+def _after_lines(data: bytes, start: int, count: int) -> int:
+    """Where so many lines end; the last one may lack its line end."""
+    if count <= _FEW_LINES:
+        for _ in range(count):
+            start = _LINE.search(data, start).end()  # type: ignore[union-attr]  # always found
+        return start
+    size = _FIRST_LOOK
+    while start + size < len(data) and _line_ends(data, start, start + size) < count:
+        size *= 2
+    places = range(start, min(len(data), start + size))
+    end = start + bisect_left(places, count, key=lambda at: _line_ends(data, start, at))
+    return end + (data[end - 1 : end + 1] == b"\r\n")
+
+
+def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
+    """Number of line ends between two places; CRLF is one.
+
+    A row may have a million, so its lines are counted at a few places, and never listed.
+    """
+    returns = data.count(b"\r", start, end)
+    if returns:
+        returns -= data.count(b"\r\n", start, end)
+    return data.count(b"\n", start, end) + returns
+
+
+def _reader(text: str, delimiter: str) -> Iterator[Row]:
+    """Rows of ``text``, then ``[_END]`` of its own unless the text ends inside quotes."""
+    line_end = "" if text.endswith(("\n", "\r")) else "\n"
+    return csv.reader(StringIO(text + line_end + _END, newline=""), delimiter=delimiter)

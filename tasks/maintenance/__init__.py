@@ -1,0 +1,1 @@
+"""Periodic maintenance: imports that lost their message, objects without an import."""

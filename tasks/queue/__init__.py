@@ -1,0 +1,1 @@
+"""The queue: dramatiq-pg's broker and consumer, its connections, and process supervision."""

@@ -1,0 +1,24 @@
+"""Signatures of Standard Webhooks (https://www.standardwebhooks.com), version 1: HMAC-SHA256."""
+
+import base64
+import hashlib
+import hmac
+
+from core.webhook_targets import WHSEC
+
+
+class Signer:
+    """Signs with one secret, which is ``whsec_`` and a key in base64."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = base64.b64decode(secret.removeprefix(WHSEC))
+
+    def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+        """What a receiver checks ``body`` by; ``timestamp`` is in seconds since 1970."""
+        signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
+        signature = base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": f"v1,{signature}",
+        }

@@ -1,0 +1,76 @@
+"""Formulas become text, and nothing is lost."""
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.formats.spreadsheet import neutralised, restored
+
+CELLS = st.text("=+-@\uff1d;\t\r\n' \u00a0a,1\"", max_size=12) | st.text(max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("", ""),
+        ("Ada", "Ada"),
+        ("O'Neil", "O'Neil"),
+        ("'quoted'", "'quoted'"),
+        ("ada@example.com", "ada@example.com"),
+        ("a-b+c=d", "a-b+c=d"),
+        ("=1+1", "'=1+1"),
+        ("+49 170 1234567", "'+49 170 1234567"),
+        ("-5", "'-5"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\uff1d1", "'\uff1d1"),
+        (" =1", "' =1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\tx", "'\tx"),
+        ("\r=1", "'\r'=1"),
+        ("\nx", "'\nx"),
+        ("a;=1", "a;'=1"),
+        ("a; -1", "a;' -1"),
+        ("a\n=1", "a\n'=1"),
+        ("a\r\n+1\tx", "a\r\n'+1\tx"),
+        ("'=1", "''=1"),
+        ("'\tx", "''\tx"),
+    ],
+)
+def test_a_formula_gets_an_apostrophe(cell, safe):
+    assert neutralised(cell) == safe
+    assert restored(safe) == cell
+
+
+@given(CELLS)
+def test_all_of_it_can_be_undone(cell):
+    assert restored(neutralised(cell)) == cell
+
+
+@given(CELLS, st.sampled_from([None, ";", "\t", "\n", "\r"]))
+def test_however_the_file_is_divided_no_cell_starts_a_formula(cell, divider):
+    for part in neutralised(cell).split(divider) if divider else [neutralised(cell)]:
+        assert not part.strip().startswith(("=", "+", "-", "@", "\uff1d"))
+
+
+@pytest.mark.parametrize("cell", ["=1", "'x", "Ada", "-", "ada@example.com", "it's; fine"])
+def test_a_cell_that_was_written_anew_stays(cell):
+    assert restored(cell) == cell
+
+
+@pytest.mark.parametrize("char", ["\n", ";", " ", "'", "\t", "; ", "='"])
+def test_long_cells_take_no_longer_than_their_length(char):
+    cell = char * (400_000 // len(char))
+    assert restored(neutralised(cell)) == cell  # or it does not end in time
+
+
+def test_all_white_space_is_skipped_but_what_starts_a_cell():
+    for char in map(chr, range(sys.maxunicode + 1)):
+        marked = neutralised(f"{char}=")
+        if char in "=+-@\uff1d\uff0b\uff0d\uff20'" or (char.isspace() and char not in "\t\r\n"):
+            assert marked == f"'{char}=", ascii(char)
+        elif char == ";":
+            assert marked == ";'="
+        else:
+            assert marked == (f"'{char}'=" if char in "\t\r\n" else f"{char}="), ascii(char)

@@ -1,0 +1,257 @@
+import inspect
+import json
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import httpx
+import postgrest.exceptions
+import pytest
+import storage3.exceptions
+from aiohttp.client_reqrep import ConnectionKey
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from core.errors import LONGEST_WAIT, PermanentError, TransientError, UpstreamError
+from core.supabase.errors import from_body, from_status, is_missing_object, retry_after, translated
+
+REQUEST = httpx.Request("GET", "http://h/")
+INFO = aiohttp.RequestInfo(URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()))
+KEY = ConnectionKey(
+    "h", 80, is_ssl=False, ssl=False, proxy=None, proxy_auth=None, proxy_headers_hash=None
+)
+
+
+def made(kind):
+    """An instance of a foreign exception, however many arguments it wants."""
+    attempts = (
+        lambda: kind("m", request=REQUEST, response=httpx.Response(500)),
+        lambda: kind("m", request=REQUEST),
+        lambda: kind({"message": "m", "code": "23505"}),
+        lambda: kind("m", "code", 500),
+        lambda: kind(INFO, ()),
+        lambda: kind(KEY, OSError(1, "m")),
+        lambda: kind(KEY, OSError(1, "m"), "fingerprint"),
+        lambda: kind(b"a", b"b", "h", 80),
+        lambda: kind("m"),
+        kind,
+    )
+    for attempt in attempts:
+        try:
+            error = attempt()
+            str(error)
+        except (TypeError, AttributeError):
+            continue
+        return error
+    raise AssertionError(f"cannot make {kind}")
+
+
+def below(root, module):
+    found = [
+        kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, root)
+    ]
+    assert found
+    return found
+
+
+FOREIGN = {
+    *below(httpx.HTTPError, httpx),
+    *below(aiohttp.ClientError, aiohttp),
+    *[
+        kind
+        for kind in below(Exception, postgrest.exceptions)
+        if kind.__module__.startswith("postgrest")
+    ],
+    *[
+        kind
+        for kind in below(Exception, storage3.exceptions)
+        if kind.__module__.startswith("storage3")
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FOREIGN, key=str), ids=lambda kind: kind.__qualname__)
+def test_no_exception_of_our_libraries_is_left_out(kind):
+    with pytest.raises(UpstreamError) as error, translated("storage"):
+        raise made(kind)
+    assert error.value.upstream == "storage"
+    if issubclass(kind, httpx.TransportError | aiohttp.ClientConnectionError):
+        assert isinstance(error.value, TransientError)
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, BrokenPipeError])
+def test_what_the_system_raises_may_work_later(kind):
+    with pytest.raises(TransientError), translated("database"):
+        raise kind
+
+
+@pytest.mark.parametrize(
+    ("error", "undone"),
+    [
+        (httpx.ConnectError("m"), True),
+        (httpx.ReadError("m"), False),
+        (httpx.ReadTimeout("m"), False),
+        (TimeoutError(), False),
+        (postgrest.exceptions.APIError({"code": "PGRST003", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "57014", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "42501", "message": "m"}), True),
+        (postgrest.exceptions.APIError({"code": "PGRST001", "message": "m"}), False),
+        (postgrest.exceptions.APIError({"code": "08006", "message": "m"}), False),
+        (postgrest.exceptions.APIError({"code": "504", "message": "m"}), False),
+    ],
+    ids=repr,
+)
+def test_a_lost_answer_leaves_open_whether_it_was_done(error, undone):
+    with pytest.raises(UpstreamError) as caught, translated("database"):
+        raise error
+    assert caught.value.undone is undone
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, ZeroDivisionError])
+def test_bugs_stay_what_they_are(kind):
+    with pytest.raises(kind), translated("database"):
+        raise kind
+
+
+def test_our_own_errors_pass():
+    ours = TransientError("database", "busy", retry_after=3)
+    with pytest.raises(TransientError) as error, translated("storage"):
+        raise ours
+    assert error.value is ours
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("57014", TransientError), ("40001", TransientError), ("40P01", TransientError), ("53300", TransientError),
+        ("08006", TransientError), ("57P01", TransientError), ("58030", TransientError), ("55P03", TransientError),
+        ("PGRST000", TransientError), ("PGRST003", TransientError),
+        ("503", TransientError), ("429", TransientError), ("502", TransientError),
+        ("23505", PermanentError), ("22001", PermanentError), ("42P01", PermanentError), ("42501", PermanentError),
+        ("P0001", PermanentError), ("PT409", PermanentError), ("PGRST204", PermanentError),
+        ("PGRST301", PermanentError), ("PGRST202", PermanentError), ("401", PermanentError), ("403", PermanentError),
+        ("404", TransientError), ("410", TransientError),
+        (None, PermanentError), ("", PermanentError),
+    ],
+)  # fmt: skip
+def test_postgrests_codes_tell_what_may_work_later(code, kind):
+    with pytest.raises(kind) as error, translated("database"):
+        raise postgrest.exceptions.APIError({"code": code, "message": "m"})
+    assert error.value.code == (code or "unknown")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, PermanentError), (401, PermanentError), (403, PermanentError), (404, PermanentError), (409, PermanentError),
+     (413, PermanentError), (416, PermanentError), (408, TransientError), (423, TransientError), (425, TransientError),
+     (429, TransientError), (500, TransientError), (502, TransientError), (503, TransientError), (544, TransientError)],
+)  # fmt: skip
+def test_statuses_tell_what_may_work_later(status, kind):
+    error = from_status("storage", status, "m" * 1000, retry_after=4)
+    assert type(error) is kind
+    assert (error.status, error.code) == (status, str(status))
+    assert len(error.detail) <= 300
+    if isinstance(error, TransientError):
+        assert error.retry_after == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "inner", "code"),
+    [
+        (400, b'{"statusCode":"404","error":"not_found","message":"m","code":"NoSuchKey"}',
+         PermanentError, 404, "NoSuchKey"),
+        (400, b'{"statusCode":"404","error":"not_found","message":"m"}',
+         PermanentError, 404, "not_found"),
+        (400, b'{"statusCode":"503","error":"busy","message":"m"}', TransientError, 503, "busy"),
+        (400, b'{"statusCode":"what","message":"m"}', PermanentError, 400, "400"),
+        (500, b'{"message":"m"}', TransientError, 500, "500"),
+        (502, b"<html>bad gateway</html>", TransientError, 502, "502"),
+        (409, b"The resource already exists", PermanentError, 409, "409"),
+        (404, b'{"statusCode":"404","error":"Bucket not found","message":"m"}',
+         PermanentError, 404, "404"),
+        (404, b'{"error":"not_found","message":"m"}', PermanentError, 404, "not_found"),
+        (404, b"", TransientError, 404, "404"),
+        (404, b'{"message":"no Route matched with those values"}', TransientError, 404, "404"),
+        (404, b'{"statusCode":404,"error":"Not Found","message":"m"}', TransientError, 404, "404"),
+        (410, b"<html>gone</html>", TransientError, 410, "410"),
+        (302, b"", TransientError, 302, "302"),
+        (400, '{"statusCode":"\u00b2","message":"m"}'.encode(), PermanentError, 400, "400"),
+        (400, b'{"statusCode":"200","message":"m"}', PermanentError, 400, "400"),
+        (400, b'{"statusCode":"%b","message":"m"}' % (b"4" * 5000), PermanentError, 400, "400"),
+        (400, b"[" * 200_000, PermanentError, 400, "400"),
+        (403, b"[1]", PermanentError, 403, "403"),
+        (503, b"\xff\xfe", TransientError, 503, "503"),
+    ],
+)  # fmt: skip
+def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, code):
+    error = from_body("storage", status, body)
+    assert type(error) is kind
+    assert (error.status, error.code) == (inner, code)
+
+
+def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
+    error = from_body("storage", 404, b"The file for this url was not found\n", own=True)
+    assert (type(error), error.status) == (PermanentError, 404)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "status", "missing"),
+    [("NoSuchKey", "", 404, True), ("", "not_found", 404, True), ("NoSuchKey", "", 400, True),
+     ("", "not_found", 400, False), ("NoSuchBucket", "", 404, False), ("", "", 404, False)],
+)  # fmt: skip
+def test_a_missing_object_is_told_by_its_code(code, error, status, missing):
+    told = {"statusCode": str(status), "code": code, "error": error, "message": "m"}
+    assert is_missing_object(from_body("storage", 400, json.dumps(told).encode())) is missing
+
+
+@pytest.mark.parametrize("status", ["\u00b2", "\u0664\u0660\u0664", "4" * 5000, "", None, "x"])
+def test_a_status_that_is_none_may_work_later(status):
+    with pytest.raises(TransientError), translated("storage"):
+        raise storage3.exceptions.StorageApiError("m", "code", status)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("3", 3.0), ("0", 0.0), (" 7 ", 7.0), ("9" * 5000, float("inf")),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0), ("Wed Oct 21 07:28:00 2020", 0.0),
+        ("-1", None), ("", None), ("1.5", None), ("3, 4", None), ("1e3", None), ("inf", None),
+        ("\u00b2", None), ("\u0663", None), ("soon", None), ("Wed, 99 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None), ("\udcb2", None), ("\x00", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read(value, seconds):
+    assert retry_after({"Retry-After": value}) == seconds
+    assert retry_after({}) is None
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
+def test_retry_after_may_be_a_date(zone):
+    moment = datetime.now(UTC) + timedelta(seconds=1000)
+    named = retry_after({"Retry-After": moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")})
+    assert named is not None
+    assert 0 < named <= 1000
+
+
+@given(st.text())
+def test_no_retry_after_is_an_error(value):
+    found = retry_after({"Retry-After": value})
+    assert found is None or found >= 0
+
+
+@pytest.mark.parametrize("named", [86_400, float("inf")])
+def test_nobody_makes_us_wait_for_a_day(named):
+    assert TransientError("storage", "busy", retry_after=named).retry_after == LONGEST_WAIT
+    assert from_status("storage", 503, "m", retry_after=named).retry_after == LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    "said", ["db-1.internal:5432", "no such host", "a" * 41, "1\n2", "x\x1b[2J", "/etc/x", "é"]
+)
+def test_what_is_no_code_is_not_passed_on_as_one(said):
+    body = json.dumps({"message": "m", "code": said, "error": said}).encode()
+    assert from_body("storage", 403, body).code == "403"
+    with pytest.raises(PermanentError) as error, translated("database"):
+        raise postgrest.exceptions.APIError({"code": said, "message": "m"})
+    assert error.value.code == "unknown"

@@ -1,0 +1,122 @@
+"""The look at many addresses at once agrees with the look at one, and with a reader by hand."""
+
+import string
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from core.emails import MAX_EMAIL, are_plain_emails, is_plain_email, normalised_email
+from tests.support.hostile import MIB, most_memory, seconds
+
+LOCAL = frozenset(string.ascii_letters + string.digits + ".!#$%&'*+/=?^_`{|}~-")
+LABEL = frozenset(string.ascii_lowercase + string.digits + "-")
+LONGEST = 64
+
+
+def is_plain(email: str) -> bool:
+    """By the words of the HTML standard, without a pattern."""
+    local, at, domain = email.partition("@")
+    labels = domain.split(".")
+    return email == "" or (
+        len(email) <= LONGEST
+        and at == "@"
+        and bool(local)
+        and set(local) <= LOCAL
+        and len(labels) >= 2
+        and all(label and set(label) <= LABEL for label in labels)
+        and not any(label.startswith("-") or label.endswith("-") for label in labels)
+    )
+
+
+WRONG = [
+    "b@", "a@x.", "a@ex-.de", "@b.de", "a@.de", "a@b", "a@b..de", "a@b.-de", "a@-b.de", "a@b.de-",
+    "a@b.de.", "a@b-.c.de", "a@b.c-.de", "a@b.c.de-", "a@b.c.d..de", "a@@b.de", "a@b@c.de",
+    "a b@c.de", "a@b_c.de", "a@B.de", "a@b.dE", "a@b.c.D", "a@bé.de", "é@b.de", "a@b.de ", "a", "-",
+    ".", "@", "@.", "a@b.de\n", "\na@b.de", "a@b.de\n\na@b.de", "a@b.de\r", "a" * 59 + "@bc.de",
+]  # fmt: skip
+RIGHT = [
+    "", "a@b.de", "a@b-c.de", "a@b--c.de", "a@xn--b-ga.de", "a@b.c.de", "a@b.c-d.de",
+    "a@b-c.d-e.f--g.h", "-@0.0", ".@b.de", "a..b@c.de", "A.B-c+d!#$%&'*/=?^_`{|}~@e.f",
+    "a@b.c.d.e.f.g", "a" * 58 + "@bc.de",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("email", WRONG)
+def test_one_that_is_not_plain_is_seen_wherever_it_stands(email):
+    assert not is_plain(email)
+    for at in range(len(RIGHT) + 1):
+        assert not are_plain_emails([*RIGHT[:at], email, *RIGHT[at:]])
+
+
+@pytest.mark.parametrize("email", RIGHT)
+def test_each_kind_of_plain_address(email):
+    assert is_plain(email)
+    assert are_plain_emails([email])
+
+
+def test_all_kinds_together_are_plain():
+    assert are_plain_emails(RIGHT)
+    assert are_plain_emails(RIGHT * 400)
+
+
+characters = st.text(alphabet="ab0-.@A!\n é", max_size=12)
+parts = st.sampled_from(["a", "0", "-", "--", ".", "@", "b.de", "x-y", "A", "\n", " ", "é", "~"])
+emails = characters | st.lists(parts, max_size=10).map("".join) | st.sampled_from(RIGHT)
+
+
+@given(st.lists(emails, min_size=1, max_size=6))
+@example(["b@"])
+@example(["a@ex-.de"])
+@example(["a@x."])
+@example(["a@b.de\na@b.de"])
+def test_it_agrees_with_a_reader_by_hand(addresses):
+    assert are_plain_emails(addresses) == all(map(is_plain, addresses))
+
+
+@given(st.lists(emails, min_size=1, max_size=6))
+def test_what_is_plain_is_stored_as_it_is(addresses):
+    if are_plain_emails(addresses):
+        assert [normalised_email(email) for email in filter(None, addresses)] == [
+            email for email in addresses if email
+        ]
+
+
+HOSTILE = [
+    "a@", "1-1-1-", "a@a.", "a@-", "a.a@a.a-", "-", ".", "@", "\n", "a@b.de\n", "a@b.c-", "a",
+    "a@b.c.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_addresses_cost_no_more_than_their_length(unit):
+    short = ("x@y.z" + unit * LONGEST)[:LONGEST].replace("\n", "")
+    many = ["a@" + "b." * 30 + "d", *[short] * 20_000]
+    for addresses in ([unit * (MIB // len(unit))], many, [*RIGHT, *many]):
+        assert seconds(lambda found=addresses: are_plain_emails(found)) < 2
+        assert most_memory(lambda found=addresses: are_plain_emails(found)) < 8 * MIB
+
+
+SPECIALS = st.text("ab1AB.@-_+\"'[]() <>,:;\\\t!#%xn", max_size=30)
+
+
+@given(st.builds("{}@{}".format, SPECIALS, SPECIALS) | SPECIALS | st.emails())
+@example('"a b"@c.de')
+@example("a@[127.0.0.1]")
+@example("a@b")
+@example("a(comment)@b.de")
+def test_what_is_ascii_and_valid_is_plain(email):
+    """So the full check, which takes long, is asked of other addresses only."""
+    assume(email.isascii() and len(email) <= MAX_EMAIL)
+    if normalised_email(email) is None:
+        with pytest.raises(EmailNotValidError):
+            validate_email(email, check_deliverability=False)
+
+
+@given(SPECIALS | st.emails() | st.from_regex(r"[a-z]{1,3}@[a-z-]{1,4}(\.[a-z-]{1,70}){1,3}"))
+def test_a_plain_address_is_stored_as_it_is(email):
+    if is_plain_email(email):
+        assert normalised_email(email) == email
+    elif email.isascii() and normalised_email(email) == email:
+        raise AssertionError("it is plain as well")

@@ -1,0 +1,55 @@
+import json
+from uuid import UUID
+
+import pytest
+from dramatiq import Message
+
+from core.messages import (
+    QUEUE,
+    first_message,
+    import_contacts_message,
+    import_part_message,
+    retry_message,
+    undo_import_message,
+)
+
+IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+
+
+def test_a_message_is_one_that_dramatiq_reads():
+    message = Message.decode(json.dumps(import_part_message(IMPORT, 3)).encode())
+    assert (message.queue_name, message.actor_name) == (QUEUE, "import_part")
+    assert tuple(message.args) == (str(IMPORT), 3)
+    assert UUID(message.message_id)
+
+
+def test_the_same_work_has_the_same_message_id_and_other_work_another():
+    ids = [
+        message["message_id"]
+        for message in (
+            import_contacts_message(IMPORT),
+            import_part_message(IMPORT, 1),
+            import_part_message(IMPORT, 2),
+            import_part_message(UUID(int=IMPORT.int + 1), 1),
+            undo_import_message(IMPORT),
+        )
+    ]
+    assert len(set(ids)) == 5
+    assert import_part_message(IMPORT, 2)["message_id"] == ids[2]
+
+
+def test_each_retry_has_a_message_of_its_own():
+    again, once_more = retry_message(IMPORT), retry_message(IMPORT)
+    assert again["message_id"] != once_more["message_id"]
+    assert (again["actor_name"], again["args"]) == ("import_contacts", [str(IMPORT)])
+
+
+def test_nothing_but_ids_travels():
+    message = import_contacts_message(IMPORT)
+    assert (message["args"], message["kwargs"], message["options"]) == ([str(IMPORT)], {}, {})
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 100])
+def test_an_import_of_one_part_is_told_by_the_message_of_the_part(parts):
+    told = import_part_message(IMPORT, 1) if parts == 1 else import_contacts_message(IMPORT)
+    assert first_message(IMPORT, parts)["message_id"] == told["message_id"]

@@ -1,0 +1,54 @@
+"""A Python that gives a wrong answer is found out before it spoils data."""
+
+import re
+
+import pytest
+
+from core import self_check
+from core.errors import SelfCheckError
+from core.self_check import check_answers
+
+
+def test_this_python_is_right():
+    check_answers()
+
+
+def fails(*arguments, **options):
+    raise SystemError("internal error in the pattern matcher")
+
+
+def wrong_rows(data, delimiter=","):
+    return [row.split(delimiter) for row in data.decode().splitlines() if row], len(data)
+
+
+BROKEN = [
+    ("are_plain_emails", lambda emails: True, "e-mail addresses"),
+    ("are_plain_emails", lambda emails: "a@x." not in emails[5:] or len(emails) < 3, "e-mail"),
+    ("are_plain_emails", lambda emails: False, "e-mail addresses"),
+    ("are_plain_emails", fails, "e-mail addresses"),
+    ("normalised_email", lambda email: email, "e-mail addresses"),
+    ("normalised_email", lambda email: None, "e-mail addresses"),
+    ("read_rows", wrong_rows, "CSV"),
+    ("read_rows", fails, "CSV"),
+    ("count_rows", lambda data, delimiter: (range(data.count(b"\n")), len(data)), "CSV"),
+    ("first_row", lambda data, delimiter: ([], False), "CSV"),
+    ("first_error", lambda text: (text.index("NaN"), "reason"), "JSON"),
+    ("first_error", lambda text: None, "JSON"),
+    ("restored", lambda cell: cell, "cells of spreadsheets"),
+    ("neutralised", lambda cell: cell, "cells of spreadsheets"),
+]
+
+
+@pytest.mark.parametrize(("name", "broken", "told"), BROKEN)
+def test_a_broken_matcher_is_told_in_one_line(monkeypatch, name, broken, told):
+    monkeypatch.setattr(self_check, name, broken)
+    with pytest.raises(SelfCheckError) as error:
+        check_answers()
+    assert "\n" not in str(error.value)
+    assert f"reads known samples wrongly ({told}" in str(error.value)
+
+
+def test_lines_cut_wrongly_are_told(monkeypatch):
+    monkeypatch.setattr("core.formats.ndjson._LINE", re.compile(rb"[^\n]*\n"))
+    with pytest.raises(SelfCheckError, match="NDJSON"):
+        check_answers()

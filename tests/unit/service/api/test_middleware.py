@@ -1,0 +1,104 @@
+"""Whatever is raised becomes a problem, and tells no more than it should."""
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from core.errors import MalformedInputError, PermanentError, TransientError
+from service.api.middleware import problems_middleware, to_problem
+from service.metrics import ServiceMetrics
+from service.problems import PROBLEM_TYPES, ProblemError
+
+UNAVAILABLE = {"Retry-After": "5"}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "headers", "extra"),
+    [
+        (ProblemError("file_missing", "x"), "file_missing", {}, {}),
+        (
+            MalformedInputError("malformed_json", "x", offset=0, record=7),
+            "malformed_json",
+            {},
+            {"offset": 0, "record": 7},
+        ),
+        (MalformedInputError("source_invalid", "x"), "source_invalid", {}, {}),
+        (TransientError("storage", "x"), "storage_unavailable", UNAVAILABLE, {}),
+        (PermanentError("database", "secret"), "database_unavailable", UNAVAILABLE, {}),
+        (PermanentError("storage", "secret", status=413), "body_too_large", {}, {}),
+        (
+            TransientError("storage", "x", retry_after=17.4),
+            "storage_unavailable",
+            {"Retry-After": "17"},
+            {},
+        ),
+        (
+            TransientError("storage", "x", retry_after=0),
+            "storage_unavailable",
+            {"Retry-After": "1"},
+            {},
+        ),
+        (web.HTTPNotFound(), "not_found", {}, {}),
+        (
+            web.HTTPMethodNotAllowed("PUT", ["POST", "GET"]),
+            "method_not_allowed",
+            {"Allow": "GET, POST"},
+            {},
+        ),
+        (web.HTTPBadRequest(), "malformed_request", {}, {}),
+        (RuntimeError("secret"), "internal_error", {}, {}),
+    ],
+)
+def test_what_each_error_becomes(error, code, headers, extra):
+    problem = to_problem(error)
+    assert (problem.code, problem.headers, problem.extra) == (code, headers, extra)
+    assert problem.status == PROBLEM_TYPES[code].status
+    assert "secret" not in problem.detail
+
+
+def counted(metrics: ServiceMetrics, code: str) -> float:
+    return (
+        metrics.registry.get_sample_value(
+            "imports_refused_total", {"format": "other", "code": code}
+        )
+        or 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "count"), [("POST", "/import", 1), ("GET", "/import", 0), ("POST", "/x", 0)]
+)
+async def test_only_refused_imports_are_counted(method, path, count):
+    metrics = ServiceMetrics()
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise ProblemError("file_missing", "x")
+
+    request = make_mocked_request(method, path)
+    answer = await problems_middleware(metrics)(request, handler)
+    assert answer.status == 422
+    assert counted(metrics, "file_missing") == count
+
+
+async def test_an_answer_passes_as_it_is():
+    answer = web.Response(text="ok")
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return answer
+
+    passed = await problems_middleware(ServiceMetrics())(make_mocked_request("GET", "/"), handler)
+    assert passed is answer
+
+
+async def test_an_upload_is_counted_while_it_lasts_and_timed_if_it_ends_well():
+    metrics = ServiceMetrics()
+
+    def sample(name: str) -> float | None:
+        return metrics.registry.get_sample_value(name)
+
+    with metrics.upload():
+        assert sample("import_uploads_in_flight") == 1
+    with pytest.raises(ProblemError), metrics.upload():
+        raise ProblemError("file_missing", "x")
+    assert sample("import_uploads_in_flight") == 0
+    assert sample("import_upload_seconds_count") == 1

@@ -1,0 +1,417 @@
+"""Forms, read as they come."""
+
+import asyncio
+import gzip
+import warnings
+from collections.abc import Coroutine, Iterable
+from dataclasses import replace
+from unittest.mock import Mock
+
+import pytest
+from aiohttp import streams, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+
+from core.errors import MalformedInputError
+from core.models import Layout
+from service.fair_scheduling import TimeSlice
+from service.intake.decompression import zstd
+from service.intake.form_reader import FormReader
+from service.intake.minimum_rate import MinimumRate
+from service.intake.multipart import ignore_odd_headers, multipart_submission
+from service.intake.request import PIECE_BYTES, Limits
+from service.intake.submission import Submission
+from service.intake.webhooks import Webhooks
+from service.problems import ProblemError
+from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
+from tests.support.splits import places
+
+LIMITS = Limits(body_bytes=100_000, record_bytes=1000, part_bytes=50)
+
+
+def request_of(raw: bytes, content_type: str, size: int, path: str = "/import") -> web.Request:
+    protocol = Mock(spec=BaseProtocol, _reading_paused=False)
+    content = streams.StreamReader(protocol, 2**16, loop=asyncio.get_running_loop())
+    for start in range(0, len(raw), size):
+        content.feed_data(raw[start : start + size])
+    content.feed_eof()
+    headers = {"Content-Type": content_type}
+    return make_mocked_request("POST", path, headers=headers, payload=content)
+
+
+async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, str, Submission]:
+    request = request_of(raw, content_type, size)
+    submission = await multipart_submission(request, LIMITS, lambda _: None)
+    stored = b""
+    async for piece in submission.pieces:
+        stored += b"".join(submission.splitter.feed(piece))
+    stored += b"".join(submission.splitter.close())
+    return stored, await submission.source(), submission
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+@pytest.mark.parametrize(
+    ("file", "content", "kind"),
+    [
+        (CSV_FILE, b"name,email\na,b\n", "csv"),
+        (JSON_FILE, b"[1,2]", "json"),
+        (field("file", b"[]", filename="x.JSON"), b"[]", "json"),
+        (field("file", b"name\n", filename="x.csv", content_type="text/plain"), b"name\n", "csv"),
+        (field("file", b"name\n", content_type="Text/CSV; charset=utf-8"), b"name\n", "csv"),
+        (field("file", b"[]", filename="x.csv", content_type="application/json"), b"[]", "json"),
+        (field("file", b"name\r\n--\r\n-", filename="x.csv"), b"name\r\n--\r\n-", "csv"),
+        (field("file", b"{}\n[]\n", filename="x.ndjson"), b"{}\n[]\n", "ndjson"),
+        (field("file", b"1\r\n", filename="x.JSONL"), b"1\r\n", "ndjson"),
+        (field("file", b"1", content_type="application/x-ndjson"), b"1", "ndjson"),
+        (field("file", gzip.compress(b"[1]"), filename="x.json.gz"), b"[1]", "json"),
+        (field("file", zstd.compress(b"{}\n"), filename="x.jsonl.zst"), b"{}\n", "ndjson"),
+        (
+            field("file", gzip.compress(b"name\n"), "x.gz", "text/csv"),
+            b"name\n",
+            "csv",
+        ),
+        (
+            field("file", gzip.compress(b"name\n"), "x.csv", extra=b"Content-Encoding: gzip"),
+            b"name\n",
+            "csv",
+        ),
+        (
+            field("file", "name\nZoë\n".encode("utf-16"), "x.csv"),
+            "name\nZoë\n".encode(),
+            "csv",
+        ),
+        (
+            field("file", "name\nZoë\n".encode("cp1252"), "x", "text/csv; charset=latin-1"),
+            "name\nZoë\n".encode(),
+            "csv",
+        ),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+async def test_source_and_file_in_either_order(file, content, kind, order, size):
+    stored, source, submission = await read(*form([SOURCE, file][::order]), size)
+    assert (stored, source) == (content, "s")
+    assert submission.splitter.format == kind
+    assert submission.splitter.split().bytes == len(content)
+
+
+@pytest.mark.parametrize("query", ["", "?delimiter=%7C&map=Nom:name"])
+async def test_a_form_says_how_its_file_is_written(query):
+    content = b"Nom|Courriel;x\na|b@c.de\n"
+    said = [field("delimiter", b"|"), field("map", b"Nom:name")] if not query else []
+    raw, kind = form(
+        [*said, field("map", b"Courriel;x:email"), field("file", content, "a.csv"), SOURCE]
+    )
+    submission = await multipart_submission(
+        request_of(raw, kind, 1000, f"/import{query}"), LIMITS, lambda _: None
+    )
+    async for piece in submission.pieces:
+        list(submission.splitter.feed(piece))
+    list(submission.splitter.close())
+    assert await submission.source() == "s"
+    assert places(submission.splitter.split().layout) == Layout(2, 0, 1, delimiter="|")
+
+
+@pytest.mark.parametrize("query", ["", "?notify=https://example.com/hook"])
+async def test_a_form_names_whom_to_tell(query):
+    hook = field("notify", b"" if query else b"https://example.com/hook")
+    request = request_of(*form([hook, SOURCE, CSV_FILE]), 1000, f"/import{query}")
+    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
+    options = (await multipart_submission(request, limits, lambda _: None)).options
+    assert options.notify == "https://example.com/hook"
+    assert any("https://example.com/hook" in one for one in options.asked)
+
+
+def fields_of(query: str) -> tuple[tuple[bytes, str], str]:
+    """A form with the options of a query as fields, and the same form with the query itself."""
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    return form([*(field(name, value.encode()) for name, _, value in pairs), CSV_FILE])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "source=s&dryRun=true",
+        "source=s&dryRun=false",
+        "source=s&delimiter=,&map=a:name&map=b:email",
+        "source=s&notify=https://example.com/hook",
+    ],
+)
+async def test_each_option_is_the_same_in_a_field_and_in_the_address(query):
+    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
+    made = []
+    for raw, path in ((fields_of(query), "/import"), (form([CSV_FILE]), f"/import?{query}")):
+        request = request_of(*raw, 1000, path)
+        submission = await multipart_submission(request, limits, lambda _: None)
+        async for _ in submission.pieces:
+            pass
+        made.append((submission.options, await submission.source()))
+    assert made[0] == made[1]
+    assert made[0][1] == "s"
+    assert made[0][0].dry_run is ("dryRun=true" in query)
+
+
+async def asked_of(fields: list[bytes]) -> object:
+    request = request_of(*form([*fields, SOURCE, CSV_FILE]), 1000)
+    options = (await multipart_submission(request, LIMITS, lambda _: None)).options
+    return options.dry_run, options.asked
+
+
+@pytest.mark.parametrize(
+    "option", [("dryRun", b"true"), ("delimiter", b","), ("map", b"name:name")], ids=lambda o: o[0]
+)
+async def test_an_option_in_a_field_makes_another_request_of_it(option):
+    assert await asked_of([field(*option)]) != await asked_of([])
+
+
+async def test_a_field_names_the_character_set_of_the_file():
+    latin = field("file", "name\nZoë\n\x80".encode("cp1252", "replace"), "a.csv")
+    charset = field("_charset_", b"iso-8859-1")
+    stored, _, submission = await read(*form([charset, SOURCE, latin]))
+    assert stored.startswith("name\nZoë\n".encode())
+    assert submission.splitter.split().detected["encoding"] == "windows-1252"
+
+
+@pytest.mark.parametrize("before", [b"", b"a preamble\r\n", b"\r\n", b"x" * 5000 + b"\r\n"])
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"an epilogue", b"\r\n--x\r\n" * 999])
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_what_stands_around_a_form_does_not_matter(before, behind, size):
+    raw, kind = form([SOURCE, CSV_FILE])
+    stored, source, _ = await read(before + raw.removesuffix(b"\r\n") + behind, kind, size)
+    assert (stored, source) == (b"name,email\na,b\n", "s")
+
+
+@pytest.mark.parametrize("boundary", ["b", "b" * 70, "b'()+_,-./:=?", "a b"])
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_boundaries_of_any_kind(boundary, size):
+    raw, _ = form([SOURCE, CSV_FILE])
+    raw = raw.replace(b"----b0undary", boundary.encode())
+    for padded in (raw, raw.replace(boundary.encode() + b"\r\n", boundary.encode() + b" \t\r\n")):
+        kind = f'multipart/form-data; charset=utf-8; boundary="{boundary}"'
+        assert (await read(padded, kind, size))[:2] == (b"name,email\na,b\n", "s")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_what_is_nearly_a_boundary_belongs_to_the_file(size):
+    nearly = b"name\n\r\n-\r\n--\r\n------b0undar\r\n\r------b0undary\r\n------b0undarx\n\r\r\n"
+    stored, *_ = await read(*form([SOURCE, field("file", nearly, "a.csv")]), size)
+    assert stored == nearly
+
+
+async def test_a_large_file_comes_in_small_pieces():
+    content = b"name\r\n" + b"Ada\r\n" * 100_000
+    request = request_of(*form([SOURCE, field("file", content, "a.csv")]), 200_000)
+    submission = await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    pieces = [piece async for piece in submission.pieces]
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= PIECE_BYTES
+    assert len(pieces) < 40
+
+
+OUR_BUGS = [ValueError, AssertionError, RuntimeError, KeyError, UnicodeError]
+
+
+@pytest.mark.parametrize("bug", OUR_BUGS)
+@pytest.mark.parametrize("where", ["_on_data", "_on_head", "_on_header_end", "_on_end", "_step"])
+async def test_a_bug_of_ours_is_no_fault_of_the_client(monkeypatch, where, bug):
+    monkeypatch.setattr(FormReader, where, Mock(side_effect=bug("a bug")))
+    with pytest.raises(bug, match="a bug"):
+        await read(*form([SOURCE, CSV_FILE]))
+
+
+@pytest.mark.parametrize("bug", OUR_BUGS)
+@pytest.mark.parametrize("where", [TimeSlice.share, MinimumRate.wait], ids=["turn", "pace"])
+async def test_a_bug_below_the_reader_is_no_fault_of_the_client(monkeypatch, where, bug):
+    name, kind = where.__name__, TimeSlice if where is TimeSlice.share else MinimumRate
+
+    def fails(_: object, reading: Coroutine | None = None) -> None:
+        if reading is not None:
+            reading.close()
+        raise bug("a bug")
+
+    monkeypatch.setattr(kind, name, fails)
+    with pytest.raises(bug, match="a bug"):
+        await read(*form([SOURCE, CSV_FILE]))
+
+
+async def test_nothing_is_logged_of_a_malformed_form(caplog):
+    ignore_odd_headers()
+    with pytest.raises(ProblemError):
+        await read(*form([SOURCE, b"b\xe4d: x\r\n\r\n"]))
+    assert caplog.records == []
+
+
+def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
+    whole, kind = form([SOURCE, JSON_FILE])
+    yield "no file", form([SOURCE]), "file_missing"
+    yield "empty form", form([]), "file_missing"
+    yield "no source", form([JSON_FILE]), "source_missing"
+    yield "two sources", form([SOURCE, SOURCE, JSON_FILE]), "duplicate_key"
+    yield "a source behind, too", form([SOURCE, JSON_FILE, SOURCE]), "duplicate_key"
+    yield "two files", form([SOURCE, JSON_FILE, JSON_FILE]), "malformed_multipart"
+    yield "empty source", form([field("source", b""), JSON_FILE]), "source_invalid"
+    yield "wrong UTF-8", form([field("source", b"\xff"), JSON_FILE]), "invalid_utf8"
+    yield "long field", form([field("map", b"x" * 65_537), JSON_FILE]), "envelope_too_large"
+    for name in ("dryrun", "dry_run", "delimeter", "note", "", "Source", "files", "charset"):
+        other = field(name, b"true")
+        yield f"unknown {name}", form([other, SOURCE, JSON_FILE]), "unknown_option"
+        yield f"unknown {name} behind", form([SOURCE, JSON_FILE, other]), "unknown_option"
+    dry = field("dryRun", b"true")
+    yield "a dry run too late", form([SOURCE, CSV_FILE, dry]), "field_too_late"
+    yield "a dry run twice", form([dry, dry, SOURCE, CSV_FILE]), "dry_run_invalid"
+    yield "a dry run or not", form([field("dryRun", b"1"), SOURCE, CSV_FILE]), "dry_run_invalid"
+    semicolon = field("delimiter", b";")
+    yield "a delimiter of JSON", form([SOURCE, semicolon, JSON_FILE]), "delimiter_invalid"
+    yield "a character set too late", form([CSV_FILE, field("_charset_", b"")]), "field_too_late"
+    yield (
+        "long form",
+        form([SOURCE, field("file", b"[]" + b" " * 100_000, "a.json")]),
+        "body_too_large",
+    )
+    yield "unknown kind", form([SOURCE, field("file", b"[]", "x.xml")]), "unsupported_media_type"
+    yield "no kind", form([SOURCE, field("file", b"[]")]), "unsupported_media_type"
+    yield "no boundary", (whole, "multipart/form-data"), "malformed_multipart"
+    yield "other boundary", (whole, kind + "2"), "malformed_multipart"
+    yield "empty body", (b"", kind), "malformed_multipart"
+    yield "no form", (b"[1,2]" * 10, kind), "malformed_multipart"
+    yield "cut in a JSON file", (whole[: whole.index(b"[1") + 3], kind), "malformed_json"
+    rows, kind = form([SOURCE, CSV_FILE])
+    for end in (len(rows) - 6, len(rows) - 4, len(rows) - 20, rows.index(b"a,b") + 2):
+        yield f"cut at {end} of {len(rows)}", (rows[:end], kind), "malformed_multipart"
+    yield "cut in a header", (rows[: rows.index(b"; filename") - 13], kind), "malformed_multipart"
+
+
+def refused_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
+    for header, code in [
+        (b"Content-Type: text/csv; charset=utf-7", "unsupported_charset"),
+        (b"Content-Type: application/json; charset=latin-1", "unsupported_charset"),
+        (b"Content-Encoding: br", "unsupported_encoding"),
+        (b"Content-Encoding: gzip", "malformed_compression"),
+        (b"Content-Transfer-Encoding: base64", "unsupported_encoding"),
+    ]:
+        yield header.decode(), form([SOURCE, field("file", b"[]", "a.json", extra=header)]), code
+    yield (
+        "many headers",
+        form([SOURCE, field("file", b"[]", "a.json", extra=b"X: y\r\n" * 500 + b"Z: z")]),
+        "malformed_multipart",
+    )
+    yield (
+        "long header",
+        form([SOURCE, field("file", b"[]", "a.json", extra=b"X: " + b"y" * 20_000)]),
+        "malformed_multipart",
+    )
+    csv_of = field("file", b"Nom;Courriel\na;b\n", "a.csv")
+    mapped = field("map", b"Nom:name")
+    yield "a mapping of JSON", form([SOURCE, mapped, JSON_FILE]), "mapping_invalid"
+    yield "a mapping behind the file", form([SOURCE, csv_of, mapped]), "csv_header_unusable"
+    yield "a mapping too late", form([SOURCE, CSV_FILE, mapped]), "field_too_late"
+    yield (
+        "a delimiter too late",
+        form([CSV_FILE, field("delimiter", b";"), SOURCE]),
+        "field_too_late",
+    )
+    hook = field("notify", b"https://example.com/hook")
+    yield "nobody is told here", form([SOURCE, hook, CSV_FILE]), "webhooks_disabled"
+    yield "an address too late", form([SOURCE, CSV_FILE, hook]), "field_too_late"
+    yield "two delimiters", form([field("delimiter", b";")] * 2 + [CSV_FILE]), "delimiter_invalid"
+    yield "a mapping of nothing", form([field("map", b":name"), CSV_FILE]), "mapping_invalid"
+    yield "a mapping in Latin-1", form([field("map", b"\xe9:name"), CSV_FILE]), "invalid_utf8"
+    yield (
+        "unpacked nothing",
+        form([SOURCE, field("file", b"[]", "a.json.gz")]),
+        "malformed_compression",
+    )
+    yield (
+        "unknown, packed",
+        form([SOURCE, field("file", b"", "a.xml.gz")]),
+        "unsupported_media_type",
+    )
+    yield "no header", form([SOURCE, b"\r\n[]\r\n"]), "malformed_multipart"
+    nameless = b"Content-Disposition: form-data\r\n\r\n\r\n"
+    yield "no name", form([SOURCE, nameless, CSV_FILE]), "malformed_multipart"
+    yield (
+        "a long boundary",
+        (b"", f"multipart/form-data; boundary={'b' * 71}"),
+        "malformed_multipart",
+    )
+    yield (
+        "an empty boundary",
+        (b"----\r\n", "multipart/form-data; boundary="),
+        "malformed_multipart",
+    )
+    yield (
+        "a boundary of no ASCII",
+        (b"", "multipart/form-data; boundary=\xe9"),
+        "malformed_multipart",
+    )
+    for header in (
+        b"no colon",
+        b": no name",
+        b"a b: x",
+        b"\xe4: x",
+        b"x: a\nb",
+        b"x: a\0",
+        b" x: y",
+    ):
+        spoilt = field("file", b"[]", "a.json", extra=header)
+        yield f"header {header!r}", form([SOURCE, spoilt]), "malformed_multipart"
+    inner = field("file", b"--i\r\n\r\n[]\r\n--i--", content_type="multipart/mixed; boundary=i")
+    yield "form in form", form([SOURCE, inner]), "malformed_multipart"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [pytest.param(*rest, id=name) for name, *rest in (*refusals(), *refused_fields())],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_what_is_refused_and_how(sent, code, size):
+    with pytest.raises((ProblemError, MalformedInputError)) as caught:
+        await read(*sent, size)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'form-data; x y; name="x"',
+        b"for?m",
+        b'form-data; name*=\xff"x',
+        b"form-data; name*0=a'b",
+        b"form-data; name*=undefined''%ff",
+    ],
+)
+async def test_nothing_is_told_of_odd_headers(odd):
+    raw, content_type = form([SOURCE, b"Content-Disposition: " + odd + b"\r\n\r\n\r\n", CSV_FILE])
+    with warnings.catch_warnings(record=True) as told:
+        ignore_odd_headers()
+        with pytest.raises(ProblemError) as caught:
+            await read(raw, content_type)
+    assert (told, caught.value.code) == ([], "malformed_multipart")
+
+
+async def test_what_stands_beside_the_file_has_a_bound():
+    whole, kind = form([SOURCE, JSON_FILE])
+    lines, fields = b"\n" * 20_000 + whole, form([field("map", b"")] * 5000 + [SOURCE])[0]
+    for raw in (lines, fields, (b"x" * 1000 + b"\r\n") * 2000 + whole):
+        request = request_of(raw, kind, 2**16)
+        with pytest.raises(ProblemError) as caught:
+            await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+        assert caught.value.code == "envelope_too_large"
+
+
+async def test_many_small_fields_let_others_have_the_event_loop():
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    raw, kind = form([field("map", b"")] * 2000 + [JSON_FILE])
+    task = asyncio.create_task(others())
+    request = request_of(raw, kind, 2**16)
+    with pytest.raises(ProblemError):
+        await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+    task.cancel()
+    assert turns > 10

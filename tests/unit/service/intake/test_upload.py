@@ -1,0 +1,442 @@
+"""One object on its way into Storage, which fails in every way that it can."""
+
+import asyncio
+from collections import deque
+
+import pytest
+import tenacity
+
+from core.errors import PermanentError, TransientError
+from core.supabase import retry as retrying
+from service.intake.buffers import CHUNK_BYTES, BufferBudget
+from service.intake.storage import Progress
+from service.intake.upload import Upload
+from tests.unit.service.fakes import (
+    Cut,
+    FakeStorage,
+    Garbled,
+    LengthLost,
+    Lost,
+    ObjectLost,
+    away,
+    conflict,
+    refused,
+)
+
+MIB = 2**20
+NAME = "import-1.json"
+SIZES = [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1]
+RESUMABLE = [size for size in SIZES if size > CHUNK_BYTES]
+
+
+def content_of(size: int) -> bytes:
+    """Bytes that differ from chunk to chunk and within each."""
+    pattern = bytes(range(251))
+    return (pattern * (size // 251 + 1))[:size]
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried at once."""
+    monkeypatch.setattr(retrying, "_backoff", tenacity.wait_none())
+
+
+@pytest.fixture
+def storage() -> FakeStorage:
+    return FakeStorage()
+
+
+def upload_to(storage: FakeStorage, deadline: float = 30, ahead: int = 1) -> Upload:
+    return Upload(
+        storage,  # type: ignore[arg-type]
+        NAME,
+        "application/json",
+        ahead=BufferBudget(ahead),
+        deadline=deadline,
+    )
+
+
+async def send(upload: Upload, content: bytes, step: int = 64 * 1024) -> None:
+    for start in range(0, len(content), step):
+        await upload.write(content[start : start + step])
+    await upload.finish()
+
+
+async def until_idle() -> None:
+    """Let all tasks run on until each waits for something that only the test can do."""
+    for _ in range(2000):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("step", [64 * 1024, 100_003, 20 * MIB])
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_object_is_what_was_written(storage, size, step):
+    await send(upload_to(storage), content_of(size), step)
+    assert storage.objects == {NAME: content_of(size)}
+    assert not storage.uploads
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if size not in RESUMABLE])
+async def test_up_to_one_chunk_it_is_a_single_request(storage, size):
+    await send(upload_to(storage), content_of(size))
+    assert storage.calls == [("put", NAME, size, "application/json")]
+
+
+@pytest.mark.parametrize("size", [*RESUMABLE, 3 * CHUNK_BYTES - 1])
+async def test_above_it_is_resumable_in_chunks_of_exactly_six_mib(storage, size):
+    await send(upload_to(storage), content_of(size))
+    create, *appends = storage.calls
+    assert create == ("create_upload", NAME, "application/json")
+    starts = range(0, size, CHUNK_BYTES)
+    lengths = [min(CHUNK_BYTES, size - start) for start in starts]
+    declared = [None] * (len(lengths) - 1) + [size]
+    sent = zip(starts, lengths, declared, strict=True)
+    assert appends == [("append", *arguments) for arguments in sent]
+
+
+@pytest.mark.parametrize(("ahead", "chunks"), [(1, 2), (0, 1)])
+async def test_one_chunk_travels_while_the_next_one_fills_if_not_too_many_do(
+    storage, ahead, chunks
+):
+    lock, started, taken = asyncio.Event(), asyncio.Event(), 0
+
+    async def hold() -> None:
+        started.set()
+        await lock.wait()
+
+    async def write_on() -> None:
+        nonlocal taken
+        for _ in range(400):
+            await upload.write(bytes(64 * 1024))
+            taken += 64 * 1024
+        await upload.finish()
+
+    storage.before_append = hold
+    upload = upload_to(storage, ahead=ahead)
+    writer = asyncio.create_task(write_on())
+    await started.wait()
+    await until_idle()
+    assert taken == chunks * CHUNK_BYTES
+    lock.set()
+    await writer
+    assert len(storage.objects[NAME]) == 400 * 64 * 1024
+
+
+async def test_no_more_than_two_chunks_are_ever_taken_and_not_delivered(storage):
+    upload, most, taken = upload_to(storage), 0, 0
+
+    async def look() -> None:
+        nonlocal most
+        await until_idle()
+        most = max(most, taken - storage.delivered)
+
+    storage.before_append = look
+    for _ in range(500):
+        taken += 64 * 1024
+        await upload.write(bytes(64 * 1024))
+    await upload.finish()
+    assert CHUNK_BYTES < most <= 2 * CHUNK_BYTES + 64 * 1024
+
+
+CHUNK_FAULTS = {
+    "refused before the first byte": [away()],
+    "cut after some bytes": [Cut(1_000_000)],
+    "cut twice": [Cut(1), Cut(70_000)],
+    "whole, the answer lost": [Lost()],
+    "locked by the request before": [conflict(), conflict()],
+    "cut, then locked": [Cut(5), conflict(), away()],
+}
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+@pytest.mark.parametrize("faults", CHUNK_FAULTS.values(), ids=CHUNK_FAULTS)
+async def test_a_chunk_goes_on_from_where_storage_has_it(storage, faults, chunk):
+    storage.faults["append"] = deque([None] * chunk + faults)
+    content = content_of(2 * CHUNK_BYTES + 2_000_000)
+    await send(upload_to(storage), content)
+    assert storage.objects == {NAME: content}
+
+
+@pytest.mark.parametrize("method", ["create_upload", "progress"])
+async def test_creating_and_asking_are_tried_again(storage, method):
+    storage.faults = {"append": deque([away()]), method: deque([away(), away()])}
+    content = content_of(CHUNK_BYTES + 1)
+    await send(upload_to(storage), content)
+    assert storage.objects == {NAME: content}
+
+
+async def test_storage_has_all_bytes_but_does_not_know_that_these_are_all(storage):
+    content = content_of(CHUNK_BYTES + 5)
+    storage.faults["append"] = deque([None, LengthLost()])
+    await send(upload_to(storage), content)
+    assert storage.calls[-1] == ("append", len(content), 0, len(content))
+    assert storage.objects == {NAME: content}
+
+
+async def test_storage_has_all_bytes_but_has_made_no_object_of_them(storage):
+    content = content_of(CHUNK_BYTES + 5)
+    storage.faults["append"] = deque([None, ObjectLost()])
+    await send(upload_to(storage), content)
+    assert storage.calls[-1] == ("append", len(content), 0, None)
+    assert storage.objects == {NAME: content}
+
+
+async def test_an_object_that_never_comes_is_none(storage):
+    storage.faults["append"] = deque([None, ObjectLost()])
+    storage.always["append"] = away()
+    upload = upload_to(storage, deadline=0.05)
+    with pytest.raises(TransientError):
+        await send(upload, content_of(CHUNK_BYTES + 5))
+    assert storage.objects == {}
+
+
+@pytest.mark.parametrize("faults", [[away()], [away(), away()], [Lost()], [Lost(), away()]])
+async def test_a_small_object_is_tried_again(storage, faults):
+    storage.faults["put"] = deque(faults)
+    await send(upload_to(storage), b"[1]")
+    assert storage.objects == {NAME: b"[1]"}
+
+
+@pytest.mark.parametrize("found", [b"another's", b"[2]", b"[1", b"[1]]", b""])
+async def test_a_name_that_was_taken_before_is_not_ours(storage, found):
+    storage.objects[NAME] = found
+    upload = upload_to(storage)
+    with pytest.raises(PermanentError) as raised:
+        await send(upload, b"[1]")
+    assert raised.value.code == "name_taken"
+    await upload.undo(1)
+    assert storage.objects == {NAME: found}
+
+
+async def test_a_name_that_was_taken_before_is_not_uploaded_to(storage):
+    storage.objects[NAME] = b"another's"
+    upload = upload_to(storage)
+    with pytest.raises(PermanentError):
+        await send(upload, bytes(CHUNK_BYTES + 1))
+    assert storage.count("create_upload") == 1
+    await upload.undo(1)
+    assert storage.objects == {NAME: b"another's"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", content_of(CHUNK_BYTES)], ids=len)
+async def test_an_object_that_a_gateway_has_sent_twice_is_ours(storage, content):
+    """Then the very first answer is a conflict."""
+    storage.objects[NAME] = content
+    upload = upload_to(storage)
+    await send(upload, content)
+    assert storage.count("holds") == 1
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+@pytest.mark.parametrize("stored", [b"", b"[", b"[2]", b"[1]]"])
+async def test_an_object_whose_answer_was_lost_counts_only_as_it_was_sent(storage, stored):
+    storage.faults["put"] = deque([Garbled(stored)])
+    upload = upload_to(storage)
+    with pytest.raises(PermanentError) as raised:
+        await send(upload, b"[1]")
+    assert raised.value.code == "name_taken"
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+async def test_looking_at_the_object_is_tried_again(storage):
+    storage.faults = {"put": deque([Lost()]), "holds": deque([away(), conflict()])}
+    await send(upload_to(storage), b"[1]")
+    assert storage.objects == {NAME: b"[1]"}
+    assert storage.count("holds") == 3
+
+
+async def test_a_conflict_over_nothing_is_tried_again(storage):
+    """A gateway's, or of a transaction that was rolled back."""
+    storage.faults["put"] = deque([conflict(), conflict()])
+    await send(upload_to(storage), b"[1]")
+    assert storage.objects == {NAME: b"[1]"}
+
+
+async def test_a_large_object_whose_answer_was_lost_has_to_have_its_length(storage):
+    content = content_of(CHUNK_BYTES + 5)
+    storage.faults["append"] = deque([None, Lost()])
+
+    async def shorter(name):
+        return len(content) - 1
+
+    storage.size = shorter
+    upload = upload_to(storage)
+    with pytest.raises(PermanentError) as raised:
+        await send(upload, content)
+    assert raised.value.code == "name_taken"
+    await upload.undo(5)
+    assert storage.is_empty
+
+
+async def test_a_length_that_was_not_declared_is_not_sent_to(storage):
+    storage.faults["append"] = deque([None, away()])
+    storage.faults["progress"] = deque([Progress(CHUNK_BYTES, length=CHUNK_BYTES + 6)])
+    with pytest.raises(PermanentError) as raised:
+        await send(upload_to(storage), content_of(CHUNK_BYTES + 5))
+    assert raised.value.code == "lost"
+
+
+@pytest.mark.parametrize("offset", [0, CHUNK_BYTES - 1, 2 * CHUNK_BYTES + 1])
+async def test_an_offset_that_cannot_be_is_not_sent_to(storage, offset):
+    """Storage lost bytes it had, or has some that we never sent: nothing can be made good."""
+    storage.faults["append"] = deque([None, away()])
+    storage.faults["progress"] = deque([Progress(offset, length=None)])
+    with pytest.raises(PermanentError):
+        await send(upload_to(storage), content_of(3 * CHUNK_BYTES))
+    assert storage.count("append") == 2
+
+
+@pytest.mark.parametrize("method", ["put", "create_upload", "append"])
+@pytest.mark.parametrize(
+    ("error", "caught"), [(away(), TransientError), (refused(), PermanentError)]
+)
+async def test_an_error_that_stays_ends_the_upload_and_undo_leaves_nothing(
+    storage, method, error, caught
+):
+    storage.always[method] = error
+    upload = upload_to(storage, deadline=0.05)
+    size = 10 if method == "put" else 5 * CHUNK_BYTES
+    with pytest.raises(caught) as raised:
+        await send(upload, content_of(size))
+    assert type(raised.value) is type(error)
+    assert storage.count(method) == 1 or caught is TransientError
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+async def test_an_error_is_told_with_the_next_bytes_not_at_the_end(storage):
+    storage.always["append"] = refused()
+    upload = upload_to(storage)
+    await upload.write(bytes(CHUNK_BYTES + 1))
+    await until_idle()
+    with pytest.raises(PermanentError):
+        await upload.write(b"1")
+    await upload.undo(1)
+
+
+@pytest.mark.parametrize("size", [10, CHUNK_BYTES + 1])
+async def test_a_storage_that_hangs_is_given_up(storage, size):
+    """Tells nothing of how soon, only that it ends."""
+
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    storage.put = hang
+    storage.before_append = hang
+    upload = upload_to(storage, deadline=0.05)
+    with pytest.raises(TransientError):
+        await send(upload, content_of(size))
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+async def test_undo_leaves_nothing_where_nothing_was_sent(storage):
+    upload = upload_to(storage)
+    await upload.write(b"[1")
+    await upload.undo(1)
+    assert storage.calls == []
+
+
+@pytest.mark.parametrize("size", [10, CHUNK_BYTES, CHUNK_BYTES + 1])
+async def test_undo_removes_a_whole_object(storage, size):
+    upload = upload_to(storage)
+    await send(upload, content_of(size))
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+async def test_undo_ends_the_chunk_that_travels(storage):
+    started, hung = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            hung.set()
+
+    storage.before_append = hang
+    upload = upload_to(storage)
+    await upload.write(bytes(CHUNK_BYTES + 1))
+    await started.wait()
+    await upload.undo(1)
+    assert hung.is_set()
+    assert storage.is_empty
+
+
+@pytest.mark.parametrize("size", [10, CHUNK_BYTES + 1])
+async def test_undo_removes_an_object_of_which_the_answer_never_came(storage, size):
+    """Storage refuses to end an upload that has become an object: then the object must go."""
+    storage.faults["put"] = deque([Lost()])
+    storage.faults["append"] = deque([None, Lost()])
+    storage.always = {"put": refused(), "progress": refused()}
+    upload = upload_to(storage)
+    with pytest.raises(PermanentError):
+        await send(upload, content_of(size))
+    assert NAME in storage.objects
+    await upload.undo(1)
+    assert storage.is_empty
+
+
+@pytest.mark.parametrize("method", ["cancel_upload", "remove"])
+async def test_undo_is_tried_again(storage, method):
+    storage.faults[method] = deque([away(), conflict(), Lost()])
+    upload = upload_to(storage)
+    await upload.write(bytes(CHUNK_BYTES + 1))
+    await until_idle()
+    assert storage.uploads
+    await upload.undo(5)
+    assert storage.is_empty
+
+
+async def test_undo_that_cannot_be_done_says_so(storage):
+    storage.always["cancel_upload"] = away()
+    upload = upload_to(storage)
+    await upload.write(bytes(CHUNK_BYTES + 1))
+    await until_idle()
+    with pytest.raises(TransientError):
+        await upload.undo(0.05)
+
+
+async def test_undo_waits_for_an_upload_that_is_just_being_created(storage):
+    """Cancelled in between, nobody would know its path."""
+    creating, go_on = asyncio.Event(), asyncio.Event()
+    create_upload = storage.create_upload
+
+    async def slowly(name: str, content_type: str) -> str:
+        creating.set()
+        await go_on.wait()
+        return await create_upload(name, content_type)
+
+    storage.create_upload = slowly
+    upload = upload_to(storage)
+    await upload.write(bytes(CHUNK_BYTES + 1))
+    await creating.wait()
+    undoing = asyncio.create_task(upload.undo(5))
+    await until_idle()
+    go_on.set()
+    await undoing
+    assert storage.names
+    assert storage.is_empty
+
+
+class SlowStorage(FakeStorage):
+    """Takes two MiB of a request in the time that it has."""
+
+    async def append(self, upload, offset, content, *, length):
+        whole = len(content) <= 2 * MIB
+        await super().append(upload, offset, content[: 2 * MIB], length=length if whole else None)
+        if not whole:
+            await asyncio.Event().wait()
+
+
+async def test_a_slow_storage_is_not_away_as_long_as_bytes_arrive():
+    storage = SlowStorage()
+    content = content_of(2 * CHUNK_BYTES)
+
+    await send(upload_to(storage, deadline=0.2), content)
+
+    assert storage.objects == {NAME: content}
+    assert not storage.uploads
