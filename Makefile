@@ -33,7 +33,7 @@ check: setup ## lint, format, types, import layers, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PYTHONPATH=client $(BIN)/lint-imports --no-logo 2>/dev/null || PYTHONPATH=client $(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/python .ci/audit.py
 
 format: setup ## put the code into the form that check wants
@@ -42,7 +42,7 @@ format: setup ## put the code into the form that check wants
 
 setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python packages, PostgREST
 
-$(VENV)/.ready: requirements-dev.txt
+$(VENV)/.ready: requirements-dev.txt client/pyproject.toml
 	@$(PYTHON) core/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Installing Python packages into $(VENV) ..."
 ifdef UV
@@ -52,6 +52,8 @@ else
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 endif
+	@$(if $(UV),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check) \
+		--quiet --no-deps --no-build-isolation --editable ./client
 	@touch $@
 
 node_modules/.ready: package-lock.json

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from embedded.accounts import Account
 
-GUARD = Path(__file__).with_name("guard.py")
+WATCHDOG = Path(__file__).with_name("parent_watchdog.py")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One program to run under guard.
+    """One program to run under a watchdog.
 
     ``stop`` names the signal that ends it cleanly, ``log`` is where its output goes,
     ``account`` is whom it runs as (None: as ourselves), and ``keeps`` are descriptors
-    that its guard holds open until it has ended, a file lock for example.
+    that its watchdog holds open until it has ended, a file lock for example.
     """
 
     arguments: Sequence[str | Path]
@@ -30,17 +30,17 @@ class Command:
 
 
 class Child:
-    """A command that runs, held by the pipe to its guard."""
+    """A command that runs, held by the pipe to its watchdog."""
 
-    def __init__(self, guard: asyncio.subprocess.Process) -> None:
-        self._guard = guard
+    def __init__(self, watchdog: asyncio.subprocess.Process) -> None:
+        self._watchdog = watchdog
 
     @classmethod
     async def start(cls, command: Command) -> "Child":
         """Run the command in a session of its own, out of reach of the terminal's Ctrl-C."""
         with command.log.open("ab") as log:
-            guard = await asyncio.create_subprocess_exec(
-                *_under_guard(command),
+            watchdog = await asyncio.create_subprocess_exec(
+                *_under_watchdog(command),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -49,29 +49,29 @@ class Child:
                 start_new_session=True,
                 pass_fds=tuple(command.keeps),
             )
-        return cls(guard)
+        return cls(watchdog)
 
     @property
     def ended(self) -> bool:
         """Whether the command is over."""
-        return self._guard.returncode is not None
+        return self._watchdog.returncode is not None
 
     async def wait(self) -> int:
         """Wait for the command's own end and give its exit code."""
-        return await self._guard.wait()
+        return await self._watchdog.wait()
 
     async def stop(self) -> None:
-        """Close the pipe: the guard ends the command, and forces it if it must."""
-        if self._guard.stdin is not None:
-            self._guard.stdin.close()
-        await self._guard.wait()
+        """Close the pipe: the watchdog ends the command, and forces it if it must."""
+        if self._watchdog.stdin is not None:
+            self._watchdog.stdin.close()
+        await self._watchdog.wait()
 
 
-def _under_guard(command: Command) -> list[str]:
-    guard = [sys.executable, "-I", "-S", str(GUARD), "--stop", command.stop]
+def _under_watchdog(command: Command) -> list[str]:
+    watchdog = [sys.executable, "-I", "-S", str(WATCHDOG), "--stop", command.stop]
     if command.account is not None:
-        guard += ["--uid", str(command.account.uid), "--gid", str(command.account.gid)]
-    return [*guard, "--", *(str(argument) for argument in command.arguments)]
+        watchdog += ["--uid", str(command.account.uid), "--gid", str(command.account.gid)]
+    return [*watchdog, "--", *(str(argument) for argument in command.arguments)]
 
 
 async def run(command: Command) -> int:

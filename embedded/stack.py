@@ -114,7 +114,7 @@ async def _prepare_postgres(
 
 @contextlib.asynccontextmanager
 async def _cluster_to_ourselves(home: Home) -> AsyncIterator[int]:
-    """Wait until the guards of a killed stack have stopped its Postgres: they hold this lock."""
+    """Wait until the watchdogs of a killed stack have stopped its Postgres: they hold this lock."""
     descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _locked(descriptor):  # noqa: ASYNC110 (other processes hold it)

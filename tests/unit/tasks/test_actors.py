@@ -78,10 +78,10 @@ def test_there_are_no_other_actors_and_no_other_queue():
 def test_whatever_happens_the_message_comes_again(services, error, delay, kind):
     services.error = error
     calls = [
-        (tasks.importing.import_contacts, str(IMPORT)),
-        (tasks.importing.import_part, str(IMPORT), 1),
-        (tasks.webhooks.notify, job_id(IMPORT)),
-        (tasks.importing.undo_import, str(IMPORT)),
+        (tasks.import_contacts, str(IMPORT)),
+        (tasks.import_part, str(IMPORT), 1),
+        (tasks.notify_import, job_id(IMPORT)),
+        (tasks.undo_import, str(IMPORT)),
     ]
     for actor, *arguments in calls:
         with pytest.raises(Retry) as retry:
