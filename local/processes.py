@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from embedded.processes import GUARD
+from embedded.processes import WATCHDOG
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = (
@@ -50,7 +50,7 @@ class Started:
 
 def guarded(command: list[str]) -> list[str]:
     """``python -m <command>`` under guard: it ends when our end of its standard input does."""
-    guard = [sys.executable, "-I", "-S", str(GUARD), "--patience", str(STOP_SECONDS)]
+    guard = [sys.executable, "-I", "-S", str(WATCHDOG), "--patience", str(STOP_SECONDS)]
     return [*guard, "--", sys.executable, "-m", *command]
 
 
