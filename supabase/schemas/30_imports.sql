@@ -1,31 +1,38 @@
 -- One row for each accepted request.
 create table public.imports (
   id uuid primary key,
+
+  -- The request.
   source text not null,
   format text not null constraint imports_format check (format in ('json', 'csv', 'ndjson')),
-  layout jsonb,
-  object text not null,
-  bytes bigint not null check (bytes >= 0),
-  records bigint not null check (records >= 0),
-  state text not null default 'queued' constraint imports_state check (state in (
-    'queued', 'importing', 'completed', 'failed', 'cancelling', 'cancelled', 'undoing', 'undone',
-    'undo_failed')),
-  message_id uuid not null,
-  created_at timestamptz not null default now(),
-  started_at timestamptz,
-  finished_at timestamptz,
   dry_run boolean not null default false,
-  sha256 text,
-  received bigint,
-  detected jsonb,
-  ignored jsonb,
   idempotency_key text unique,
   fingerprint text,
   joined boolean not null default false,
   notify jsonb,
-  undo jsonb,
+
+  -- The uploaded file.
+  received bigint,
+  sha256 text,
+  detected jsonb,
+  object text not null,
+  bytes bigint not null check (bytes >= 0),
+  layout jsonb,
+  ignored jsonb,
+  records bigint not null check (records >= 0),
+
+  -- The processing.
+  state text not null default 'queued' constraint imports_state check (state in (
+    'queued', 'importing', 'completed', 'failed', 'cancelling', 'cancelled', 'undoing', 'undone',
+    'undo_failed')),
+  message_id uuid not null,
   generation integer not null default 0,
+  undo jsonb,
   undo_failure jsonb,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  finished_at timestamptz,
+
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
@@ -60,21 +67,26 @@ create table public.import_parts (
   byte_end bigint not null check (byte_end > byte_start),
   first_record bigint not null check (first_record >= 1),
   records bigint not null check (records >= 1),
+
+  -- The processing.
   state text not null default 'queued' constraint import_parts_state check (state in (
     'queued', 'importing', 'done', 'failed', 'cancelled', 'undone')),
+  attempt uuid,
+  open_attempts uuid[] not null default '{}',
   retries integer not null default 0,
-  imported bigint not null default 0,
-  rejected bigint not null default 0,
-  failure_code text,
-  failure text,
+  stops integer not null default 0,
   started_at timestamptz,
   finished_at timestamptz,
-  attempt uuid,
-  ignored jsonb,
+
+  -- The result.
+  imported bigint not null default 0,
+  rejected bigint not null default 0,
   not_processed bigint not null generated always as (records - imported - rejected) stored,
-  open_attempts uuid[] not null default '{}',
-  stops integer not null default 0,
   rejected_codes jsonb,
+  ignored jsonb,
+  failure_code text,
+  failure text,
+
   primary key (import_id, part),
   constraint every_record_is_accounted_for check (
     imported >= 0 and rejected >= 0 and not_processed >= 0
