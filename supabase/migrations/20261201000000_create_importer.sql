@@ -1,3 +1,4 @@
+-- The files of supabase/schemas, concatenated: see supabase/README.md.
 
 -- supabase/schemas/00_overview.sql
 
@@ -5,51 +6,56 @@
 --
 -- supabase/schemas describes the database as it is now: one file a subject, applied in the order of
 -- their names. supabase/migrations creates it step by step; its first migration is these files,
--- concatenated. supabase/README.md says how to change the schema.
+-- concatenated. supabase/README.md describes how to change the schema.
 --
 --   10_contacts            the users' table
 --   20_queue               messages for the workers
 --   30_imports             imports and their parts
 --   35_bucket              where Storage keeps the uploaded files
---   40_accepting           recording an import, or taking the record back
+--   40_accepting           recording an import, or discarding it
 --   50_parts               attempts of parts, and the end of an import
 --   60_writing_contacts    batches of contacts
 --   65_rejections          records that are not valid contacts
 --   70_cancel_retry_undo   what a user can do to an import
---   80_sweeping            finding what a crash left behind
+--   80_sweeping            finding imports and objects that a crash left behind
 --   85_reading             what GET requests return
 --   90_privileges          who may use which table and function
 --
--- Each state transition of an import or a part is one function, which refuses illegal ones. All of
--- them can be called again if the response was lost: the second call changes nothing and returns
--- what the first one did. Transitions of an import:
+-- State changes only through these functions, which refuse illegal transitions. Each can be called
+-- again if its response was lost: the second call changes nothing.
 --
---   queued -> importing -> completed | failed             start_import, start_part; close_import
---   queued | importing -> cancelling -> cancelled         cancel_import; close_import
---   failed -> queued                                      retry_import
---   completed | failed | cancelled | undo_failed -> undoing          undo_import
---   undoing -> undone | undo_failed                       finish_undo, fail_undo
+-- Transitions of an import:
+--
+--   queued -> importing                                       start_import, start_part
+--   importing -> completed | failed                           close_import, after the last part
+--   queued | importing -> cancelling                          cancel_import, undo_import
+--   cancelling -> cancelled                                   close_import, after the last part
+--   failed -> queued                                          retry_import
+--   completed | failed | cancelled | undo_failed -> undoing   undo_import, close_import
+--   undoing -> undone                                         finish_undo
+--   undoing -> undo_failed                                    fail_undo
 --
 -- Transitions of a part:
 --
---   queued <-> importing                                  start_part, postpone_part
---   queued | importing -> failed | cancelled              fail_part, cancel_part; cancel_import
---   importing -> done                                     finish_part, write_contacts
---   failed -> queued                                      retry_import
---   done | failed | cancelled -> undone                   undo_some
+--   queued | importing -> importing                           start_part
+--   importing -> queued                                       postpone_part
+--   importing -> done                                         finish_part, write_contacts
+--   queued | importing -> failed                              fail_part, start_part
+--   queued | importing -> cancelled                           cancel_part, start_part, cancel_import
+--   failed -> queued                                          retry_import
+--   done | failed | cancelled -> undone                       undo_some, begin_undo
 --
--- Errors that callers distinguish by SQLSTATE:
+-- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
 --
---   PT409   illegal transition (PostgREST responds with 409)
+--   PT409   illegal transition; PostgREST responds with status 409
 --   CI001   the part is not in state importing
 --   CI002   the import is being cancelled: the attempt has to call cancel_part
 --   CI003   another attempt owns the part
 --
--- CI001 to CI003 are codes that no trigger or constraint on contacts would raise for a row.
---
--- Locks: every transition locks the import's row first, then the part's, then writes. A batch of
--- contacts or rejections locks only the part, in share mode. So concurrent calls wait for each
--- other, but never deadlock.
+-- Locks: a function that locks an import and its part locks the import first, so concurrent calls
+-- wait for each other but never deadlock. A batch of contacts or rejections locks only the part, in
+-- share mode. Rows are locked `for no key update`, which does not conflict with the locks that the
+-- foreign keys of new rejections take.
 
 -- supabase/schemas/10_contacts.sql
 
@@ -97,8 +103,9 @@ where state in ('queued', 'consumed');
 -- into the range of bigint.
 create function dramatiq.message_lock(p_queue text, p_message uuid) returns bigint
 language sql immutable strict parallel safe
-return ('x' || encode(substr(sha256(convert_to(p_queue || p_message, 'UTF8')), 13, 8), 'hex'))::bit(64)::bigint
-  # (-9223372036854775808)::bigint;
+return (
+  'x' || encode(substr(sha256(convert_to(p_queue || p_message, 'UTF8')), 13, 8), 'hex')
+)::bit(64)::bigint # (-9223372036854775808)::bigint;
 
 -- Returns the oldest messages of a queue that no session has locked. Locked ones are skipped, so
 -- that they cannot fill the limit. Has no `set search_path`, because Postgres would then neither
@@ -139,13 +146,14 @@ begin
 end
 $$;
 
+-- Puts several messages on the queue, as enqueue_message does.
 create function public.queue_messages(p_messages jsonb) returns void
 language sql set search_path = ''
 as $$
   select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
 $$;
 
--- Returns true if the queue can be accessed, and raises otherwise. For the readiness check.
+-- Returns true if the queue can be read, and raises otherwise. Used by the readiness check.
 create function public.queue_ready() returns boolean
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -196,25 +204,36 @@ create table public.imports (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
 
-comment on column public.imports.layout is 'CSV: where name and email stand, and how many fields a row has';
-comment on column public.imports.dry_run is 'everything is done but the insert';
-comment on column public.imports.sha256 is 'of what the client sent: body or file, as it came';
-comment on column public.imports.received is 'bytes that the client sent';
-comment on column public.imports.detected is 'what was found out about the file';
-comment on column public.imports.ignored is 'names of columns that are known from the start to be ignored';
-comment on column public.imports.fingerprint is 'equal for requests that ask for the same';
-comment on column public.imports.joined is 'another request with the same idempotency_key was answered with this import';
-comment on column public.imports.notify is 'url to tell of the end, and the message that has it told';
-comment on column public.imports.undo is 'message that has it undone; set when that was asked for';
-comment on column public.imports.generation is 'number of retries: messages of parts differ from one to the next';
-comment on column public.imports.undo_failure is 'why its last undo ended early, and what was left; null unless undo_failed';
+comment on column public.imports.dry_run is 'records are validated, but no contact is written';
+comment on column public.imports.fingerprint is
+  'hash of content and options: equal for requests that ask for the same';
+comment on column public.imports.joined is
+  'another request with the same idempotency_key received this import as its response';
+comment on column public.imports.notify is
+  'URL to notify of the end, and the message for the actor that does it';
+comment on column public.imports.received is 'number of bytes that the client sent';
+comment on column public.imports.sha256 is 'digest of the bytes that the client sent';
+comment on column public.imports.detected is 'properties found in the file, such as its encoding';
+comment on column public.imports.bytes is 'size of the object';
+comment on column public.imports.layout is
+  'CSV: delimiter, header and positions of the columns; null for other formats';
+comment on column public.imports.ignored is 'names of columns that are not imported';
+comment on column public.imports.message_id is 'message of the first run, or of the last retry';
+comment on column public.imports.generation is
+  'number of retries; part messages are computed from it, so each retry has new ones';
+comment on column public.imports.undo is 'message for the undo; null until it is requested';
+comment on column public.imports.undo_failure is
+  'reason why the undo failed, and number of contacts left; null unless undo_failed';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.
 create unique index imports_contact_prefix_key on public.imports (left(id::text, 27));
 
+-- For sweeps: the unfinished imports only.
 create index imports_open_idx on public.imports (id)
 where state in ('queued', 'importing', 'cancelling', 'undoing');
+
+-- For list_imports.
 create index imports_state_idx on public.imports (state, id);
 create index imports_source_idx on public.imports (source, id);
 
@@ -254,21 +273,27 @@ create table public.import_parts (
   constraint import_parts_failure check ((failure_code is not null) = (state = 'failed'))
 );
 
-comment on column public.import_parts.retries is 'times it was put off because something it needs was away';
-comment on column public.import_parts.attempt is 'the last one begun: only this one may move the part';
-comment on column public.import_parts.ignored is 'names of fields that were seen and ignored';
-comment on column public.import_parts.open_attempts is 'those begun of which no orderly end is known: a part that has too many is given up';
-comment on column public.import_parts.stops is 'times it was handed back because its worker was stopped';
-comment on column public.import_parts.rejected_codes is 'number of rejections by code; null where there are none';
+comment on column public.import_parts.byte_end is 'exclusive';
+comment on column public.import_parts.attempt is
+  'owner: the last attempt that was started, and the only one that may end the part';
+comment on column public.import_parts.open_attempts is
+  'attempts without a known end; a part with too many of them fails';
+comment on column public.import_parts.retries is
+  'how often it was postponed because something it needs was unavailable';
+comment on column public.import_parts.stops is
+  'how often it was postponed because its worker was stopped';
+comment on column public.import_parts.rejected_codes is
+  'number of rejections by code; null if there are none';
+comment on column public.import_parts.ignored is 'names of fields that were found and not imported';
 
--- Imports whose record was taken back. A request to record one may still be in flight and arrive
--- last; it would create an import without an object, of which the client was told to send it again.
+-- Imports that were discarded. A request to record one may still be in flight and arrive last; it
+-- would create an import without an object, after the client was told to send it again.
 create table public.discarded_imports (
   id uuid primary key,
   discarded_at timestamptz not null default clock_timestamp()
 );
 
-comment on table public.discarded_imports is 'for a day: no request is on its way for longer';
+comment on table public.discarded_imports is 'kept for a day: no request is in flight longer';
 
 -- supabase/schemas/35_bucket.sql
 
@@ -308,7 +333,7 @@ declare
 begin
   perform public.lock_import(v_id);
   if exists (select from public.discarded_imports where id = v_id) then
-    raise sqlstate 'PT409' using message = format('import %s was taken back', v_id);
+    raise sqlstate 'PT409' using message = format('import %s was discarded', v_id);
   end if;
   loop
     begin
@@ -340,7 +365,7 @@ begin
     if v_taken is not null then
       return v_taken;
     end if;
-    -- The one that had the key was taken back in this moment.
+    -- The import with this key has just been discarded, so the key is free: try again.
   end loop;
   insert into public.import_parts (import_id, part, byte_start, byte_end, first_record, records)
   select v_id, t.part, t.byte_start, t.byte_end, t.first_record, t.records
@@ -363,8 +388,9 @@ as $$
   returning jsonb_build_object('id', id, 'same', fingerprint is not distinct from p_fingerprint)
 $$;
 
--- Takes back an import when the service does not know whether it was recorded. Returns true if the
--- import stays all the same, because it was started or is shared with another request.
+-- Discards an import of which the service does not know whether it was recorded: removes the record
+-- and the queued message, and makes a later create_import fail. Returns true if the import stays
+-- instead, because it was started or is shared with another request.
 create function public.discard_import(p_import uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$
@@ -387,9 +413,9 @@ $$;
 
 -- supabase/schemas/50_parts.sql
 
--- Starts an import, and closes it if it has no parts. Returns its state, its generation (part
--- messages are computed from it) and the numbers of the parts that are not finished; null if it is
--- unknown.
+-- Starts a queued import, and closes it if no part is left to do. Returns its state, its generation
+-- (part messages are computed from it) and the numbers of the unfinished parts; null if the import
+-- is unknown.
 create function public.start_import(p_import uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -428,23 +454,24 @@ begin
   where import_id = p_import and part = p_part for no key update;
   if v_part.attempt is distinct from p_attempt then
     raise sqlstate 'CI003' using message = format(
-      'part %s of import %s belongs to another attempt', p_part, p_import);
+      'part %s of import %s is owned by another attempt', p_part, p_import);
   end if;
   return v_part;
 end
 $$;
 
--- Assigns a part to an attempt, which owns it from now on. Returns what the attempt needs to run
--- it; null if there is nothing to do, because the part is unknown or finished. The same attempt may
--- call it again. p_ended lists attempts that ended in order while the database was away, so that
--- this could not be recorded.
+-- Assigns a part to an attempt, which owns it from now on. Returns what is needed to run
+-- the part; null if there is nothing to do, because the part is unknown or finished. The same
+-- attempt may call it again. p_ended lists attempts whose orderly end could not be recorded when it
+-- happened, because the database was unavailable.
 --
--- Returns {"cancelled": ...} if the import is being cancelled, and {"given_up": ...} if
--- p_max_attempts attempts have no known end; both with what part_ended returns.
+-- If the import is being cancelled, the part is cancelled: returns {"cancelled": ...}. If
+-- p_max_attempts attempts have no known end, the part fails: returns {"given_up": ...}. Both hold
+-- what part_ended returns.
 --
--- A part with two attempts of no known end may have killed its worker, and with it everything else
--- that ran there. Only a worker that runs nothing else may start it (p_alone); the others get
--- {"suspect": true}. So one bad part neither stops other parts nor uses up their attempts.
+-- A part with two attempts of no known end may have killed its worker, and everything else that ran
+-- in it. Then only a worker that runs nothing else may start the part (p_alone); others get
+-- {"suspect": true}. So a bad part neither stops other parts nor uses up their attempts.
 create function public.start_part(
   p_import uuid, p_part integer, p_attempt uuid, p_max_attempts integer,
   p_alone boolean default true, p_ended uuid[] default '{}'
@@ -482,7 +509,7 @@ begin
     return jsonb_build_object('given_up', public.part_ended(
       p_import, p_part, 'failed', public.stop_parts(
         p_import, '{queued,importing}', p_part, 'failed', 'attempts_exhausted',
-        format('The part was begun %s times and never finished: its workers died or hung.',
+        format('The part was started %s times and never finished: its workers died or hung.',
                p_max_attempts))));
   end if;
   if v_part.started_at is not null and v_part.attempt is distinct from p_attempt then
@@ -503,7 +530,8 @@ $$;
 
 -- Records the orderly end of an attempt that has not finished its part, so that it does not count
 -- as a crash. If the attempt owns the part, the part is queued again. Returns how often the part
--- was postponed because something it needs was away (p_away); null if the attempt does not own it.
+-- was postponed because something it needs was unavailable (p_away, as opposed to a stop of the
+-- worker); null if the attempt does not own the part.
 create function public.postpone_part(
   p_import uuid, p_part integer, p_attempt uuid, p_away boolean
 ) returns integer
@@ -526,9 +554,9 @@ begin
 end
 $$;
 
--- Marks a part as done. Rejections are counted as stored: if the number does not match p_rejected,
--- the constraint on the part's counts refuses the update. A rejected record that is a contact
--- counts as imported. Returns what part_ended returns.
+-- Marks a part as done. Rejections are counted as stored, so if one is missing, the constraint
+-- every_record_is_accounted_for refuses the update. A rejected record that is a contact counts as
+-- imported. Returns what part_ended returns; raises CI003 and PT409.
 create function public.finish_part(
   p_import uuid, p_part integer, p_attempt uuid, p_imported bigint, p_rejected bigint,
   p_ignored jsonb default null
@@ -554,7 +582,8 @@ begin
 end
 $$;
 
--- Marks a part as failed, and counts what it has written. Returns what part_ended returns.
+-- Marks a part as failed, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003 and PT409.
 create function public.fail_part(
   p_import uuid, p_part integer, p_attempt uuid, p_code text, p_failure text
 ) returns jsonb
@@ -567,8 +596,8 @@ begin
 end
 $$;
 
--- Marks a part as cancelled, and counts what it has written. Returns what part_ended returns;
--- raises PT409 if the import is not being cancelled.
+-- Marks a part as cancelled, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003, and PT409 if the import is not being cancelled.
 create function public.cancel_part(p_import uuid, p_part integer, p_attempt uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -581,8 +610,9 @@ begin
 end
 $$;
 
--- Ends the parts in some states, or one of them (p_part), before they are done, with counts of what
--- they have written. Returns whether there was any. The caller must hold the import's lock.
+-- Sets the state of parts that are not done, and counts what their attempts have written: of all
+-- parts in p_states, or only p_part if it is in one of them. Returns whether there was any. The
+-- caller must have locked the import.
 create function public.stop_parts(
   p_import uuid, p_states text[], p_part integer, p_state text, p_code text, p_failure text
 ) returns boolean
@@ -617,9 +647,9 @@ begin
 end
 $$;
 
--- Closes the import after the end of a part. Returns whether this call ended the part (moved), the
--- import's state, whether this call closed the import, and the seconds since it was accepted.
--- Raises PT409 if the part is in another state than p_state.
+-- Closes the import if the part that ended was its last one. Returns whether the caller changed the
+-- part's state (moved), the import's state, whether this call closed the import, and the seconds
+-- from its acceptance to its end. Raises PT409 if the part is in another state than p_state.
 create function public.part_ended(p_import uuid, p_part integer, p_state text, p_moved boolean)
 returns jsonb
 language plpgsql set search_path = ''
@@ -632,7 +662,7 @@ begin
   select state into v_part from public.import_parts where import_id = p_import and part = p_part;
   if v_part is distinct from p_state then
     raise sqlstate 'PT409' using message = format(
-      'part %s of import %s cannot become %s: it is %s', p_part, p_import, p_state,
+      'part %s of import %s cannot become %s: its state is %s', p_part, p_import, p_state,
       coalesce(v_part, 'unknown'));
   end if;
   select state into v_before from public.imports where id = p_import;
@@ -649,16 +679,16 @@ begin
 end
 $$;
 
--- Closes the import if none of its parts is left to do: sets its final state, queues the
--- notification, and starts an undo that was requested meanwhile. Returns the state; null if the
--- import is unknown.
+-- Closes a started import if none of its parts is left to do: sets its final state, queues the
+-- notification, and starts an undo that was requested meanwhile. Returns the import's state; null
+-- if it is unknown.
 create function public.close_import(p_import uuid) returns text
 language plpgsql set search_path = ''
 as $$
 declare
   v_import public.imports;
 begin
-  -- The lock makes finishers queue up, so that the last one sees all the others' work.
+  -- The lock serialises the ends of parts, so that the last one sees all the others.
   select * into v_import from public.imports where id = p_import for no key update;
   if v_import.state is null or v_import.state not in ('importing', 'cancelling') or exists (
     select from public.import_parts
@@ -693,7 +723,9 @@ $$;
 create function public.contact_id(p_import uuid, p_record bigint) returns uuid
 language sql immutable parallel safe
 as $$
-  select (overlay(left(p_import::text, 27) placing '8' from 15) || lpad(to_hex(p_record), 9, '0'))::uuid
+  select (
+    overlay(left(p_import::text, 27) placing '8' from 15) || lpad(to_hex(p_record), 9, '0')
+  )::uuid
 $$;
 
 -- Returns the contacts of neighbouring records. p_fields holds all names, then all e-mail
@@ -726,11 +758,11 @@ begin
   where import_id = p_import and part = p_part for share;
   if v_part.state is distinct from 'importing' then
     raise sqlstate 'CI001' using message = format(
-      'part %s of import %s is not being imported', p_part, p_import);
+      'part %s of import %s is not in state importing', p_part, p_import);
   end if;
   if v_part.attempt is distinct from p_attempt then
     raise sqlstate 'CI003' using message = format(
-      'part %s of import %s belongs to another attempt', p_part, p_import);
+      'part %s of import %s is owned by another attempt', p_part, p_import);
   end if;
   if exists (select from public.imports where id = p_import and state = 'cancelling') then
     raise sqlstate 'CI002' using message = format('import %s is being cancelled', p_import);
@@ -762,11 +794,12 @@ begin
   if v_end is null then
     perform public.hold_part(v_import, v_part, v_attempt);
   elsif (public.lock_part(v_import, v_part, v_attempt)).state <> 'importing' then
-    -- It may have ended with this very request, of which the answer was lost.
+    -- An earlier call with this text may have ended the part, and its response was lost.
     return public.part_ended(v_import, v_part, 'done', false);
   elsif exists (select from public.imports where id = v_import and state = 'cancelling') then
     raise sqlstate 'CI002' using message = format('import %s is being cancelled', v_import);
   end if;
+  -- Usually none of the contacts exists; then an insert without `on conflict` costs less.
   begin
     insert into public.contacts (id, name, email, source)
     select * from public.contacts_of(v_prefix, v_first, v_source, v_fields);
@@ -799,15 +832,18 @@ declare
   v_fields text[] := string_to_array(
     substr($1, strpos($1, E'\n') + 1), v_head ->> 'delimiter', '');
   v_row_errors text := (
-    select '^(' || string_agg(code, '|') || ')' from jsonb_array_elements_text(v_head -> 'row_errors') code);
+    select '^(' || string_agg(code, '|') || ')'
+    from jsonb_array_elements_text(v_head -> 'row_errors') code);
   v_row record;
   v_records bigint[] := '{}';
   v_codes text[] := '{}';
   v_reasons jsonb := '{}';
 begin
-  -- What would only be checked at the end of the transaction could not be told apart there.
+  -- A constraint that is checked at the end of the transaction does not say which row it refuses.
   set constraints all immediate;
-  for v_row in select * from public.contacts_of(v_prefix, v_first, v_head ->> 'source', v_fields) loop
+  for v_row in
+    select * from public.contacts_of(v_prefix, v_first, v_head ->> 'source', v_fields)
+  loop
     begin
       insert into public.contacts (id, name, email, source)
       values (v_row.id, v_row.name, v_row.email, v_row.source)
@@ -885,7 +921,8 @@ create table public.import_rejection_objects (
   primary key (import_id, first_record)
 );
 
-comment on column public.import_rejection_objects.codes is 'number of rejections in the object by code';
+comment on column public.import_rejection_objects.codes is
+  'number of rejections in the object by code';
 
 -- Writes rejections of a part; those that exist are left unchanged. Raises CI001, CI002 or CI003.
 create function public.write_rejections(
@@ -974,9 +1011,9 @@ $$;
 
 -- supabase/schemas/70_cancel_retry_undo.sql
 
--- Stops an import between two batches; what is written stays. Ends the queued parts; those in work
--- end when their attempts write next. Returns the import as get_import does; null if it is unknown.
--- Raises PT409 if the import has ended.
+-- Stops an import; what is written stays. Cancels the queued parts; those being imported end when
+-- their attempts write the next batch. Returns the import as get_import does; null if it is
+-- unknown. Raises PT409 if the import has ended.
 create function public.cancel_import(p_import uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -989,7 +1026,8 @@ begin
     perform public.stop_parts(p_import, '{queued}', null, 'cancelled', null, null);
     perform public.close_import(p_import);
   elsif v_state not in ('cancelling', 'cancelled') then
-    raise sqlstate 'PT409' using message = format('import %s has ended: it is %s', p_import, v_state);
+    raise sqlstate 'PT409' using message = format(
+      'import %s cannot be cancelled: its state is %s', p_import, v_state);
   end if;
   return public.get_import(p_import);
 end
@@ -1013,7 +1051,7 @@ begin
   end if;
   if v_import.state <> 'failed' then
     raise sqlstate 'PT409' using message = format(
-      'import %s has not failed: it is %s', p_import, v_import.state);
+      'import %s cannot be retried: its state is %s', p_import, v_import.state);
   end if;
   for v_part in
     select * from public.import_parts where import_id = p_import and state = 'failed'
@@ -1023,7 +1061,8 @@ begin
   end loop;
   update public.import_parts
   set state = 'queued', imported = 0, rejected = 0, rejected_codes = null, open_attempts = '{}',
-      attempt = null, retries = 0, stops = 0, failure_code = null, failure = null, finished_at = null
+      attempt = null, retries = 0, stops = 0, failure_code = null, failure = null,
+      finished_at = null
   where import_id = p_import and state = 'failed';
   update public.imports
   set state = 'queued', finished_at = null, generation = generation + 1,
@@ -1047,7 +1086,9 @@ declare
 begin
   select * into v_import from public.imports where id = p_import for no key update;
   update public.imports
-  set undo = case when v_import.state = 'undo_failed' then p_message else coalesce(undo, p_message) end
+  set undo = case
+        when v_import.state = 'undo_failed' then p_message
+        else coalesce(undo, p_message) end
   where id = p_import;
   if v_import.state in ('queued', 'importing', 'cancelling') then
     perform public.cancel_import(p_import);
@@ -1118,7 +1159,7 @@ as $$
   select object from public.imports where id = p_import and state = 'undoing'
 $$;
 
--- Completes an undo. Call it after the object is removed, too. Changes nothing while parts are
+-- Completes an undo; call it after the object is removed, too. Changes nothing while parts are
 -- left.
 create function public.finish_undo(p_import uuid) returns void
 language sql set search_path = ''
@@ -1160,20 +1201,20 @@ $$;
 
 -- supabase/schemas/80_sweeping.sql
 
--- One row for each kind of sweep. The workers of all machines share the turns.
+-- One row for each kind of sweep: each is run by one worker at a time, of all machines.
 create table public.sweeps (
   kind text primary key check (kind in ('messages', 'objects')),
   begun_at timestamptz not null default 'epoch',
   swept_until timestamptz not null default 'epoch'
 );
 
-comment on column public.sweeps.swept_until is 'objects: what is older has been looked at, once and for all';
+comment on column public.sweeps.swept_until is 'objects: all that are older have been checked';
 
 insert into public.sweeps (kind) values ('messages'), ('objects');
 
--- Takes the turn if the last one began at least p_every seconds ago. Returns the time up to which
--- earlier sweeps came (seconds since 1970); null if it is too early. A sweep that breaks off needs
--- no repair: the next turn comes all the same.
+-- Begins a sweep if the last one began at least p_every seconds ago. Returns the time up to which
+-- earlier sweeps have checked objects (seconds since 1970); null if it is too early. A sweep that
+-- crashes needs no repair: the next one begins when it is due.
 create function public.begin_sweep(p_kind text, p_every double precision) returns double precision
 language sql set search_path = ''
 as $$
@@ -1183,7 +1224,7 @@ as $$
   returning extract(epoch from swept_until)::double precision
 $$;
 
--- Records the time up to which a sweep came.
+-- Records the time up to which a sweep has checked objects.
 create function public.end_sweep(p_kind text, p_until double precision) returns void
 language sql set search_path = ''
 as $$
@@ -1192,9 +1233,9 @@ as $$
   where kind = p_kind
 $$;
 
--- Returns the next unfinished imports after p_after, in order of id, that no message on the queue
--- would finish. A message of the import hands out all its parts; without one, each unfinished part
--- needs a message of its own.
+-- Returns the next p_limit unfinished imports after p_after, in order of id, that would never
+-- finish because messages are missing. One pending message of the import is enough, since it queues
+-- all unfinished parts; otherwise each unfinished part needs one.
 create function public.lost_imports(p_after uuid, p_limit integer) returns setof uuid
 language sql stable security definer set search_path = ''
 as $$
@@ -1342,8 +1383,8 @@ as $$
   where i.id = p_import
 $$;
 
--- Returns the URL to notify of the import's end, and the import as it is now; null if there is
--- none.
+-- Returns the URL to notify of the import's end, and the import as get_import does; null if there
+-- is no such URL or import.
 create function public.show_end(p_import uuid) returns jsonb
 language sql stable set search_path = ''
 as $$

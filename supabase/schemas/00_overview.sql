@@ -2,48 +2,53 @@
 --
 -- supabase/schemas describes the database as it is now: one file a subject, applied in the order of
 -- their names. supabase/migrations creates it step by step; its first migration is these files,
--- concatenated. supabase/README.md says how to change the schema.
+-- concatenated. supabase/README.md describes how to change the schema.
 --
 --   10_contacts            the users' table
 --   20_queue               messages for the workers
 --   30_imports             imports and their parts
 --   35_bucket              where Storage keeps the uploaded files
---   40_accepting           recording an import, or taking the record back
+--   40_accepting           recording an import, or discarding it
 --   50_parts               attempts of parts, and the end of an import
 --   60_writing_contacts    batches of contacts
 --   65_rejections          records that are not valid contacts
 --   70_cancel_retry_undo   what a user can do to an import
---   80_sweeping            finding what a crash left behind
+--   80_sweeping            finding imports and objects that a crash left behind
 --   85_reading             what GET requests return
 --   90_privileges          who may use which table and function
 --
--- Each state transition of an import or a part is one function, which refuses illegal ones. All of
--- them can be called again if the response was lost: the second call changes nothing and returns
--- what the first one did. Transitions of an import:
+-- State changes only through these functions, which refuse illegal transitions. Each can be called
+-- again if its response was lost: the second call changes nothing.
 --
---   queued -> importing -> completed | failed             start_import, start_part; close_import
---   queued | importing -> cancelling -> cancelled         cancel_import; close_import
---   failed -> queued                                      retry_import
---   completed | failed | cancelled | undo_failed -> undoing          undo_import
---   undoing -> undone | undo_failed                       finish_undo, fail_undo
+-- Transitions of an import:
+--
+--   queued -> importing                                       start_import, start_part
+--   importing -> completed | failed                           close_import, after the last part
+--   queued | importing -> cancelling                          cancel_import, undo_import
+--   cancelling -> cancelled                                   close_import, after the last part
+--   failed -> queued                                          retry_import
+--   completed | failed | cancelled | undo_failed -> undoing   undo_import, close_import
+--   undoing -> undone                                         finish_undo
+--   undoing -> undo_failed                                    fail_undo
 --
 -- Transitions of a part:
 --
---   queued <-> importing                                  start_part, postpone_part
---   queued | importing -> failed | cancelled              fail_part, cancel_part; cancel_import
---   importing -> done                                     finish_part, write_contacts
---   failed -> queued                                      retry_import
---   done | failed | cancelled -> undone                   undo_some
+--   queued | importing -> importing                           start_part
+--   importing -> queued                                       postpone_part
+--   importing -> done                                         finish_part, write_contacts
+--   queued | importing -> failed                              fail_part, start_part
+--   queued | importing -> cancelled                           cancel_part, start_part, cancel_import
+--   failed -> queued                                          retry_import
+--   done | failed | cancelled -> undone                       undo_some, begin_undo
 --
--- Errors that callers distinguish by SQLSTATE:
+-- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
 --
---   PT409   illegal transition (PostgREST responds with 409)
+--   PT409   illegal transition; PostgREST responds with status 409
 --   CI001   the part is not in state importing
 --   CI002   the import is being cancelled: the attempt has to call cancel_part
 --   CI003   another attempt owns the part
 --
--- CI001 to CI003 are codes that no trigger or constraint on contacts would raise for a row.
---
--- Locks: every transition locks the import's row first, then the part's, then writes. A batch of
--- contacts or rejections locks only the part, in share mode. So concurrent calls wait for each
--- other, but never deadlock.
+-- Locks: a function that locks an import and its part locks the import first, so concurrent calls
+-- wait for each other but never deadlock. A batch of contacts or rejections locks only the part, in
+-- share mode. Rows are locked `for no key update`, which does not conflict with the locks that the
+-- foreign keys of new rejections take.

@@ -31,8 +31,9 @@ where state in ('queued', 'consumed');
 -- into the range of bigint.
 create function dramatiq.message_lock(p_queue text, p_message uuid) returns bigint
 language sql immutable strict parallel safe
-return ('x' || encode(substr(sha256(convert_to(p_queue || p_message, 'UTF8')), 13, 8), 'hex'))::bit(64)::bigint
-  # (-9223372036854775808)::bigint;
+return (
+  'x' || encode(substr(sha256(convert_to(p_queue || p_message, 'UTF8')), 13, 8), 'hex')
+)::bit(64)::bigint # (-9223372036854775808)::bigint;
 
 -- Returns the oldest messages of a queue that no session has locked. Locked ones are skipped, so
 -- that they cannot fill the limit. Has no `set search_path`, because Postgres would then neither
@@ -73,13 +74,14 @@ begin
 end
 $$;
 
+-- Puts several messages on the queue, as enqueue_message does.
 create function public.queue_messages(p_messages jsonb) returns void
 language sql set search_path = ''
 as $$
   select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
 $$;
 
--- Returns true if the queue can be accessed, and raises otherwise. For the readiness check.
+-- Returns true if the queue can be read, and raises otherwise. Used by the readiness check.
 create function public.queue_ready() returns boolean
 language plpgsql stable security definer set search_path = ''
 as $$

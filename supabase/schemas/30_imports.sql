@@ -37,25 +37,36 @@ create table public.imports (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
 
-comment on column public.imports.layout is 'CSV: where name and email stand, and how many fields a row has';
-comment on column public.imports.dry_run is 'everything is done but the insert';
-comment on column public.imports.sha256 is 'of what the client sent: body or file, as it came';
-comment on column public.imports.received is 'bytes that the client sent';
-comment on column public.imports.detected is 'what was found out about the file';
-comment on column public.imports.ignored is 'names of columns that are known from the start to be ignored';
-comment on column public.imports.fingerprint is 'equal for requests that ask for the same';
-comment on column public.imports.joined is 'another request with the same idempotency_key was answered with this import';
-comment on column public.imports.notify is 'url to tell of the end, and the message that has it told';
-comment on column public.imports.undo is 'message that has it undone; set when that was asked for';
-comment on column public.imports.generation is 'number of retries: messages of parts differ from one to the next';
-comment on column public.imports.undo_failure is 'why its last undo ended early, and what was left; null unless undo_failed';
+comment on column public.imports.dry_run is 'records are validated, but no contact is written';
+comment on column public.imports.fingerprint is
+  'hash of content and options: equal for requests that ask for the same';
+comment on column public.imports.joined is
+  'another request with the same idempotency_key received this import as its response';
+comment on column public.imports.notify is
+  'URL to notify of the end, and the message for the actor that does it';
+comment on column public.imports.received is 'number of bytes that the client sent';
+comment on column public.imports.sha256 is 'digest of the bytes that the client sent';
+comment on column public.imports.detected is 'properties found in the file, such as its encoding';
+comment on column public.imports.bytes is 'size of the object';
+comment on column public.imports.layout is
+  'CSV: delimiter, header and positions of the columns; null for other formats';
+comment on column public.imports.ignored is 'names of columns that are not imported';
+comment on column public.imports.message_id is 'message of the first run, or of the last retry';
+comment on column public.imports.generation is
+  'number of retries; part messages are computed from it, so each retry has new ones';
+comment on column public.imports.undo is 'message for the undo; null until it is requested';
+comment on column public.imports.undo_failure is
+  'reason why the undo failed, and number of contacts left; null unless undo_failed';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.
 create unique index imports_contact_prefix_key on public.imports (left(id::text, 27));
 
+-- For sweeps: the unfinished imports only.
 create index imports_open_idx on public.imports (id)
 where state in ('queued', 'importing', 'cancelling', 'undoing');
+
+-- For list_imports.
 create index imports_state_idx on public.imports (state, id);
 create index imports_source_idx on public.imports (source, id);
 
@@ -95,18 +106,24 @@ create table public.import_parts (
   constraint import_parts_failure check ((failure_code is not null) = (state = 'failed'))
 );
 
-comment on column public.import_parts.retries is 'times it was put off because something it needs was away';
-comment on column public.import_parts.attempt is 'the last one begun: only this one may move the part';
-comment on column public.import_parts.ignored is 'names of fields that were seen and ignored';
-comment on column public.import_parts.open_attempts is 'those begun of which no orderly end is known: a part that has too many is given up';
-comment on column public.import_parts.stops is 'times it was handed back because its worker was stopped';
-comment on column public.import_parts.rejected_codes is 'number of rejections by code; null where there are none';
+comment on column public.import_parts.byte_end is 'exclusive';
+comment on column public.import_parts.attempt is
+  'owner: the last attempt that was started, and the only one that may end the part';
+comment on column public.import_parts.open_attempts is
+  'attempts without a known end; a part with too many of them fails';
+comment on column public.import_parts.retries is
+  'how often it was postponed because something it needs was unavailable';
+comment on column public.import_parts.stops is
+  'how often it was postponed because its worker was stopped';
+comment on column public.import_parts.rejected_codes is
+  'number of rejections by code; null if there are none';
+comment on column public.import_parts.ignored is 'names of fields that were found and not imported';
 
--- Imports whose record was taken back. A request to record one may still be in flight and arrive
--- last; it would create an import without an object, of which the client was told to send it again.
+-- Imports that were discarded. A request to record one may still be in flight and arrive last; it
+-- would create an import without an object, after the client was told to send it again.
 create table public.discarded_imports (
   id uuid primary key,
   discarded_at timestamptz not null default clock_timestamp()
 );
 
-comment on table public.discarded_imports is 'for a day: no request is on its way for longer';
+comment on table public.discarded_imports is 'kept for a day: no request is in flight longer';

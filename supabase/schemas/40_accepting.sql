@@ -20,7 +20,7 @@ declare
 begin
   perform public.lock_import(v_id);
   if exists (select from public.discarded_imports where id = v_id) then
-    raise sqlstate 'PT409' using message = format('import %s was taken back', v_id);
+    raise sqlstate 'PT409' using message = format('import %s was discarded', v_id);
   end if;
   loop
     begin
@@ -52,7 +52,7 @@ begin
     if v_taken is not null then
       return v_taken;
     end if;
-    -- The one that had the key was taken back in this moment.
+    -- The import with this key has just been discarded, so the key is free: try again.
   end loop;
   insert into public.import_parts (import_id, part, byte_start, byte_end, first_record, records)
   select v_id, t.part, t.byte_start, t.byte_end, t.first_record, t.records
@@ -75,8 +75,9 @@ as $$
   returning jsonb_build_object('id', id, 'same', fingerprint is not distinct from p_fingerprint)
 $$;
 
--- Takes back an import when the service does not know whether it was recorded. Returns true if the
--- import stays all the same, because it was started or is shared with another request.
+-- Discards an import of which the service does not know whether it was recorded: removes the record
+-- and the queued message, and makes a later create_import fail. Returns true if the import stays
+-- instead, because it was started or is shared with another request.
 create function public.discard_import(p_import uuid) returns boolean
 language plpgsql security definer set search_path = ''
 as $$

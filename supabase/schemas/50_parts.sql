@@ -1,6 +1,6 @@
--- Starts an import, and closes it if it has no parts. Returns its state, its generation (part
--- messages are computed from it) and the numbers of the parts that are not finished; null if it is
--- unknown.
+-- Starts a queued import, and closes it if no part is left to do. Returns its state, its generation
+-- (part messages are computed from it) and the numbers of the unfinished parts; null if the import
+-- is unknown.
 create function public.start_import(p_import uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -39,23 +39,24 @@ begin
   where import_id = p_import and part = p_part for no key update;
   if v_part.attempt is distinct from p_attempt then
     raise sqlstate 'CI003' using message = format(
-      'part %s of import %s belongs to another attempt', p_part, p_import);
+      'part %s of import %s is owned by another attempt', p_part, p_import);
   end if;
   return v_part;
 end
 $$;
 
--- Assigns a part to an attempt, which owns it from now on. Returns what the attempt needs to run
--- it; null if there is nothing to do, because the part is unknown or finished. The same attempt may
--- call it again. p_ended lists attempts that ended in order while the database was away, so that
--- this could not be recorded.
+-- Assigns a part to an attempt, which owns it from now on. Returns what is needed to run
+-- the part; null if there is nothing to do, because the part is unknown or finished. The same
+-- attempt may call it again. p_ended lists attempts whose orderly end could not be recorded when it
+-- happened, because the database was unavailable.
 --
--- Returns {"cancelled": ...} if the import is being cancelled, and {"given_up": ...} if
--- p_max_attempts attempts have no known end; both with what part_ended returns.
+-- If the import is being cancelled, the part is cancelled: returns {"cancelled": ...}. If
+-- p_max_attempts attempts have no known end, the part fails: returns {"given_up": ...}. Both hold
+-- what part_ended returns.
 --
--- A part with two attempts of no known end may have killed its worker, and with it everything else
--- that ran there. Only a worker that runs nothing else may start it (p_alone); the others get
--- {"suspect": true}. So one bad part neither stops other parts nor uses up their attempts.
+-- A part with two attempts of no known end may have killed its worker, and everything else that ran
+-- in it. Then only a worker that runs nothing else may start the part (p_alone); others get
+-- {"suspect": true}. So a bad part neither stops other parts nor uses up their attempts.
 create function public.start_part(
   p_import uuid, p_part integer, p_attempt uuid, p_max_attempts integer,
   p_alone boolean default true, p_ended uuid[] default '{}'
@@ -93,7 +94,7 @@ begin
     return jsonb_build_object('given_up', public.part_ended(
       p_import, p_part, 'failed', public.stop_parts(
         p_import, '{queued,importing}', p_part, 'failed', 'attempts_exhausted',
-        format('The part was begun %s times and never finished: its workers died or hung.',
+        format('The part was started %s times and never finished: its workers died or hung.',
                p_max_attempts))));
   end if;
   if v_part.started_at is not null and v_part.attempt is distinct from p_attempt then
@@ -114,7 +115,8 @@ $$;
 
 -- Records the orderly end of an attempt that has not finished its part, so that it does not count
 -- as a crash. If the attempt owns the part, the part is queued again. Returns how often the part
--- was postponed because something it needs was away (p_away); null if the attempt does not own it.
+-- was postponed because something it needs was unavailable (p_away, as opposed to a stop of the
+-- worker); null if the attempt does not own the part.
 create function public.postpone_part(
   p_import uuid, p_part integer, p_attempt uuid, p_away boolean
 ) returns integer
@@ -137,9 +139,9 @@ begin
 end
 $$;
 
--- Marks a part as done. Rejections are counted as stored: if the number does not match p_rejected,
--- the constraint on the part's counts refuses the update. A rejected record that is a contact
--- counts as imported. Returns what part_ended returns.
+-- Marks a part as done. Rejections are counted as stored, so if one is missing, the constraint
+-- every_record_is_accounted_for refuses the update. A rejected record that is a contact counts as
+-- imported. Returns what part_ended returns; raises CI003 and PT409.
 create function public.finish_part(
   p_import uuid, p_part integer, p_attempt uuid, p_imported bigint, p_rejected bigint,
   p_ignored jsonb default null
@@ -165,7 +167,8 @@ begin
 end
 $$;
 
--- Marks a part as failed, and counts what it has written. Returns what part_ended returns.
+-- Marks a part as failed, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003 and PT409.
 create function public.fail_part(
   p_import uuid, p_part integer, p_attempt uuid, p_code text, p_failure text
 ) returns jsonb
@@ -178,8 +181,8 @@ begin
 end
 $$;
 
--- Marks a part as cancelled, and counts what it has written. Returns what part_ended returns;
--- raises PT409 if the import is not being cancelled.
+-- Marks a part as cancelled, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003, and PT409 if the import is not being cancelled.
 create function public.cancel_part(p_import uuid, p_part integer, p_attempt uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -192,8 +195,9 @@ begin
 end
 $$;
 
--- Ends the parts in some states, or one of them (p_part), before they are done, with counts of what
--- they have written. Returns whether there was any. The caller must hold the import's lock.
+-- Sets the state of parts that are not done, and counts what their attempts have written: of all
+-- parts in p_states, or only p_part if it is in one of them. Returns whether there was any. The
+-- caller must have locked the import.
 create function public.stop_parts(
   p_import uuid, p_states text[], p_part integer, p_state text, p_code text, p_failure text
 ) returns boolean
@@ -228,9 +232,9 @@ begin
 end
 $$;
 
--- Closes the import after the end of a part. Returns whether this call ended the part (moved), the
--- import's state, whether this call closed the import, and the seconds since it was accepted.
--- Raises PT409 if the part is in another state than p_state.
+-- Closes the import if the part that ended was its last one. Returns whether the caller changed the
+-- part's state (moved), the import's state, whether this call closed the import, and the seconds
+-- from its acceptance to its end. Raises PT409 if the part is in another state than p_state.
 create function public.part_ended(p_import uuid, p_part integer, p_state text, p_moved boolean)
 returns jsonb
 language plpgsql set search_path = ''
@@ -243,7 +247,7 @@ begin
   select state into v_part from public.import_parts where import_id = p_import and part = p_part;
   if v_part is distinct from p_state then
     raise sqlstate 'PT409' using message = format(
-      'part %s of import %s cannot become %s: it is %s', p_part, p_import, p_state,
+      'part %s of import %s cannot become %s: its state is %s', p_part, p_import, p_state,
       coalesce(v_part, 'unknown'));
   end if;
   select state into v_before from public.imports where id = p_import;
@@ -260,16 +264,16 @@ begin
 end
 $$;
 
--- Closes the import if none of its parts is left to do: sets its final state, queues the
--- notification, and starts an undo that was requested meanwhile. Returns the state; null if the
--- import is unknown.
+-- Closes a started import if none of its parts is left to do: sets its final state, queues the
+-- notification, and starts an undo that was requested meanwhile. Returns the import's state; null
+-- if it is unknown.
 create function public.close_import(p_import uuid) returns text
 language plpgsql set search_path = ''
 as $$
 declare
   v_import public.imports;
 begin
-  -- The lock makes finishers queue up, so that the last one sees all the others' work.
+  -- The lock serialises the ends of parts, so that the last one sees all the others.
   select * into v_import from public.imports where id = p_import for no key update;
   if v_import.state is null or v_import.state not in ('importing', 'cancelling') or exists (
     select from public.import_parts

@@ -3,7 +3,9 @@
 create function public.contact_id(p_import uuid, p_record bigint) returns uuid
 language sql immutable parallel safe
 as $$
-  select (overlay(left(p_import::text, 27) placing '8' from 15) || lpad(to_hex(p_record), 9, '0'))::uuid
+  select (
+    overlay(left(p_import::text, 27) placing '8' from 15) || lpad(to_hex(p_record), 9, '0')
+  )::uuid
 $$;
 
 -- Returns the contacts of neighbouring records. p_fields holds all names, then all e-mail
@@ -36,11 +38,11 @@ begin
   where import_id = p_import and part = p_part for share;
   if v_part.state is distinct from 'importing' then
     raise sqlstate 'CI001' using message = format(
-      'part %s of import %s is not being imported', p_part, p_import);
+      'part %s of import %s is not in state importing', p_part, p_import);
   end if;
   if v_part.attempt is distinct from p_attempt then
     raise sqlstate 'CI003' using message = format(
-      'part %s of import %s belongs to another attempt', p_part, p_import);
+      'part %s of import %s is owned by another attempt', p_part, p_import);
   end if;
   if exists (select from public.imports where id = p_import and state = 'cancelling') then
     raise sqlstate 'CI002' using message = format('import %s is being cancelled', p_import);
@@ -72,11 +74,12 @@ begin
   if v_end is null then
     perform public.hold_part(v_import, v_part, v_attempt);
   elsif (public.lock_part(v_import, v_part, v_attempt)).state <> 'importing' then
-    -- It may have ended with this very request, of which the answer was lost.
+    -- An earlier call with this text may have ended the part, and its response was lost.
     return public.part_ended(v_import, v_part, 'done', false);
   elsif exists (select from public.imports where id = v_import and state = 'cancelling') then
     raise sqlstate 'CI002' using message = format('import %s is being cancelled', v_import);
   end if;
+  -- Usually none of the contacts exists; then an insert without `on conflict` costs less.
   begin
     insert into public.contacts (id, name, email, source)
     select * from public.contacts_of(v_prefix, v_first, v_source, v_fields);
@@ -109,15 +112,18 @@ declare
   v_fields text[] := string_to_array(
     substr($1, strpos($1, E'\n') + 1), v_head ->> 'delimiter', '');
   v_row_errors text := (
-    select '^(' || string_agg(code, '|') || ')' from jsonb_array_elements_text(v_head -> 'row_errors') code);
+    select '^(' || string_agg(code, '|') || ')'
+    from jsonb_array_elements_text(v_head -> 'row_errors') code);
   v_row record;
   v_records bigint[] := '{}';
   v_codes text[] := '{}';
   v_reasons jsonb := '{}';
 begin
-  -- What would only be checked at the end of the transaction could not be told apart there.
+  -- A constraint that is checked at the end of the transaction does not say which row it refuses.
   set constraints all immediate;
-  for v_row in select * from public.contacts_of(v_prefix, v_first, v_head ->> 'source', v_fields) loop
+  for v_row in
+    select * from public.contacts_of(v_prefix, v_first, v_head ->> 'source', v_fields)
+  loop
     begin
       insert into public.contacts (id, name, email, source)
       values (v_row.id, v_row.name, v_row.email, v_row.source)

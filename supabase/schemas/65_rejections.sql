@@ -20,7 +20,8 @@ create table public.import_rejection_objects (
   primary key (import_id, first_record)
 );
 
-comment on column public.import_rejection_objects.codes is 'number of rejections in the object by code';
+comment on column public.import_rejection_objects.codes is
+  'number of rejections in the object by code';
 
 -- Writes rejections of a part; those that exist are left unchanged. Raises CI001, CI002 or CI003.
 create function public.write_rejections(

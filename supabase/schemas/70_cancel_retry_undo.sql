@@ -1,6 +1,6 @@
--- Stops an import between two batches; what is written stays. Ends the queued parts; those in work
--- end when their attempts write next. Returns the import as get_import does; null if it is unknown.
--- Raises PT409 if the import has ended.
+-- Stops an import; what is written stays. Cancels the queued parts; those being imported end when
+-- their attempts write the next batch. Returns the import as get_import does; null if it is
+-- unknown. Raises PT409 if the import has ended.
 create function public.cancel_import(p_import uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -13,7 +13,8 @@ begin
     perform public.stop_parts(p_import, '{queued}', null, 'cancelled', null, null);
     perform public.close_import(p_import);
   elsif v_state not in ('cancelling', 'cancelled') then
-    raise sqlstate 'PT409' using message = format('import %s has ended: it is %s', p_import, v_state);
+    raise sqlstate 'PT409' using message = format(
+      'import %s cannot be cancelled: its state is %s', p_import, v_state);
   end if;
   return public.get_import(p_import);
 end
@@ -37,7 +38,7 @@ begin
   end if;
   if v_import.state <> 'failed' then
     raise sqlstate 'PT409' using message = format(
-      'import %s has not failed: it is %s', p_import, v_import.state);
+      'import %s cannot be retried: its state is %s', p_import, v_import.state);
   end if;
   for v_part in
     select * from public.import_parts where import_id = p_import and state = 'failed'
@@ -47,7 +48,8 @@ begin
   end loop;
   update public.import_parts
   set state = 'queued', imported = 0, rejected = 0, rejected_codes = null, open_attempts = '{}',
-      attempt = null, retries = 0, stops = 0, failure_code = null, failure = null, finished_at = null
+      attempt = null, retries = 0, stops = 0, failure_code = null, failure = null,
+      finished_at = null
   where import_id = p_import and state = 'failed';
   update public.imports
   set state = 'queued', finished_at = null, generation = generation + 1,
@@ -71,7 +73,9 @@ declare
 begin
   select * into v_import from public.imports where id = p_import for no key update;
   update public.imports
-  set undo = case when v_import.state = 'undo_failed' then p_message else coalesce(undo, p_message) end
+  set undo = case
+        when v_import.state = 'undo_failed' then p_message
+        else coalesce(undo, p_message) end
   where id = p_import;
   if v_import.state in ('queued', 'importing', 'cancelling') then
     perform public.cancel_import(p_import);
@@ -142,7 +146,7 @@ as $$
   select object from public.imports where id = p_import and state = 'undoing'
 $$;
 
--- Completes an undo. Call it after the object is removed, too. Changes nothing while parts are
+-- Completes an undo; call it after the object is removed, too. Changes nothing while parts are
 -- left.
 create function public.finish_undo(p_import uuid) returns void
 language sql set search_path = ''

@@ -1,17 +1,17 @@
--- One row for each kind of sweep. The workers of all machines share the turns.
+-- One row for each kind of sweep: each is run by one worker at a time, of all machines.
 create table public.sweeps (
   kind text primary key check (kind in ('messages', 'objects')),
   begun_at timestamptz not null default 'epoch',
   swept_until timestamptz not null default 'epoch'
 );
 
-comment on column public.sweeps.swept_until is 'objects: what is older has been looked at, once and for all';
+comment on column public.sweeps.swept_until is 'objects: all that are older have been checked';
 
 insert into public.sweeps (kind) values ('messages'), ('objects');
 
--- Takes the turn if the last one began at least p_every seconds ago. Returns the time up to which
--- earlier sweeps came (seconds since 1970); null if it is too early. A sweep that breaks off needs
--- no repair: the next turn comes all the same.
+-- Begins a sweep if the last one began at least p_every seconds ago. Returns the time up to which
+-- earlier sweeps have checked objects (seconds since 1970); null if it is too early. A sweep that
+-- crashes needs no repair: the next one begins when it is due.
 create function public.begin_sweep(p_kind text, p_every double precision) returns double precision
 language sql set search_path = ''
 as $$
@@ -21,7 +21,7 @@ as $$
   returning extract(epoch from swept_until)::double precision
 $$;
 
--- Records the time up to which a sweep came.
+-- Records the time up to which a sweep has checked objects.
 create function public.end_sweep(p_kind text, p_until double precision) returns void
 language sql set search_path = ''
 as $$
@@ -30,9 +30,9 @@ as $$
   where kind = p_kind
 $$;
 
--- Returns the next unfinished imports after p_after, in order of id, that no message on the queue
--- would finish. A message of the import hands out all its parts; without one, each unfinished part
--- needs a message of its own.
+-- Returns the next p_limit unfinished imports after p_after, in order of id, that would never
+-- finish because messages are missing. One pending message of the import is enough, since it queues
+-- all unfinished parts; otherwise each unfinished part needs one.
 create function public.lost_imports(p_after uuid, p_limit integer) returns setof uuid
 language sql stable security definer set search_path = ''
 as $$

@@ -98,8 +98,8 @@ as $$
   where i.id = p_import
 $$;
 
--- Returns the URL to notify of the import's end, and the import as it is now; null if there is
--- none.
+-- Returns the URL to notify of the import's end, and the import as get_import does; null if there
+-- is no such URL or import.
 create function public.show_end(p_import uuid) returns jsonb
 language sql stable set search_path = ''
 as $$
