@@ -26,24 +26,24 @@
 --
 -- Transitions of an import:
 --
---   queued -> importing                                       start_import, start_part
---   importing -> completed | failed                           close_import, after the last part
---   queued | importing -> cancelling                          cancel_import, undo_import
---   cancelling -> cancelled                                   close_import, after the last part
---   failed -> queued                                          retry_import
---   completed | failed | cancelled | undo_failed -> undoing   undo_import, close_import
---   undoing -> undone                                         finish_undo
---   undoing -> undo_failed                                    fail_undo
+--   queued -> importing                                      start_import, start_part
+--   importing -> completed | failed                          close_import, after the last part
+--   queued | importing -> cancelling                         cancel_import, undo_import
+--   cancelling -> cancelled                                  close_import, after the last part
+--   failed -> queued                                         retry_import
+--   completed | failed | cancelled | undo_failed -> undoing  undo_import, close_import
+--   undoing -> undone                                        finish_undo
+--   undoing -> undo_failed                                   fail_undo
 --
 -- Transitions of a part:
 --
---   queued | importing -> importing                           start_part
---   importing -> queued                                       postpone_part
---   importing -> done                                         finish_part, write_contacts
---   queued | importing -> failed                              fail_part, start_part
---   queued | importing -> cancelled                           cancel_part, start_part, cancel_import
---   failed -> queued                                          retry_import
---   done | failed | cancelled -> undone                       undo_some, begin_undo
+--   queued | importing -> importing                          start_part
+--   importing -> queued                                      postpone_part
+--   importing -> done                                        finish_part, write_contacts
+--   queued | importing -> failed                             fail_part, start_part
+--   queued | importing -> cancelled                          cancel_part, start_part, cancel_import
+--   failed -> queued                                         retry_import
+--   done | failed | cancelled -> undone                      undo_some, begin_undo
 --
 -- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
 --
@@ -719,7 +719,8 @@ $$;
 -- supabase/schemas/60_writing_contacts.sql
 
 -- Returns the id of an import's contact: the first 23 hexadecimal digits of the import's id, marked
--- as a UUIDv8, and the record number as the last nine. Python computes the same id.
+-- as a UUIDv8, and the record number as the last nine. Python computes the same id. Has no `set
+-- search_path`, because Postgres would then not inline the function.
 create function public.contact_id(p_import uuid, p_record bigint) returns uuid
 language sql immutable parallel safe
 as $$
@@ -729,8 +730,7 @@ as $$
 $$;
 
 -- Returns the contacts of neighbouring records. p_fields holds all names, then all e-mail
--- addresses; a record with neither is not a contact. Has no `set search_path`, because Postgres
--- would then not inline the function.
+-- addresses; a record with neither is not a contact. Has no `set search_path` for the same reason.
 create function public.contacts_of(
   p_prefix text, p_first_record bigint, p_source text, p_fields text[]
 ) returns table (id uuid, name text, email text, source text)

@@ -22,24 +22,24 @@
 --
 -- Transitions of an import:
 --
---   queued -> importing                                       start_import, start_part
---   importing -> completed | failed                           close_import, after the last part
---   queued | importing -> cancelling                          cancel_import, undo_import
---   cancelling -> cancelled                                   close_import, after the last part
---   failed -> queued                                          retry_import
---   completed | failed | cancelled | undo_failed -> undoing   undo_import, close_import
---   undoing -> undone                                         finish_undo
---   undoing -> undo_failed                                    fail_undo
+--   queued -> importing                                      start_import, start_part
+--   importing -> completed | failed                          close_import, after the last part
+--   queued | importing -> cancelling                         cancel_import, undo_import
+--   cancelling -> cancelled                                  close_import, after the last part
+--   failed -> queued                                         retry_import
+--   completed | failed | cancelled | undo_failed -> undoing  undo_import, close_import
+--   undoing -> undone                                        finish_undo
+--   undoing -> undo_failed                                   fail_undo
 --
 -- Transitions of a part:
 --
---   queued | importing -> importing                           start_part
---   importing -> queued                                       postpone_part
---   importing -> done                                         finish_part, write_contacts
---   queued | importing -> failed                              fail_part, start_part
---   queued | importing -> cancelled                           cancel_part, start_part, cancel_import
---   failed -> queued                                          retry_import
---   done | failed | cancelled -> undone                       undo_some, begin_undo
+--   queued | importing -> importing                          start_part
+--   importing -> queued                                      postpone_part
+--   importing -> done                                        finish_part, write_contacts
+--   queued | importing -> failed                             fail_part, start_part
+--   queued | importing -> cancelled                          cancel_part, start_part, cancel_import
+--   failed -> queued                                         retry_import
+--   done | failed | cancelled -> undone                      undo_some, begin_undo
 --
 -- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
 --

@@ -1,5 +1,6 @@
 -- Returns the id of an import's contact: the first 23 hexadecimal digits of the import's id, marked
--- as a UUIDv8, and the record number as the last nine. Python computes the same id.
+-- as a UUIDv8, and the record number as the last nine. Python computes the same id. Has no `set
+-- search_path`, because Postgres would then not inline the function.
 create function public.contact_id(p_import uuid, p_record bigint) returns uuid
 language sql immutable parallel safe
 as $$
@@ -9,8 +10,7 @@ as $$
 $$;
 
 -- Returns the contacts of neighbouring records. p_fields holds all names, then all e-mail
--- addresses; a record with neither is not a contact. Has no `set search_path`, because Postgres
--- would then not inline the function.
+-- addresses; a record with neither is not a contact. Has no `set search_path` for the same reason.
 create function public.contacts_of(
   p_prefix text, p_first_record bigint, p_source text, p_fields text[]
 ) returns table (id uuid, name text, email text, source text)
