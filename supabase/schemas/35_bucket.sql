@@ -1,4 +1,4 @@
--- The private bucket of the imports. Where Storage has not made its tables yet, the service
+-- The private bucket of the uploaded files. If Storage has not created its tables yet, the service
 -- creates the bucket when it starts.
 do $$
 begin
