@@ -19,7 +19,7 @@ from service.app import INTAKE, create_app
 from service.intake.multipart import ignore_odd_headers
 from service.server import Runner
 
-_USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
+_USAGE: Final = "usage: python -m service   (settings: see docs/configure.md)"
 
 _CANCEL_SECONDS: Final = 0.1
 """For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
