@@ -232,7 +232,9 @@ def test_up_leaves_nothing_behind_when_killed(up: Up) -> None:
 def _is_master(process: psutil.Process) -> bool:
     command = process.cmdline()
     return (
-        "dramatiq" in command and "guard.py" not in " ".join(command) and bool(process.children())
+        "dramatiq" in command
+        and "parent_watchdog.py" not in " ".join(command)
+        and bool(process.children())
     )
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from config.advice import _ADVICE
 from config.settings import Settings
-from config.states import ImportState
-from service.known_options import IMPORT_OPTIONS
+from core.job_view import _ADVICE
+from core.states import ImportState
 from service.metrics import ServiceMetrics
-from service.problems import KINDS
-from service.splitting.columns import HEADERS
-from tasks import reasons
-from tasks.notify_import import _ENDS
-from tasks.webhooks.signing import Signer
+from service.options import IMPORT_OPTIONS
+from service.problems import PROBLEM_TYPES
+from service.splitting.header_mapping import HEADERS
+from tasks.importing import rejection_reasons as reasons
+from tasks.webhooks.notify import _ENDS
+from tasks.webhooks.sign import Signer
 from tests.support.commands import CLIENT, is_shown, shown_outputs
 from tests.support.markdown import LANGUAGES, PROJECT, SHELL, Block, Document, code, documents
 
@@ -142,7 +142,7 @@ def allowed(schema: dict) -> str:
 def test_each_problem_is_told_with_its_status():
     rows = Document.read("docs/api.md").table("code", "status", "meaning")
     told = {code(name)[0]: int(status) for name, status, _ in rows}
-    assert told == {name: kind.status for name, kind in KINDS.items()}
+    assert told == {name: kind.status for name, kind in PROBLEM_TYPES.items()}
 
 
 def test_each_rejection_is_told():

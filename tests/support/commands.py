@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.support.markdown import PROJECT, SHELL, Block, Document
 
-CLIENT: Final = (sys.executable, "-m", "service.client")
+CLIENT: Final = (sys.executable, "-m", "contacts_import")
 """The command ``contacts-import``."""
 
 _WRAPPED: Final[Mapping[str, Sequence[str]]] = {
