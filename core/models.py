@@ -1,12 +1,9 @@
 """What the repository says of an import, as both processes pass it around."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from core.formats.spreadsheet import REJECTION_COLUMNS
-
-BUCKET: Final = "imports"
-"""The Storage bucket that holds the objects of all imports."""
 
 
 @dataclass(frozen=True, slots=True)

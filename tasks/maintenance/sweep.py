@@ -14,7 +14,7 @@ import structlog
 from core.ids import parse_job_id
 from core.rejection_objects import import_of
 from core.states import Format
-from core.supabase.bucket import StoredObject
+from core.supabase.storage_api import StoredObject
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,18 +53,18 @@ class Repository(Protocol):
 
 
 class Objects(Protocol):
-    """What the story needs of Bucket."""
+    """What the story needs of ObjectListing."""
 
     def pages(self) -> Iterator[list[StoredObject]]:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
     def remove(self, names: Sequence[str]) -> None:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
     def remove_folder(self, folder: str) -> int:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
 

@@ -15,7 +15,7 @@ import structlog
 from core.errors import UpstreamError
 from core.job_view import shown
 from core.states import ImportState
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from core.webhook_targets import InvalidTargetError, Target, target_of
 from tasks.errors import RetryLaterError
 from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError
@@ -76,7 +76,7 @@ class ImportEnd:
 class EndRepository:
     """Tells of imports that somebody wants to be told of."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: RpcClient) -> None:
         self._functions = functions
 
     def show_end(self, import_id: UUID) -> ImportEnd | None:

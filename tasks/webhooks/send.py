@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from core.supabase.errors import retry_after
+from core.supabase.errors import retry_after_seconds
 from core.webhook_targets import Address, Target, is_public, literal
 
 SECONDS: Final = 15.0
@@ -80,7 +80,7 @@ class Sender:
                 ) as pool,
                 pool.stream("POST", url, headers=list(named.items()), content=body) as answer,
             ):
-                return Answer(answer.status, retry_after(httpx.Headers(answer.headers)))
+                return Answer(answer.status, retry_after_seconds(httpx.Headers(answer.headers)))
         except _FAILURES as error:
             raise DeliveryError(f"no answer came ({type(error).__name__})") from error
 

@@ -23,7 +23,7 @@ def test_a_gateways_refusal_may_work_later_whatever_its_body(status):
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "undone"),
+    ("body", "code", "not_committed"),
     [
         (b'{"code":"PGRST000","message":"m"}', "PGRST000", True),
         (b'{"code":"PGRST001","message":"m"}', "PGRST001", False),
@@ -32,10 +32,10 @@ def test_a_gateways_refusal_may_work_later_whatever_its_body(status):
         (b"<html>", "503", False),
     ],
 )
-def test_the_body_tells_whether_anything_can_have_been_done(body, code, undone):
+def test_the_body_tells_whether_anything_can_have_been_done(body, code, not_committed):
     with pytest.raises(TransientError) as error:
         heed(503, body=body)
-    assert (error.value.code, error.value.undone) == (code, undone)
+    assert (error.value.code, error.value.not_committed) == (code, not_committed)
 
 
 @pytest.mark.parametrize("status", [400, 500])
@@ -43,7 +43,7 @@ def test_the_body_tells_whether_anything_can_have_been_done(body, code, undone):
 def test_an_empty_code_is_no_verdict(status, code):
     with pytest.raises(TransientError) as error:
         heed(status, body=b'{"code":%b,"message":"server closed the connection"}' % code)
-    assert (error.value.code, error.value.undone) == (str(status), False)
+    assert (error.value.code, error.value.not_committed) == (str(status), False)
 
 
 def test_retry_after_is_carried_on():
@@ -81,7 +81,7 @@ def test_what_is_not_found_is_for_supabase_to_read_if_it_says_so_itself(path, bo
 def test_what_a_gateway_does_not_find_may_be_there(path, body, status):
     with pytest.raises(TransientError) as error:
         heed(status, body=body, path=path)
-    assert (error.value.status, error.value.undone) == (status, False)
+    assert (error.value.status, error.value.not_committed) == (status, False)
 
 
 @pytest.mark.parametrize(
