@@ -25,7 +25,7 @@ class ImporterError(Exception):
 
 
 class SelfCheckError(ImporterError):
-    """This Python reads samples wrongly whose right result is known."""
+    """Samples whose right result is known are read wrongly by this Python."""
 
 
 class MalformedInputError(ImporterError):

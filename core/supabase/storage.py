@@ -180,19 +180,10 @@ class _RangedRead:
             return b""
         try:
             with translate_errors(STORAGE):
-                if self._response is None:
-                    self._response = self._open()
-                    self._pieces = self._response.iter_raw(PIECE_BYTES)
-                piece = next(self._pieces, b"")
-            if not piece:
-                raise TransientError(STORAGE, "sent fewer bytes than announced", code="truncated")
-            if self._at + len(piece) > self._end:
-                raise PermanentError(STORAGE, "sent more bytes than requested", code=WRONG_RANGE)
+                return self._receive()
         except BaseException:
             self.close()
             raise
-        self._at += len(piece)
-        return piece
 
     def close(self) -> None:
         """Return the connection to the pool."""
@@ -201,19 +192,32 @@ class _RangedRead:
             with suppress(httpx.HTTPError):
                 response.close()
 
+    def _receive(self) -> bytes:
+        if self._response is None:
+            self._response = self._open()
+            self._pieces = self._response.iter_raw(PIECE_BYTES)
+        piece = next(self._pieces, b"")
+        if not piece:
+            raise TransientError(STORAGE, "sent fewer bytes than announced", code="truncated")
+        if self._at + len(piece) > self._end:
+            raise PermanentError(STORAGE, "sent more bytes than requested", code=WRONG_RANGE)
+        self._at += len(piece)
+        return piece
+
     def _open(self) -> httpx.Response:
         headers = {**self._headers, "Range": f"bytes={self._at}-{self._end - 1}"}
         request = self._http.build_request("GET", self._url, headers=headers)
         response = self._http.send(request, stream=True)
         try:
-            status = response.status_code
-            if is_failed_read(status, response.headers):
-                raise read_error(status, response.headers, response.read())
-            if not is_range(status, response.headers, self._at, self._end):
-                raise PermanentError(
-                    STORAGE, f"answered {status} with another range", code=WRONG_RANGE
-                )
+            self._check(response)
         except BaseException:
             response.close()
             raise
         return response
+
+    def _check(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if is_failed_read(status, response.headers):
+            raise read_error(status, response.headers, response.read())
+        if not is_range(status, response.headers, self._at, self._end):
+            raise PermanentError(STORAGE, f"answered {status} with another range", code=WRONG_RANGE)

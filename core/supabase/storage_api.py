@@ -99,7 +99,7 @@ def create_upload_headers(name: str, content_type: str) -> dict[str, str]:
 
 
 def append_headers(offset: int, size: int, length: int | None) -> dict[str, str]:
-    """Headers that append ``size`` bytes at ``offset``; ``length`` of the object ends the upload."""
+    """Headers that append ``size`` bytes at ``offset``; the object's ``length`` ends the upload."""
     headers = TUS_HEADERS | {
         "Upload-Offset": str(offset),
         "Content-Type": "application/offset+octet-stream",
@@ -126,7 +126,7 @@ def progress_in(headers: Mapping[str, str]) -> Progress:
 
 
 def byte_count(headers: Mapping[str, str], name: str) -> int:
-    """Return the number of bytes in a header; raises TransientError if it is missing or malformed."""
+    """Return the number in a header; raises TransientError if it is missing or malformed."""
     text = headers.get(name, "")
     if not _is_byte_count(text):
         raise gateway_error(f"a success without a usable {name}")
