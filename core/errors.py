@@ -21,7 +21,7 @@ MAX_RETRY_AFTER: Final = 60.0
 
 
 class ImporterError(Exception):
-    """Root of the tree, so that callers can tell our errors from bugs."""
+    """Root of the tree, so that callers can distinguish our errors from bugs."""
 
 
 class SelfCheckError(ImporterError):

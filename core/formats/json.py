@@ -320,5 +320,5 @@ def _constant_position(text: str, start: int) -> int:
     """Return the position of the first NaN or Infinity after ``start`` outside strings."""
     # Double backslashes go first: only the last of an odd number of backslashes escapes a quote.
     strings = text.replace("\\\\", "__").replace('\\"', "__")
-    found = (match.start(1) for match in _CONSTANT.finditer(strings, start) if match[1])
-    return next(found, start)
+    positions = (match.start(1) for match in _CONSTANT.finditer(strings, start) if match[1])
+    return next(positions, start)

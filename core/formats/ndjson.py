@@ -77,7 +77,7 @@ class NdjsonScanner(Generic[T]):
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each line of a run starts and ends, its line end included."""
-        lines = (found for found in _LINE.finditer(run.raw) if found[0].strip(_SPACE))
+        lines = (line for line in _LINE.finditer(run.raw) if line[0].strip(_SPACE))
         return [(run.offset + line.start(), run.offset + line.end()) for line in lines]
 
     def _decode(self, raw: bytes) -> RecordRun[T]:

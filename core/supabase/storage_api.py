@@ -147,8 +147,8 @@ def is_range(status: int, headers: Mapping[str, str], start: int, end: int) -> b
     """Whether a successful answer to a ranged read has the bytes ``[start, end)``."""
     if status == 200:  # the whole object: right if that is the range
         return start == 0 and headers.get("Content-Length") == str(end)
-    found = _parse_content_range(headers.get("Content-Range", ""))
-    return status == 206 and found is not None and found.groups() == (str(start), str(end - 1))
+    match = _parse_content_range(headers.get("Content-Range", ""))
+    return status == 206 and match is not None and match.groups() == (str(start), str(end - 1))
 
 
 def is_failed_read(status: int, headers: Mapping[str, str]) -> bool:
