@@ -147,7 +147,7 @@ def test_an_import_s_life_is_as_documented(client: httpx.Client) -> None:
 
 
 def strictly(answer: httpx.Response, kind: type[msgspec.Struct]) -> Any:
-    """The answer as an instance of its type; encoded again it is the same, so nothing is left out."""
+    """The answer as an instance of its type, which encoded again gives the same answer."""
     value = msgspec.json.decode(answer.content, type=kind)
     assert msgspec.to_builtins(value) == answer.json()
     return value

@@ -42,8 +42,8 @@ _IMPORT_ENDED: Final[Json] = {
     "operationId": "importEnded",
     "tags": [IMPORTS],
     "summary": "An import has ended",
-    "description": "Sent to the address that the option `notify` named, when the import is "
-    "`completed`, `failed`, `cancelled`, `undone` or `undo_failed`. The request is signed "
+    "description": "Sent to the address given in `notify` when the import is `completed`, "
+    "`failed`, `cancelled`, `undone` or `undo_failed`. The request is signed "
     "according to [Standard Webhooks](https://www.standardwebhooks.com) and repeated for a day "
     "until the receiver answers with a 2xx status. Repetitions have the same `webhook-id`.",
     "parameters": [
@@ -90,7 +90,7 @@ def openapi_document() -> Json:
     return {
         "openapi": "3.1.1",
         "info": {
-            "title": "Contacts importer",
+            "title": "Contacts import",
             "version": "1",
             "summary": "Imports contacts of any size, exactly once",
             "description": _DESCRIPTION,

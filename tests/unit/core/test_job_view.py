@@ -65,7 +65,7 @@ def test_job_view_has_the_field_names_of_the_api():
     }
 
 
-def test_a_failed_undo_has_contactsLeft_and_advice():
+def test_a_failed_undo_has_the_contacts_left_and_advice():
     failure = {"code": "undo_refused", "detail": "why", "contacts_left": 0}
     seen = view(state="undo_failed", failure=failure)["failure"]
     words = {"detail": "why", "advice": advice("undo_refused")}

@@ -13,7 +13,7 @@ from service.problems import Problem, ProblemError
 
 SOURCES = [
     *Path(service.__path__[0]).rglob("*.py"),
-    *(Path(service.__path__[0]).parent / "config" / "formats").glob("*.py"),
+    *(Path(service.__path__[0]).parent / "core" / "formats").glob("*.py"),
 ]
 
 
@@ -53,7 +53,7 @@ def test_each_problem_type_is_explained_in_sentences(code):
 
 
 def raised_codes() -> set[str]:
-    """Codes in the first place of each ProblemError and MalformedInputError that is made anywhere."""
+    """First arguments of all calls that make a ProblemError or MalformedInputError."""
     names = {"ProblemError", "MalformedInputError", "_at", "_invalid", "_refusal"}
     return {
         node.args[0].value
