@@ -12,7 +12,7 @@ from config.settings import Settings
 from core.supabase.bucket import Bucket
 from core.supabase.clients import Project, blocking_client
 from core.supabase.object_reader import ObjectReader
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from tasks.importing.import_contacts import ImportContacts
 from tasks.importing.import_part import ImportPart
 from tasks.importing.import_part import Metrics as PartMetrics
@@ -66,7 +66,7 @@ class Services:
         connections = ExitStack()
         http = connections.enter_context(httpx.Client(timeout=settings.upstream_deadline))
         deadline = settings.upstream_deadline
-        functions = Functions(supabase, deadline=deadline, stopping=stopping)
+        functions = RpcClient(supabase, deadline=deadline, stopping=stopping)
         bucket = Bucket(supabase, deadline=deadline, stopping=stopping)
         tables = Tables(supabase, deadline=deadline, stopping=stopping)
         repository = Repository(functions, part_attempts=settings.part_attempts)
@@ -102,7 +102,7 @@ class Services:
         self.connections.close()
 
 
-def _notify(settings: Settings, functions: Functions) -> NotifyImport:
+def _notify(settings: Settings, functions: RpcClient) -> NotifyImport:
     allow_private = settings.webhook_allow_private
     secret = settings.webhook_secret
     signer = None if secret is None else Signer(secret.get_secret_value())

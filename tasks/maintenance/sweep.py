@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from core.ids import parse_job_id
-from core.rejection_objects import import_of
+from core.rejection_objects import import_of_folder
 from core.states import Format
 from core.supabase.bucket import StoredObject
 
@@ -161,7 +161,9 @@ class Sweep:
 def _ours(objects: Iterable[StoredObject]) -> Iterator[tuple[UUID, StoredObject]]:
     """Only what the service or a worker can have named; other objects are left alone."""
     for stored in objects:
-        import_id = import_of(stored.name) if stored.is_folder else _import_of_object(stored.name)
+        import_id = (
+            import_of_folder(stored.name) if stored.is_folder else _import_of_object(stored.name)
+        )
         if import_id is not None:
             yield import_id, stored
 
