@@ -33,16 +33,24 @@ class MalformedInputError(ImporterError):
 
     ``code`` is stable and for programs, ``detail`` is for people. ``offset`` counts bytes from
     the start of the text that the client sent, as UTF-8; ``record`` counts records from 1.
+    ``param`` is the name of the parameter at fault, where the code does not imply it.
     """
 
     def __init__(
-        self, code: str, detail: str, *, offset: int | None = None, record: int | None = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        offset: int | None = None,
+        record: int | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.offset = offset
         self.record = record
+        self.param = param
 
 
 class InvalidTargetError(ImporterError):

@@ -1,11 +1,11 @@
-"""The states of an import and the formats of its object, as the database spells them."""
+"""The states of an import and of a part, as the database spells them."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class ImportState(StrEnum):
-    """State of an import; SQL functions make all changes and reject those that are not allowed."""
+    """State of an import."""
 
     QUEUED = "queued"
     IMPORTING = "importing"
@@ -18,8 +18,20 @@ class ImportState(StrEnum):
     UNDO_FAILED = "undo_failed"
 
 
+ENDED: Final = (
+    ImportState.COMPLETED,
+    ImportState.FAILED,
+    ImportState.CANCELLED,
+    ImportState.UNDONE,
+    ImportState.UNDO_FAILED,
+)
+"""States that an import leaves only when a client asks for it."""
+
+
 class Format(StrEnum):
-    """Format of an object's records; the value is also the suffix of the object's name."""
+    """Format of the records of an import."""
+
+    # The values are also the file extensions of the stored objects.
 
     JSON = "json"
     CSV = "csv"
@@ -27,7 +39,7 @@ class Format(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """Media type with which such an object is stored."""
+        """Media type under which Storage keeps such an object."""
         return _CONTENT_TYPES[self.value]
 
 

@@ -1,6 +1,5 @@
 """The service, put together from its settings."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -33,7 +32,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 async def create_app(settings: Settings) -> web.Application:
     """The application; its connections open with the first request and close at its cleanup."""
-    pages = await asyncio.to_thread(Pages)
+    pages = await Pages.load()
     project = Project(
         settings.supabase_url,
         settings.supabase_service_role_key.get_secret_value(),

@@ -28,7 +28,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class Intake:
     """Takes submissions in. Its undoing of failed ones goes on after their requests have ended."""
 
-    def __init__(self, storage: AsyncStorageClient, repository: Repository, *, deadline: float) -> None:
+    def __init__(
+        self, storage: AsyncStorageClient, repository: Repository, *, deadline: float
+    ) -> None:
         """``deadline`` is how many seconds a part of Supabase may be away, undoing included."""
         self._storage = storage
         self._repository = repository

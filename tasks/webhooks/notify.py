@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from core.errors import InvalidTargetError, UpstreamError
-from core.job_view import job_view
-from core.states import ImportState
+from core.job_view import WebhookEvent, job_view
+from core.states import ENDED, ImportState
 from core.supabase.rpc import RpcClient
 from core.webhook_targets import Target, parse_target
 from tasks.errors import RetryLaterError
@@ -27,13 +27,6 @@ DAY: Final = 86_400.0
 """Seconds from the import's end, after which nobody is told any more."""
 _LONGEST_WAIT: Final = 3600.0
 """Seconds that a receiver may ask for, at most, before it is tried again."""
-_ENDS: Final = {
-    ImportState.COMPLETED,
-    ImportState.FAILED,
-    ImportState.CANCELLED,
-    ImportState.UNDONE,
-    ImportState.UNDO_FAILED,
-}
 _GONE: Final = 410
 _AGAIN_SECONDS: Final = 1.0
 
@@ -52,7 +45,7 @@ class ImportEnd:
     @property
     def is_one(self) -> bool:
         """Whether the import has ended indeed: one that failed may have been begun again."""
-        return self.state in _ENDS
+        return self.state in ENDED
 
     @property
     def id(self) -> str:
@@ -65,12 +58,10 @@ class ImportEnd:
 
     def body(self) -> bytes:
         """What is sent; the import as ``GET /import/{jobId}`` shows it."""
-        told = {
-            "type": f"import.{self.state}",
-            "timestamp": self.finished_at,
-            "data": job_view(self._found),
-        }
-        return msgspec.json.encode(told)
+        event = WebhookEvent(
+            type=f"import.{self.state}", timestamp=self.finished_at, data=job_view(self._found)
+        )
+        return msgspec.json.encode(event)
 
 
 class EndRepository:

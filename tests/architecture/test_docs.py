@@ -10,13 +10,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from config.settings import Settings
 from core.job_view import _ADVICE
-from core.states import ImportState
+from core.states import ENDED, ImportState
 from service.metrics import ServiceMetrics
 from service.options import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
 from service.splitting.header_mapping import HEADERS
 from tasks.importing import rejection_reasons as reasons
-from tasks.webhooks.notify import _ENDS
 from tasks.webhooks.sign import Signer
 from tests.support.commands import CLIENT, is_shown, shown_outputs
 from tests.support.markdown import LANGUAGES, PROJECT, SHELL, Block, Document, code, documents
@@ -176,7 +175,7 @@ def test_each_column_name_is_told():
 
 def test_each_end_that_is_notified_is_told():
     rows = Document.read("docs/webhooks.md").table("type", "when")
-    ends = {f"import.{state}" for state in _ENDS}
+    ends = {f"import.{state}" for state in ENDED}
     assert {code(row[0])[0] for row in rows} == ends
 
 

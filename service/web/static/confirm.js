@@ -1,7 +1,7 @@
-// Asks before something is taken away.
+// Asks for confirmation before something is removed.
 import { by } from "./dom.js";
 
-/** True if the person says yes; Escape is a no. */
+/** Resolves to true if the user confirms; Escape means no. */
 export function confirmed({ title, words, yes }) {
   const dialog = by("confirm");
   by("confirm-title").textContent = title;
