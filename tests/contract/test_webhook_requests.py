@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from core.webhook_targets import Target, target_of
-from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError, Sender
+from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response, Sender
 from tests.support.receiver import Receiver
 
 HEADERS = {"webhook-id": "msg_1"}
@@ -52,7 +52,7 @@ def talking(*pieces: bytes, for_ever: bool = False) -> Iterator[int]:
 def test_the_body_arrives_as_it_is(receiver):
     answer = lenient().post(target(f"{receiver.url}/hook?a=1"), HEADERS, b'{"a":1}')
     told = receiver.told.get(timeout=30)
-    assert answer == Answer(204)
+    assert answer == Response(204)
     assert (told.path, told.body) == ("/hook?a=1", b'{"a":1}')
     assert told.headers["webhook-id"] == "msg_1"
     assert told.headers["host"] == receiver.url.removeprefix("http://")
@@ -125,7 +125,7 @@ def test_no_proxy_is_asked(receiver, monkeypatch):
 )  # fmt: skip
 def test_a_time_that_is_named_is_told(receiver, named, seconds):
     receiver.statuses, receiver.headers = [429], {"Retry-After": named}
-    assert lenient().post(target(receiver.url), HEADERS, b"") == Answer(429, seconds)
+    assert lenient().post(target(receiver.url), HEADERS, b"") == Response(429, seconds)
 
 
 def test_a_body_without_an_end_is_not_read():
