@@ -164,7 +164,8 @@ def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched)
     assert shown["state"] == "failed"
     assert shown["failure"] == {
         "code": "storage_refused",
-        "detail": "The storage rejected a request of this import (403); ask the operator to look into it.",
+        "detail": "The storage rejected a request of this import (403); "
+        "ask the operator to look into it.",
         "part": 1,
         "advice": advice("storage_refused"),
     }
