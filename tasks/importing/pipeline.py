@@ -4,7 +4,7 @@ Every write may be repeated: it is keyed by the record's number, which is the sa
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -138,22 +138,25 @@ class ClassifiedRun:
 def classify(run: Run[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
     """Decide for each record of a run whether it is a contact or a rejection."""
     columns = parser.columns(run.records)
-    unchecked: Iterable[tuple[int, tuple[object, object] | Reason]]
+    positions: Sequence[int]
     if columns is None:
-        count = len(run.records)
-        names, emails = [""] * count, [""] * count
-        unchecked = enumerate(map(parser.fields, run.records))
+        positions = range(len(run.records))
+        names, emails = [""] * len(positions), [""] * len(positions)
+        results = [
+            fields if isinstance(fields, Reason) else validate_contact(*fields)
+            for fields in map(parser.fields, run.records)
+        ]
     else:
         names, emails = columns
         positions = () if all_plain(names, emails) else needs_validation(names, emails)
-        unchecked = ((position, (names[position], emails[position])) for position in positions)
+        results = [validate_contact(names[at], emails[at]) for at in positions]
     rejected: list[RejectedRecord] = []
-    for position, fields in unchecked:
-        result = fields if isinstance(fields, Reason) else validate_contact(*fields)
+    for at, result in zip(positions, results, strict=True):
         if isinstance(result, Reason):
-            rejected.append(RejectedRecord(first_record + position, result))
-            result = "", ""
-        names[position], emails[position] = result
+            rejected.append(RejectedRecord(first_record + at, result))
+            names[at] = emails[at] = ""
+        else:
+            names[at], emails[at] = result
     return ClassifiedRun(run, first_record, names, emails, rejected)
 
 
