@@ -99,7 +99,7 @@ _WRITE_ERRORS: Final[dict[str, type[ImporterError]]] = {
 
 @contextmanager
 def translate_write_errors() -> Iterator[None]:
-    """Translate the SQLSTATEs with which the database refuses a write of an attempt.
+    """Translate the SQLSTATEs with which the database rejects a write of an attempt.
 
     Raises InvalidTransitionError if the part has ended, StaleAttemptError if another attempt owns
     it, and ImportCancelledError if its import is being cancelled.
@@ -116,7 +116,7 @@ def translate_write_errors() -> Iterator[None]:
 def translate_part_errors() -> Iterator[None]:
     """Translate the same, and the SQLSTATE of a transition that the part's state does not allow.
 
-    Not for writes: a trigger on the contacts table may refuse a row with that SQLSTATE too.
+    Not for writes: a trigger on the contacts table may reject a row with that SQLSTATE too.
     """
     with transitions_translated(), translate_write_errors():
         yield

@@ -155,13 +155,13 @@ class Repository:
 
         Returns the part's end if the text holds the part's counts, so that it ends with this batch.
         Raises BatchTooLargeError if the batch has to be made smaller, and PermanentError with an
-        SQLSTATE as code if the database refuses a row: then nothing is written.
+        SQLSTATE as code if the database rejects a row: then nothing is written.
         """
         end = self._post_text("write_contacts", text)
         return PartEnd.from_json(end) if end else None
 
     def write_contacts_by_row(self, text: bytes) -> dict[str, Any]:
-        """Write a batch row by row; returns which rows the database refused, and why.
+        """Write a batch row by row; returns which rows the database rejected, and why.
 
         ``rejected_records`` reads that. Raises BatchTooLargeError if the batch has to be made
         smaller.

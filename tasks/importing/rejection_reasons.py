@@ -65,4 +65,4 @@ _HINTS: Final = {
 def refused_by_database(sqlstate: str) -> Reason:
     """The reason for a record that Postgres does not store; ``sqlstate`` is its error code."""
     hint = _HINTS.get(sqlstate, "see the rules and triggers of the contacts table")
-    return Reason(_REFUSED, f"The database refused the record: {hint} (SQLSTATE {sqlstate}).")
+    return Reason(_REFUSED, f"The database rejected the record: {hint} (SQLSTATE {sqlstate}).")

@@ -99,9 +99,9 @@ class UndoImport:
 def _reason(error: PermanentError) -> str:
     """Why the undo cannot continue, for clients: of the database's words only the SQLSTATE."""
     if error.upstream != DATABASE:
-        return f"Storage refused to remove the stored files ({error.code})."
+        return f"Storage rejected the removal of the stored files ({error.code})."
     if error.code == _FOREIGN_KEY_VIOLATION:
         return (
             f"Other rows in the database refer to contacts of this import (SQLSTATE {error.code})."
         )
-    return f"The database refused to remove contacts (SQLSTATE {error.code})."
+    return f"The database rejected the removal of contacts (SQLSTATE {error.code})."

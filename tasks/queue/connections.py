@@ -37,7 +37,7 @@ SERVER_KEEPALIVES: Final = """
 class QueueConnection(connection):
     """A connection with keepalives at the server's end too.
 
-    Not with libpq's ``options``: poolers refuse or misread them.
+    Not with libpq's ``options``: poolers reject or misread them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401

@@ -1,6 +1,6 @@
-"""Writes a batch of which the database may refuse some rows.
+"""Writes a batch of which the database may reject some rows.
 
-One bad row makes Postgres refuse the whole batch without naming the row. Then the batch is written
+One bad row makes Postgres reject the whole batch without naming the row. Then the batch is written
 once more, row by row, by an SQL function that returns the rows it could not store: one more request
 per batch, however many rows are bad.
 
@@ -34,8 +34,8 @@ def write_bisecting(
 ) -> list[RejectedRecord]:
     """Write a batch, halved where it is too large; returns the records that the database rejects.
 
-    ``write`` raises PermanentError with an SQLSTATE as code if a row is refused; ``write_by_row``
-    returns the refused ones. Both raise BatchTooLargeError, and their other errors are passed on.
+    ``write`` raises PermanentError with an SQLSTATE as code if a row is rejected; ``write_by_row``
+    returns the rejected ones. Both raise BatchTooLargeError, and their other errors are passed on.
     """
     try:
         if batch.has_contacts:

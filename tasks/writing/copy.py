@@ -125,7 +125,7 @@ class CopyWriter:
         self._id_prefix = contact_id_prefix(work.import_id)
 
     def write(self, batch: Batch) -> list[RejectedRecord]:
-        """COPY in a savepoint, and row by row if the database refuses one."""
+        """COPY in a savepoint, and row by row if the database rejects one."""
         self._check_cancelled()
         return write_bisecting(batch, self._copy, self._write_by_row)
 

@@ -34,7 +34,7 @@ class PostgrestWriter:
         self._work = work
 
     def write(self, batch: Batch) -> list[RejectedRecord]:
-        """A request for each ``batch_records`` records, and more where the database refuses one."""
+        """A request for each ``batch_records`` records, and more where the database rejects one."""
         rejected: list[RejectedRecord] = []
         for start in range(0, len(batch), self.batch_records):
             piece = batch.between(start, start + self.batch_records)
@@ -68,7 +68,7 @@ class PostgrestWriter:
         except BatchTooLargeError:
             return None
         except PermanentError as error:
-            # "PT4" is also how a part's end is refused: finish() then raises what that means.
+            # "PT4" is also how a part's end is rejected: finish() then raises what that means.
             if error.code.startswith(ROW_ERRORS):
                 return None
             raise
