@@ -17,7 +17,7 @@ from core.messages import (
     undo_import_message,
 )
 from core.rejection_objects import Rejection
-from core.supabase.errors import DATABASE, transitions_translated, translated
+from core.supabase.errors import DATABASE, translate_errors, translate_transition_errors
 from core.supabase.retry import retrying_async
 from service.intake.digest import Digest
 from service.intake.options import Options
@@ -205,7 +205,7 @@ class Repository:
     async def _job(
         self, function: str, import_id: UUID, **more: dict[str, Any]
     ) -> dict[str, Any] | None:
-        with transitions_translated():
+        with translate_transition_errors():
             found: dict[str, Any] | None = await self._call(
                 function, self._deadline, p_import=str(import_id), **more
             )
@@ -222,10 +222,10 @@ class Repository:
                 undone = error.undone = undone and error.undone
                 raise
 
-        with translated(DATABASE):
+        with translate_errors(DATABASE):
             async with asyncio.timeout(seconds):
                 return await retrying_async(seconds)(noted)
 
     async def _once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        with translated(DATABASE):
+        with translate_errors(DATABASE):
             return (await self._supabase.rpc(function, arguments).execute()).data

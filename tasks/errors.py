@@ -21,7 +21,7 @@ from core.errors import (
     TransientError,
     UpstreamError,
 )
-from core.supabase.errors import transitions_translated
+from core.supabase.errors import translate_transition_errors
 
 
 class StaleAttemptError(InvalidTransitionError):
@@ -118,5 +118,5 @@ def translate_part_errors() -> Iterator[None]:
 
     Not for writes: a trigger on the contacts table may reject a row with that SQLSTATE too.
     """
-    with transitions_translated(), translate_write_errors():
+    with translate_transition_errors(), translate_write_errors():
         yield

@@ -13,9 +13,14 @@ from supabase import Client
 from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from core.supabase.errors import DATABASE, told_in, too_large_translated, translated
+from core.supabase.errors import (
+    DATABASE,
+    parse_json_object,
+    translate_errors,
+    translate_size_errors,
+)
 from core.supabase.retry import retrying
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from tasks.errors import translate_part_errors, translate_write_errors
 from tasks.importing.models import (
     Attempt,
@@ -57,7 +62,7 @@ class Repository:
         given up. Once ``stopping`` is set, the deadline is cut short.
         """
         self._supabase = supabase
-        self._functions = Functions(supabase, deadline=deadline, stopping=stopping)
+        self._functions = RpcClient(supabase, deadline=deadline, stopping=stopping)
         self._part_attempts = part_attempts
         self._deadline = deadline
         self._stopping = stopping
@@ -264,7 +269,7 @@ class Repository:
     def _post_text_once(self, function: str, text: bytes) -> Any:  # noqa: ANN401
         rest = self._supabase.postgrest
         url = str(rest.base_url.joinpath("rpc", function))
-        with too_large_translated(), translated(DATABASE):
+        with translate_size_errors(), translate_errors(DATABASE):
             response = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
             if response.is_error:
                 raise APIError(_error_body(response))
@@ -280,5 +285,5 @@ def _ids(attempt: Attempt) -> dict[str, Any]:
 
 
 def _error_body(response: httpx.Response) -> dict[str, Any]:
-    body = told_in(response.content)
+    body = parse_json_object(response.content)
     return generate_default_error_message(response) if body is None else body

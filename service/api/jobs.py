@@ -9,7 +9,7 @@ from aiohttp import web
 
 from core.errors import InvalidTransitionError
 from core.ids import parse_job_id
-from core.job_view import shown
+from core.job_view import job_view
 from core.states import ImportState
 from service.api.pagination import link_to, page_limit, single
 from service.metrics import ServiceMetrics
@@ -36,14 +36,14 @@ class Jobs:
         found = await self._repository.list_imports(
             state=_state(request), source=_source(request), before=_cursor(request), limit=limit + 1
         )
-        page = [shown(job) for job in found[:limit]]
+        page = [job_view(job) for job in found[:limit]]
         after = page[-1]["jobId"] if len(found) > limit else None
         headers = {"Link": link_to(request, after)} if after else {}
         return web.json_response({"imports": page, "next": after}, headers=headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /import/{jobId}``: what has become of an import."""
-        return web.json_response(shown(await _found(self._repository.get_import, request)))
+        return web.json_response(job_view(await _found(self._repository.get_import, request)))
 
     async def retry(self, request: web.Request) -> web.Response:
         """``POST /import/{jobId}/retry``: the failed parts again, and only those."""
@@ -61,7 +61,7 @@ class Jobs:
         self, move: str, make: "_Call", request: web.Request, refusal: str
     ) -> web.Response:
         try:
-            job = shown(await _found(make, request))
+            job = job_view(await _found(make, request))
         except InvalidTransitionError:
             state = (await _found(self._repository.get_import, request))["state"]
             raise ProblemError(refusal, f"Its state is {state}.", state=state) from None

@@ -19,11 +19,11 @@ from core.errors import PermanentError, TransientError, UpstreamError
 from core.models import BUCKET
 from core.supabase.errors import (
     STORAGE,
-    from_body,
+    error_from_body,
     is_missing_object,
+    parse_json_object,
     retry_after,
-    told_in,
-    translated,
+    translate_errors,
 )
 from service.fair_scheduling import FairScheduler
 
@@ -72,13 +72,13 @@ class Storage:
 
     async def ensure_bucket(self) -> None:
         """Create the private bucket of the imports if it is not there."""
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             if all(bucket.id != BUCKET for bucket in await self._supabase.storage.list_buckets()):
                 await self._supabase.storage.create_bucket(BUCKET, options={"public": False})
 
     async def check(self) -> None:
         """Raise if Storage does not answer, or has no bucket for us."""
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             await self._supabase.storage.get_bucket(BUCKET)
 
     async def put(self, name: str, content: memoryview, content_type: str) -> None:
@@ -96,7 +96,7 @@ class Storage:
                 f"/storage/v1/object/{BUCKET}/{name}", data=self._body(content), headers=headers
             ) as response:
                 await self._check(response, 200)
-                if "Key" not in (told_in(await response.read()) or {}):
+                if "Key" not in (parse_json_object(await response.read()) or {}):
                     raise _gateway_success("200 without the object's name")
 
     async def holds(self, name: str, content: memoryview) -> bool:
@@ -116,7 +116,7 @@ class Storage:
         """Bytes of an object; None if there is none."""
         try:
             async with self._got(f"/storage/v1/object/info/{BUCKET}/{name}") as response:
-                size = (told_in(await response.read()) or {}).get("size")
+                size = (parse_json_object(await response.read()) or {}).get("size")
         except StorageConflictError:
             return None
         if not isinstance(size, int):
@@ -125,7 +125,7 @@ class Storage:
 
     async def remove(self, name: str) -> None:
         """Remove an object; it is no error if there is none."""
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             await self._supabase.storage.from_(BUCKET).remove([name])
 
     async def read(self, name: str) -> AsyncGenerator[bytes, None]:
@@ -195,7 +195,7 @@ class Storage:
 
     async def progress(self, upload: str) -> Progress:
         """Ask how far an upload is."""
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             async with self._session.head(upload, headers=self._tus({})) as response:
                 await self._check(response, 200)
                 known = "Upload-Length" in response.headers
@@ -207,7 +207,7 @@ class Storage:
 
         Raises StorageConflictError if Storage is just making an object of it, or has done so.
         """
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             async with self._session.delete(upload, headers=self._tus({})) as response:
                 if response.status == 400:
                     raise StorageConflictError(STORAGE, await response.text(), code="whole")
@@ -223,7 +223,7 @@ class Storage:
     @contextmanager
     def _failing(self) -> Iterator[None]:
         try:
-            with translated(STORAGE):
+            with translate_errors(STORAGE):
                 yield
         except StorageConflictError:
             raise
@@ -236,7 +236,7 @@ class Storage:
     async def _got(self, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
         """Storage's answer to a GET of an object; raises StorageConflictError if there is no such object."""
         headers = self._headers | {"Accept-Encoding": "identity", "Cache-Control": "no-cache"}
-        with translated(STORAGE):
+        with translate_errors(STORAGE):
             async with self._session.get(path, headers=headers) as response:
                 if response.status != 200:
                     await self._check_got(response)
@@ -259,7 +259,7 @@ class Storage:
             return
         wait = retry_after(response.headers)
         body, own = await response.read(), _is_own(response)
-        error = from_body(STORAGE, response.status, body, retry_after=wait, own=own)
+        error = error_from_body(STORAGE, response.status, body, retry_after=wait, own=own)
         if response.status in _CONFLICTS or (
             isinstance(error, PermanentError) and error.status == 409
         ):

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from core.errors import PermanentError, TransientError, UpstreamError
-from core.supabase.errors import STORAGE, translated
+from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
 from service.intake.buffers import BufferBudget, Chunk
 from service.intake.storage import NAME_TAKEN, Progress, Storage, StorageConflictError
@@ -210,6 +210,6 @@ def _taken(detail: str) -> PermanentError:
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
     """Bound all tries together: each of them may hang."""
-    with translated(STORAGE):
+    with translate_errors(STORAGE):
         async with asyncio.timeout(seconds):
             yield

@@ -10,11 +10,11 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from core.formats.base import RecordScanner, Run
+from core.formats.base import RecordRun, RecordScanner
 from core.formats.csv import CsvScanner, Row, read_rows
 from core.formats.json import JsonScanner
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import restored
+from core.formats.spreadsheet import unescape_formulas
 from core.models import Layout
 from core.states import Format
 from tasks.importing.models import PartWork
@@ -56,11 +56,11 @@ class Parser(Protocol[T]):
         """Name and e-mail of a record, not validated, or why it has none."""
         ...
 
-    def texts(self, run: Run[T]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[T]) -> Sequence[bytes]:
         """Each record of a run as JSON, as it was sent; slower than finding the run."""
         ...
 
-    def ignored_fields(self, run: Run[T], max_records: int) -> Iterable[str]:
+    def ignored_fields(self, run: RecordRun[T], max_records: int) -> Iterable[str]:
         """Names of fields in the run's first records that are not part of a contact."""
         ...
 
@@ -116,7 +116,7 @@ class JsonParser(_ObjectParser):
             _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
         """Taken from the run without decoding them, or by their spans if that is not possible."""
         try:
             return [bytes(raw) for raw in _decode_raw(b"[%b]" % run.raw[run.lead :])]
@@ -124,7 +124,7 @@ class JsonParser(_ObjectParser):
             spans = self.scanner.spans(run)
             return [run.raw[start - run.offset : end - run.offset] for start, end in spans]
 
-    def ignored_fields(self, run: Run[Fields | Reason], max_records: int) -> Iterable[str]:
+    def ignored_fields(self, run: RecordRun[Fields | Reason], max_records: int) -> Iterable[str]:
         """For a single record, the rest of the run is not read again."""
         if max_records == 1:
             return _ignored_in_first_object(run.raw, run.lead)
@@ -140,12 +140,12 @@ class NdjsonParser(_ObjectParser):
             _decode_lines, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
         """The lines without surrounding white space."""
         spans = self.scanner.spans(run)
         return [run.raw[start - run.offset : end - run.offset].strip() for start, end in spans]
 
-    def ignored_fields(self, run: Run[Fields | Reason], max_records: int) -> Iterable[str]:
+    def ignored_fields(self, run: RecordRun[Fields | Reason], max_records: int) -> Iterable[str]:
         """Of the first lines, of which some may be blank."""
         return _ignored_in(_first_lines(run.raw, run.lead, max_records))
 
@@ -257,11 +257,11 @@ class CsvParser:
             return self._full_name(record), email
         return self._field(record, layout.name), email
 
-    def texts(self, run: Run[Row]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Row]) -> Sequence[bytes]:
         """The fields of each row as a JSON array, whatever the delimiter in the file is."""
         return [msgspec.json.encode(row) for row in run.records]
 
-    def ignored_fields(self, run: Run[Row], max_records: int) -> Iterable[str]:  # noqa: ARG002
+    def ignored_fields(self, run: RecordRun[Row], max_records: int) -> Iterable[str]:  # noqa: ARG002
         """Always empty: the service has read the header."""
         return ()
 
@@ -274,9 +274,9 @@ class CsvParser:
         if position is None:
             return [""] * len(rows)
         column = [row[position] for row in rows]
-        return list(map(restored, column)) if self._layout.neutralised else column
+        return list(map(unescape_formulas, column)) if self._layout.formulas_escaped else column
 
     def _field(self, row: Row, position: int | None) -> str | None:
         if position is None:
             return None
-        return restored(row[position]) if self._layout.neutralised else row[position]
+        return unescape_formulas(row[position]) if self._layout.formulas_escaped else row[position]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import MalformedInputError
-from core.formats.base import Run
+from core.formats.base import RecordRun
 from core.rejection_objects import Rejection
 from tasks.errors import PartFailedError
 from tasks.importing.models import Batch, PartCounts, PartEnd, PartWork, RejectedRecord
@@ -90,13 +90,13 @@ class PartPipeline:
         self._rejections.flush()
         return None
 
-    def _runs(self, chunks: Iterator[bytes]) -> Iterator[Run[Any]]:
+    def _runs(self, chunks: Iterator[bytes]) -> Iterator[RecordRun[Any]]:
         scanner = self._parser.scanner
         for chunk in chunks:
             yield from scanner.feed(chunk)
         yield from scanner.close()
 
-    def _search_ignored_fields(self, run: Run[Any]) -> None:
+    def _search_ignored_fields(self, run: RecordRun[Any]) -> None:
         """Read some records once more: the parser skips fields that are not imported."""
         ignored = self.counts.ignored
         if not ignored.is_full:
@@ -128,14 +128,14 @@ class PartPipeline:
 class ClassifiedRun:
     """A run as two columns of contacts, in which both fields of a rejected record are empty."""
 
-    run: Run[Any]
+    run: RecordRun[Any]
     first_record: int
     names: list[str]
     emails: list[str]
     rejected: list[RejectedRecord]
 
 
-def classify(run: Run[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
+def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
     """Decide for each record of a run whether it is a contact or a rejection."""
     columns = parser.columns(run.records)
     positions: Sequence[int]
@@ -176,7 +176,7 @@ class BatchBuffer:
         """The other records of the batch, in order."""
         self._max_records = max_records
         self._bytes = 0
-        self._runs: list[tuple[int, Run[Any]]] = []
+        self._runs: list[tuple[int, RecordRun[Any]]] = []
 
     def has_room_for(self, classified: ClassifiedRun) -> bool:
         """Whether the run can be added: the first one always can."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from core.ids import parse_job_id
-from core.rejection_objects import import_of
+from core.rejection_objects import import_of_folder
 from core.states import Format
 from core.supabase.bucket import Bucket, StoredObject
 from tasks.repository import Repository
@@ -112,7 +112,7 @@ def _objects_of_imports(objects: Iterable[StoredObject]) -> Iterator[tuple[UUID,
     """Only what the service or a worker can have named; other objects are left alone."""
     for stored in objects:
         if stored.is_folder:
-            import_id = import_of(stored.name)
+            import_id = import_of_folder(stored.name)
         else:
             job, _, extension = stored.name.rpartition(".")
             import_id = parse_job_id(job) if extension in set(Format) else None

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from core.job_view import shown
+from core.job_view import job_view
 from core.states import ImportState
 
 _END_STATES: Final = {
@@ -51,6 +51,6 @@ class ImportEvent:
         event = {
             "type": f"import.{self.state}",
             "timestamp": self.finished_at,
-            "data": shown(self._found),
+            "data": job_view(self._found),
         }
         return msgspec.json.encode(event)

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import UpstreamError
-from core.webhook_targets import InvalidTargetError, Target, target_of
+from core.webhook_targets import InvalidTargetError, Target, parse_target
 from tasks.errors import RetryLaterError
 from tasks.repository import Repository
 from tasks.webhooks.event import ImportEvent
@@ -58,7 +58,7 @@ class NotifyImport:
 
     def _notify(self, event: ImportEvent) -> None:
         try:  # again, since the setting may have changed after the import was accepted
-            target = target_of(event.url, allow_private=self._allow_private)
+            target = parse_target(event.url, allow_private=self._allow_private)
         except InvalidTargetError:
             log.warning("not notified: the address is not allowed")
             return

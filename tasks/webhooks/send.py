@@ -17,7 +17,7 @@ import httpcore
 import httpx
 
 from core.supabase.errors import retry_after
-from core.webhook_targets import Address, Target, is_public, literal
+from core.webhook_targets import Address, Target, ip_literal, is_public
 
 DEADLINE: Final = 15.0
 """Seconds from connecting to the response's header."""
@@ -49,7 +49,7 @@ def resolve(host: str, port: int) -> list[Address]:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DeliveryError(f"the host is unknown ({type(error).__name__})") from error
-    addresses = (literal(str(entry[4][0])) for entry in entries)
+    addresses = (ip_literal(str(entry[4][0])) for entry in entries)
     return list(dict.fromkeys(address for address in addresses if address is not None))
 
 
@@ -89,7 +89,7 @@ class Sender:
             raise DeliveryError(f"there was no response ({type(error).__name__})") from error
 
     def _addresses(self, target: Target) -> list[Address]:
-        address = literal(target.host)
+        address = ip_literal(target.host)
         addresses = self._resolve(target.host, target.port) if address is None else [address]
         if not self._allow_private and not all(map(is_public, addresses)):
             raise PrivateAddressError("the host is in a private network")

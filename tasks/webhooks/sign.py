@@ -7,14 +7,14 @@ import base64
 import hashlib
 import hmac
 
-from core.webhook_targets import WHSEC
+from core.webhook_targets import WHSEC_PREFIX
 
 
 class Signer:
     """Signs with a secret: ``whsec_`` followed by a key in base64."""
 
     def __init__(self, secret: str) -> None:
-        self._key = base64.b64decode(secret.removeprefix(WHSEC))
+        self._key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
         """Return the headers with which a receiver verifies ``body``.

@@ -20,7 +20,7 @@ from core.errors import InvalidTransitionError
 from core.ids import contact_id_prefix
 from core.rejection_objects import Rejection
 from core.states import ImportState
-from core.supabase.errors import DATABASE, from_code, too_large_translated
+from core.supabase.errors import DATABASE, error_from_code, translate_size_errors
 from tasks.errors import ImportCancelledError, StaleAttemptError, translate_part_errors
 from tasks.importing.models import (
     Batch,
@@ -180,7 +180,7 @@ class CopyWriter:
     def _copy(self, batch: Batch) -> None:
         rows = encode_copy_rows(batch, self._id_prefix, self._work.source)
         with (
-            too_large_translated(),
+            translate_size_errors(),
             translate_psycopg_errors(),
             self._connection.transaction(),  # a savepoint
             self._connection.cursor() as cursor,
@@ -191,7 +191,7 @@ class CopyWriter:
     def _write_by_row(self, batch: Batch) -> list[RejectedRecord]:
         text = encode_batch(batch, self._work, row_errors=ROW_ERRORS).decode()
         with (
-            too_large_translated(),
+            translate_size_errors(),
             translate_psycopg_errors(),
             self._connection.transaction(),
             self._connection.cursor(row_factory=scalar_row) as cursor,
@@ -209,4 +209,4 @@ def translate_psycopg_errors() -> Iterator[None]:
         # Without an SQLSTATE the connection is lost, or none could be made.
         code = error.sqlstate or "08006"
         message = error.diag.message_primary or f"cannot be reached ({type(error).__name__})"
-        raise from_code(DATABASE, code, message) from error
+        raise error_from_code(DATABASE, code, message) from error

@@ -12,9 +12,9 @@ from core.rejection_objects import (
     CONTENT_TYPE,
     Rejection,
     RejectionWriter,
-    folder_of,
-    name_of,
-    prefix_of,
+    object_name,
+    part_prefix,
+    rejections_folder,
 )
 from core.supabase.bucket import Bucket
 from tasks.importing.models import Attempt, PartWork, RejectionObject
@@ -34,13 +34,13 @@ class PartRejections:
         self._attempt: Attempt = work.attempt
         self._writer = writer
         self._bucket = bucket
-        self._folder = folder_of(work.import_id)
+        self._folder = rejections_folder(work.import_id)
         self._free_rows = MAX_ROWS
         self._encoder: RejectionWriter | None = None
         self._codes: Counter[str] = Counter()
         self._first_record = self._last_record = 0
         if work.rerun:
-            names = bucket.names_in(self._folder, prefix=prefix_of(work.part.part))
+            names = bucket.names_in(self._folder, prefix=part_prefix(work.part.part))
             own_id = str(work.attempt.id)
             if others := [f"{self._folder}/{name}" for name in names if own_id not in name]:
                 bucket.remove(others)
@@ -68,7 +68,7 @@ class PartRejections:
         encoder, self._encoder = self._encoder, None
         if encoder is None:
             return
-        name = name_of(self._attempt.part, self._first_record, self._attempt.id)
+        name = object_name(self._attempt.part, self._first_record, self._attempt.id)
         stored = RejectionObject(
             f"{self._folder}/{name}", self._first_record, self._last_record, dict(self._codes)
         )

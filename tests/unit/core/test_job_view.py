@@ -1,6 +1,6 @@
 import pytest
 
-from core.job_view import advice, shown
+from core.job_view import advice, job_view
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
@@ -32,7 +32,7 @@ FOUND = {
 
 
 def test_all_is_shown_in_the_words_of_the_api():
-    assert shown(FOUND) == {
+    assert job_view(FOUND) == {
         "jobId": JOB,
         "source": "s",
         "format": "csv",
@@ -58,18 +58,18 @@ def test_all_is_shown_in_the_words_of_the_api():
 
 def test_an_undo_that_failed_is_shown_with_what_it_has_left():
     failure = {"code": "undo_refused", "detail": "why", "contacts_left": 0}
-    told = shown(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
+    told = job_view(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
     words = {"detail": "why", "advice": advice("undo_refused")}
     assert told == {"code": "undo_refused", "contactsLeft": 0, **words}
     assert "DELETE" in told["advice"]
 
 
 def test_what_is_not_known_is_not_made_up():
-    early = shown(FOUND | {"sha256": None, "seconds": None, "failure": None, "started_at": None})
+    early = job_view(FOUND | {"sha256": None, "seconds": None, "failure": None, "started_at": None})
     assert (early["receipt"], early["rate"], "failure" in early) == (None, None, False)
 
 
 @pytest.mark.parametrize(("names", "more"), [(0, False), (100, False), (101, True)])
 def test_no_more_than_so_many_ignored_names_are_told(names, more):
-    ignored = shown(FOUND | {"ignored": [f"n{n:03}" for n in range(names)]})["ignored"]
+    ignored = job_view(FOUND | {"ignored": [f"n{n:03}" for n in range(names)]})["ignored"]
     assert ignored == {"fields": [f"n{n:03}" for n in range(min(names, 100))], "more": more}

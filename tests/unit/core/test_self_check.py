@@ -6,11 +6,11 @@ import pytest
 
 from core import self_check
 from core.errors import SelfCheckError
-from core.self_check import check_answers
+from core.self_check import run_self_check
 
 
 def test_this_python_is_right():
-    check_answers()
+    run_self_check()
 
 
 def fails(*arguments, **options):
@@ -43,7 +43,7 @@ BROKEN = [
 def test_a_broken_matcher_is_told_in_one_line(monkeypatch, name, broken, told):
     monkeypatch.setattr(self_check, name, broken)
     with pytest.raises(SelfCheckError) as error:
-        check_answers()
+        run_self_check()
     assert "\n" not in str(error.value)
     assert f"reads known samples wrongly ({told}" in str(error.value)
 
@@ -51,4 +51,4 @@ def test_a_broken_matcher_is_told_in_one_line(monkeypatch, name, broken, told):
 def test_lines_cut_wrongly_are_told(monkeypatch):
     monkeypatch.setattr("core.formats.ndjson._LINE", re.compile(rb"[^\n]*\n"))
     with pytest.raises(SelfCheckError, match="NDJSON"):
-        check_answers()
+        run_self_check()

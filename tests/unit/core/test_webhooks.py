@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import webhook_targets as webhooks
-from core.webhook_targets import MAX_URL, InvalidTargetError, Target, target_of
+from core.webhook_targets import MAX_URL, InvalidTargetError, Target, parse_target
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from core.webhook_targets import MAX_URL, InvalidTargetError, Target, target_of
     ],
 )
 def test_an_address_is_taken_apart(url, target, authority):
-    assert target_of(url, allow_private=False) == target
+    assert parse_target(url, allow_private=False) == target
     assert target.authority == authority
 
 
@@ -57,39 +57,39 @@ TO_THIS_MACHINE = ["http://localhost:1/", "http://127.0.0.1:8080/hook", "http://
 
 def test_a_password_is_refused_as_what_it_is():
     with pytest.raises(InvalidTargetError, match="no user name and no password"):
-        target_of("https://user:pw@example.com", allow_private=False)
+        parse_target("https://user:pw@example.com", allow_private=False)
 
 
 def test_a_bug_is_no_wrong_address(monkeypatch):
     monkeypatch.setattr(webhooks, "Target", Mock(side_effect=ValueError("a bug")))
     with pytest.raises(ValueError, match="a bug"):
-        target_of("https://example.com", allow_private=False)
+        parse_target("https://example.com", allow_private=False)
 
 
 @pytest.mark.parametrize("url", NEVER)
 def test_what_is_never_taken(url):
     for allow_private in (False, True):
         with pytest.raises(InvalidTargetError):
-            target_of(url, allow_private=allow_private)
+            parse_target(url, allow_private=allow_private)
 
 
 @pytest.mark.parametrize("url", IN_DEVELOPMENT + TO_THIS_MACHINE)
 def test_what_is_taken_in_development_only(url):
-    assert target_of(url, allow_private=True)
+    assert parse_target(url, allow_private=True)
     with pytest.raises(InvalidTargetError):
-        target_of(url, allow_private=False)
+        parse_target(url, allow_private=False)
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://192.168.0.1/", "http://8.8.8.8/"])
 def test_nothing_leaves_this_machine_without_tls(url):
     with pytest.raises(InvalidTargetError):
-        target_of(url, allow_private=True)
+        parse_target(url, allow_private=True)
 
 
 @given(st.text(max_size=40) | st.from_regex(r"https?://[a-z0-9.:@\[\]/%-]{0,20}", fullmatch=True))
 def test_any_text_is_taken_or_refused(url):
     try:
-        target = target_of(url, allow_private=True)
+        target = parse_target(url, allow_private=True)
     except InvalidTargetError:
         return
     assert target.host.isascii()

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from core.errors import LONGEST_WAIT, PermanentError, TransientError, UpstreamError
-from core.supabase.errors import from_body, from_status, is_missing_object, retry_after, translated
+from core.errors import MAX_RETRY_AFTER, PermanentError, TransientError, UpstreamError
+from core.supabase.errors import (
+    error_from_body,
+    error_from_status,
+    is_missing_object,
+    retry_after,
+    translate_errors,
+)
 
 REQUEST = httpx.Request("GET", "http://h/")
 INFO = aiohttp.RequestInfo(URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()))
@@ -73,7 +79,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("kind", sorted(FOREIGN, key=str), ids=lambda kind: kind.__qualname__)
 def test_no_exception_of_our_libraries_is_left_out(kind):
-    with pytest.raises(UpstreamError) as error, translated("storage"):
+    with pytest.raises(UpstreamError) as error, translate_errors("storage"):
         raise made(kind)
     assert error.value.upstream == "storage"
     if issubclass(kind, httpx.TransportError | aiohttp.ClientConnectionError):
@@ -82,7 +88,7 @@ def test_no_exception_of_our_libraries_is_left_out(kind):
 
 @pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, BrokenPipeError])
 def test_what_the_system_raises_may_work_later(kind):
-    with pytest.raises(TransientError), translated("database"):
+    with pytest.raises(TransientError), translate_errors("database"):
         raise kind
 
 
@@ -103,20 +109,20 @@ def test_what_the_system_raises_may_work_later(kind):
     ids=repr,
 )
 def test_a_lost_answer_leaves_open_whether_it_was_done(error, undone):
-    with pytest.raises(UpstreamError) as caught, translated("database"):
+    with pytest.raises(UpstreamError) as caught, translate_errors("database"):
         raise error
     assert caught.value.undone is undone
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyError, ZeroDivisionError])
 def test_bugs_stay_what_they_are(kind):
-    with pytest.raises(kind), translated("database"):
+    with pytest.raises(kind), translate_errors("database"):
         raise kind
 
 
 def test_our_own_errors_pass():
     ours = TransientError("database", "busy", retry_after=3)
-    with pytest.raises(TransientError) as error, translated("storage"):
+    with pytest.raises(TransientError) as error, translate_errors("storage"):
         raise ours
     assert error.value is ours
 
@@ -136,7 +142,7 @@ def test_our_own_errors_pass():
     ],
 )  # fmt: skip
 def test_postgrests_codes_tell_what_may_work_later(code, kind):
-    with pytest.raises(kind) as error, translated("database"):
+    with pytest.raises(kind) as error, translate_errors("database"):
         raise postgrest.exceptions.APIError({"code": code, "message": "m"})
     assert error.value.code == (code or "unknown")
 
@@ -148,7 +154,7 @@ def test_postgrests_codes_tell_what_may_work_later(code, kind):
      (429, TransientError), (500, TransientError), (502, TransientError), (503, TransientError), (544, TransientError)],
 )  # fmt: skip
 def test_statuses_tell_what_may_work_later(status, kind):
-    error = from_status("storage", status, "m" * 1000, retry_after=4)
+    error = error_from_status("storage", status, "m" * 1000, retry_after=4)
     assert type(error) is kind
     assert (error.status, error.code) == (status, str(status))
     assert len(error.detail) <= 300
@@ -185,13 +191,13 @@ def test_statuses_tell_what_may_work_later(status, kind):
     ],
 )  # fmt: skip
 def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, code):
-    error = from_body("storage", status, body)
+    error = error_from_body("storage", status, body)
     assert type(error) is kind
     assert (error.status, error.code) == (inner, code)
 
 
 def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
-    error = from_body("storage", 404, b"The file for this url was not found\n", own=True)
+    error = error_from_body("storage", 404, b"The file for this url was not found\n", own=True)
     assert (type(error), error.status) == (PermanentError, 404)
 
 
@@ -202,12 +208,12 @@ def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
 )  # fmt: skip
 def test_a_missing_object_is_told_by_its_code(code, error, status, missing):
     told = {"statusCode": str(status), "code": code, "error": error, "message": "m"}
-    assert is_missing_object(from_body("storage", 400, json.dumps(told).encode())) is missing
+    assert is_missing_object(error_from_body("storage", 400, json.dumps(told).encode())) is missing
 
 
 @pytest.mark.parametrize("status", ["\u00b2", "\u0664\u0660\u0664", "4" * 5000, "", None, "x"])
 def test_a_status_that_is_none_may_work_later(status):
-    with pytest.raises(TransientError), translated("storage"):
+    with pytest.raises(TransientError), translate_errors("storage"):
         raise storage3.exceptions.StorageApiError("m", "code", status)
 
 
@@ -242,8 +248,8 @@ def test_no_retry_after_is_an_error(value):
 
 @pytest.mark.parametrize("named", [86_400, float("inf")])
 def test_nobody_makes_us_wait_for_a_day(named):
-    assert TransientError("storage", "busy", retry_after=named).retry_after == LONGEST_WAIT
-    assert from_status("storage", 503, "m", retry_after=named).retry_after == LONGEST_WAIT
+    assert TransientError("storage", "busy", retry_after=named).retry_after == MAX_RETRY_AFTER
+    assert error_from_status("storage", 503, "m", retry_after=named).retry_after == MAX_RETRY_AFTER
 
 
 @pytest.mark.parametrize(
@@ -251,7 +257,7 @@ def test_nobody_makes_us_wait_for_a_day(named):
 )
 def test_what_is_no_code_is_not_passed_on_as_one(said):
     body = json.dumps({"message": "m", "code": said, "error": said}).encode()
-    assert from_body("storage", 403, body).code == "403"
-    with pytest.raises(PermanentError) as error, translated("database"):
+    assert error_from_body("storage", 403, body).code == "403"
+    with pytest.raises(PermanentError) as error, translate_errors("database"):
         raise postgrest.exceptions.APIError({"code": said, "message": "m"})
     assert error.value.code == "unknown"

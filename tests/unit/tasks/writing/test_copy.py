@@ -5,7 +5,7 @@ from psycopg_pool import PoolTimeout
 
 from config.settings import Settings
 from core.errors import BatchTooLargeError, PermanentError, TransientError
-from core.supabase.errors import too_large_translated
+from core.supabase.errors import translate_size_errors
 from tasks.writing import copy as copying
 
 
@@ -32,11 +32,11 @@ def test_errors_of_psycopg_become_ours_and_show_no_address(raised, kind, code):
 def test_only_a_timeout_means_that_a_batch_is_too_large():
     with (
         pytest.raises(BatchTooLargeError),
-        too_large_translated(),
+        translate_size_errors(),
         copying.translate_psycopg_errors(),
     ):
         raise errors.QueryCanceled("canceling statement due to statement timeout")
-    with pytest.raises(PermanentError), too_large_translated(), copying.translate_psycopg_errors():
+    with pytest.raises(PermanentError), translate_size_errors(), copying.translate_psycopg_errors():
         raise errors.CheckViolation("m")
 
 
