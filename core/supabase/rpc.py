@@ -7,13 +7,21 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import AsyncClient, Client
 
 from core.errors import UpstreamError
-from core.supabase.errors import DATABASE, translate_errors, translate_size_errors
+from core.supabase.errors import (
+    DATABASE,
+    parse_json_object,
+    translate_errors,
+    translate_size_errors,
+)
 from core.supabase.retry import retrying, retrying_async
+
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class _CommitTracker:
@@ -89,3 +97,21 @@ class RpcClient:
                 return self._supabase.rpc(function, arguments).execute().data
 
         return retrying(self._deadline, self._stopping)(call_once)
+
+    def post_text(self, function: str, text: bytes) -> Any:  # noqa: ANN401 -- JSON
+        """Call a function whose only argument is the body of the request, a text.
+
+        supabase-py sends JSON only. Raises BatchTooLargeError at once after a statement timeout.
+        """
+        rest = self._supabase.postgrest
+        url = str(rest.base_url.joinpath("rpc", function))
+
+        def post_once() -> Any:  # noqa: ANN401 -- JSON
+            with translate_size_errors(), translate_errors(DATABASE):
+                response = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
+                if response.is_error:
+                    error = parse_json_object(response.content)
+                    raise APIError(error or generate_default_error_message(response))
+                return response.json()
+
+        return retrying(self._deadline, self._stopping)(post_once)

@@ -164,7 +164,8 @@ def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched)
     assert shown["state"] == "failed"
     assert shown["failure"] == {
         "code": "storage_refused",
-        "detail": "The storage refused what the import needs (403); the operator has to look.",
+        "detail": "The storage rejected a request of this import (403); "
+        "ask the operator to look into it.",
         "part": 1,
         "advice": advice("storage_refused"),
     }
@@ -180,8 +181,8 @@ def test_workers_survive_answers_that_make_no_sense(watched: Watched) -> None:
     with watched.telling(*tellings):
         assert watched.ended(watched.post())["state"] == "completed"
     log = watched.processes[1].log.read_text()
-    assert "failed in a way that was not foreseen" in log
-    assert "sweep failed in a way that was not foreseen" in log
+    assert "message failed: unexpected error" in log
+    assert "sweep failed: unexpected error" in log
 
 
 def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> None:
@@ -201,7 +202,7 @@ def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> 
     with watched.telling(Telling("/storage/v1/", 403)):
         done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.gossip.url)
     assert done.returncode == 3
-    assert "sweep broke off" in done.stderr
+    assert "sweep interrupted" in done.stderr
     assert WRONG_KEY not in done.stdout + done.stderr
 
 

@@ -28,15 +28,15 @@ import os, signal, sys
 from tasks.importing.pipeline import PartPipeline
 from tasks.run_once import run_once
 
-carry = PartPipeline.carry
+process = PartPipeline.process
 
-def deadly(self, pieces):
-    held = list(pieces)
+def deadly(self, chunks):
+    held = list(chunks)
     if b"{DEADLY}" in b"".join(held):
         os.kill(os.getpid(), signal.SIGKILL)
-    return carry(self, iter(held))
+    return process(self, iter(held))
 
-PartPipeline.carry = deadly
+PartPipeline.process = deadly
 sys.exit(run_once(8))
 """
 

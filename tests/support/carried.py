@@ -8,12 +8,19 @@ from core.models import Layout, Part
 from core.rejection_objects import Rejection, RejectionReader
 from core.states import ImportState
 from service.splitting.part_cutter import Split
-from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
+from tasks.importing.models import (
+    Attempt,
+    Batch,
+    PartCounts,
+    PartEnd,
+    PartWork,
+    RejectedRecord,
+    RejectionObject,
+)
 from tasks.importing.pipeline import PartPipeline
-from tasks.importing.rejection_reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT
-from tasks.importing.validation import RecordRejectedError, validated
-from tasks.repository import PartEnd
-from tasks.writing.rejections import RejectionObject, Rejections
+from tasks.importing.rejection_reasons import NOT_AN_OBJECT, WRONG_FIELD_COUNT, Reason
+from tasks.importing.validation import validate_contact
+from tasks.writing.rejections import PartRejections
 from tests.support.reference import Content
 from tests.support.splits import pieces_of
 
@@ -44,7 +51,7 @@ class Books:
             self._note(rejection.record, rejection.code)
             self.texts.append(rejection.content)
 
-    def reject_stored(self, stored: RejectionObject) -> None:
+    def add_rejection_object(self, stored: RejectionObject) -> None:
         """The object was put before: its rejections are noted already."""
         assert self.fates[stored.first_record]
         assert self.fates[stored.last_record]
@@ -82,9 +89,9 @@ def carry_all(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     for part in parts:
         attempt = Attempt(new_import_id(), part.part)
         work = PartWork(attempt, "s", split.format, split.layout, "o", part)
-        pipeline = PartPipeline(work, books, Rejections(work, books, books))
-        pipeline.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
-        pipeline.finish()
+        pipeline = PartPipeline(work, books, PartRejections(work, books, books))
+        pipeline.process(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
+        pipeline.write_last()
         assert pipeline.counts.records == pipeline.records_read == part.records
     return books
 
@@ -129,7 +136,5 @@ def _row(row: list[str], layout: Layout) -> tuple[Any, Any, str | None]:
 
 
 def _fate(name: Any, email: Any, refused: str | None) -> Fate:
-    try:
-        return refused or validated(name, email)
-    except RecordRejectedError as error:
-        return error.reason.code
+    fate = refused or validate_contact(name, email)
+    return fate.code if isinstance(fate, Reason) else fate

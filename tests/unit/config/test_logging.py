@@ -44,9 +44,9 @@ def last_line(capsys):
 def test_an_event_is_one_line_with_the_bound_ids(capsys):
     configure()
     with structlog.contextvars.bound_contextvars(import_id="i", part=3):
-        structlog.stdlib.get_logger("tasks").info("part done", imported=5)
+        structlog.stdlib.get_logger("tasks").info("part finished", imported=5)
     line = last_line(capsys)
-    assert (line["event"], line["imported"], line["level"]) == ("part done", 5, "info")
+    assert (line["event"], line["imported"], line["level"]) == ("part finished", 5, "info")
     assert (line["import_id"], line["part"], line["logger"]) == ("i", 3, "tasks")
 
 
@@ -85,7 +85,7 @@ def test_configure_logging_twice_does_not_duplicate_lines(capsys):
 
 def test_console_format_shows_key_and_value(capsys):
     configure(log_format="console")
-    structlog.stdlib.get_logger("tasks").info("part done", imported=5)
+    structlog.stdlib.get_logger("tasks").info("part finished", imported=5)
     assert "imported=5" in capsys.readouterr().err
 
 
