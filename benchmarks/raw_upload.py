@@ -46,7 +46,7 @@ async def _timed(path: Path) -> float:
 
 async def _upload(storage: Storage, path: Path) -> None:
     name = f"{uuid4()}.json"
-    upload = Upload(storage, name, "application/json", ahead=BufferBudget(), deadline=DEADLINE)
+    upload = Upload(storage, name, "application/json", budget=BufferBudget(), deadline=DEADLINE)
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             await upload.write(piece)

@@ -6,7 +6,7 @@ from core.webhook_targets import MAX_URL
 from service.api.openapi.responses import DATABASE, Json, answer, header, problems, query, ref
 from service.api.openapi.schemas import SOURCE
 from service.intake.decompression import GZIP, ZSTD
-from service.intake.options import MAX_KEY
+from service.intake.idempotency import MAX_KEY_LENGTH
 from service.splitting.header_mapping import HEADERS
 
 _BODY: Final = (
@@ -130,7 +130,7 @@ _PARAMETERS: Final = [
     query("notify", _NOTIFY, ""),
     _header(
         "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+        {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[!-~]+$"},
         "A key of your own for this import, best in quotes: sent again with it, also at the same "
         "time and after a crash, it is still one import.",
     ),

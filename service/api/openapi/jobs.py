@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.api.jobs import MOST, USUAL
+from service.api.imports import DEFAULT_PAGE, MAX_PAGE
 from service.api.openapi.responses import DATABASE, Json, answer, header, problems, query, ref
 from service.api.openapi.schemas import JOB_ID, SOURCE, STATE
 
@@ -34,7 +34,7 @@ LIST: Final[Json] = {
     "parameters": [
         query("state", STATE, "Only those that stand so."),
         query("source", SOURCE, "Only those from there."),
-        limit(MOST, USUAL),
+        limit(MAX_PAGE, DEFAULT_PAGE),
         query("cursor", JOB_ID, "`next` of the page before."),
     ],
     "responses": {

@@ -168,18 +168,18 @@ class FakeRepository:
         self._records_first = records_first
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
-        earlier = await self.join_import(new) if new.options.key else None
+        earlier = await self.join_import(new) if new.request.idempotency_key else None
         if earlier is None and (self._error is None or self._records_first):
             self.imports[new.id] = new
         if self._error is not None:
             raise self._error
         return earlier
 
-    async def knows(self, key: str) -> bool:
-        return any(one.options.key == key for one in self.imports.values())
+    async def has_import(self, key: str) -> bool:
+        return any(one.request.idempotency_key == key for one in self.imports.values())
 
     async def join_import(self, new: NewImport) -> ExistingImport | None:
-        found = [one for one in self.imports.values() if one.options.key == new.options.key]
+        found = [one for one in self.imports.values() if one.request.idempotency_key == new.request.idempotency_key]
         return (
             ExistingImport(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
         )

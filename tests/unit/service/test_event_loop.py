@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.intake.request import PIECE_BYTES
+from service.intake.body import PIECE_BYTES
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.models import Layout
 from service.splitting.csv import CsvSplitter
-from service.splitting.delimiter import LOOKED_AT
+from service.splitting.delimiter import SAMPLE_BYTES
 from service.splitting.dialect import Dialect
 from tests.support import splits
 from tests.support.carried import carry_all
@@ -100,7 +100,7 @@ def test_many_lines_do_not_change_the_choice():
 def test_a_header_longer_than_what_is_looked_at():
     header = ";".join(["email", *[f"column {n}" for n in range(8000)]])
     raw = f"{header}\n".encode()
-    assert len(raw) > LOOKED_AT
+    assert len(raw) > SAMPLE_BYTES
     outcome = taken(CsvSplitter(BIG, BIG), [raw])
     assert outcome == taken(CsvSplitter(BIG, BIG), pieces_of(raw, 1000))
     assert places(outcome.split.layout) == Layout(8001, None, 0, delimiter=";")

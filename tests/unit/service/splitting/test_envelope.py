@@ -382,7 +382,7 @@ def test_an_option_is_found_behind_any_number_of_keys():
 def test_a_bug_is_no_malformed_body(monkeypatch, bug, body):
     """Of what ijson raises, only that counts which a body can cause."""
     splitter = small()
-    monkeypatch.setattr(splitter._around, "_parser", Mock(send=Mock(side_effect=bug("a bug"))))
+    monkeypatch.setattr(splitter._envelope, "_parser", Mock(send=Mock(side_effect=bug("a bug"))))
     with pytest.raises(bug, match="a bug"):
         list(splitter.feed(body))
 
