@@ -179,7 +179,11 @@ class FakeRepository:
         return any(one.request.idempotency_key == key for one in self.imports.values())
 
     async def join_import(self, new: NewImport) -> ExistingImport | None:
-        found = [one for one in self.imports.values() if one.request.idempotency_key == new.request.idempotency_key]
+        found = [
+            one
+            for one in self.imports.values()
+            if one.request.idempotency_key == new.request.idempotency_key
+        ]
         return (
             ExistingImport(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
         )

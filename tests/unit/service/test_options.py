@@ -1,4 +1,4 @@
-"""What may be the name of a source."""
+"""check_source: valid and invalid sources."""
 
 import pytest
 
@@ -20,12 +20,12 @@ BAD = [
 
 
 @pytest.mark.parametrize("source", GOOD)
-def test_good_sources_stay_as_they_are(source):
+def test_check_source_returns_a_valid_source(source):
     assert check_source(source) == source
 
 
 @pytest.mark.parametrize("source", BAD, ids=repr)
-def test_bad_sources_are_refused(source):
+def test_check_source_rejects(source):
     with pytest.raises(MalformedInputError) as caught:
         check_source(source)
     assert caught.value.code == "source_invalid"

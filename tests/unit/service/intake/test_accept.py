@@ -114,9 +114,7 @@ async def test_accept_reads_csv_in_the_dialect_of_the_request(storage):
     text = "Nom|x;y\nZoë|1\n"
     options = ImportOptions("s", dialect=Dialect("|", mapping=(("Nom", "name"),)))
     body = Body(each([text.encode("cp1252")]), None, LIMITS)
-    new = await intake_of(storage, FakeRepository()).accept(
-        ImportRequest(Kind.CSV, options), body
-    )
+    new = await intake_of(storage, FakeRepository()).accept(ImportRequest(Kind.CSV, options), body)
     assert storage.objects[new.object] == text.encode()
     assert places(new.split.layout) == Layout(2, 0, None, delimiter="|")
 
@@ -206,7 +204,9 @@ async def test_an_import_whose_recording_is_uncertain_is_rolled_back(storage, pi
 
 
 @SIZES
-async def test_an_import_that_a_worker_has_begun_is_accepted_though_the_answers_were_lost(storage, pieces):
+async def test_an_import_that_a_worker_has_begun_is_accepted_though_the_answers_were_lost(
+    storage, pieces
+):
     repository = FakeRepository(error=away("database"), records_first=True)
     repository.begun = True
 
@@ -416,9 +416,7 @@ async def test_an_idempotency_key_cannot_be_used_for_another_request(
 ):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
-    first = intake.accept(
-        *submission(each(WITHOUT_SOURCE), options=NAMED, idempotency_key="key")
-    )
+    first = intake.accept(*submission(each(WITHOUT_SOURCE), options=NAMED, idempotency_key="key"))
     other = intake.accept(
         *submission(each(pieces), options=options, idempotency_key="key", compared=compared)
     )
@@ -447,7 +445,9 @@ async def test_a_request_whose_existing_import_is_rolled_back_meanwhile_must_be_
     with pytest.raises(TransientError):
         await intake.accept(*submission(pieces(), idempotency_key="key"))
     assert repository.imports == {}
-    assert isinstance(await intake.accept(*submission(each(SMALL), idempotency_key="key")), NewImport)
+    assert isinstance(
+        await intake.accept(*submission(each(SMALL), idempotency_key="key")), NewImport
+    )
 
 
 async def test_the_idempotency_key_of_a_rejected_request_may_be_used_again(storage):

@@ -128,9 +128,7 @@ async def test_delimiter_and_mapping_of_a_form(query):
 async def test_notify_of_a_form(query):
     hook = field("notify", b"" if query else b"https://example.com/hook")
     limits = replace(LIMITS, webhooks=WebhookPolicy(enabled=True))
-    request, _ = await read_to_file(
-        *form([hook, SOURCE, CSV_FILE]), query=query, limits=limits
-    )
+    request, _ = await read_to_file(*form([hook, SOURCE, CSV_FILE]), query=query, limits=limits)
     assert request.options.notify == "https://example.com/hook"
     assert "notify=https://example.com/hook" in request.compared
 
@@ -219,7 +217,8 @@ OUR_BUGS = [ValueError, AssertionError, RuntimeError, KeyError, UnicodeError]
 
 
 @pytest.mark.parametrize("bug", OUR_BUGS)
-@pytest.mark.parametrize("where",
+@pytest.mark.parametrize(
+    "where",
     ["_on_content", "_on_headers_finished", "_on_header_end", "_on_end", "_next_step"],
 )
 async def test_a_bug_of_the_reader_is_not_blamed_on_the_client(monkeypatch, where, bug):
@@ -232,9 +231,7 @@ async def test_a_bug_of_the_reader_is_not_blamed_on_the_client(monkeypatch, wher
 @pytest.mark.parametrize(
     ("class_", "method"), [(TimeSlice, "yield_if_used_up"), (MinimumRate, "wait_for")]
 )
-async def test_a_bug_below_the_reader_is_not_blamed_on_the_client(
-    monkeypatch, class_, method, bug
-):
+async def test_a_bug_below_the_reader_is_not_blamed_on_the_client(monkeypatch, class_, method, bug):
     def fails(_: object, reading: Coroutine | None = None) -> None:
         if reading is not None:
             reading.close()

@@ -292,9 +292,7 @@ async def test_an_impossible_offset_is_an_error(storage, offset):
 @pytest.mark.parametrize(
     ("error", "caught"), [(away(), TransientError), (refused(), PermanentError)]
 )
-async def test_after_a_lasting_error_rollback_leaves_nothing(
-    storage, method, error, caught
-):
+async def test_after_a_lasting_error_rollback_leaves_nothing(storage, method, error, caught):
     storage.always[method] = error
     upload = upload_to(storage, deadline=0.05)
     size = 10 if method == "put" else 5 * CHUNK_BYTES

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from core.states import Format, ImportState
-from service.api.imports import Handlers
-from service.api.jobs import Jobs
+from service.api.health import Health
+from service.api.imports import Imports
 from service.api.openapi.document import openapi_document
 from service.api.rejections import Rejections
 from service.api.routes import add_routes
@@ -48,7 +48,7 @@ def nodes(value: object) -> Iterator[dict[str, Any]]:
 
 def test_each_route_is_documented_and_each_operation_is_there():
     app = web.Application()
-    add_routes(app, *map(create_autospec, (Handlers, Jobs, Rejections, Pages)))
+    add_routes(app, *map(create_autospec, (Imports, Rejections, Health, Pages)))
     routes = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
