@@ -204,9 +204,7 @@ async def test_an_import_whose_recording_is_uncertain_is_rolled_back(storage, pi
 
 
 @SIZES
-async def test_an_import_that_a_worker_has_begun_is_accepted_though_the_answers_were_lost(
-    storage, pieces
-):
+async def test_an_import_that_a_worker_has_begun_is_accepted_without_answers(storage, pieces):
     repository = FakeRepository(error=away("database"), records_first=True)
     repository.begun = True
 

@@ -150,7 +150,7 @@ def fields_of(query: str) -> tuple[tuple[bytes, str], str]:
 )
 async def test_options_are_the_same_in_fields_and_in_the_query(query):
     limits = replace(LIMITS, webhooks=WebhookPolicy(enabled=True))
-    in_fields, body = await read_to_file(*fields_of(query), limits=limits)
+    in_fields, _ = await read_to_file(*fields_of(query), limits=limits)
     in_query, _ = await read_to_file(*form([CSV_FILE]), query=f"?{query}", limits=limits)
     assert in_fields == in_query
     assert in_fields.options.source == "s"
