@@ -1,4 +1,4 @@
-"""The importer under measurement: the real commands, started as the README says."""
+"""The importer under measurement: the real commands, started as docs/deploy.md says."""
 
 import contextlib
 import itertools

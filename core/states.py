@@ -1,11 +1,11 @@
-"""The states of an import and of a part, as the database spells them."""
+"""The states of an import and the formats of its object, as the database spells them."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class ImportState(StrEnum):
-    """Life of an import; the moves between them are SQL functions in the migrations."""
+    """State of an import; SQL functions make all changes and reject those that are not allowed."""
 
     QUEUED = "queued"
     IMPORTING = "importing"
@@ -19,7 +19,7 @@ class ImportState(StrEnum):
 
 
 class Format(StrEnum):
-    """How the records of an object are written; the value is also the object's ending."""
+    """Format of an object's records; the value is also the suffix of the object's name."""
 
     JSON = "json"
     CSV = "csv"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """Media type under which Storage keeps such an object."""
+        """Media type with which such an object is stored."""
         return _CONTENT_TYPES[self.value]
 
 

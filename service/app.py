@@ -11,14 +11,16 @@ from aiohttp import web
 from config.settings import Settings
 from core.errors import UpstreamError
 from core.supabase.clients import Project, async_client
+from core.supabase.rpc import AsyncRpcClient
+from core.supabase.storage_async import AsyncStorageClient
 from service.api.health import Health, StorageCheck
 from service.api.imports import Imports
 from service.api.middleware import problems_middleware
 from service.api.rejections import Rejections
 from service.api.routes import add_routes
+from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
 from service.intake.limits import Limits
-from service.intake.storage import Storage
 from service.metrics import ServiceMetrics
 from service.repository import Repository
 from service.web.handlers import Pages
@@ -44,8 +46,10 @@ async def create_app(settings: Settings) -> web.Application:
         ),
         connector=aiohttp.TCPConnector(limit=0),
     )
-    storage = Storage(supabase, session, project.headers)
-    repository = Repository(supabase, deadline=settings.upstream_deadline * 2 / 3)
+    storage = AsyncStorageClient(
+        supabase, session, project.headers, before_slice=FairScheduler().next
+    )
+    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline * 2 / 3))
     limits = Limits.from_settings(settings)
     intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
     metrics = ServiceMetrics()
@@ -70,7 +74,7 @@ async def create_app(settings: Settings) -> web.Application:
     return app
 
 
-async def _ensure_bucket(storage: Storage) -> None:
+async def _ensure_bucket(storage: AsyncStorageClient) -> None:
     """Create the bucket if there is none.
 
     An unavailable Storage does not keep the service from starting: /readyz reports it.

@@ -1,15 +1,12 @@
 """The service's repository: imports and rejections, by calls of SQL functions through PostgREST."""
 
-import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
 from uuid import UUID
 
 import msgspec
-from supabase import AsyncClient
 
-from core.errors import UpstreamError
 from core.messages import (
     first_message,
     notify_import_message,
@@ -17,8 +14,8 @@ from core.messages import (
     undo_import_message,
 )
 from core.rejection_objects import Rejection
-from core.supabase.errors import DATABASE, transitions_translated, translated
-from core.supabase.retry import retrying_async
+from core.supabase.errors import translate_transition_errors
+from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
 from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
@@ -100,14 +97,13 @@ class KnownRejections(msgspec.Struct, frozen=True):
 
 
 class Repository:
-    """Calls functions of the database, with retries for ``deadline`` seconds.
+    """Calls SQL functions.
 
-    All methods raise UpstreamError; it is ``undone`` if no attempt can have changed anything.
+    All methods raise UpstreamError; it is ``not_committed`` if nothing can have changed.
     """
 
-    def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
-        self._supabase = supabase
-        self._deadline = deadline
+    def __init__(self, rpc: AsyncRpcClient) -> None:
+        self._rpc = rpc
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
         """Record an import, its parts and its first message in one transaction, which queues it.
@@ -115,9 +111,8 @@ class Repository:
         If there is an import with the same Idempotency-Key, nothing is recorded and it is returned.
         May be repeated: an import that is recorded already stays as it is.
         """
-        existing = await self._call(
+        existing = await self._rpc.call(
             "create_import",
-            self._deadline,
             p_import=new.to_json(),
             p_parts=[part.to_json() for part in new.split.parts],
             p_message=first_message(new.id, len(new.split.parts)),
@@ -129,9 +124,7 @@ class Repository:
 
         It may still be rolled back.
         """
-        existing = await self._call(
-            "join_import", self._deadline, p_key=idempotency_key, p_fingerprint=None
-        )
+        existing = await self._rpc.call("join_import", p_key=idempotency_key, p_fingerprint=None)
         return existing is not None
 
     async def join_import(self, new: NewImport) -> ExistingImport | None:
@@ -139,9 +132,8 @@ class Repository:
 
         If its fingerprint is the same, it can no longer be discarded.
         """
-        existing = await self._call(
+        existing = await self._rpc.call(
             "join_import",
-            self._deadline,
             p_key=new.request.idempotency_key,
             p_fingerprint=new.fingerprint,
         )
@@ -154,7 +146,9 @@ class Repository:
         was answered with it. Otherwise it cannot be recorded any more, even if a request to do so
         is still on its way.
         """
-        return bool(await self._call("discard_import", seconds, p_import=str(import_id)))
+        return bool(
+            await self._rpc.call("discard_import", seconds=seconds, p_import=str(import_id))
+        )
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Return an import as the database's ``get_import`` does; None if it is unknown."""
@@ -167,9 +161,8 @@ class Repository:
 
         Each is as ``get_import`` returns it.
         """
-        imports: list[dict[str, Any]] = await self._call(
+        imports: list[dict[str, Any]] = await self._rpc.call(
             "list_imports",
-            self._deadline,
             p_state=state,
             p_source=source,
             p_before=None if before is None else str(before),
@@ -181,8 +174,8 @@ class Repository:
         self, import_id: UUID, *, after: int, limit: int
     ) -> KnownRejections | None:
         """Return the next rejections after a record; None if the import is unknown."""
-        rejections = await self._call(
-            "show_rejections", self._deadline, p_import=str(import_id), p_after=after, p_limit=limit
+        rejections = await self._rpc.call(
+            "show_rejections", p_import=str(import_id), p_after=after, p_limit=limit
         )
         return msgspec.convert(rejections, KnownRejections | None)
 
@@ -209,33 +202,12 @@ class Repository:
 
     async def check(self) -> None:
         """Raise UpstreamError if PostgREST, Postgres or the queue does not answer; no retries."""
-        await self._call_once("queue_ready")
+        await self._rpc.call_once("queue_ready")
 
     async def _job(
-        self, function: str, import_id: UUID, **arguments: dict[str, Any]
+        self, function: str, import_id: UUID, **messages: dict[str, Any]
     ) -> dict[str, Any] | None:
-        with transitions_translated():
-            job: dict[str, Any] | None = await self._call(
-                function, self._deadline, p_import=str(import_id), **arguments
-            )
+        arguments: dict[str, Any] = {"p_import": str(import_id), **messages}
+        with translate_transition_errors():
+            job: dict[str, Any] | None = await self._rpc.call(function, **arguments)
         return job
-
-    async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401
-        """Call a function with retries; an error is ``undone`` if each attempt was."""
-        undone = True
-
-        async def attempt() -> Any:  # noqa: ANN401
-            nonlocal undone
-            try:
-                return await self._call_once(function, **arguments)
-            except UpstreamError as error:
-                undone = error.undone = undone and error.undone
-                raise
-
-        with translated(DATABASE):
-            async with asyncio.timeout(seconds):
-                return await retrying_async(seconds)(attempt)
-
-    async def _call_once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        with translated(DATABASE):
-            return (await self._supabase.rpc(function, arguments).execute()).data

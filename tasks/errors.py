@@ -21,7 +21,7 @@ from core.errors import (
     TransientError,
     UpstreamError,
 )
-from core.supabase.errors import transitions_translated
+from core.supabase.errors import translate_transition_errors
 
 
 class ImportCancelledError(ImporterError):
@@ -108,5 +108,5 @@ def part_transitions_translated() -> Iterator[None]:
 
     Not for writes: a trigger on the contacts table may refuse a row with that SQLSTATE, too.
     """
-    with transitions_translated(), write_errors_translated():
+    with translate_transition_errors(), write_errors_translated():
         yield

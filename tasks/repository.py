@@ -8,7 +8,7 @@ from uuid import UUID
 from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from tasks.errors import part_transitions_translated
 from tasks.importing.models import Attempt, PartCounts, PartWork
 
@@ -75,7 +75,7 @@ class Repository:
     All raise UpstreamError, and all may be repeated when their answer was lost.
     """
 
-    def __init__(self, functions: Functions, *, part_attempts: int) -> None:
+    def __init__(self, functions: RpcClient, *, part_attempts: int) -> None:
         """``part_attempts`` is how many attempts of a part may die before it is given up."""
         self._functions = functions
         self._part_attempts = part_attempts
@@ -184,7 +184,7 @@ _PAGE: Final = 500
 class SweepRepository:
     """All raise UpstreamError, and all may be called again."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: RpcClient) -> None:
         self._functions = functions
 
     def begin(self, kind: str, every: float) -> float | None:
@@ -225,7 +225,7 @@ class SweepRepository:
 class UndoRepository:
     """All raise UpstreamError, and all may be called again."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: RpcClient) -> None:
         self._functions = functions
 
     def object_to_undo(self, import_id: UUID) -> str | None:

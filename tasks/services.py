@@ -9,10 +9,9 @@ from typing import Protocol, Self, TypeAlias
 import httpx
 
 from config.settings import Settings
-from core.supabase.bucket import Bucket
 from core.supabase.clients import Project, blocking_client
-from core.supabase.object_reader import ObjectReader
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
+from core.supabase.storage import StorageClient
 from tasks.importing.import_contacts import ImportContacts
 from tasks.importing.import_part import ImportPart
 from tasks.importing.import_part import Metrics as PartMetrics
@@ -66,17 +65,14 @@ class Services:
         connections = ExitStack()
         http = connections.enter_context(httpx.Client(timeout=settings.upstream_deadline))
         deadline = settings.upstream_deadline
-        functions = Functions(supabase, deadline=deadline, stopping=stopping)
-        bucket = Bucket(supabase, deadline=deadline, stopping=stopping)
+        rpc = RpcClient(supabase, deadline=deadline, stopping=stopping)
+        storage = StorageClient(project, supabase, http, deadline=deadline, stopping=stopping)
         tables = Tables(supabase, deadline=deadline, stopping=stopping)
-        repository = Repository(functions, part_attempts=settings.part_attempts)
-        reader = ObjectReader(
-            project.url, project.headers, http, deadline=deadline, stopping=stopping
-        )
+        repository = Repository(rpc, part_attempts=settings.part_attempts)
         import_part = ImportPart(
             repository,
-            reader,
-            bucket,
+            storage,
+            storage,
             _contact_writers(settings, tables, repository, connections),
             metrics,
             max_retries=settings.part_retries,
@@ -85,12 +81,11 @@ class Services:
         return cls(
             import_contacts=ImportContacts(repository, import_part),
             import_part=import_part,
-            notify_import=_notify(settings, functions),
-            undo_import=UndoImport(UndoRepository(functions), bucket, metrics, stopping=stopping),
+            notify_import=_notify(settings, rpc),
+            undo_import=UndoImport(UndoRepository(rpc), storage, metrics, stopping=stopping),
             sweep=Sweep(
-                SweepRepository(functions),
-                # One that is looked through has a place in the list, which nobody shares.
-                Bucket(supabase, deadline=deadline, stopping=stopping),
+                SweepRepository(rpc),
+                storage.listing(),
                 metrics,
                 after=settings.sweep_after,
             ),
@@ -102,12 +97,12 @@ class Services:
         self.connections.close()
 
 
-def _notify(settings: Settings, functions: Functions) -> NotifyImport:
+def _notify(settings: Settings, rpc: RpcClient) -> NotifyImport:
     allow_private = settings.webhook_allow_private
     secret = settings.webhook_secret
     signer = None if secret is None else Signer(secret.get_secret_value())
     sender = Sender(allow_private=allow_private)
-    return NotifyImport(EndRepository(functions), sender, signer, allow_private=allow_private)
+    return NotifyImport(EndRepository(rpc), sender, signer, allow_private=allow_private)
 
 
 def _contact_writers(

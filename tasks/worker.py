@@ -12,7 +12,7 @@ from dramatiq import Broker, Middleware, Worker
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
-from core.self_check import check_answers
+from core.self_check import run_self_check
 from tasks.queue.connections import DeferredPool, connection_arguments
 from tasks.queue.parent_watchdog import end_with_master
 from tasks.services import Services
@@ -98,7 +98,7 @@ class Runtime(Middleware):
 
     def _boot(self) -> None:
         end_with_master()
-        check_answers()
+        run_self_check()
         self._settings = Settings.from_environment()
         connection_arguments(self._settings)
         configure_logging(self._settings)

@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
 from core.supabase.errors import STORAGE
-from service.intake.storage import Storage
+from core.supabase.storage_async import AsyncStorageClient
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError
 from service.repository import Repository
@@ -34,7 +34,7 @@ class StorageCheck:
     and Storage drops it in the end.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: AsyncStorageClient) -> None:
         self._storage = storage
         self._next_probe = 0.0
 

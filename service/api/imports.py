@@ -9,7 +9,7 @@ from aiohttp import HttpVersion11, web
 
 from core.errors import InvalidTransitionError, MalformedInputError
 from core.ids import job_id, parse_job_id
-from core.job_view import shown
+from core.job_view import job_view
 from core.states import ImportState
 from service.api.middleware import to_problem
 from service.api.pagination import link_to, page_limit, single
@@ -104,14 +104,14 @@ class Imports:
         imports = await self._repository.list_imports(
             state=_state(request), source=_source(request), before=_cursor(request), limit=limit + 1
         )
-        page = [shown(each) for each in imports[:limit]]
+        page = [job_view(each) for each in imports[:limit]]
         cursor = page[-1]["jobId"] if len(imports) > limit else None
         headers = {"Link": link_to(request, cursor)} if cursor else {}
         return web.json_response({"imports": page, "next": cursor}, headers=headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /import/{jobId}``: the import's state, counts and failures."""
-        return web.json_response(shown(await _get(self._repository.get_import, request)))
+        return web.json_response(job_view(await _get(self._repository.get_import, request)))
 
     async def retry(self, request: web.Request) -> web.Response:
         """``POST /import/{jobId}/retry``: import the failed parts again, and only those."""
@@ -136,7 +136,7 @@ class Imports:
     ) -> web.Response:
         """Change an import's state; ``if_invalid`` is the problem of a state that forbids it."""
         try:
-            job = shown(await _get(change, request))
+            job = job_view(await _get(change, request))
         except InvalidTransitionError:
             state = (await _get(self._repository.get_import, request))["state"]
             raise ProblemError(if_invalid, f"Its state is {state}.", state=state) from None

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from core.formats.spreadsheet import REJECTION_COLUMNS, neutralised, restored
+from core.formats.spreadsheet import REJECTION_COLUMNS, escape_formulas, unescape_formulas
 from core.models import Layout
 from core.rejection_objects import Rejection
 from service.api.email_suggestions import suggestion
@@ -105,7 +105,7 @@ def _hint(row: Rejection, record: Record) -> str | None:
 def _as_csv(rows: Iterable[Iterable[str]]) -> bytes:
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-    writer.writerows(map(neutralised, row) for row in rows)
+    writer.writerows(map(escape_formulas, row) for row in rows)
     return text.getvalue().replace("\0", "\ufffd").encode("utf-8", "replace")
 
 
@@ -115,7 +115,7 @@ class RowColumns:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         header = layout.header
-        ours = len(REJECTION_COLUMNS) if layout.neutralised else 0
+        ours = len(REJECTION_COLUMNS) if layout.formulas_escaped else 0
         end = len(header) - (ours > 0 and header[-1] == CONTENT)
         self._own = slice(ours, end)
         self.names: Sequence[str] = header[self._own]
@@ -127,7 +127,7 @@ class RowColumns:
             row = _read_row(content)
         except msgspec.MsgspecError:
             return _without_columns(content)
-        row = [restored(field) for field in row] if self._layout.neutralised else row
+        row = [unescape_formulas(field) for field in row] if self._layout.formulas_escaped else row
         if len(row) != len(self._layout.header):
             return _without_columns(_line(row))
         cells, at = row[self._own], self._layout.email

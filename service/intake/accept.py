@@ -11,6 +11,7 @@ import structlog
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
 from core.supabase.errors import DATABASE
+from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler, TimeSlice
 from service.intake.body import Body
 from service.intake.buffers import BufferBudget
@@ -18,7 +19,6 @@ from service.intake.limits import Limits
 from service.intake.media_types import Kind
 from service.intake.request import ImportRequest
 from service.intake.rollback import PendingRollbacks, log_failed_rollback
-from service.intake.storage import Storage
 from service.intake.upload import Upload
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport, Repository
@@ -37,7 +37,12 @@ class Intake:
     """Accepts imports. Rollbacks continue after their requests have ended."""
 
     def __init__(
-        self, storage: Storage, repository: Repository, limits: Limits, *, deadline: float
+        self,
+        storage: AsyncStorageClient,
+        repository: Repository,
+        limits: Limits,
+        *,
+        deadline: float,
     ) -> None:
         """``deadline`` is how many seconds Supabase may be unavailable, rollback included."""
         self.draining = False
@@ -86,7 +91,7 @@ class Intake:
             try:
                 existing = await self._repository.create_import(new)
             except BaseException as error:
-                not_committed = isinstance(error, UpstreamError) and error.undone
+                not_committed = isinstance(error, UpstreamError) and error.not_committed
                 continues = await self._complete(
                     self._roll_back(import_id, upload, may_be_recorded=not not_committed)
                 )

@@ -5,7 +5,8 @@ from typing import Final
 
 from multidict import MultiMapping
 
-from core.webhook_targets import InvalidTargetError, target_of
+from core.errors import InvalidTargetError
+from core.webhook_targets import parse_target
 from service.intake.limits import WebhookPolicy
 from service.intake.media_types import Kind
 from service.options import IMPORT_OPTIONS, check_option_names, check_source
@@ -103,7 +104,7 @@ class OptionValues:
         if len(urls) > 1:
             raise ProblemError("notify_invalid", "Name one address to notify only.")
         try:
-            target_of(urls[0], allow_private=webhooks.allow_private)
+            parse_target(urls[0], allow_private=webhooks.allow_private)
         except InvalidTargetError as error:
             raise ProblemError("notify_invalid", str(error)) from None
         return urls[0]

@@ -16,11 +16,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from core.errors import PermanentError, TransientError, UpstreamError
-from core.supabase.errors import STORAGE, translated
+from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
+from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
+from core.supabase.storage_api import NAME_TAKEN, Progress
+from core.supabase.storage_async import AsyncStorageClient
 from service.intake.buffers import BufferBudget, Chunk
-from service.intake.storage import NAME_TAKEN, Progress, Storage, StorageConflictError
 
 
 class Upload:
@@ -32,7 +33,7 @@ class Upload:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: AsyncStorageClient,
         name: str,
         content_type: str,
         *,
@@ -217,6 +218,6 @@ def _name_taken(detail: str) -> PermanentError:
 @asynccontextmanager
 async def _time_limit(seconds: float) -> AsyncIterator[None]:
     """Limit the time of all attempts together: each of them may hang."""
-    with translated(STORAGE):
+    with translate_errors(STORAGE):
         async with asyncio.timeout(seconds):
             yield

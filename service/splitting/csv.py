@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from core.errors import MalformedInputError
-from core.field_names import MAX_NAMES, FieldNames, shown_name
-from core.formats.base import Run
+from core.field_names import MAX_KEPT_NAMES, FieldNames, storable_name
+from core.formats.base import RecordRun
 from core.formats.csv import CsvScanner, count_rows, read_rows
 from core.models import Layout
 from core.states import Format
@@ -57,8 +57,8 @@ class CsvSplitter(Splitter):
         detected: dict[str, Any] = {
             "encoding": self._transcoder.encoding,
             "delimiter": self._layout.delimiter if self._layout else None,
-            "header": [shown_name(name) for name in self._header[:MAX_NAMES]],
-            "mapping": {field: shown_name(self._header[at]) for field, at in columns.items()},
+            "header": [storable_name(name) for name in self._header[:MAX_KEPT_NAMES]],
+            "mapping": {field: storable_name(self._header[at]) for field, at in columns.items()},
         }
         ignored = FieldNames(name for at, name in enumerate(self._header) if at not in used)
         return Split(
@@ -117,7 +117,7 @@ class CsvSplitter(Splitter):
         if self._scanner is not None:
             yield from self._pass(self._scanner, self._scanner.flush())
 
-    def _pass(self, scanner: CsvScanner[int], runs: Iterator[Run[int]]) -> Iterator[bytes]:
+    def _pass(self, scanner: CsvScanner[int], runs: Iterator[RecordRun[int]]) -> Iterator[bytes]:
         for run in runs:
             if self._layout is None and run.records:
                 self._read_header(run, scanner)
@@ -126,7 +126,7 @@ class CsvSplitter(Splitter):
             self._size = run.end
             yield run.raw
 
-    def _read_header(self, run: Run[int], scanner: CsvScanner[int]) -> None:
+    def _read_header(self, run: RecordRun[int], scanner: CsvScanner[int]) -> None:
         (start, end), *others = scanner.spans(run)
         delimiter = scanner.delimiter
         rows, _ = read_rows(run.raw[start - run.offset : end - run.offset], delimiter)

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from core.errors import MalformedInputError
-from core.formats.base import Run
+from core.formats.base import RecordRun
 from core.formats.json import JsonScanner
 from core.states import Format
 from service.splitting.base import Splitter
@@ -59,7 +59,7 @@ class ArraySplitter:
         if not self.closed:
             raise truncated("inside the array of records", self.records or None)
 
-    def _pass(self, runs: Iterator[Run[msgspec.Raw]]) -> Iterator[bytes]:
+    def _pass(self, runs: Iterator[RecordRun[msgspec.Raw]]) -> Iterator[bytes]:
         for run in runs:
             self.cutter.add(run, self._scanner)
             yield run.raw

@@ -11,7 +11,7 @@ import re
 from typing import Final, Protocol
 
 from core.errors import MalformedInputError
-from core.formats.encoding import refuse_compressed, sniffed
+from core.formats.encoding import check_not_compressed, detect_encoding
 from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 
 _HEAD_BYTES: Final = 4
@@ -51,7 +51,7 @@ class Transcoder:
             data = self._head = self._head + data
             if len(data) < _HEAD_BYTES and not final:
                 return b"", False
-            refuse_compressed(data)
+            check_not_compressed(data)
             self._decoder, mark_bytes = _decoder_for(data[:_HEAD_BYTES], self._charset)
             data = data[mark_bytes:]
         return self._decoder.read(data, final=final)
@@ -59,7 +59,7 @@ class Transcoder:
 
 def _decoder_for(head: bytes, charset: str | None) -> tuple["_Decoder", int]:
     """Return the decoder of a text that begins so, and the size of a mark that it must not get."""
-    detected, mark_bytes = sniffed(head)
+    detected, mark_bytes = detect_encoding(head)
     if charset == UTF_16:
         charset = detected if detected in _UTF_16_ENCODINGS else UTF_16_LE
     if charset and mark_bytes and detected != charset:

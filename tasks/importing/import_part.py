@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import InvalidTransitionError, PermanentError, TransientError, UpstreamError
-from core.supabase.object_reader import OBJECT_MISSING
+from core.supabase.storage_api import OBJECT_MISSING
 from tasks.errors import (
     ImportCancelledError,
     PartFailedError,

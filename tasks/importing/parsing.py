@@ -6,11 +6,11 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from core.formats.base import RecordScanner, Run
+from core.formats.base import RecordRun, RecordScanner
 from core.formats.csv import CsvScanner, Row, read_rows
 from core.formats.json import JsonScanner
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import restored
+from core.formats.spreadsheet import unescape_formulas
 from core.models import Layout
 from core.states import Format
 from tasks.importing.models import PartWork
@@ -49,11 +49,11 @@ class Parser(Protocol[T]):
         """Name and e-mail as they stand in the record, unchecked; raises RecordRejectedError."""
         ...
 
-    def texts(self, run: Run[T]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[T]) -> Sequence[bytes]:
         """Each record of a run as it came, as JSON; slower than finding the run."""
         ...
 
-    def unknown(self, run: Run[T], most: int) -> Iterable[str]:
+    def unknown(self, run: RecordRun[T], most: int) -> Iterable[str]:
         """Names of fields that a contact does not have, in so many of the run's first records."""
         ...
 
@@ -111,7 +111,7 @@ class JsonParser(_ObjectParser):
             _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
         """See Parser."""
         try:
             return [bytes(raw) for raw in _decode_raw(b"[%b]" % run.raw[run.lead :])]
@@ -119,7 +119,7 @@ class JsonParser(_ObjectParser):
             spans = self.runs.spans(run)
             return [run.raw[start - run.offset : end - run.offset] for start, end in spans]
 
-    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
+    def unknown(self, run: RecordRun[Fields | Reason], most: int) -> Iterable[str]:
         """See Parser; for a single record the run is not read again."""
         if most == 1:
             return _unknown_in_first(run.raw, run.lead)
@@ -135,12 +135,12 @@ class NdjsonParser(_ObjectParser):
             _decode_lines, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
         """See Parser."""
         spans = self.runs.spans(run)
         return [run.raw[start - run.offset : end - run.offset].strip() for start, end in spans]
 
-    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
+    def unknown(self, run: RecordRun[Fields | Reason], most: int) -> Iterable[str]:
         """See Parser; blank lines count."""
         return _unknown_in(_first_lines(run.raw, run.lead, most))
 
@@ -248,11 +248,11 @@ class CsvParser:
             return self._joined(record), email
         return self._field(record, layout.name), email
 
-    def texts(self, run: Run[Row]) -> Sequence[bytes]:
+    def texts(self, run: RecordRun[Row]) -> Sequence[bytes]:
         """See Parser: the fields as a JSON array, whatever divided them in the file."""
         return [msgspec.json.encode(row) for row in run.records]
 
-    def unknown(self, run: Run[Row], most: int) -> Iterable[str]:  # noqa: ARG002
+    def unknown(self, run: RecordRun[Row], most: int) -> Iterable[str]:  # noqa: ARG002
         """See Parser: the header has told the service."""
         return ()
 
@@ -265,9 +265,9 @@ class CsvParser:
         if at is None:
             return [""] * len(rows)
         column = [row[at] for row in rows]
-        return list(map(restored, column)) if self._layout.neutralised else column
+        return list(map(unescape_formulas, column)) if self._layout.formulas_escaped else column
 
     def _field(self, row: Row, at: int | None) -> str | None:
         if at is None:
             return None
-        return restored(row[at]) if self._layout.neutralised else row[at]
+        return unescape_formulas(row[at]) if self._layout.formulas_escaped else row[at]

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from core.errors import MalformedInputError
-from core.formats.base import Run
+from core.formats.base import RecordRun
 from core.rejection_objects import Rejection
 from tasks.errors import PartFailedError
 from tasks.importing.models import Batch, PartCounts, PartWork, RejectedRecord
@@ -114,12 +114,12 @@ class PartPipeline:
         self._rejections.flush()
         return None
 
-    def _runs(self, pieces: Iterator[bytes]) -> Iterator[Run[Any]]:
+    def _runs(self, pieces: Iterator[bytes]) -> Iterator[RecordRun[Any]]:
         for piece in pieces:
             yield from self._parser.runs.feed(piece)
         yield from self._parser.runs.close()
 
-    def _take(self, run: Run[Any]) -> None:
+    def _take(self, run: RecordRun[Any]) -> None:
         self._note_unknown(run)
         classified = ClassifiedRun(run, self._next_record, self._parser)
         if not self._window.has_room(classified):
@@ -128,12 +128,12 @@ class PartPipeline:
         self._next_record += len(run.records)
         self._refusals += classified.refusals
 
-    def _note_unknown(self, run: Run[Any]) -> None:
+    def _note_unknown(self, run: RecordRun[Any]) -> None:
         """Look at some records once more: usually their other fields are skipped unread."""
         ignored = self.counts.ignored
         if not ignored.is_full:
             is_first = self._next_record == self._work.part.first_record
-            ignored.note(self._parser.unknown(run, _FIRST_LOOKED_AT if is_first else 1))
+            ignored.add(self._parser.unknown(run, _FIRST_LOOKED_AT if is_first else 1))
 
     def _flush(self) -> None:
         """Write what waits. Contacts first: what the database refuses is a rejection, too."""
@@ -165,7 +165,7 @@ def _record(refusal: RejectedRecord) -> int:
 class ClassifiedRun:
     """One run as two columns, in which a refused record leaves a gap."""
 
-    def __init__(self, run: Run[Any], first_record: int, parser: Parser[Any]) -> None:
+    def __init__(self, run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> None:
         self.run = run
         self.first_record = first_record
         self.names: list[str] = []
@@ -227,7 +227,7 @@ class BatchBuffer:
         self.contacts = 0
         """Number of contacts in the batch."""
         self._bytes = 0
-        self._runs: list[tuple[int, Run[Any]]] = []
+        self._runs: list[tuple[int, RecordRun[Any]]] = []
 
     def has_room(self, classified: ClassifiedRun) -> bool:
         """Whether another run may join those that wait."""

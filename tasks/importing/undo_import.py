@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import BatchTooLargeError, PermanentError, UpstreamError
-from core.rejection_objects import folder_of
+from core.rejection_objects import rejections_folder
 from core.supabase.errors import DATABASE
 from tasks.errors import RetryLaterError, WorkerStoppingError
 
@@ -111,7 +111,7 @@ class UndoImport:
         name = self._repository.object_to_undo(import_id)
         if name is None:
             return
-        self._bucket.remove_folder(folder_of(import_id))
+        self._bucket.remove_folder(rejections_folder(import_id))
         self._bucket.remove([name])
         self._repository.finish_undo(import_id)
         self._metrics.import_undone()

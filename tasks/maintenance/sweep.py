@@ -12,9 +12,9 @@ from uuid import UUID
 import structlog
 
 from core.ids import parse_job_id
-from core.rejection_objects import import_of
+from core.rejection_objects import import_of_folder
 from core.states import Format
-from core.supabase.bucket import StoredObject
+from core.supabase.storage_api import StoredObject
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,18 +53,18 @@ class Repository(Protocol):
 
 
 class Objects(Protocol):
-    """What the story needs of Bucket."""
+    """What the story needs of ObjectListing."""
 
     def pages(self) -> Iterator[list[StoredObject]]:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
     def remove(self, names: Sequence[str]) -> None:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
     def remove_folder(self, folder: str) -> int:
-        """See Bucket."""
+        """See ObjectListing."""
         ...
 
 
@@ -161,7 +161,9 @@ class Sweep:
 def _ours(objects: Iterable[StoredObject]) -> Iterator[tuple[UUID, StoredObject]]:
     """Only what the service or a worker can have named; other objects are left alone."""
     for stored in objects:
-        import_id = import_of(stored.name) if stored.is_folder else _import_of_object(stored.name)
+        import_id = (
+            import_of_folder(stored.name) if stored.is_folder else _import_of_object(stored.name)
+        )
         if import_id is not None:
             yield import_id, stored
 

@@ -12,11 +12,11 @@ from uuid import UUID, uuid5
 import msgspec
 import structlog
 
-from core.errors import UpstreamError
-from core.job_view import shown
+from core.errors import InvalidTargetError, UpstreamError
+from core.job_view import job_view
 from core.states import ImportState
-from core.supabase.rpc import Functions
-from core.webhook_targets import InvalidTargetError, Target, target_of
+from core.supabase.rpc import RpcClient
+from core.webhook_targets import Target, parse_target
 from tasks.errors import RetryLaterError
 from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError
 from tasks.webhooks.sign import Signer
@@ -68,7 +68,7 @@ class ImportEnd:
         told = {
             "type": f"import.{self.state}",
             "timestamp": self.finished_at,
-            "data": shown(self._found),
+            "data": job_view(self._found),
         }
         return msgspec.json.encode(told)
 
@@ -76,7 +76,7 @@ class ImportEnd:
 class EndRepository:
     """Tells of imports that somebody wants to be told of."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: RpcClient) -> None:
         self._functions = functions
 
     def show_end(self, import_id: UUID) -> ImportEnd | None:
@@ -163,7 +163,7 @@ class NotifyImport:
     def _target(self, end: ImportEnd) -> Target | None:
         """The settings may have changed since the import was accepted."""
         try:
-            return target_of(end.url, allow_private=self._allow_private)
+            return parse_target(end.url, allow_private=self._allow_private)
         except InvalidTargetError:
             return None
 

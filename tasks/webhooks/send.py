@@ -16,8 +16,8 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from core.supabase.errors import retry_after
-from core.webhook_targets import Address, Target, is_public, literal
+from core.supabase.errors import retry_after_seconds
+from core.webhook_targets import Address, Target, ip_literal, is_public
 
 SECONDS: Final = 15.0
 """For one request, from the connection's begin to the answer's head."""
@@ -50,7 +50,7 @@ def resolve(host: str, port: int) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise DeliveryError(f"the host is not known ({type(error).__name__})") from error
-    addresses = (literal(str(entry[4][0])) for entry in found)
+    addresses = (ip_literal(str(entry[4][0])) for entry in found)
     return list(dict.fromkeys(address for address in addresses if address is not None))
 
 
@@ -80,12 +80,12 @@ class Sender:
                 ) as pool,
                 pool.stream("POST", url, headers=list(named.items()), content=body) as answer,
             ):
-                return Answer(answer.status, retry_after(httpx.Headers(answer.headers)))
+                return Answer(answer.status, retry_after_seconds(httpx.Headers(answer.headers)))
         except _FAILURES as error:
             raise DeliveryError(f"no answer came ({type(error).__name__})") from error
 
     def _addresses(self, target: Target) -> list[Address]:
-        known = literal(target.host)
+        known = ip_literal(target.host)
         found = self._resolve(target.host, target.port) if known is None else [known]
         if self._allow_private:
             return found

@@ -4,14 +4,14 @@ import base64
 import hashlib
 import hmac
 
-from core.webhook_targets import WHSEC
+from core.webhook_targets import WHSEC_PREFIX
 
 
 class Signer:
     """Signs with one secret, which is ``whsec_`` and a key in base64."""
 
     def __init__(self, secret: str) -> None:
-        self._key = base64.b64decode(secret.removeprefix(WHSEC))
+        self._key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
         """What a receiver checks ``body`` by; ``timestamp`` is in seconds since 1970."""

@@ -19,7 +19,7 @@ from core.errors import InvalidTransitionError
 from core.ids import contact_id_prefix
 from core.rejection_objects import Rejection
 from core.states import ImportState
-from core.supabase.errors import DATABASE, from_code, too_large_translated
+from core.supabase.errors import DATABASE, error_from_code, translate_size_errors
 from tasks.errors import ImportCancelledError, StaleAttemptError, part_transitions_translated
 from tasks.importing.models import Batch, PartCounts, PartWork, RejectedRecord
 from tasks.queue.connections import NOTICE_LOSS, libpq_arguments
@@ -167,7 +167,7 @@ class CopyWriter:
     def _copy(self, batch: Batch) -> None:
         rows = as_copy_rows(batch, self._prefix, self._work.source)
         with (
-            too_large_translated(),
+            translate_size_errors(),
             _translated(),
             self._connection.transaction(),  # a savepoint
             self._connection.cursor() as cursor,
@@ -178,7 +178,7 @@ class CopyWriter:
     def _write_apart(self, batch: Batch) -> list[RejectedRecord]:
         text = as_fields(batch, self._work, row_errors=BAD_DATA).decode()
         with (
-            too_large_translated(),
+            translate_size_errors(),
             _translated(),
             self._connection.transaction(),
             self._connection.cursor(row_factory=scalar_row) as cursor,
@@ -195,7 +195,7 @@ def _translated() -> Iterator[None]:
     except psycopg.Error as error:
         # No SQLSTATE: the connection is lost, or there was none to be had.
         code = error.sqlstate or "08006"
-        raise from_code(DATABASE, code, _message(error)) from error
+        raise error_from_code(DATABASE, code, _message(error)) from error
 
 
 def _message(error: psycopg.Error) -> str:

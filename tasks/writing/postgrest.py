@@ -15,7 +15,12 @@ from supabase import Client
 
 from core.errors import BatchTooLargeError, PermanentError
 from core.rejection_objects import Rejection
-from core.supabase.errors import DATABASE, told_in, too_large_translated, translated
+from core.supabase.errors import (
+    DATABASE,
+    parse_json_object,
+    translate_errors,
+    translate_size_errors,
+)
 from core.supabase.retry import retrying
 from tasks.errors import write_errors_translated
 from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
@@ -74,7 +79,7 @@ class Tables:
         """As text, which supabase-py cannot send."""
         rest = self._supabase.postgrest
         url = str(rest.base_url.joinpath("rpc", function))
-        with too_large_translated(), translated(DATABASE):
+        with translate_size_errors(), translate_errors(DATABASE):
             answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
             if answer.is_error:
                 raise APIError(_told(answer))
@@ -86,12 +91,12 @@ class Tables:
             "p_part": attempt.part,
             "p_attempt": str(attempt.id),
         }
-        with translated(DATABASE):
+        with translate_errors(DATABASE):
             self._supabase.rpc(function, {**ids, **arguments}).execute()
 
 
 def _told(answer: httpx.Response) -> dict[str, Any]:
-    told = told_in(answer.content)
+    told = parse_json_object(answer.content)
     return generate_default_error_message(answer) if told is None else told
 
 

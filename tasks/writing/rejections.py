@@ -14,9 +14,9 @@ from core.rejection_objects import (
     CONTENT_TYPE,
     Rejection,
     RejectionWriter,
-    folder_of,
-    name_of,
-    prefix_of,
+    object_name,
+    part_prefix,
+    rejections_folder,
 )
 from tasks.importing.models import Attempt, PartWork
 
@@ -73,7 +73,7 @@ class Rejections:
         self._attempt: Attempt = work.attempt
         self._tables = tables
         self._objects = objects
-        self._folder = folder_of(work.import_id)
+        self._folder = rejections_folder(work.import_id)
         self._room = MAX_ROWS
         self._writer: RejectionWriter | None = None
         self._codes: Counter[str] = Counter()
@@ -95,7 +95,7 @@ class Rejections:
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        name = name_of(self._attempt.part, self._first, self._attempt.id)
+        name = object_name(self._attempt.part, self._first, self._attempt.id)
         stored = RejectionObject(
             f"{self._folder}/{name}", self._first, self._last, dict(self._codes)
         )
@@ -115,7 +115,7 @@ class Rejections:
 
     def _remove_others(self) -> None:
         """Remove what earlier attempts at the part have stored: nothing refers to it any more."""
-        prefix = prefix_of(self._attempt.part)
+        prefix = part_prefix(self._attempt.part)
         names = self._objects.names_in(self._folder, prefix=prefix)
         own = str(self._attempt.id)
         if others := [name for name in names if own not in name]:

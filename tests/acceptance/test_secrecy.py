@@ -211,7 +211,7 @@ def test_an_end_that_was_not_foreseen_is_told_like_all_else(watched: Watched, im
         done = importer.run("tasks", "--sweep", **settings)
     assert done.returncode == 1
     last = json.loads(done.stderr.splitlines()[-1])
-    assert (last["event"], last["level"]) == ("ended in a way that was not foreseen", "critical")
+    assert (last["event"], last["level"]) == ("uncaught exception", "critical")
 
 
 def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from core.webhook_targets import Target, target_of
+from core.webhook_targets import Target, parse_target
 from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError, Sender
 from tests.support.receiver import Receiver
 
@@ -23,7 +23,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def target(url: str) -> Target:
-    return target_of(url, allow_private=True)
+    return parse_target(url, allow_private=True)
 
 
 def lenient(**options) -> Sender:

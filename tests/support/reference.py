@@ -1,4 +1,4 @@
-"""What must become of a body, by the standard library and the words of the README alone."""
+"""What must become of a body, by the standard library and docs/formats.md alone."""
 
 import csv
 import json

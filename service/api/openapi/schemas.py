@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.field_names import MAX_NAME_LENGTH, MAX_NAMES, SHOWN_NAMES
+from core.field_names import MAX_KEPT_NAMES, MAX_LISTED_NAMES, MAX_NAME_LENGTH
 from core.ids import JOB_PREFIX
 from core.states import Format, ImportState
 from service.api.openapi.responses import Json, ref
@@ -82,7 +82,7 @@ _DETECTED: Final = _object(
         "header": {
             "type": "array",
             "items": _NAME,
-            "maxItems": MAX_NAMES,
+            "maxItems": MAX_KEPT_NAMES,
             "description": "Its first columns.",
         },
         "mapping": {
@@ -98,7 +98,7 @@ _DETECTED: Final = _object(
 
 _IGNORED: Final = _object(
     {
-        "fields": {"type": "array", "items": _NAME, "maxItems": SHOWN_NAMES},
+        "fields": {"type": "array", "items": _NAME, "maxItems": MAX_LISTED_NAMES},
         "more": {"type": "boolean", "description": "Whether there are more than are named."},
     },
     description="Columns and keys that are no part of a contact, and were not imported.",

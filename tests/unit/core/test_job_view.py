@@ -1,6 +1,6 @@
 import pytest
 
-from core.job_view import advice, shown
+from core.job_view import advice, job_view
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
@@ -31,8 +31,8 @@ FOUND = {
 }
 
 
-def test_all_is_shown_in_the_words_of_the_api():
-    assert shown(FOUND) == {
+def test_job_view_has_all_fields_of_the_api():
+    assert job_view(FOUND) == {
         "jobId": JOB,
         "source": "s",
         "format": "csv",
@@ -56,20 +56,36 @@ def test_all_is_shown_in_the_words_of_the_api():
     }
 
 
-def test_an_undo_that_failed_is_shown_with_what_it_has_left():
+def test_job_view_of_a_failed_undo_has_the_contacts_left():
     failure = {"code": "undo_refused", "detail": "why", "contacts_left": 0}
-    told = shown(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
+    told = job_view(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
     words = {"detail": "why", "advice": advice("undo_refused")}
     assert told == {"code": "undo_refused", "contactsLeft": 0, **words}
     assert "DELETE" in told["advice"]
 
 
-def test_what_is_not_known_is_not_made_up():
-    early = shown(FOUND | {"sha256": None, "seconds": None, "failure": None, "started_at": None})
+def test_job_view_omits_what_is_not_known():
+    early = job_view(FOUND | {"sha256": None, "seconds": None, "failure": None, "started_at": None})
     assert (early["receipt"], early["rate"], "failure" in early) == (None, None, False)
 
 
 @pytest.mark.parametrize(("names", "more"), [(0, False), (100, False), (101, True)])
-def test_no_more_than_so_many_ignored_names_are_told(names, more):
-    ignored = shown(FOUND | {"ignored": [f"n{n:03}" for n in range(names)]})["ignored"]
+def test_job_view_lists_at_most_100_ignored_fields(names, more):
+    ignored = job_view(FOUND | {"ignored": [f"n{n:03}" for n in range(names)]})["ignored"]
     assert ignored == {"fields": [f"n{n:03}" for n in range(min(names, 100))], "more": more}
+
+
+BY_RETRY = ["upstream_unavailable", "attempts_exhausted", "storage_refused", "database_refused"]
+BY_SENDING_AGAIN = ["object_missing", "count_mismatch", "malformed_json", "truncated_body"]
+
+
+@pytest.mark.parametrize("code", BY_RETRY)
+def test_advice_for_repairable_failures_is_a_retry(code):
+    assert "/retry" in advice(code)
+    assert "Send the file again" not in advice(code)
+
+
+@pytest.mark.parametrize("code", BY_SENDING_AGAIN)
+def test_advice_for_lost_objects_is_to_send_again_and_undo(code):
+    assert "Send the file again" in advice(code)
+    assert "DELETE" in advice(code)

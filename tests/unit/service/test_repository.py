@@ -15,6 +15,7 @@ from core.errors import PermanentError, TransientError, UpstreamError
 from core.messages import import_contacts_message, notify_import_message
 from core.models import Layout, Part
 from core.states import Format
+from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
 from service.intake.media_types import Kind
 from service.intake.options import ImportOptions
@@ -50,7 +51,7 @@ class FakeSupabase:
 
 
 def repository_on(supabase: FakeSupabase, deadline: float = 30) -> Repository:
-    return Repository(supabase, deadline=deadline)  # type: ignore[arg-type]
+    return Repository(AsyncRpcClient(supabase, deadline=deadline))  # type: ignore[arg-type]
 
 
 def postgrest_error(code: str) -> APIError:
@@ -182,7 +183,7 @@ async def test_a_lasting_transient_error_is_raised(error):
 
 
 @pytest.mark.parametrize(
-    ("answers", "undone"),
+    ("answers", "not_committed"),
     [
         ([httpx.ConnectError("x")], True),
         ([postgrest_error("PGRST000"), httpx.ConnectError("x")], True),
@@ -192,10 +193,10 @@ async def test_a_lasting_transient_error_is_raised(error):
     ],
     ids=repr,
 )
-async def test_an_error_is_certain_only_if_no_answer_was_lost(answers, undone):
+async def test_an_error_is_certain_only_if_no_answer_was_lost(answers, not_committed):
     with pytest.raises(UpstreamError) as caught:
         await repository_on(FakeSupabase(*answers), 0.9).get_import(IMPORT)
-    assert caught.value.undone is undone
+    assert caught.value.not_committed is not_committed
 
 
 @pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])

@@ -10,7 +10,7 @@ from core.field_names import FieldNames
 from core.messages import import_part_message
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from tasks.errors import ImportCancelledError, StaleAttemptError
 from tasks.importing.models import Attempt, PartCounts, PartWork
 from tasks.repository import GivenUp, PartEnd, Repository, StartedImport, Stopped, Suspect
@@ -34,7 +34,7 @@ class FakeFunctions:
     def repository(self, deadline=5):
         http = httpx.Client(transport=httpx.MockTransport(self))
         supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
-        return Repository(Functions(supabase, deadline=deadline), part_attempts=5)
+        return Repository(RpcClient(supabase, deadline=deadline), part_attempts=5)
 
 
 WORK = work_on(b"x", records=3, part=2).attempt

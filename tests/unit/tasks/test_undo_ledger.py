@@ -5,7 +5,7 @@ import pytest
 from supabase import Client, ClientOptions
 
 from core.errors import BatchTooLargeError
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
 from tasks.repository import UndoRepository
 from tests.unit.tasks.fakes import IMPORT
 
@@ -27,7 +27,7 @@ class FakePostgrest:
     def repository(self):
         http = httpx.Client(transport=httpx.MockTransport(self))
         supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
-        return UndoRepository(Functions(supabase, deadline=10))
+        return UndoRepository(RpcClient(supabase, deadline=10))
 
 
 def test_the_functions_of_the_database_are_called():

@@ -7,9 +7,9 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from core.errors import PermanentError, TransientError
+from core.supabase.storage_async import AsyncStorageClient
 from service.api import health
 from service.api.health import Health, StorageCheck
-from service.intake.storage import Storage
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError
 from service.repository import Repository
@@ -18,7 +18,7 @@ from tests.unit.service.fakes import away
 
 @pytest.fixture
 def storage() -> AsyncMock:
-    storage = AsyncMock(spec=Storage, last_write_failed=False)
+    storage = AsyncMock(spec=AsyncStorageClient, last_write_failed=False)
     storage.create_upload.return_value = "upload-1"
     return storage
 

@@ -223,7 +223,7 @@ async def test_after_a_permanent_error_nothing_is_discarded(storage):
 
 
 async def test_an_import_that_was_certainly_not_committed_is_not_discarded(storage):
-    repository = FakeRepository(error=away("database", undone=True))
+    repository = FakeRepository(error=away("database", not_committed=True))
     with pytest.raises(TransientError):
         await intake_of(storage, repository).accept(*submission(each(SMALL)))
     assert repository.discarded == []

@@ -3,12 +3,12 @@ import threading
 import pytest
 
 from core.errors import BatchTooLargeError, PermanentError, TransientError
-from core.rejection_objects import folder_of
+from core.rejection_objects import rejections_folder
 from tasks.errors import RetryLaterError, WorkerStoppingError
 from tasks.importing.undo_import import MOST, UndoImport
 from tests.unit.tasks.fakes import IMPORT, FakeMetrics
 
-FOLDER = ("remove folder", folder_of(IMPORT))
+FOLDER = ("remove folder", rejections_folder(IMPORT))
 
 
 class Scene:

@@ -4,8 +4,8 @@ import pytest
 
 from core.errors import TransientError
 from core.ids import job_id, new_import_id
-from core.rejection_objects import folder_of
-from core.supabase.bucket import StoredObject
+from core.rejection_objects import rejections_folder
+from core.supabase.storage_api import StoredObject
 from tasks.maintenance import sweep as sweeping
 from tasks.maintenance.sweep import Sweep
 from tests.unit.tasks.fakes import FakeMetrics
@@ -125,7 +125,7 @@ def test_an_object_of_an_import_is_kept_whatever_its_age():
 
 def test_a_folder_of_rejections_without_an_import_is_removed():
     kept, gone = born(9 * AFTER), born(9 * AFTER)
-    page = [StoredObject(folder_of(one), 0.0, is_folder=True) for one in (kept, gone)]
+    page = [StoredObject(rejections_folder(one), 0.0, is_folder=True) for one in (kept, gone)]
     page += [StoredObject("others.rejections", 0.0, is_folder=True), stored(gone, 9 * AFTER)]
     objects, metrics = FakeObjects(page), FakeMetrics()
     assert sweep(FakeRepository(known=[kept]), objects, metrics).remove_orphans() == 4

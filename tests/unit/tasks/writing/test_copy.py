@@ -5,7 +5,7 @@ from psycopg_pool import PoolTimeout
 
 from config.settings import Settings
 from core.errors import BatchTooLargeError, PermanentError, TransientError
-from core.supabase.errors import too_large_translated
+from core.supabase.errors import translate_size_errors
 from tasks.writing import copy as copying
 
 
@@ -30,9 +30,9 @@ def test_what_postgres_tells_is_ours_and_shows_no_address(raised, kind, code):
 
 
 def test_only_a_batch_can_be_too_much():
-    with pytest.raises(BatchTooLargeError), too_large_translated(), copying._translated():
+    with pytest.raises(BatchTooLargeError), translate_size_errors(), copying._translated():
         raise errors.QueryCanceled("canceling statement due to statement timeout")
-    with pytest.raises(PermanentError), too_large_translated(), copying._translated():
+    with pytest.raises(PermanentError), translate_size_errors(), copying._translated():
         raise errors.CheckViolation("m")
 
 
