@@ -71,13 +71,15 @@ class Intake:
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
             splitter = _splitter_for(request, self._limits)
             pieces = self._split(body, splitter)
+
+            # A repeated request is only read, to be compared with the one that made the import.
             if await self._is_known(request):
                 async for _ in pieces:
                     pass
-                return await self._find_existing(
-                    await _new_import(import_id, request, body, splitter)
-                )
+                new = await _new_import(import_id, request, body, splitter)
+                return await self._find_existing(new)
 
+            # Split while storing.
             upload = self._upload(import_id, request.kind)
             try:
                 async for data in pieces:
@@ -88,6 +90,7 @@ class Intake:
                 await self._complete(upload.rollback(self._rollback_seconds))
                 raise
 
+            # Record and queue, in one transaction.
             try:
                 existing = await self._repository.create_import(new)
             except BaseException as error:
@@ -101,6 +104,8 @@ class Intake:
                 return new
             if existing is None:
                 return new
+
+            # Another request with the same key was recorded in the meantime.
             await self._complete(upload.rollback(self._rollback_seconds))
             return _checked(existing)
 
