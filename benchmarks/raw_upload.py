@@ -49,7 +49,7 @@ async def _timed(path: Path) -> float:
 
 async def _upload(storage: AsyncStorageClient, path: Path) -> None:
     name = f"{uuid4()}.json"
-    upload = Upload(storage, name, "application/json", ahead=BufferBudget(), deadline=DEADLINE)
+    upload = Upload(storage, name, "application/json", budget=BufferBudget(), deadline=DEADLINE)
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             await upload.write(piece)

@@ -1,4 +1,4 @@
-"""The HTTP API: takes imports in, tells what became of them."""
+"""The HTTP API: accepts imports and shows their state."""
 
 from core.interpreter import require_python
 

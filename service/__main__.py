@@ -1,4 +1,4 @@
-"""``python -m service``: the HTTP API, until it is told to stop."""
+"""``python -m service``: serves the HTTP API until SIGINT or SIGTERM."""
 
 import asyncio
 import gc
@@ -16,26 +16,27 @@ from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
 from service.app import INTAKE, create_app
-from service.intake.multipart import ignore_odd_headers
+from service.intake.multipart import silence_header_warnings
 from service.server import Runner
 
 _USAGE: Final = "usage: python -m service   (settings: see docs/configure.md)"
 
 _CANCEL_SECONDS: Final = 0.1
-"""For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
+"""For handlers to end once they are cancelled; 0 would mean no limit to aiohttp."""
 
 _BACKLOG: Final = 1024
-"""Clients that may be connected before the service has looked at them."""
+"""Connections that the kernel accepts before the service does."""
 
-_FILES: Final = 8192
+_OPEN_FILES: Final = 8192
 
 _log = structlog.stdlib.get_logger("service")
 
 
 def main() -> int:
-    """Run the service; 0 after a stop in order, 1 if it cannot listen, 2 if it must not start.
+    """Run the service; return its exit code.
 
-    It must not start with wrong settings, nor with a Python that would spoil data.
+    0 after an orderly stop, 1 if it cannot listen, 2 if it must not start: with invalid settings,
+    or with a Python that would corrupt data.
     """
     if len(sys.argv) > 1:
         sys.stdout.write(_USAGE + "\n")
@@ -50,8 +51,8 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings)
-    _allow_many_connections()
-    ignore_odd_headers()
+    _raise_file_limit()
+    silence_header_warnings()
     try:
         uvloop.run(_serve(settings))
     except OSError as error:
@@ -60,18 +61,20 @@ def main() -> int:
     return 0
 
 
-def _allow_many_connections() -> None:
-    """Each is an open file, of which the usual soft limit, 1024, is for programs with select(2)."""
+def _raise_file_limit() -> None:
+    """Allow more open files, as each connection is one: 1024 is usual, for users of select(2)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 async def _serve(settings: Settings) -> None:
-    stop = _told_to_stop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     app = await create_app(settings)
-    # What is there now stays: nobody need look through it again for cycles, for milliseconds.
+    # What exists now is never freed: leave it out of garbage collections, which take milliseconds.
     gc.freeze()
     runner = Runner(
         app,
@@ -82,29 +85,17 @@ async def _serve(settings: Settings) -> None:
     )
     await runner.setup()
     try:
-        site = await _listen(runner, settings)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        _log.info("listening", url=f"http://{host}:{port}")
         await stop.wait()
         _log.info("stopping")
         await site.stop()
-        # Before the cleanup, from which on aiohttp drops all that clients still send.
+        # Before the cleanup, in which aiohttp drops whatever clients still send.
         await app[INTAKE].drain(settings.shutdown_grace)
     finally:
         await runner.cleanup()
-
-
-def _told_to_stop() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-async def _listen(runner: web.AppRunner, settings: Settings) -> web.TCPSite:
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    _log.info("listening", url=f"http://{host}:{port}")
-    return site
 
 
 if __name__ == "__main__":

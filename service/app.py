@@ -1,4 +1,4 @@
-"""The service, put together from its settings."""
+"""The application: all parts of the service, put together from its settings."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -12,15 +12,14 @@ from core.errors import UpstreamError
 from core.supabase.clients import Project, async_client
 from core.supabase.rpc import AsyncRpcClient
 from core.supabase.storage_async import AsyncStorageClient
-from service.api.imports import Handlers
-from service.api.jobs import Jobs
+from service.api.health import Health, StorageCheck
+from service.api.imports import Imports
 from service.api.middleware import problems_middleware
-from service.api.readiness import StorageCheck
 from service.api.rejections import Rejections
 from service.api.routes import add_routes
 from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
-from service.intake.request import Limits
+from service.intake.limits import Limits
 from service.metrics import ServiceMetrics
 from service.repository import Repository
 from service.web.handlers import Pages
@@ -31,7 +30,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 async def create_app(settings: Settings) -> web.Application:
-    """The application; its connections open with the first request and close at its cleanup."""
+    """Return the application; its cleanup closes all connections to Supabase."""
     pages = await Pages.load()
     project = Project(
         settings.supabase_url,
@@ -50,7 +49,8 @@ async def create_app(settings: Settings) -> web.Application:
         supabase, session, project.headers, before_slice=FairScheduler().next
     )
     repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline * 2 / 3))
-    intake = Intake(storage, repository, deadline=settings.upstream_deadline)
+    limits = Limits.from_settings(settings)
+    intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
     metrics = ServiceMetrics()
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
@@ -63,25 +63,21 @@ async def create_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[problems_middleware(metrics)])
     app[INTAKE] = intake
     app.cleanup_ctx.append(connections)
-    limits = Limits.of(settings)
     add_routes(
         app,
-        Handlers(
-            intake=intake,
-            repository=repository,
-            storage=StorageCheck(storage),
-            metrics=metrics,
-            limits=limits,
-        ),
-        Jobs(repository, metrics),
+        Imports(intake, repository, metrics, limits),
         Rejections(repository, storage, write_seconds=settings.idle_timeout),
+        Health(repository, StorageCheck(storage), metrics),
         pages,
     )
     return app
 
 
 async def _ensure_bucket(storage: AsyncStorageClient) -> None:
-    """A new project gets its bucket; if Storage is away now, /readyz tells until it is back."""
+    """Create the bucket if there is none.
+
+    An unavailable Storage does not keep the service from starting: /readyz reports it.
+    """
     try:
         await storage.ensure_bucket()
     except UpstreamError as error:

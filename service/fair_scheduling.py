@@ -1,40 +1,40 @@
-"""Taking turns: work that could go on for long lets others have the event loop."""
+"""Sharing of the event loop: no upload keeps the others, or new requests, waiting for long."""
 
 import asyncio
 import time
 from collections import deque
 from typing import Final
 
-_TURN_SECONDS: Final = 0.003
-_A_ROUND: Final = 8
+_SLICE_SECONDS: Final = 0.003
+_STEPS_PER_ITERATION: Final = 8
 
 
 class TimeSlice:
-    """One piece of work's hold on the event loop."""
+    """Limits how long one task holds the event loop, if it asks often enough."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._start = time.monotonic()
 
-    async def share(self) -> None:
-        """Let others have the event loop if it was held for some milliseconds."""
-        if time.monotonic() - self._since > _TURN_SECONDS:
+    async def yield_if_used_up(self) -> None:
+        """Let other tasks run if this one has held the event loop for some milliseconds."""
+        if time.monotonic() - self._start > _SLICE_SECONDS:
             await asyncio.sleep(0)
-            self._since = time.monotonic()
+            self._start = time.monotonic()
 
 
 class FairScheduler:
-    """What many do a little of at a time, each for a millisecond or less.
+    """Limits how many steps, of a millisecond or less each, run per event-loop iteration.
 
-    The loop asks the network anew after each round of those who are ready. All of fifty uploads in
-    one round would keep everybody else waiting for fifty of these steps, so only a few are let go.
+    The loop polls the network once per iteration, after all tasks that are ready. A step of each of
+    fifty uploads in one iteration would delay everything else by fifty steps.
     """
 
     def __init__(self) -> None:
-        self._left = _A_ROUND
+        self._left = _STEPS_PER_ITERATION
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def next(self) -> None:
-        """Wait for the next turn unless few want one; first come, first served."""
+        """Wait until the next step may run: at once if few wait, first come, first served."""
         if self._left and not self._waiting:
             self._take()
             return
@@ -43,14 +43,14 @@ class FairScheduler:
         await turn
 
     def _take(self) -> None:
-        if self._left == _A_ROUND:
-            asyncio.get_running_loop().call_soon(self._begin_round)
+        if self._left == _STEPS_PER_ITERATION:
+            asyncio.get_running_loop().call_soon(self._begin_iteration)
         self._left -= 1
 
-    def _begin_round(self) -> None:
-        self._left = _A_ROUND
+    def _begin_iteration(self) -> None:
+        self._left = _STEPS_PER_ITERATION
         while self._waiting and self._left:
             turn = self._waiting.popleft()
-            if not turn.done():  # else cancelled
+            if not turn.done():  # else it was cancelled
                 turn.set_result(None)
                 self._take()

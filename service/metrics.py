@@ -1,4 +1,4 @@
-"""What the service counts. No label has values that a client chooses."""
+"""Metrics of the service. No label has values that a client chooses."""
 
 import time
 from collections.abc import Iterator
@@ -9,16 +9,13 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.intake.request import CSV, JSON, MULTIPART, NDJSON, kind_of
+from service.intake.media_types import MULTIPART, kind_of_body
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-_FORMATS = {JSON: "json", CSV: "csv", NDJSON: "ndjson", MULTIPART: "multipart"}
-"""What a body is, before it is known what is in it; all else is "other"."""
-
 
 class ServiceMetrics:
-    """The counters of one service process, with a registry of their own."""
+    """The metrics of one service process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -29,20 +26,20 @@ class ServiceMetrics:
         )
         self.repeated = Counter(
             "imports_repeated",
-            "Requests answered with the import of an earlier one of the same Idempotency-Key.",
+            "Requests answered with the import of an earlier one with the same Idempotency-Key.",
             registry=self.registry,
         )
-        self.refused = Counter(
+        self.rejected = Counter(
             "imports_refused",
-            "Requests for an import that were refused, by what was sent and problem code.",
+            "Requests for an import that were rejected, by kind of body and problem code.",
             ["format", "code"],
             registry=self.registry,
         )
         self.received = Counter(
-            "import_received_bytes", "Bytes of bodies and files read.", registry=self.registry
+            "import_received_bytes", "Bytes of request bodies received.", registry=self.registry
         )
         self.in_flight = Gauge(
-            "import_uploads_in_flight", "Uploads that are coming in.", registry=self.registry
+            "import_uploads_in_flight", "Uploads in progress.", registry=self.registry
         )
         self.moves = Counter(
             "imports_moved",
@@ -57,14 +54,18 @@ class ServiceMetrics:
             registry=self.registry,
         )
 
-    def refuse(self, content_type: str, code: str) -> None:
-        """Count a request for an import that was refused with this problem code."""
-        sent = _FORMATS.get(kind_of(content_type) or content_type, "other")
-        self.refused.labels(format=sent, code=code).inc()
+    def count_rejected(self, content_type: str, code: str) -> None:
+        """Count a request for an import that was rejected with this problem code."""
+        kind = kind_of_body(content_type)
+        if kind is not None:
+            label = kind.format.value
+        else:
+            label = "multipart" if content_type == MULTIPART else "other"
+        self.rejected.labels(format=label, code=code).inc()
 
     @contextmanager
     def upload(self) -> Iterator[None]:
-        """Count one upload; its time only if it comes to a good end."""
+        """Count an upload while it runs, and record its duration if it succeeds."""
         with self.in_flight.track_inprogress():
             start = time.perf_counter()
             yield

@@ -1,4 +1,8 @@
-"""The options that requests may give; any other is refused, since ignoring it could do harm."""
+"""The options that requests may have: their names, and what a valid source is.
+
+A request with an unknown option is rejected. If it were ignored, a misspelt ``dryRun`` would import
+contacts that nobody wanted to import.
+"""
 
 import re
 import unicodedata
@@ -10,84 +14,91 @@ from core.errors import MalformedInputError
 from core.job_view import MAX_SOURCE_LENGTH
 
 IMPORT_OPTIONS: Final = ("source", "dryRun", "delimiter", "map", "notify")
-"""Of ``POST /import``, as query parameters and as fields of a form."""
+"""Options of ``POST /import``, as query parameters or as fields of a form."""
 
-_STEMS: Final = ("dry", "delim", "map", "notif")
-_NEAR: Final = 0.8
-_SHOWN: Final = 40
-_NO_SOURCE: Final = [name.casefold() for name in IMPORT_OPTIONS if name != "source"]
+_MAX_QUOTED_NAME: Final = 40
+"""Characters of a client's name that are compared with the known ones and quoted in a problem."""
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
+_OPTION_STEMS: Final = ("dry", "delim", "map", "notif")
+_SIMILARITY: Final = 0.8
+_OPTIONS_BUT_SOURCE: Final = [name.casefold() for name in IMPORT_OPTIONS if name != "source"]
+_INVALID_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, lone surrogates, line and paragraph separators."""
 
 
-def refuse_unknown(names: Iterable[str], known: Sequence[str], what: str) -> None:
-    """Raise MalformedInputError (``unknown_option``) for the first name that is not a known one.
+def check_option_names(names: Iterable[str], known: Sequence[str], what: str) -> None:
+    """Raise MalformedInputError (``unknown_option``) for the first name that is not ``known``.
 
-    ``what`` is what the names are, for the message.
+    ``what`` says what the names are, such as "query parameter", for the error's detail.
     """
     for name in names:
         if name not in known:
-            meant = _nearest(name, known)
-            hint = f' Did you mean "{meant}"?' if meant else ""
+            nearest = _nearest(name, known)
+            hint = f' Did you mean "{nearest}"?' if nearest else ""
             listed = f"Known are {', '.join(known)}." if known else "There are none here."
-            raise _unknown(name, f'"{_shown(name)}" is not a known {what}.{hint} {listed}')
+            raise _unknown_option(name, f'"{_quoted(name)}" is not a known {what}.{hint} {listed}')
 
 
-def refuse_option_like(key: str, *, closely: bool = True) -> None:
-    """Raise MalformedInputError (``unknown_option``) for a key of a JSON body that looks like an option.
+def check_envelope_key(key: str, *, compare_closely: bool = True) -> None:
+    """Raise MalformedInputError (``unknown_option``) if a key of a JSON body resembles an option.
 
-    Other keys beside ``source`` and ``data`` are a client's own metadata, which may pass. Without
-    ``closely`` only a key that begins like an option is refused, which takes far less time.
+    Other keys beside ``source`` and ``data`` are a client's own metadata, and are allowed.
+    ``compare_closely`` is as for ``is_option_like``.
     """
-    if not is_option_like(key, closely=closely):
-        return
-    raise _unknown(
-        key,
-        f'"{_shown(key)}" in the body would be ignored. A JSON body holds "source" and "data"; '
-        "give options in the address, such as /import?dryRun=true. "
-        f"Known are {', '.join(IMPORT_OPTIONS)}.",
-    )
+    if is_option_like(key, closely=compare_closely):
+        raise _unknown_option(
+            key,
+            f'"{_quoted(key)}" in the body would be ignored. A JSON body holds "source" and '
+            '"data"; give options in the address, such as /import?dryRun=true. '
+            f"Known are {', '.join(IMPORT_OPTIONS)}.",
+        )
 
 
 def is_option_like(key: str, *, closely: bool = True) -> bool:
-    """Whether a key begins like an option other than ``source``, or is nearly one."""
-    plain = _plain(key[:_SHOWN])
-    return plain.startswith(_STEMS) or (
-        closely and bool(get_close_matches(plain, _NO_SOURCE, 1, _NEAR))
+    """Return whether a key begins like an option other than ``source``, or is nearly one.
+
+    Without ``closely`` only the beginning is looked at, which takes far less time.
+    """
+    plain = _normalised(key[:_MAX_QUOTED_NAME])
+    return plain.startswith(_OPTION_STEMS) or (
+        closely and bool(get_close_matches(plain, _OPTIONS_BUT_SOURCE, 1, _SIMILARITY))
     )
 
 
-def _nearest(name: str, known: Sequence[str]) -> str | None:
-    by_plain = {_plain(each): each for each in known}
-    found = get_close_matches(_plain(name[:_SHOWN]), by_plain, 1)
-    return by_plain[found[0]] if found else None
-
-
-def _plain(name: str) -> str:
-    """A name without case and separators."""
-    return _SEPARATORS.sub("", name).casefold()
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
-
-
-def _unknown(name: str, detail: str) -> MalformedInputError:
-    return MalformedInputError("unknown_option", detail, param=_shown(name))
-
-
 def check_source(value: object) -> str:
-    """The source if it can be stored and logged; raises MalformedInputError if not."""
+    """Return the source if it can be stored and logged.
+
+    Raises MalformedInputError (``source_invalid``) if not.
+    """
     if not isinstance(value, str):
-        raise _invalid("The source must be a string.")
+        raise _invalid_source("The source must be a string.")
     if not value.strip():
-        raise _invalid("The source is empty: name where the contacts come from.")
+        raise _invalid_source("The source is empty: name where the contacts come from.")
     if len(value) > MAX_SOURCE_LENGTH:
-        raise _invalid(f"The source is longer than {MAX_SOURCE_LENGTH} characters.")
-    # Control characters (Cc), line and paragraph separators, and half a surrogate pair (Cs).
-    if any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in value):
-        raise _invalid("The source has control characters.")
+        raise _invalid_source(f"The source is longer than {MAX_SOURCE_LENGTH} characters.")
+    if any(unicodedata.category(char) in _INVALID_CATEGORIES for char in value):
+        raise _invalid_source("The source has control characters.")
     return value
 
 
-def _invalid(detail: str) -> MalformedInputError:
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    by_normalised = {_normalised(each): each for each in known}
+    matches = get_close_matches(_normalised(name[:_MAX_QUOTED_NAME]), by_normalised, 1)
+    return by_normalised[matches[0]] if matches else None
+
+
+def _normalised(name: str) -> str:
+    """The name in lower case and without separators between its words."""
+    return _SEPARATORS.sub("", name).casefold()
+
+
+def _quoted(name: str) -> str:
+    return name if len(name) <= _MAX_QUOTED_NAME else f"{name[:_MAX_QUOTED_NAME]}..."
+
+
+def _unknown_option(name: str, detail: str) -> MalformedInputError:
+    return MalformedInputError("unknown_option", detail, param=_quoted(name))
+
+
+def _invalid_source(detail: str) -> MalformedInputError:
     return MalformedInputError("source_invalid", detail)

@@ -1,4 +1,4 @@
-"""The repository as the service needs it: SQL functions of the migrations, called through PostgREST."""
+"""The service's repository: imports and rejections, by calls of SQL functions through PostgREST."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +17,7 @@ from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
-from service.intake.options import Options
+from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
 
 
@@ -26,17 +26,18 @@ class NewImport:
     """An import whose object is stored."""
 
     id: UUID
+    request: ImportRequest
     source: str
     object: str
+    """Name of the object."""
     split: Split
-    receipt: Digest
-    options: Options
-    compression: str | None = None
-    """What it was compressed with when it came."""
+    digest: Digest
+    """Of the body or file as the client sent it."""
 
     def to_json(self) -> dict[str, Any]:
-        """The import as the repository takes it, without its parts."""
-        split = self.split
+        """Return the import, without its parts, as the function ``create_import`` takes it."""
+        split, options = self.split, self.request.options
+        message = notify_import_message(self.id)
         return {
             "id": str(self.id),
             "source": self.source,
@@ -45,45 +46,35 @@ class NewImport:
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
-            "detected": self.detected,
+            "detected": split.detected | {"compression": self.request.compression},
             "ignored": split.ignored or None,
-            "sha256": self.receipt.sha256,
-            "received": self.receipt.bytes,
-            "dry_run": self.options.dry_run,
-            "idempotency_key": self.options.key,
+            "sha256": self.digest.sha256,
+            "received": self.digest.bytes,
+            "dry_run": options.dry_run,
+            "idempotency_key": self.request.idempotency_key,
             "fingerprint": self.fingerprint,
-            "notify": self._notify(),
+            "notify": {"url": options.notify, "message": message} if options.notify else None,
         }
-
-    def _notify(self) -> dict[str, Any] | None:
-        """Whom to tell of its end, and the message that is queued then."""
-        url = self.options.notify
-        return {"url": url, "message": notify_import_message(self.id)} if url else None
-
-    @property
-    def detected(self) -> dict[str, Any]:
-        """What was found of how it came, as clients see it."""
-        return self.split.detected | {"compression": self.compression}
 
     @property
     def fingerprint(self) -> str:
-        """Equal for requests that send the same and ask for the same."""
-        sent = (self.receipt.sha256, self.receipt.bytes, self.split.format, self.source)
-        asked = (self.options.dry_run, self.options.asked)
-        return sha256(msgspec.json.encode((sent, asked))).hexdigest()
+        """Hash that is equal for requests with the same bytes and options."""
+        content = (self.digest.sha256, self.digest.bytes, self.split.format, self.source)
+        options = (self.request.options.dry_run, self.request.compared)
+        return sha256(msgspec.json.encode((content, options))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingImport:
-    """The import that another request with the same Idempotency-Key has made."""
+    """The import that an earlier request with the same Idempotency-Key has made."""
 
     id: UUID
     same: bool
-    """Whether that request had the same fingerprint. If so, the import is there to stay."""
+    """Whether that request had the same fingerprint. If so, the import will not be rolled back."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any] | None) -> Self | None:
-        """As the ledger's functions tell it, if there is one."""
+        """Return the import that a function of the database returned, None if it returned none."""
         return cls(UUID(value["id"]), value["same"]) if value else None
 
 
@@ -96,112 +87,127 @@ class RejectionObject(msgspec.Struct, frozen=True):
 
 
 class KnownRejections(msgspec.Struct, frozen=True):
-    """The next rejections of an import after a record, as its table has them."""
+    """The next rejections of an import after a record, as the database has them."""
 
     layout: dict[str, Any] | None
     """How the rows of a CSV file are read."""
     rejections: list[Rejection]
     object: RejectionObject | None
-    """The next object with some; they come after the rows before its first record."""
+    """The next object with rejections; they follow the rows before its first record."""
 
 
 class Repository:
-    """Calls that are retried until the deadline of ``rpc``; they raise UpstreamError after that.
+    """Calls SQL functions.
 
-    The error is ``not_committed`` if none of the tries can have committed.
+    All methods raise UpstreamError; it is ``not_committed`` if nothing can have changed.
     """
 
     def __init__(self, rpc: AsyncRpcClient) -> None:
         self._rpc = rpc
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
-        """Record an import, its parts and its message in one transaction: it is queued then.
+        """Record an import, its parts and its first message in one transaction, which queues it.
 
-        Unless there is an import of the same Idempotency-Key: then nothing is done but to tell it.
-        Safe to call again: an import that is recorded already is left as it is.
+        If there is an import with the same Idempotency-Key, nothing is recorded and it is returned.
+        May be repeated: an import that is recorded already stays as it is.
         """
-        parts = new.split.parts
-        told = await self._rpc.call(
+        existing = await self._rpc.call(
             "create_import",
             p_import=new.to_json(),
-            p_parts=[part.to_json() for part in parts],
-            p_message=first_message(new.id, len(parts)),
+            p_parts=[part.to_json() for part in new.split.parts],
+            p_message=first_message(new.id, len(new.split.parts)),
         )
-        return ExistingImport.from_json(told)
+        return ExistingImport.from_json(existing)
 
-    async def knows(self, key: str) -> bool:
-        """Whether there is an import of this Idempotency-Key; that one may yet be taken back."""
-        return await self._join(key, None) is not None
+    async def has_import(self, idempotency_key: str) -> bool:
+        """Return whether there is an import with this Idempotency-Key.
+
+        It may still be rolled back.
+        """
+        existing = await self._rpc.call("join_import", p_key=idempotency_key, p_fingerprint=None)
+        return existing is not None
 
     async def join_import(self, new: NewImport) -> ExistingImport | None:
-        """The import that has the Idempotency-Key of this one; None if there is none (any more)."""
-        return await self._join(new.options.key, new.fingerprint)
+        """Return the import with the same Idempotency-Key; None if there is none (any more).
 
-    async def _join(self, key: str | None, fingerprint: str | None) -> ExistingImport | None:
-        return ExistingImport.from_json(
-            await self._rpc.call("join_import", p_key=key, p_fingerprint=fingerprint)
+        If its fingerprint is the same, it can no longer be discarded.
+        """
+        existing = await self._rpc.call(
+            "join_import",
+            p_key=new.request.idempotency_key,
+            p_fingerprint=new.fingerprint,
         )
+        return ExistingImport.from_json(existing)
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
-        """Take back an import of which it is not known whether it was recorded.
+        """Discard an import of which it is not known whether it was recorded.
 
-        True if it goes on all the same: then it was, and a worker has begun it, or another request
-        was told of it. Otherwise it cannot be recorded any more, should a request to do so still be
-        on its way.
+        Returns True if it continues: it was recorded, and a worker has begun it or another request
+        was answered with it. Otherwise it cannot be recorded any more, even if a request to do so
+        is still on its way.
         """
         return bool(
             await self._rpc.call("discard_import", seconds=seconds, p_import=str(import_id))
         )
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
-        """What the database's ``get_import`` tells of it; None if unknown."""
+        """Return an import as the database's ``get_import`` does; None if it is unknown."""
         return await self._job("get_import", import_id)
 
     async def list_imports(
         self, *, state: str | None, source: str | None, before: UUID | None, limit: int
     ) -> list[dict[str, Any]]:
-        """The same of imports that were recorded before one of them, the newest first."""
-        found: list[dict[str, Any]] = await self._rpc.call(
+        """Return imports that were recorded before the one with id ``before``, the newest first.
+
+        Each is as ``get_import`` returns it.
+        """
+        imports: list[dict[str, Any]] = await self._rpc.call(
             "list_imports",
             p_state=state,
             p_source=source,
             p_before=None if before is None else str(before),
             p_limit=limit,
         )
-        return found
+        return imports
 
     async def show_rejections(
         self, import_id: UUID, *, after: int, limit: int
     ) -> KnownRejections | None:
-        """The next rejections after a record; None if the import is unknown."""
-        found = await self._rpc.call(
+        """Return the next rejections after a record; None if the import is unknown."""
+        rejections = await self._rpc.call(
             "show_rejections", p_import=str(import_id), p_after=after, p_limit=limit
         )
-        return msgspec.convert(found, KnownRejections | None)
+        return msgspec.convert(rejections, KnownRejections | None)
 
     async def retry_import(self, import_id: UUID) -> dict[str, Any] | None:
-        """Queue the failed parts again; like the other moves, tells what ``get_import`` does then.
+        """Queue the failed parts again; return what ``get_import`` then returns.
 
         Raises InvalidTransitionError if the import has not failed.
         """
         return await self._job("retry_import", import_id, p_message=retry_message(import_id))
 
     async def cancel_import(self, import_id: UUID) -> dict[str, Any] | None:
-        """Have its work end; raises InvalidTransitionError if it has ended otherwise."""
+        """Stop the work on an import; return what ``get_import`` then returns.
+
+        Raises InvalidTransitionError if it has ended otherwise.
+        """
         return await self._job("cancel_import", import_id)
 
     async def undo_import(self, import_id: UUID) -> dict[str, Any] | None:
-        """Have all of it removed, as soon as its work has ended; safe to repeat."""
+        """Have everything of an import removed once its work has ended.
+
+        Returns what ``get_import`` then returns. May be repeated.
+        """
         return await self._job("undo_import", import_id, p_message=undo_import_message(import_id))
 
     async def check(self) -> None:
-        """Raise if PostgREST, Postgres or the queue does not answer."""
+        """Raise UpstreamError if PostgREST, Postgres or the queue does not answer; no retries."""
         await self._rpc.call_once("queue_ready")
 
     async def _job(
-        self, function: str, import_id: UUID, **more: dict[str, Any]
+        self, function: str, import_id: UUID, **messages: dict[str, Any]
     ) -> dict[str, Any] | None:
-        arguments: dict[str, Any] = {"p_import": str(import_id), **more}
+        arguments: dict[str, Any] = {"p_import": str(import_id), **messages}
         with translate_transition_errors():
-            found: dict[str, Any] | None = await self._rpc.call(function, **arguments)
-        return found
+            job: dict[str, Any] | None = await self._rpc.call(function, **arguments)
+        return job

@@ -1,9 +1,8 @@
-"""What happens on a connection before a request can be handled, and when it is no HTTP at all.
+"""The HTTP server: aiohttp's, with limits on the heads of requests and with problems as errors.
 
-aiohttp waits for a request's head for ever, keeps up to a megabyte of it, and answers what it
-cannot parse in plain text with the parser's own words. Here a head has a time and a size, and all
-answers are problems. Requests that are in work, and connections that are kept open between two of
-them, are left to aiohttp.
+By itself aiohttp waits for a request's head without a limit, keeps up to a megabyte of it, and
+answers what it cannot parse in plain text that quotes the client. Here a head has a time and a size
+limit, and all error responses are problems.
 """
 
 import asyncio
@@ -16,41 +15,41 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpParser, RawRequestMessage
 
 from service.api.middleware import to_problem
-from service.intake.minimum_rate import too_slow
+from service.intake.minimum_rate import client_too_slow
 from service.problems import ProblemError
 
 MAX_HEAD_BYTES: Final = 32 * 1024
-"""Of a head that comes in pieces; what comes at once is bounded by the size of a read."""
+"""Of a head that arrives in pieces; what arrives at once is limited by the size of a read."""
 
 _KEEPALIVE_SECONDS: Final = 75.0
-"""How long a connection may be idle between two requests: longer than load balancers keep one."""
+"""How long a connection may be idle between two requests: longer than load balancers keep it."""
 
-_SERVER: Final = "contacts-importer"
-"""Instead of aiohttp's own word, which has the versions of all that runs here."""
+_SERVER_HEADER: Final = "contacts-importer"
+"""Replaces aiohttp's, which shows the versions of Python and aiohttp."""
 
-_Parsed = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
-_NOTHING: Final[_Parsed] = ((), False, b"")
+_Messages = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
+_NOTHING: Final[_Messages] = ((), False, b"")
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class Runner(web.AppRunner):
-    """Runs an application whose clients have so many seconds for the head of a request."""
+    """Runs an application; clients have ``head_seconds`` to send the head of a request."""
 
     def __init__(self, app: web.Application, *, head_seconds: float, **options: Any) -> None:  # noqa: ANN401
         super().__init__(app, keepalive_timeout=_KEEPALIVE_SECONDS, **options)
         self._head_seconds = head_seconds
 
     async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return _Server(made, self._head_seconds, self._kwargs)
+        server = await super()._make_server()
+        return _Server(server, self._head_seconds, self._kwargs)
 
 
 class _Server(web.Server):
-    """The application's server, with connections of ours."""
+    """The application's server, whose connections are of the class Connection."""
 
-    def __init__(self, made: web.Server, head_seconds: float, options: dict[str, Any]) -> None:
-        super().__init__(made.request_handler, request_factory=made.request_factory, **options)
+    def __init__(self, server: web.Server, head_seconds: float, options: dict[str, Any]) -> None:
+        super().__init__(server.request_handler, request_factory=server.request_factory, **options)
         self._head_seconds = head_seconds
 
     def __call__(self) -> web.RequestHandler:
@@ -58,9 +57,9 @@ class _Server(web.Server):
 
 
 class Connection(web.RequestHandler):
-    """One client's connection."""
+    """The connection of one client."""
 
-    __slots__ = ("_head_seconds", "_heads", "_timer")
+    __slots__ = ("_head_seconds", "_limited_parser", "_timer")
 
     def __init__(
         self,
@@ -71,24 +70,24 @@ class Connection(web.RequestHandler):
     ) -> None:
         super().__init__(server, loop=loop, **options)
         self._head_seconds = head_seconds
-        self._heads = _Heads(cast("HttpParser[RawRequestMessage]", self._parser))
-        self._parser = cast("HttpParser[RawRequestMessage]", self._heads)
+        self._limited_parser = _LimitedParser(cast("HttpParser[RawRequestMessage]", self._parser))
+        self._parser = cast("HttpParser[RawRequestMessage]", self._limited_parser)
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first head."""
+        """Start the timer of the first head."""
         super().connection_made(transport)
         self._start_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wait no longer."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes, and mind since when a head is incomplete."""
+        """Parse the next bytes; the timer runs while a head is incomplete."""
         super().data_received(data)
-        if not self._heads.incomplete:
+        if not self._limited_parser.is_in_head:
             self._stop_timer()
         elif self._timer is None:
             self._start_timer()
@@ -98,13 +97,13 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 -- the parser's, which may be anything
+        message: str | None = None,  # noqa: ARG002 -- may quote the client
     ) -> web.StreamResponse:
-        """Answer what could not be handled: broken HTTP, or an error of ours."""
+        """Return the problem for what could not be handled: malformed HTTP, or an error of ours."""
         problem = _to_problem(exc, status)
-        _log.info("request refused", code=problem.code, method=request.method)
+        _log.info("request rejected", code=problem.code, method=request.method)
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer is on its way already")
+            raise ConnectionError("a response was begun already")
         response = problem.response()
         response.force_close()
         return response
@@ -112,14 +111,14 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; aiohttp's own ones become problems."""
+        """Send a response; aiohttp's own error responses become problems."""
         if isinstance(resp, web.HTTPException):
             resp = to_problem(resp).response()
-        resp.headers["Server"] = _SERVER
+        resp.headers["Server"] = _SERVER_HEADER
         return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        """Log an error, unless it is the client's, who has broken off a body nobody reads."""
+        """Log an error unless the client caused it, with a truncated body that no handler reads."""
         if not isinstance(kwargs.get("exc_info"), ProblemError | web.RequestPayloadError):
             super().log_exception(*args, **kwargs)
 
@@ -133,12 +132,12 @@ class Connection(web.RequestHandler):
 
     def _time_out(self) -> None:
         self._timer = None
-        self._heads.give_up(_HeadTooSlowError(self._head_seconds))
+        self._limited_parser.fail(_HeadTooSlowError(self._head_seconds))
         self.data_received(b"")
 
 
 class _HeadTooSlowError(HttpProcessingError):
-    """A head was not complete in time."""
+    """The head of a request was not complete in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(code=408)
@@ -146,77 +145,76 @@ class _HeadTooSlowError(HttpProcessingError):
 
 
 class _HeadTooLargeError(HttpProcessingError):
-    """A head has too many bytes."""
+    """The head of a request has too many bytes."""
 
 
-class _Heads:
-    """aiohttp's parser, which tells whether a head is incomplete, and minds its size.
+class _LimitedParser:
+    """aiohttp's parser, with a limit on the size of a head.
 
-    What it raises, aiohttp hands to ``handle_error`` once all requests before it are answered.
+    aiohttp passes its exceptions to ``handle_error`` once all earlier requests are answered.
     """
 
     def __init__(self, parser: HttpParser[RawRequestMessage]) -> None:
         self._parser = parser
         self._body: StreamReader = EMPTY_PAYLOAD
-        self._size = 0
-        self._reason: HttpProcessingError | None = None
-        self._ended = False
+        self._head_bytes = 0
+        self._error: HttpProcessingError | None = None
+        self._has_failed = False
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._parser, name)
 
     @property
-    def incomplete(self) -> bool:
-        """Whether some bytes of a head have come, but not all."""
-        return self._size > 0 and not self._ended
+    def is_in_head(self) -> bool:
+        """Whether some bytes of a head were received, but not all."""
+        return self._head_bytes > 0 and not self._has_failed
 
-    def give_up(self, reason: HttpProcessingError) -> None:
-        """Take no more; the next call of ``feed_data`` tells why."""
-        self._reason = reason
+    def fail(self, error: HttpProcessingError) -> None:
+        """Have the next call of ``feed_data`` raise an error."""
+        self._error = error
 
-    def feed_data(self, data: bytes) -> _Parsed:
-        """Parse the next bytes; raises HttpProcessingError, and takes nothing after that."""
-        if self._ended:
+    def feed_data(self, data: bytes) -> _Messages:
+        """Parse the next bytes; raises HttpProcessingError, and ignores all bytes after that."""
+        if self._has_failed:
             return _NOTHING
         try:
             return self._feed(data)
         except HttpProcessingError as error:
-            self._ended = True
+            self._has_failed = True
             if self._body.is_eof():
                 raise
-            self._break_body(error)
+            # Whoever reads the body gets the error: aiohttp would let it wait for ever.
+            self._body.set_exception(_to_problem(error, 400))
+            self._body.feed_eof()
             return _NOTHING
 
-    def _feed(self, data: bytes) -> _Parsed:
-        if self._reason is not None:
-            raise self._reason
+    def _feed(self, data: bytes) -> _Messages:
+        if self._error is not None:
+            raise self._error
         in_head = self._body.is_eof()
         parsed = self._parser.feed_data(data)
         if parsed[0]:
-            self._body, self._size = parsed[0][-1][1], 0
+            self._body, self._head_bytes = parsed[0][-1][1], 0
         elif in_head:
-            self._size += len(data)
-        if self._size > MAX_HEAD_BYTES:
+            self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
             raise _HeadTooLargeError
         return parsed
 
-    def _break_body(self, error: HttpProcessingError) -> None:
-        """Tell who reads the body; aiohttp would have it wait for bytes that never come."""
-        self._body.set_exception(_to_problem(error, 400))
-        self._body.feed_eof()
-
 
 def _to_problem(error: BaseException | None, status: int) -> ProblemError:
-    """What to tell a client, in our own words: those of the parser hold the client's bytes."""
+    """Return the problem for an error, without the parser's message, which quotes the client."""
     match error:
         case _HeadTooSlowError():
-            return too_slow(f"The head of a request must come within {error.seconds:g} seconds.")
+            return client_too_slow(
+                f"The head of a request must arrive within {error.seconds:g} seconds."
+            )
         case _HeadTooLargeError() | LineTooLong():
-            return _too_large()
+            return _head_too_large()
         case HttpProcessingError() if "Too many headers" in error.message:
-            return _too_large()
+            return _head_too_large()
         case HttpProcessingError():
-            detail = "This is not HTTP/1.1 as RFC 9112 has it."
+            detail = "This is not HTTP/1.1 (RFC 9112)."
             return ProblemError("malformed_request", detail, headers={"Connection": "close"})
         case Exception():
             return to_problem(error)
@@ -224,7 +222,7 @@ def _to_problem(error: BaseException | None, status: int) -> ProblemError:
             return to_problem(RuntimeError(f"a request ended with {status}"))
 
 
-def _too_large() -> ProblemError:
+def _head_too_large() -> ProblemError:
     return ProblemError(
         "head_too_large",
         "The address or the headers are too large.",

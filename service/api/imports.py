@@ -1,159 +1,196 @@
-"""The answers to requests."""
+"""``/import``: accepts imports, shows them, and retries, cancels or undoes them."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from aiohttp import HttpVersion11, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from core.errors import MalformedInputError, UpstreamError
-from core.ids import job_id
+from core.errors import InvalidTransitionError, MalformedInputError
+from core.ids import job_id, parse_job_id
+from core.job_view import job_view
+from core.states import ImportState
 from service.api.middleware import to_problem
-from service.api.readiness import StorageCheck
-from service.api.schemas import Accepted, Check, Health, Readiness, json_answer
+from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
+from service.api.pagination import link_to, page_limit, single
+from service.api.schemas import Accepted, ImportsPage, json_answer
 from service.intake.accept import Intake
-from service.intake.multipart import multipart_submission
-from service.intake.request import MULTIPART, Limits, body_submission, broken_off, check_head
-from service.intake.submission import Submission
+from service.intake.body import Body, receive, truncated_body
+from service.intake.limits import Limits
+from service.intake.multipart import read_form
+from service.intake.request import FormHead, ImportRequest, read_head
 from service.metrics import ServiceMetrics
-from service.problems import ProblemError
+from service.options import check_source
+from service.problems import ProblemError, import_not_found
 from service.repository import ExistingImport, NewImport, Repository
 
-_READY_SECONDS: Final = 5.0
+HEAD: Final[web.RequestKey[ImportRequest | FormHead]] = web.RequestKey("head")
+"""The head of a request whose ``Expect`` header was answered."""
+
+_GetJob = Callable[[UUID], Awaitable[dict[str, Any] | None]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class Handlers:
-    """One method for each route; what they need is given, nothing is looked up."""
+class Imports:
+    """One handler for each route."""
 
     def __init__(
-        self,
-        *,
-        intake: Intake,
-        repository: Repository,
-        storage: StorageCheck,
-        metrics: ServiceMetrics,
-        limits: Limits,
+        self, intake: Intake, repository: Repository, metrics: ServiceMetrics, limits: Limits
     ) -> None:
         self._intake = intake
         self._repository = repository
-        self._storage = storage
         self._metrics = metrics
         self._limits = limits
 
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
-        check_head(request, self._limits)
-        self._check_room()
-        self._intake.begin()
+        head = request.get(HEAD) or read_head(request, self._limits)
+        self._check_capacity()
+        self._intake.register_request()
         with self._metrics.upload():
-            submission = await self._submission(request)
-            accepted = await self._intake.accept(submission)
-        self._tell(accepted)
+            pieces = receive(request.content, self._limits, self._metrics.received.inc)
+            if isinstance(head, FormHead):
+                import_request, body = await read_form(head, pieces, self._limits)
+            else:
+                import_request, body = head, Body(pieces, head.compression, self._limits)
+            accepted = await self._intake.accept(import_request, body)
+
         job = job_id(accepted.id)
         url = f"/import/{job}"
         headers = {"Location": url}
         if isinstance(accepted, ExistingImport):
-            headers["Idempotent-Replayed"] = "true"
-        # An earlier import is of a request with the same options.
-        answer = Accepted(job_id=job, url=url, dry_run=submission.options.dry_run)
-        return json_answer(answer, status=202, headers=headers)
-
-    def _tell(self, accepted: NewImport | ExistingImport) -> None:
-        if isinstance(accepted, ExistingImport):
             self._metrics.repeated.inc()
             _log.info("request repeated", import_id=str(accepted.id))
-            return
-        split = accepted.split
-        self._metrics.accepted.labels(format=split.format).inc()
-        _log.info(
-            "import accepted",
-            import_id=str(accepted.id),
-            source=accepted.source,
-            format=split.format.value,
-            bytes=split.bytes,
-            records=split.records,
-            parts=len(split.parts),
-            dry_run=accepted.options.dry_run,
-        )
-
-    def _check_room(self) -> None:
-        wait = {"Retry-After": "1"}
-        if self._intake.draining:
-            raise ProblemError("shutting_down", "Send it again.", headers=wait)
-        if self._intake.running >= self._limits.uploads:
-            raise ProblemError("too_many_uploads", "Send it again in a moment.", headers=wait)
+            headers["Idempotent-Replayed"] = "true"
+        else:
+            self._metrics.accepted.labels(format=accepted.split.format).inc()
+            _log_accepted(accepted)
+        # An existing import was made by a request with the same options.
+        answer = Accepted(job_id=job, url=url, dry_run=import_request.options.dry_run)
+        return json_answer(answer, status=202, headers=headers)
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
-        """``Expect: 100-continue`` (RFC 9110, 10.1.1): refuse before the client sends the body."""
+        """``Expect: 100-continue`` (RFC 9110, 10.1.1): reject before the client sends the body."""
         if request.version < HttpVersion11:
-            return None  # the RFC has it ignored
+            return None  # the RFC says to ignore it
         if request.headers.get("Expect", "").lower() != "100-continue":
             return ProblemError(
-                "expectation_failed", "Only 100-continue can be expected."
+                "expectation_failed", "The only expectation that is met is 100-continue."
             ).response()
         try:
-            check_head(request, self._limits)
-            self._check_room()
-            await _invite(request)
+            request[HEAD] = read_head(request, self._limits)
+            self._check_capacity()
+            await _send_continue(request)
         except (ProblemError, MalformedInputError) as error:
             problem = to_problem(error)
-            self._metrics.refuse(request.content_type, problem.code)
+            self._metrics.count_rejected(request.content_type, problem.code)
             return problem.response()
         return None
 
-    async def health(self, _: web.Request) -> web.Response:
-        """``GET /healthz``: the process lives."""
-        return json_answer(Health())
+    def _check_capacity(self) -> None:
+        headers = {"Retry-After": "1"}
+        if self._intake.draining:
+            raise ProblemError("shutting_down", "Send it again.", headers=headers)
+        if self._intake.running >= self._limits.uploads:
+            raise ProblemError("too_many_uploads", "Send it again in a moment.", headers=headers)
 
-    async def ready(self, _: web.Request) -> web.Response:
-        """``GET /readyz``: Storage takes uploads, PostgREST and the queue answer."""
-        checks = {"storage": self._storage(), "database": self._repository.check()}
-        passed = await asyncio.gather(*map(_passes, checks.values()))
-        told: dict[str, Check] = {
-            part: "ok" if ok else "away" for part, ok in zip(checks, passed, strict=True)
-        }
-        away = [part for part, word in told.items() if word == "away"]
-        if away:
-            raise ProblemError(
-                f"{away[0]}_unavailable",
-                f"Not ready: {' and '.join(away)}.",
-                headers={"Retry-After": "5"},
-                checks=told,
-            )
-        return json_answer(Readiness(checks=told))
+    async def list(self, request: web.Request) -> web.Response:
+        """``GET /import``: a page of imports, the newest first."""
+        limit = page_limit(request.query, maximum=MAX_IMPORTS, default=DEFAULT_IMPORTS)
+        # One more shows whether there is a next page.
+        imports = await self._repository.list_imports(
+            state=_state(request), source=_source(request), before=_cursor(request), limit=limit + 1
+        )
+        page = [job_view(each) for each in imports[:limit]]
+        cursor = page[-1].job_id if len(imports) > limit else None
+        headers = {"Link": link_to(request, cursor)} if cursor else {}
+        return json_answer(ImportsPage(imports=page, next=cursor), headers=headers)
 
-    async def metrics(self, _: web.Request) -> web.Response:
-        """``GET /metrics``: counters in Prometheus' text format."""
-        return web.Response(
-            body=generate_latest(self._metrics.registry),
-            headers={"Content-Type": CONTENT_TYPE_LATEST},
+    async def show(self, request: web.Request) -> web.Response:
+        """``GET /import/{jobId}``: the import's state, counts and failures."""
+        return json_answer(job_view(await _get(self._repository.get_import, request)))
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """``POST /import/{jobId}/retry``: import the failed parts again, and only those."""
+        return await self._transition(
+            request, "retry", self._repository.retry_import, if_invalid="not_failed"
         )
 
-    async def _submission(self, request: web.Request) -> Submission:
-        count = self._metrics.received.inc
-        if request.content_type == MULTIPART:
-            return await multipart_submission(request, self._limits, count)
-        return body_submission(request, self._limits, count)
+    async def cancel(self, request: web.Request) -> web.Response:
+        """``POST /import/{jobId}/cancel``: stop between two batches; imported contacts stay."""
+        return await self._transition(
+            request, "cancel", self._repository.cancel_import, if_invalid="import_ended"
+        )
+
+    async def undo(self, request: web.Request) -> web.Response:
+        """``DELETE /import/{jobId}``: remove its contacts, its rejections and its object."""
+        return await self._transition(
+            request, "undo", self._repository.undo_import, if_invalid="import_ended"
+        )
+
+    async def _transition(
+        self, request: web.Request, name: str, change: _GetJob, *, if_invalid: str
+    ) -> web.Response:
+        """Change an import's state; ``if_invalid`` is the problem of a state that forbids it."""
+        try:
+            job = job_view(await _get(change, request))
+        except InvalidTransitionError:
+            state = (await _get(self._repository.get_import, request))["state"]
+            raise ProblemError(if_invalid, f"Its state is {state}.", state=state) from None
+        self._metrics.moves.labels(move=name).inc()
+        _log.info("transition accepted", transition=name, job=job.job_id, state=job.state.value)
+        return json_answer(job, status=200 if job.state is ImportState.UNDONE else 202)
 
 
-async def _invite(request: web.Request) -> None:
+def _log_accepted(new: NewImport) -> None:
+    _log.info(
+        "import accepted",
+        import_id=str(new.id),
+        source=new.source,
+        format=new.split.format.value,
+        bytes=new.split.bytes,
+        records=new.split.records,
+        parts=len(new.split.parts),
+        dry_run=new.request.options.dry_run,
+    )
+
+
+async def _send_continue(request: web.Request) -> None:
     try:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     except ConnectionError as error:
-        raise broken_off() from error
-    # Interim: the head of the answer is still to come.
+        raise truncated_body() from error
+    # aiohttp takes any output for the head of the response, which is still to come.
     request.writer.output_size = 0
 
 
-async def _passes(check: Awaitable[None]) -> bool:
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            await check
-    except (UpstreamError, TimeoutError) as error:
-        _log.warning("not ready", reason=str(error))
-        return False
-    return True
+async def _get(get: _GetJob, request: web.Request) -> dict[str, Any]:
+    import_id = parse_job_id(request.match_info["jobId"])
+    job = await get(import_id) if import_id else None
+    if job is None:
+        raise import_not_found()
+    return job
+
+
+def _state(request: web.Request) -> str | None:
+    state = single(request.query, "state")
+    if state is not None and state not in set(ImportState):
+        raise ProblemError("state_invalid", f"Use one of: {', '.join(ImportState)}.")
+    return state
+
+
+def _source(request: web.Request) -> str | None:
+    source = single(request.query, "source")
+    return None if source is None else check_source(source)
+
+
+def _cursor(request: web.Request) -> UUID | None:
+    cursor = single(request.query, "cursor")
+    if cursor is None:
+        return None
+    before = parse_job_id(cursor)
+    if before is None:
+        raise ProblemError("cursor_invalid", "Use the value of next from an answer, as it is.")
+    return before

@@ -1,4 +1,4 @@
-"""Turns whatever ends a request into a problem that a client can understand."""
+"""Converts every exception of a request into a problem that a client can understand."""
 
 from typing import Final
 
@@ -12,45 +12,45 @@ from service.problems import ProblemError, not_found
 
 _RETRY_AFTER_SECONDS: Final = 5
 
-_SITE: Final = "Sec-Fetch-Site"
-
 _log = structlog.stdlib.get_logger(__name__)
 
 
 def problems_middleware(metrics: ServiceMetrics) -> Middleware:
-    """The middleware; refused imports are counted in ``metrics``."""
+    """Return the middleware, which counts rejected imports in ``metrics``."""
 
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check_site(request)
             return await handler(request)
-        except Exception as error:  # noqa: BLE001 -- the last line of defence
+        except Exception as error:  # noqa: BLE001 -- any other becomes an internal_error
             problem = to_problem(error)
         if request.method == "POST" and request.path == "/import":
-            metrics.refuse(request.content_type, problem.code)
-        _log.info("request refused", code=problem.code, method=request.method)
+            metrics.count_rejected(request.content_type, problem.code)
+        _log.info("request rejected", code=problem.code, method=request.method)
         return problem.response()
 
     return answer_problems
 
 
 def _check_site(request: web.Request) -> None:
-    """Refuse what another web site has a visitor's browser do (CSRF).
+    """Reject requests that another web site makes a visitor's browser send (CSRF).
 
-    https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header; who is no browser sends none.
+    Browsers set the header (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header), other
+    clients do not.
     """
-    if request.method not in {"GET", "HEAD"} and request.headers.get(_SITE) == "cross-site":
+    is_safe = request.method in {"GET", "HEAD"}
+    if not is_safe and request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise ProblemError("cross_site", "Send it from here, or not from a web page.")
 
 
 def to_problem(error: Exception) -> ProblemError:
-    """What to tell the client; causes that it must not see are logged."""
+    """Return the problem for an exception; causes that clients must not see are logged."""
     match error:
         case ProblemError():
-            problem = error
+            return error
         case MalformedInputError():
-            problem = ProblemError(
+            return ProblemError(
                 error.code,
                 error.detail,
                 param=error.param,
@@ -58,29 +58,17 @@ def to_problem(error: Exception) -> ProblemError:
                 record=error.record,
             )
         case UpstreamError():
-            problem = _unavailable(error)
+            return _upstream_problem(error)
         case web.HTTPClientError():
-            problem = _misdirected(error)
+            return _routing_problem(error)
         case _:
-            _log.error("request broke", exc_info=error)
-            problem = ProblemError(
-                "internal_error", "It is our fault and was logged. Try again later."
+            _log.error("unexpected error", exc_info=error)
+            return ProblemError(
+                "internal_error", "The service has a bug, which was logged. Try again later."
             )
-    return problem
 
 
-def _misdirected(error: web.HTTPClientError) -> ProblemError:
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return ProblemError("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
-    if isinstance(error, web.HTTPNotFound):
-        return not_found()
-    if isinstance(error, web.HTTPExpectationFailed):
-        return ProblemError("expectation_failed", "Only POST /import has 100-continue to expect.")
-    return ProblemError("malformed_request", error.reason)
-
-
-def _unavailable(error: UpstreamError) -> ProblemError:
+def _upstream_problem(error: UpstreamError) -> ProblemError:
     _log.warning("upstream failed", upstream=error.upstream, code=error.code, reason=error.detail)
     if error.status == 413:
         return ProblemError("body_too_large", "The storage bucket's size limit is lower than this.")
@@ -88,6 +76,21 @@ def _unavailable(error: UpstreamError) -> ProblemError:
     seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
     return ProblemError(
         f"{error.upstream}_unavailable",
-        "Supabase is away. Send the request again later.",
+        "Supabase is not available. Send the request again later.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def _routing_problem(error: web.HTTPClientError) -> ProblemError:
+    match error:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return ProblemError("method_not_allowed", f"Use {allowed}.", headers={"Allow": allowed})
+        case web.HTTPNotFound():
+            return not_found()
+        case web.HTTPExpectationFailed():
+            return ProblemError(
+                "expectation_failed", "Only POST /import supports Expect: 100-continue."
+            )
+        case _:
+            return ProblemError("malformed_request", error.reason)

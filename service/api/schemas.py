@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from core.ids import MAX_RECORDS
 from core.job_view import Job, JobId, Source
 from core.webhook_targets import MAX_URL
-from service.intake.options import MAX_KEY
+from service.intake.idempotency import MAX_KEY_LENGTH
 from service.splitting.header_mapping import HEADERS
 
 Delimiter: TypeAlias = Annotated[
@@ -55,7 +55,7 @@ IdempotencyKey: TypeAlias = Annotated[
         description="A key that you choose for this import, preferably in quotes. Requests with "
         "the same key create one import, even if they are sent at the same time.",
         min_length=1,
-        max_length=MAX_KEY,
+        max_length=MAX_KEY_LENGTH,
         pattern="^[!-~]+$",
         examples=['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
     ),

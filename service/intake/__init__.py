@@ -1,1 +1,1 @@
-"""One upload: from the request to a stored object and a queued import, or back."""
+"""One import: request, body, split, store, record; or rollback."""

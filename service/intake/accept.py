@@ -1,4 +1,4 @@
-"""The story of one upload: split, store, record and queue; or leave nothing behind."""
+"""One import from its validated request to the queue: split, store, record, or roll back."""
 
 import asyncio
 import time
@@ -13,12 +13,20 @@ from core.ids import job_id, new_import_id
 from core.supabase.errors import DATABASE
 from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler, TimeSlice
+from service.intake.body import Body
 from service.intake.buffers import BufferBudget
-from service.intake.rollback import PendingRollbacks
-from service.intake.submission import Submission
+from service.intake.limits import Limits
+from service.intake.media_types import Kind
+from service.intake.request import ImportRequest
+from service.intake.rollback import PendingRollbacks, log_failed_rollback
 from service.intake.upload import Upload
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport, Repository
+from service.splitting.base import Splitter
+from service.splitting.csv import CsvSplitter
+from service.splitting.envelope import EnvelopeSplitter
+from service.splitting.json_array import JsonArraySplitter
+from service.splitting.ndjson import NdjsonSplitter
 
 T = TypeVar("T")
 
@@ -26,174 +34,197 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Intake:
-    """Takes submissions in. Its undoing of failed ones goes on after their requests have ended."""
+    """Accepts imports. Rollbacks continue after their requests have ended."""
 
     def __init__(
-        self, storage: AsyncStorageClient, repository: Repository, *, deadline: float
+        self,
+        storage: AsyncStorageClient,
+        repository: Repository,
+        limits: Limits,
+        *,
+        deadline: float,
     ) -> None:
-        """``deadline`` is how many seconds a part of Supabase may be away, undoing included."""
+        """``deadline`` is how many seconds Supabase may be unavailable, rollback included."""
+        self.draining = False
+        """Whether the service is stopping, so that no new requests should be accepted."""
         self._storage = storage
         self._repository = repository
-        self._deadline = deadline
-        self._undo_seconds = deadline / 3
-        self._ahead = BufferBudget()
-        self._turns = FairScheduler()
-        self._undoing: set[asyncio.Task[Any]] = set()
-        self._pending_rollbacks = PendingRollbacks(repository, seconds=self._undo_seconds / 2)
-        self._running: set[asyncio.Task[Any]] = set()
-        self.draining = False
-        """True once no new submissions should come."""
+        self._limits = limits
+        self._rollback_seconds = deadline / 3
+        self._upload_seconds = deadline - self._rollback_seconds
+        self._budget = BufferBudget()
+        self._scheduler = FairScheduler()
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._rollbacks: set[asyncio.Task[Any]] = set()
+        self._pending = PendingRollbacks(repository, seconds=self._rollback_seconds / 2)
 
-    async def accept(self, submission: Submission) -> NewImport | ExistingImport:
-        """Store a submission's object, record the import and queue it, in this order.
+    async def accept(self, request: ImportRequest, body: Body) -> NewImport | ExistingImport:
+        """Store the object of an import, record the import and queue it, in this order.
 
-        Tells the earlier import if there is one with the same Idempotency-Key, also if that came
-        while this one was on its way; then nothing is left of this one.
+        Returns the existing import if there is one with the same Idempotency-Key, even if it was
+        recorded in the meantime; nothing is left of this one then.
 
-        Raises ProblemError, MalformedInputError, UpstreamError, or what reading the pieces raises; then there
-        is neither object nor import, or there soon will be none: see service.intake.rollback.
+        Raises ProblemError, MalformedInputError, UpstreamError, or what reading the body raises.
+        Then there is neither an object nor an import, or pending rollbacks will remove them.
         """
-        key, import_id = submission.options.key, new_import_id()
+        import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
-            if key is not None and await self._repository.knows(key):
-                return await self._join(await self._read(submission, import_id))
-            upload = self._upload(submission, import_id)
-            source = await self._store(submission, upload)
-            new = _new_import(submission, import_id, source)
-            return await self._record(new, upload) or new
+            splitter = _splitter_for(request, self._limits)
+            pieces = self._split(body, splitter)
+
+            # A repeated request is only read, to be compared with the one that made the import.
+            if await self._is_known(request):
+                async for _ in pieces:
+                    pass
+                new = await _new_import(import_id, request, body, splitter)
+                return await self._find_existing(new)
+
+            # Split while storing.
+            upload = self._upload(import_id, request.kind)
+            try:
+                async for data in pieces:
+                    await upload.write(data)
+                new = await _new_import(import_id, request, body, splitter)
+                await upload.finish()
+            except BaseException:
+                await self._complete(upload.rollback(self._rollback_seconds))
+                raise
+
+            # Record and queue, in one transaction.
+            try:
+                existing = await self._repository.create_import(new)
+            except BaseException as error:
+                not_committed = isinstance(error, UpstreamError) and error.not_committed
+                continues = await self._complete(
+                    self._roll_back(import_id, upload, may_be_recorded=not not_committed)
+                )
+                if not (continues and isinstance(error, TransientError)):
+                    raise
+                _log.warning("import recorded, answers lost", reason=error.detail)
+                return new
+            if existing is None:
+                return new
+
+            # Another request with the same key was recorded in the meantime.
+            await self._complete(upload.rollback(self._rollback_seconds))
+            return _checked(existing)
+
+    async def _is_known(self, request: ImportRequest) -> bool:
+        """Return whether there is an import with the request's Idempotency-Key."""
+        key = request.idempotency_key
+        return key is not None and await self._repository.has_import(key)
+
+    async def _find_existing(self, new: NewImport) -> ExistingImport:
+        """Return the import with the same Idempotency-Key as one that was only read."""
+        existing = await self._repository.join_import(new)
+        if existing is None:
+            raise TransientError(
+                DATABASE, "the import with the same key was rolled back", code="discarded"
+            )
+        return _checked(existing)
+
+    def _upload(self, import_id: UUID, kind: Kind) -> Upload:
+        return Upload(
+            self._storage,
+            _object_name(import_id, kind),
+            kind.format.content_type,
+            budget=self._budget,
+            deadline=self._upload_seconds,
+        )
+
+    async def _split(self, body: Body, splitter: Splitter) -> AsyncIterator[bytes]:
+        """Yield the bytes of the object; the splitter knows its parts at the end."""
+        time_slice = TimeSlice()
+        async for piece in body:
+            await self._scheduler.next()
+            for data in splitter.feed(piece):
+                yield data
+                await time_slice.yield_if_used_up()
+        for data in splitter.close():
+            yield data
+            await time_slice.yield_if_used_up()
+
+    async def _roll_back(self, import_id: UUID, upload: Upload, *, may_be_recorded: bool) -> bool:
+        """Discard an import, then remove its object.
+
+        Returns True if the import continues, since a worker has begun it or another request was
+        answered with it. If the database is unavailable, the rollback becomes a pending one.
+        """
+        if may_be_recorded:
+            try:
+                if await self._repository.discard_import(import_id, self._rollback_seconds / 2):
+                    return True
+            except TransientError:
+                self._pending.add(import_id, upload)
+                return False
+        await upload.rollback(self._rollback_seconds / 2)
+        return False
+
+    async def _complete(self, rollback: Coroutine[Any, Any, T]) -> T | None:
+        """Run a rollback to its end, even if its request is cancelled; return None if it fails."""
+        task = asyncio.create_task(_logging_failure(rollback))
+        self._rollbacks.add(task)
+        task.add_done_callback(self._rollbacks.discard)
+        return await asyncio.shield(task)
 
     @property
     def running(self) -> int:
-        """Requests with a submission that is on its way."""
-        return len(self._running)
+        """Number of requests that are being accepted."""
+        return len(self._requests)
 
-    def begin(self) -> None:
-        """Count the request that the current task answers among the running ones until it ends."""
+    def register_request(self) -> None:
+        """Count the request that the current task handles as running until the task ends."""
         task = asyncio.current_task()
         if task is not None:
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the requests whose submissions are on their way, but no longer than that."""
+        """Wait for the running requests, but no longer than so many seconds."""
         self.draining = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=seconds)
 
     async def close(self) -> None:
-        """Wait until what had to be undone is undone, or cannot be in time."""
-        until = time.monotonic() + self._undo_seconds
-        if self._undoing:
-            await asyncio.wait(self._undoing)
-        await self._pending_rollbacks.close(max(0.0, until - time.monotonic()))
-
-    def _upload(self, submission: Submission, import_id: UUID) -> Upload:
-        return Upload(
-            self._storage,
-            _object_name(submission, import_id),
-            submission.splitter.format.content_type,
-            ahead=self._ahead,
-            deadline=self._deadline - self._undo_seconds,
-        )
-
-    async def _store(self, submission: Submission, upload: Upload) -> str:
-        """Bring the object into Storage; tells the source."""
-        try:
-            async for data in _stored(submission, self._turns):
-                await upload.write(data)
-            source = await submission.source()
-            await upload.finish()
-        except BaseException:
-            await self._undo(upload.undo(self._undo_seconds))
-            raise
-        return source
-
-    async def _read(self, submission: Submission, import_id: UUID) -> NewImport:
-        """The import as it would be if it were stored."""
-        async for _ in _stored(submission, self._turns):
-            pass
-        return _new_import(submission, import_id, await submission.source())
-
-    async def _record(self, new: NewImport, upload: Upload) -> ExistingImport | None:
-        """Returns the import that another request with the same Idempotency-Key has made of it."""
-        try:
-            earlier = await self._repository.create_import(new)
-        except BaseException as error:
-            not_committed = isinstance(error, UpstreamError) and error.not_committed
-            goes_on = await self._undo(self._take_back(new.id, upload, recorded=not not_committed))
-            if not (goes_on and isinstance(error, TransientError)):
-                raise
-            _log.warning("only the answers were lost", reason=error.detail)
-            return None
-        if earlier is None:
-            return None
-        await self._undo(upload.undo(self._undo_seconds))
-        return _same(earlier)
-
-    async def _join(self, new: NewImport) -> ExistingImport:
-        """The earlier import of the same key, once what is not stored is known to be the same."""
-        earlier = await self._repository.join_import(new)
-        if earlier is None:
-            raise TransientError(
-                DATABASE, "the import of the same key was taken back", code="discarded"
-            )
-        return _same(earlier)
-
-    async def _take_back(self, import_id: UUID, upload: Upload, *, recorded: bool) -> bool:
-        """Leave nothing of an import; tells whether it goes on since others know of it by now.
-
-        ``recorded`` is whether it may be there. The object is removed last, when that is known.
-        """
-        if recorded:
-            try:
-                if await self._repository.discard_import(import_id, self._undo_seconds / 2):
-                    return True
-            except TransientError:
-                self._pending_rollbacks.add(import_id, upload)
-                return False
-        await upload.undo(self._undo_seconds / 2)
-        return False
-
-    async def _undo(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Do it to the end, also when the request that needs it is cancelled meanwhile."""
-        task = asyncio.create_task(_logged(work))
-        self._undoing.add(task)
-        task.add_done_callback(self._undoing.discard)
-        return await asyncio.shield(task)
+        """Wait for rollbacks until they are complete or their time is over."""
+        until = time.monotonic() + self._rollback_seconds
+        if self._rollbacks:
+            await asyncio.wait(self._rollbacks)
+        await self._pending.close(max(0.0, until - time.monotonic()))
 
 
-async def _logged(work: Coroutine[Any, Any, T]) -> T | None:
-    try:
-        return await work
-    except UpstreamError as error:
-        _left_behind(error)
-        return None
+def _splitter_for(request: ImportRequest, limits: Limits) -> Splitter:
+    sizes = (limits.part_bytes, limits.record_bytes)
+    match request.kind:
+        case Kind.JSON_ENVELOPE:
+            return EnvelopeSplitter(*sizes, request.options.source)
+        case Kind.JSON_ARRAY:
+            return JsonArraySplitter(*sizes)
+        case Kind.CSV:
+            return CsvSplitter(*sizes, request.options.dialect)
+        case Kind.NDJSON:
+            return NdjsonSplitter(*sizes)
 
 
-def _left_behind(error: UpstreamError) -> None:
-    _log.error("left behind", upstream=error.upstream, reason=error.detail)
+async def _new_import(
+    import_id: UUID, request: ImportRequest, body: Body, splitter: Splitter
+) -> NewImport:
+    """Return the import of a body that was read and split; raises what reading its end raises."""
+    source = splitter.source or await body.trailing_source() or request.options.source
+    if source is None:
+        raise ProblemError("source_missing", 'The form lacks the field "source".')
+    name = _object_name(import_id, request.kind)
+    return NewImport(import_id, request, source, name, splitter.split(), body.digest)
 
 
-def _object_name(submission: Submission, import_id: UUID) -> str:
-    return f"{job_id(import_id)}.{submission.splitter.format}"
+def _object_name(import_id: UUID, kind: Kind) -> str:
+    return f"{job_id(import_id)}.{kind.format}"
 
 
-def _new_import(submission: Submission, import_id: UUID, source: str) -> NewImport:
-    return NewImport(
-        import_id,
-        source,
-        _object_name(submission, import_id),
-        submission.splitter.split(),
-        submission.receipt,
-        submission.options,
-        submission.compression,
-    )
-
-
-def _same(earlier: ExistingImport) -> ExistingImport:
-    """The earlier import, if the other request may be answered with it; raises ProblemError if not."""
-    if earlier.same:
-        return earlier
+def _checked(existing: ExistingImport) -> ExistingImport:
+    """Return the existing import if the request equals the one that made it."""
+    if existing.same:
+        return existing
     raise ProblemError(
         "idempotency_key_reused",
         "An earlier request with this Idempotency-Key had another body, source or option. Use a "
@@ -201,13 +232,9 @@ def _same(earlier: ExistingImport) -> ExistingImport:
     )
 
 
-async def _stored(submission: Submission, turns: FairScheduler) -> AsyncIterator[bytes]:
-    turn = TimeSlice()
-    async for piece in submission.pieces:
-        await turns.next()
-        for data in submission.splitter.feed(piece):
-            yield data
-            await turn.share()
-    for data in submission.splitter.close():
-        yield data
-        await turn.share()
+async def _logging_failure(rollback: Coroutine[Any, Any, T]) -> T | None:
+    try:
+        return await rollback
+    except UpstreamError as error:
+        log_failed_rollback(error)
+        return None

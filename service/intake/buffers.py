@@ -1,21 +1,21 @@
-"""Memory for uploads: exactly as much as is in it, and given back at once.
+"""Memory for uploads: exactly as much as they fill, and returned to the system at once.
 
-What malloc has for pieces of this size grows with their number and stays: of fifty uploads at once,
-each with two chunks, a third more than the chunks.
+malloc keeps what it once had for blocks of this size: with fifty uploads of two chunks each, the
+process would hold a third more than the chunks.
 """
 
 import mmap
 from typing import Final
 
 CHUNK_BYTES: Final = 6 * 1024 * 1024
-"""Storage's own chunk size: all but the last of an upload must have it."""
+"""Chunk size that Storage requires: all chunks of an upload but the last must have it."""
 
 
 class Chunk:
-    """Bytes of an upload that stand in a row; room for CHUNK_BYTES of them."""
+    """Successive bytes of an upload, up to CHUNK_BYTES."""
 
     def __init__(self) -> None:
-        # Pages of it become memory when they are written to, and go with the last reference.
+        # Its pages take memory when they are first written to, until the last reference is gone.
         self._memory = mmap.mmap(-1, CHUNK_BYTES)
         self._size = 0
 
@@ -24,16 +24,16 @@ class Chunk:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no more room."""
+        """Whether no more bytes fit in."""
         return self._size == CHUNK_BYTES
 
     @property
     def content(self) -> memoryview:
-        """What is in it; not copied."""
+        """The bytes, without a copy."""
         return memoryview(self._memory)[: self._size]
 
     def fill(self, data: memoryview) -> memoryview:
-        """Take as much as there is room for; returns the rest."""
+        """Take as many bytes as fit in; return the rest."""
         taken = data[: CHUNK_BYTES - self._size]
         self._memory[self._size : self._size + len(taken)] = taken
         self._size += len(taken)
@@ -41,18 +41,18 @@ class Chunk:
 
 
 class BufferBudget:
-    """How many uploads of a process may fill a chunk while their former one travels."""
+    """How many uploads of a process may fill a second chunk while their first one is sent."""
 
-    def __init__(self, most: int = 24) -> None:
-        self._left = most
+    def __init__(self, chunks: int = 24) -> None:
+        self._left = chunks
 
-    def take(self) -> bool:
-        """Begin, if not too many others do; then ``give_back`` has to follow."""
+    def try_acquire(self) -> bool:
+        """Return whether another second chunk is allowed; if so, ``release`` must follow."""
         if self._left == 0:
             return False
         self._left -= 1
         return True
 
-    def give_back(self) -> None:
-        """The former chunk has arrived."""
+    def release(self) -> None:
+        """Give back what ``try_acquire`` has allowed."""
         self._left += 1

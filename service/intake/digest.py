@@ -1,11 +1,13 @@
-"""What came, as the client sent it: it can check that, and another sending of it can be seen."""
+"""Size and SHA-256 of a request's body or file, as the client sent it.
+
+Clients verify it against what they sent, and requests with one Idempotency-Key are compared by it.
+"""
 
 import hashlib
-from collections.abc import AsyncIterator
 
 
 class Digest:
-    """Size and SHA-256 of a body, or of the file in a form; whole once all of it was read."""
+    """Computes size and SHA-256 of bytes that come in pieces."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -16,13 +18,7 @@ class Digest:
         """In hexadecimal digits, as sha256sum prints it."""
         return self._hash.hexdigest()
 
-    def note(self, data: bytes) -> None:
-        """Count the next bytes in."""
+    def update(self, data: bytes) -> None:
+        """Add the next bytes."""
         self.bytes += len(data)
         self._hash.update(data)
-
-    async def noting(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Pass pieces on, and count them in."""
-        async for piece in pieces:
-            self.note(piece)
-            yield piece

@@ -1,4 +1,4 @@
-"""How fast a client must send a body: never nothing for long, and never a mere drip."""
+"""The minimum rate at which a client must send a body: pauses are allowed, trickling is not."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,43 +10,46 @@ from service.problems import ProblemError
 
 T = TypeVar("T")
 
-LEAST_RATE: Final = 1000
-"""Bytes a second, on average."""
+BYTES_PER_SECOND: Final = 1000
+"""Minimum rate on average."""
 
 
 class MinimumRate:
-    """Patience with one client, in seconds: waiting uses it up, bytes that come restore it.
+    """A budget of waiting time for one client: waiting uses it up, received bytes refill it.
 
-    So a client may pause for as long as the whole patience, but one that sends less than
-    LEAST_RATE is refused in the end. Time in which nobody waits for it does not count.
+    A client may pause for as long as the whole budget lasts, but one that sends less than
+    BYTES_PER_SECOND is rejected in the end. Time in which nobody waits for the client is free.
     """
 
-    def __init__(self, content: StreamReader, patience: float) -> None:
-        """``content`` is the request's body, which counts its bytes."""
+    def __init__(self, content: StreamReader, idle_seconds: float) -> None:
+        """``content`` is the body, which counts its bytes; ``idle_seconds`` is the budget."""
         self._content = content
-        self._most = patience
-        self._left = patience
-        self._seen = content.total_bytes
+        self._idle_seconds = idle_seconds
+        self._left = idle_seconds
+        self._received = content.total_bytes
 
-    async def wait(self, reading: Awaitable[T]) -> T:
-        """The next bytes; raises ProblemError (``client_too_slow``) when patience is at its end."""
+    async def wait_for(self, read: Awaitable[T]) -> T:
+        """Return what ``read`` returns.
+
+        Raises ProblemError (``client_too_slow``) when the budget is used up.
+        """
         start = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._left):
-                return await reading
+                return await read
         except TimeoutError:
-            raise too_slow(
-                f"Send {LEAST_RATE} bytes a second on average, and never nothing for "
-                f"{self._most:g} seconds."
+            raise client_too_slow(
+                f"Send {BYTES_PER_SECOND} bytes a second on average, and never nothing for "
+                f"{self._idle_seconds:g} seconds."
             ) from None
         finally:
-            self._count(asyncio.get_running_loop().time() - start)
+            waited = asyncio.get_running_loop().time() - start
+            received = self._content.total_bytes - self._received
+            self._received = self._content.total_bytes
+            refilled = self._left - waited + received / BYTES_PER_SECOND
+            self._left = min(self._idle_seconds, refilled)
 
-    def _count(self, waited: float) -> None:
-        came, self._seen = self._content.total_bytes - self._seen, self._content.total_bytes
-        self._left = min(self._most, self._left - waited + came / LEAST_RATE)
 
-
-def too_slow(detail: str) -> ProblemError:
-    """The refusal of a client that cannot be waited for any longer."""
+def client_too_slow(detail: str) -> ProblemError:
+    """Return the problem of a client that takes too long, which closes the connection."""
     return ProblemError("client_too_slow", detail, headers={"Connection": "close"})

@@ -1,99 +1,98 @@
-"""A form with a source and a file, in either order (RFC 7578), read as it comes."""
+"""A form with options, a source and a file (RFC 7578), read as it arrives.
+
+The options come before the file, the source before or after it.
+"""
 
 import logging
 import warnings
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import PurePath
 from typing import Final
 
-from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam
 
-from service.intake.decompression import compression_by_ending, compression_of
-from service.intake.digest import Digest
+from service.intake.body import Body
+from service.intake.decompression import compression_by_suffix, compression_of
 from service.intake.form_reader import FILE, Field, FormReader
-from service.intake.options import GivenOptions, Options
-from service.intake.request import CSV, JSON, NDJSON, Limits, body_pieces, check_dialect, kind_of
-from service.intake.submission import Submission
-from service.options import IMPORT_OPTIONS, refuse_unknown
+from service.intake.limits import Limits
+from service.intake.media_types import kind_of_file
+from service.intake.options import OptionValues
+from service.intake.request import FormHead, ImportRequest
+from service.options import IMPORT_OPTIONS, check_option_names
 from service.problems import ProblemError
-from service.splitting.base import Splitter
 
 _MAX_FIELD_BYTES: Final = 64 * 1024
-_ENDINGS: Final = {".csv": CSV, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON}
 _FIELDS: Final = (FILE, *IMPORT_OPTIONS)
 _CHARSET: Final = "_charset_"
 """A field that names the character set of the others (RFC 7578, 4.6)."""
-_PLAIN_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
+_IDENTITY_TRANSFERS: Final = {"", "7bit", "8bit", "binary"}
 
 
-def ignore_odd_headers() -> None:
-    """Keep libraries from warning, in the whole process, of a form that they cannot read.
+def silence_header_warnings() -> None:
+    """Keep libraries from warning about malformed form headers, in the whole process.
 
-    Such a warning of aiohttp would show the header in the log as the client wrote it, and Python
-    would keep it for ever, so as to show it but once.
+    aiohttp's warnings would write a client's header into the log, and Python would keep each of
+    them for ever, to show it only once.
     """
     for category in (BadContentDispositionHeader, BadContentDispositionParam):
         warnings.simplefilter("ignore", category)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
-async def multipart_submission(
-    request: web.Request, limits: Limits, count: Callable[[int], None]
-) -> Submission:
-    """Read the form up to its file; the rest is read when the source is asked for."""
-    form = _Form(request, limits, count)
+async def read_form(
+    head: FormHead, pieces: AsyncIterator[bytes], limits: Limits
+) -> tuple[ImportRequest, Body]:
+    """Read a form up to its file; return the complete request and the file.
+
+    The source is None if it comes after the file: then ``Body.trailing_source`` returns it. Raises
+    ProblemError or MalformedInputError.
+    """
+    form = _Form(FormReader(head.content_type, pieces), head.values)
     file = await form.next_file()
     if file is None:
         raise ProblemError("file_missing", 'The form lacks the field "file".')
     name = PurePath(file.filename or "")
-    compression = compression_of(file.headers.get("Content-Encoding"))
-    compression = compression or compression_by_ending(name.suffix)
-    ending = PurePath(name.stem).suffix if compression_by_ending(name.suffix) else name.suffix
-    charset = file.charset or form.charset
-    receipt, options = Digest(), Options.of(request, form.given)
-    notify = limits.webhooks.wanted(form.given["notify"])
-    asked = (*options.asked, charset, compression or "")
-    return Submission(
-        limits.unpacked(receipt.noting(form.pieces()), compression),
-        _splitter(_kind(file, ending.lower()), charset, form.given, limits),
-        form.finish,
-        receipt,
-        replace(options, asked=asked, notify=notify),
-        compression,
-    )
-
-
-def _kind(file: Field, ending: str) -> str:
-    kind = kind_of(file.content_type) or _ENDINGS.get(ending)
+    by_suffix = compression_by_suffix(name.suffix)
+    compression = compression_of(file.headers.get("Content-Encoding")) or by_suffix
+    kind = kind_of_file(file.content_type, PurePath(name.stem).suffix if by_suffix else name.suffix)
     if kind is None:
         raise ProblemError(
             "unsupported_media_type",
             'The file must be CSV, JSON or NDJSON: name it ".csv", ".json" or ".ndjson" (and ".gz" '
-            'or ".zst" behind that), or give its content type.',
+            'or ".zst" after that), or give its content type.',
         )
-    return kind
+    charset = file.charset or form.charset
+    options = head.values.check(kind, charset=charset, webhooks=limits.webhooks)
+    compared = (*head.values.compared(), *head.compared, charset, compression or "")
+    request = ImportRequest(kind, options, compression, head.idempotency_key, compared)
+    return request, _FormFile(form, compression, limits)
 
 
-def _splitter(kind: str, charset: str, given: GivenOptions, limits: Limits) -> Splitter:
-    dialect = check_dialect(kind, charset, given)
-    if kind == CSV:
-        return limits.csv(dialect)
-    return limits.json_array() if kind == JSON else limits.ndjson()
+class _FormFile(Body):
+    """The file of a form."""
+
+    def __init__(self, form: "_Form", compression: str | None, limits: Limits) -> None:
+        super().__init__(form.content(), compression, limits)
+        self._form = form
+
+    async def trailing_source(self) -> str | None:
+        """Read the form to its end; return its source, wherever it is. Raises ProblemError."""
+        return await self._form.finish()
 
 
 class _Form:
     """The fields of a form, one after the other."""
 
-    def __init__(self, request: web.Request, limits: Limits, count: Callable[[int], None]) -> None:
-        content_type = request.headers.get("Content-Type", "")
-        self._reader = FormReader(content_type, body_pieces(request, limits, count))
-        self._has_file = False
-        self.given = GivenOptions(request.query)
+    def __init__(self, reader: FormReader, values: OptionValues) -> None:
+        """``values`` has the options of the query; those of the fields are added to it."""
         self.charset = ""
+        """The character set of all fields, if it is named."""
+        self._reader = reader
+        self._values = values
+        self._has_file = False
 
     async def next_file(self) -> Field | None:
-        """Read on to the field ``file``, taking the others; returns None at the form's end."""
+        """Read up to the next field ``file``, collecting the options; None at the form's end."""
         while (field := await self._reader.next_field()) is not None:
             name = _checked_name(field)
             if name == FILE:
@@ -101,28 +100,30 @@ class _Form:
                 return field
             if self._has_file and name != "source":
                 raise ProblemError("field_too_late", f'Send the field "{name}" before the file.')
-            self._take(name, await self._value())
+            value = await self._text()
+            if name == _CHARSET:
+                self.charset = value
+            else:
+                self._values.add(name, value)
         return None
 
-    async def finish(self) -> str:
-        """Read the form to its end; returns the source."""
+    async def content(self) -> AsyncIterator[bytes]:
+        """Yield the bytes of the current field."""
+        while data := await self._reader.read():
+            yield data
+
+    async def finish(self) -> str | None:
+        """Read the form to its end; return the source."""
         if await self.next_file() is not None:
             raise ProblemError(
                 "malformed_multipart", 'The form has two fields "file": send one each.'
             )
-        source = self.given.source()
-        if source is None:
-            raise ProblemError("source_missing", 'The form lacks the field "source".')
-        return source
+        return self._values.source()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The bytes of the current field."""
-        while data := await self._reader.read():
-            yield data
-
-    async def _value(self) -> str:
+    async def _text(self) -> str:
+        """Return the current field as text."""
         value = bytearray()
-        async for data in self.pieces():
+        async for data in self.content():
             value += data
             if len(value) > _MAX_FIELD_BYTES:
                 raise ProblemError(
@@ -134,20 +135,12 @@ class _Form:
         except UnicodeDecodeError:
             raise ProblemError("invalid_utf8", "A field of the form is not UTF-8.") from None
 
-    def _take(self, name: str, value: str) -> None:
-        if name == _CHARSET:
-            self.charset = value
-            return
-        self.given.add(name, value)
-        if name == "source":
-            self.given.source()  # raises if there is one already, or it cannot be used
-
 
 def _checked_name(field: Field) -> str:
-    """The name of a field; raises ProblemError or MalformedInputError if the field cannot be taken."""
+    """Return the name of a field; raises if the field is not accepted."""
     if field.content_type.startswith("multipart/"):
         raise ProblemError("malformed_multipart", "The form has a form inside.")
-    if field.headers.get("Content-Transfer-Encoding", "").lower() not in _PLAIN_TRANSFERS:
+    if field.headers.get("Content-Transfer-Encoding", "").lower() not in _IDENTITY_TRANSFERS:
         raise ProblemError("unsupported_encoding", "Send the fields as they are, not encoded.")
     if field.name is None:
         raise ProblemError(
@@ -156,5 +149,5 @@ def _checked_name(field: Field) -> str:
             'form-data; name="source"\'.',
         )
     if field.name != _CHARSET:
-        refuse_unknown([field.name], _FIELDS, "field of the form")
+        check_option_names([field.name], _FIELDS, "field of the form")
     return field.name

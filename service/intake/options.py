@@ -1,115 +1,131 @@
-"""What a request asks for beside its contacts: a dry run, and to be the same as an earlier one.
+"""The options of one import: from the query and from form fields to checked values."""
 
-The header is that of draft-ietf-httpapi-idempotency-key-header: a string as structured fields have
-it (RFC 9651, 3.3.3). Most clients leave the quotes out, so that is taken too.
-"""
+from dataclasses import dataclass, field
+from typing import Final
 
-import re
-from dataclasses import dataclass
-from typing import Final, Self
-
-from aiohttp import web
 from multidict import MultiMapping
 
-from service.options import IMPORT_OPTIONS, check_source, refuse_unknown
+from core.errors import InvalidTargetError
+from core.webhook_targets import parse_target
+from service.intake.limits import WebhookPolicy
+from service.intake.media_types import Kind
+from service.options import IMPORT_OPTIONS, check_option_names, check_source
 from service.problems import ProblemError
+from service.splitting.dialect import (
+    UTF_8,
+    Dialect,
+    parse_charset,
+    parse_delimiter,
+    parse_mapping,
+)
 
-_KEY: Final = "Idempotency-Key"
-MAX_KEY: Final = 255
-_ESCAPED: Final = re.compile(r'\\(["\\])')
-_quoted: Final = re.compile(r' *"((?:[!#-\[\]-~]|\\["\\])+)" *', re.ASCII).fullmatch
-# What could be two headers in one, or a parameter, is no key.
-_bare: Final = re.compile(r" *([!#-+\--:<-\[\]-~]+) *", re.ASCII).fullmatch
-_TOLD_APART: Final = {"source", "dryRun"}
-_TRUTHS: Final = {"true": True, "false": False}
+_BOOLEANS: Final = {"true": True, "false": False}
+_COMPARED: Final = sorted(set(IMPORT_OPTIONS) - {"source", "dryRun"})
 
 
-class GivenOptions:
-    """The values of a request's options, from its address and from the fields of its form."""
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What one request asks for; all values are checked."""
+
+    source: str | None = None
+    """None if it comes with the data."""
+    dry_run: bool = False
+    """Whether to do everything but insert the contacts."""
+    dialect: Dialect = field(default_factory=Dialect)
+    """How a CSV file is written, as far as the client says so."""
+    notify: str | None = None
+    """Address to which a webhook is sent when the import ends."""
+
+
+class OptionValues:
+    """The values that one request has for each option, from its query and from its form fields."""
 
     def __init__(self, query: "MultiMapping[str]") -> None:
-        """Raises MalformedInputError if the address has an option that is not known."""
-        refuse_unknown(query, IMPORT_OPTIONS, "query parameter")
+        """Raises MalformedInputError (``unknown_option``) for a parameter that is not an option."""
+        check_option_names(query, IMPORT_OPTIONS, "query parameter")
         self._values = {name: query.getall(name, []) for name in IMPORT_OPTIONS}
 
     def add(self, name: str, value: str) -> None:
-        """Take the value of a form's field."""
+        """Add the value of a form field. Raises like ``source`` if it is a source."""
         self._values[name].append(value)
-
-    def __getitem__(self, name: str) -> list[str]:
-        """All values of an option; an empty address to notify is none."""
-        return [value for value in self._values[name] if value or name != "notify"]
+        if name == "source":
+            self.source()
 
     def source(self) -> str | None:
-        """The source, None if it is not given.
+        """Return the source; None if there is none.
 
-        Raises ProblemError if it is given twice, and MalformedInputError if it cannot be used.
+        Raises ProblemError (``duplicate_key``) if there are several, and MalformedInputError
+        (``source_invalid``).
         """
-        values = self["source"]
+        values = self._values["source"]
         if len(values) > 1:
             raise ProblemError(
                 "duplicate_key", "Give the source once, in the address or in one field of the form."
             )
         return check_source(values[0]) if values else None
 
-    def dry_run(self) -> bool:
-        """Whether a dry run is asked for; raises ProblemError if that is not clear."""
-        values = self["dryRun"] or ["false"]
-        if len(values) > 1 or values[0] not in _TRUTHS:
+    def compared(self) -> list[str]:
+        """Return ``name=value`` of each option, in an order that does not depend on the request's.
+
+        Leaves out source and dry run, which requests with the same Idempotency-Key are compared by
+        in any case.
+        """
+        return [f"{name}={value}" for name in _COMPARED for value in sorted(self._given(name))]
+
+    def check(
+        self, kind: Kind | None, *, charset: str | None, webhooks: WebhookPolicy
+    ) -> ImportOptions:
+        """Return the checked options of a body or file of this kind.
+
+        ``kind`` is None for a form whose file is not known yet. ``charset`` is that of the body or
+        file, if it is named. Raises ProblemError or MalformedInputError.
+        """
+        dry_run = self._dry_run()
+        notify = self._notify(webhooks)
+        dialect = self._dialect(kind, charset)
+        return ImportOptions(self.source(), dry_run, dialect, notify)
+
+    def _given(self, name: str) -> list[str]:
+        """Return an option's values; an empty address to notify counts as none."""
+        return [value for value in self._values[name] if value or name != "notify"]
+
+    def _dry_run(self) -> bool:
+        values = self._values["dryRun"] or ["false"]
+        if len(values) > 1 or values[0] not in _BOOLEANS:
             raise ProblemError("dry_run_invalid", "Give dryRun once, as true or false.")
-        return _TRUTHS[values[0]]
+        return _BOOLEANS[values[0]]
 
-    def told_apart(self) -> list[str]:
-        """All that is given, in a fixed order, but for what the fingerprint has by itself."""
-        return [
-            f"{name}={value}"
-            for name in sorted(IMPORT_OPTIONS)
-            if name not in _TOLD_APART
-            for value in sorted(self[name])
-        ]
+    def _notify(self, webhooks: WebhookPolicy) -> str | None:
+        urls = self._given("notify")
+        if not urls:
+            return None
+        if not webhooks.enabled:
+            raise ProblemError("webhooks_disabled", "Ask for the import's state instead.")
+        if len(urls) > 1:
+            raise ProblemError("notify_invalid", "Name one address to notify only.")
+        try:
+            parse_target(urls[0], allow_private=webhooks.allow_private)
+        except InvalidTargetError as error:
+            raise ProblemError("notify_invalid", str(error)) from None
+        return urls[0]
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What one request asks for."""
-
-    key: str | None = None
-    """Of all requests with the same one, the first that is accepted makes an import."""
-    dry_run: bool = False
-    """Whether everything shall be done but to insert the contacts."""
-    asked: tuple[str, ...] = ()
-    """All else that decides what becomes of the same bytes, in a fixed order."""
-    notify: str | None = None
-    """The address to tell of the import's end."""
-
-    @classmethod
-    def of(cls, request: web.Request, given: GivenOptions) -> Self:
-        """Raises ProblemError if they make no sense."""
-        return cls(_key(request), given.dry_run(), _asked(request, given))
+    def _dialect(self, kind: Kind | None, charset: str | None) -> Dialect:
+        delimiters, mapping = self._values["delimiter"], self._values["map"]
+        if len(delimiters) > 1:
+            raise ProblemError("delimiter_invalid", "Name one delimiter only.")
+        if kind not in {None, Kind.CSV} and delimiters:
+            raise ProblemError("delimiter_invalid", "Only a CSV file has a delimiter.")
+        if kind not in {None, Kind.CSV} and mapping:
+            raise ProblemError("mapping_invalid", "Only the columns of a CSV file can be mapped.")
+        delimiter = parse_delimiter(delimiters[0]) if delimiters else None
+        return Dialect(delimiter, _check_charset(kind, charset), parse_mapping(mapping))
 
 
-def _key(request: web.Request) -> str | None:
-    values = request.headers.getall(_KEY, [])
-    if not values:
+def _check_charset(kind: Kind | None, charset: str | None) -> str | None:
+    if not charset or not charset.strip():
         return None
-    key = _plain(values[0])
-    if len(values) > 1 or not 0 < len(key) <= MAX_KEY:
-        raise ProblemError(
-            "idempotency_key_invalid",
-            f"Send one {_KEY} of 1 to {MAX_KEY} visible ASCII characters, in quotes, such as "
-            '"8e03978e-40d5-43dd-bc93-6894a57f9324".',
-        )
-    return key
-
-
-def _plain(value: str) -> str:
-    """What the header says; empty if it says nothing that can be a key."""
-    if found := _quoted(value):
-        return _ESCAPED.sub(r"\1", found[1])
-    found = _bare(value)
-    return found[1] if found else ""
-
-
-def _asked(request: web.Request, given: GivenOptions) -> tuple[str, ...]:
-    encoding = request.headers.get("Content-Encoding", "")
-    return (*given.told_apart(), request.charset or "", encoding)
+    known = parse_charset(charset)
+    if known is None or (kind is not Kind.CSV and known != UTF_8):
+        accepted = "UTF-8, UTF-16 and Windows-1252 are" if kind is Kind.CSV else "Only UTF-8 is"
+        raise ProblemError("unsupported_charset", f"{accepted} accepted: convert the text first.")
+    return known

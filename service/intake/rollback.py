@@ -1,99 +1,93 @@
-"""Imports that may have been recorded: all answers were lost, and then the database was away.
+"""Rollback of imports of which it is not known whether they were recorded.
 
-Whoever sent one was told to send it again, so it is taken back as soon as the database answers, if
-no worker was faster. Until then its object stays: without it, an import that was recorded would
-fail, and with it goes on as a whole. What is still undecided when the process ends needs nobody:
-the sweep removes an object without an import, and an import that was recorded is imported.
+All answers of the database were lost, and it is unavailable since. The client was told to send its
+request again, so the import is discarded as soon as the database answers, unless a worker has begun
+it. Until then its object stays: if the import was recorded, it would fail without it.
+
+Nothing is lost if the process ends first: the sweep removes an object without an import, and a
+recorded import is imported.
 """
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 import structlog
 
 from core.errors import TransientError, UpstreamError
+from service.intake.upload import Upload
+from service.repository import Repository
 
-_MOST: Final = 1000
-"""Imports that wait here; those beyond are left to the sweep."""
+_MAX_PENDING: Final = 1000
+"""Imports that wait here; any more are left to the sweep."""
 _PAUSE_SECONDS: Final = 0.5
-"""Short: workers, who wait for the same database, must not be faster."""
+"""Between two attempts; short, since workers wait for the same database and must not be faster."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class Repository(Protocol):
-    """What is needed of the service's repository."""
-
-    async def discard_import(self, import_id: UUID, seconds: float) -> bool:
-        """See service.repository.Repository."""
-        ...
-
-
-class Object(Protocol):
-    """What is needed of an upload."""
-
-    async def undo(self, seconds: float) -> None:
-        """See service.intake.upload.Upload."""
-        ...
-
-
 class PendingRollbacks:
-    """Takes them back one after the other, for as long as the process lives."""
+    """Rolls imports back one after the other, in the background."""
 
     def __init__(self, repository: Repository, *, seconds: float) -> None:
-        """``seconds`` bounds each try."""
+        """``seconds`` limits each attempt."""
         self._repository = repository
         self._seconds = seconds
-        self._waiting: deque[tuple[UUID, Object]] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._pending: deque[tuple[UUID, Upload]] = deque()
+        self._task: asyncio.Task[None] | None = None
 
-    def add(self, import_id: UUID, stored: Object) -> None:
-        """Have an import taken back, and its object removed after that."""
-        if len(self._waiting) >= _MOST:
-            _log.error("left behind", reason="too many imports are undecided")
+    def add(self, import_id: UUID, upload: Upload) -> None:
+        """Have an import discarded and then its object removed."""
+        if len(self._pending) >= _MAX_PENDING:
+            _log.error("rollback abandoned", reason="too many rollbacks are pending")
             return
-        self._waiting.append((import_id, stored))
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work())
+        self._pending.append((import_id, upload))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
 
     async def close(self, seconds: float) -> None:
-        """Go on for so long at most."""
-        if self._working is not None and not self._working.done():
-            await asyncio.wait([self._working], timeout=seconds)
-            self._working.cancel()
-            await asyncio.wait([self._working])
-        for import_id, _ in self._waiting:
-            _log.error("left behind", import_id=str(import_id), reason="the database is away")
+        """Continue for at most so many seconds, then abandon the rest."""
+        if self._task is not None and not self._task.done():
+            await asyncio.wait([self._task], timeout=seconds)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        for import_id, _ in self._pending:
+            _log.error(
+                "rollback abandoned", import_id=str(import_id), reason="database unavailable"
+            )
 
-    async def _work(self) -> None:
-        while self._waiting:
-            import_id, stored = self._waiting[0]
+    async def _run(self) -> None:
+        while self._pending:
+            import_id, upload = self._pending[0]
             with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
-                if await self._decide(import_id, stored):
-                    self._waiting.popleft()
-                else:
+                try:
+                    await self._roll_back(import_id, upload)
+                except TransientError:
                     await asyncio.sleep(_PAUSE_SECONDS)
+                else:
+                    self._pending.popleft()
 
-    async def _decide(self, import_id: UUID, stored: Object) -> bool:
-        """Returns whether there is nothing left to try."""
+    async def _roll_back(self, import_id: UUID, upload: Upload) -> None:
+        """Raises TransientError if the database is unavailable; logs all other errors."""
         try:
-            if await self._repository.discard_import(import_id, self._seconds):
-                _log.warning("import goes on though its client was refused")
-                return True
+            begun = await self._repository.discard_import(import_id, self._seconds)
         except TransientError:
-            return False
+            raise
         except UpstreamError as error:
-            _log.error("left behind", upstream=error.upstream, reason=error.detail)
-            return True
-        await self._remove(stored)
-        return True
-
-    async def _remove(self, stored: Object) -> None:
+            log_failed_rollback(error)
+            return
+        if begun:
+            _log.warning("import continues though its request failed")
+            return
         try:
-            await stored.undo(self._seconds)
+            await upload.rollback(self._seconds)
         except UpstreamError as error:
-            _log.error("left behind", upstream=error.upstream, reason=error.detail)
+            log_failed_rollback(error)
         else:
-            _log.info("import taken back")
+            _log.info("import rolled back")
+
+
+def log_failed_rollback(error: UpstreamError) -> None:
+    """Log that a rollback failed, so that an object or an import is left to the sweep."""
+    _log.error("rollback failed", upstream=error.upstream, reason=error.detail)

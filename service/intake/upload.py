@@ -1,14 +1,15 @@
-"""One object on its way into Storage: bytes in as they come, a whole object or nothing out.
+"""The upload of one object to Storage: the whole object is stored, or nothing.
 
-Up to 6 MiB it is one standard upload. Above, it is a resumable one in chunks of exactly 6 MiB, of
-which one travels while the next one fills; what was lost on the way is sent again from where
-Storage says it is.
+Up to 6 MiB it is one standard upload. Above, it is a resumable upload in chunks of exactly 6 MiB,
+of which one is sent while the next one fills. After an error it is resumed from the offset that
+Storage reports.
 
-After a lost answer, what Storage has is compared with what was sent before it counts as stored: a
-small object byte for byte, a large one by its length. If they differ, the upload fails; the client
-sends it again, under a new name. Nothing is overwritten, since the object may be another's.
-``undo`` removes only what a try of this upload may have left; an object that was there before the
-first try stays, and the sweep removes it if no import owns it.
+If the answer to a request is lost, what Storage has is compared with what was sent before it counts
+as stored: a small object byte for byte, a large one by its length. If they differ, the upload
+fails; the client sends its request again, which uploads under a new name. Nothing is overwritten,
+since the object may belong to another upload. ``rollback`` removes only what a request of this
+upload may have created; an object that existed before stays, and the sweep removes it if no import
+owns it.
 """
 
 import asyncio
@@ -24,10 +25,10 @@ from service.intake.buffers import BufferBudget, Chunk
 
 
 class Upload:
-    """The upload of one object.
+    """Uploads one object.
 
-    ``write`` and ``finish`` raise UpstreamError once Storage was away for ``deadline`` seconds.
-    After any error call ``undo``.
+    ``write`` and ``finish`` raise UpstreamError, a TransientError once Storage has been unavailable
+    for ``deadline`` seconds. After any error call ``rollback``.
     """
 
     def __init__(
@@ -36,27 +37,30 @@ class Upload:
         name: str,
         content_type: str,
         *,
-        ahead: BufferBudget,
+        budget: BufferBudget,
         deadline: float,
     ) -> None:
+        """``budget`` decides whether a chunk may fill while another one is sent."""
         self._storage = storage
         self._name = name
         self._content_type = content_type
+        self._budget = budget
         self._deadline = deadline
-        self._ahead = ahead
         self._filling = Chunk()
-        self._sent = 0
-        self._tried = 0
+        self._dispatched_bytes = 0
+        self._attempted_bytes = 0
+        """End of the bytes that were sent at least once; beyond, Storage cannot have any."""
         self._path: str | None = None
+        """Path of the resumable upload, once it is created."""
         self._creation: asyncio.Task[str] | None = None
-        self._travelling: asyncio.Task[None] | None = None
-        self._whole = False
-        self._tried_to_put = False
+        self._sending: asyncio.Task[None] | None = None
+        self._may_have_put = False
+        self._is_finished = False
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes; waits while both of its chunks, or its only one, are full."""
-        if self._travelling is not None and self._travelling.done():
-            await self._travelling
+        """Add the next bytes; waits while there is no room in a chunk."""
+        if self._sending is not None and self._sending.done():
+            await self._sending
         rest = memoryview(data)
         while rest:
             if self._filling.is_full:
@@ -64,117 +68,118 @@ class Upload:
             rest = self._filling.fill(rest)
 
     async def finish(self) -> None:
-        """Send the last bytes; on return the object is there."""
-        if self._sent == 0:
+        """Send the last bytes; the object exists on return."""
+        if self._dispatched_bytes == 0:
             await self._put(self._filling.content)
         else:
-            await self._dispatch(length=self._sent + len(self._filling))
-            await self._arrived()
+            await self._dispatch(length=self._dispatched_bytes + len(self._filling))
+            await self._sent()
         self._filling = Chunk()
-        self._whole = True
+        self._is_finished = True
 
-    async def undo(self, seconds: float) -> None:
-        """Leave nothing behind, at whatever point the upload is.
+    async def rollback(self, seconds: float) -> None:
+        """Remove everything, whatever the upload's state.
 
-        Raises UpstreamError if that cannot be done in so many seconds.
+        Raises UpstreamError if that does not succeed within so many seconds.
         """
-        async with _within(seconds):
-            await self._stop()
+        async with _time_limit(seconds):
+            if self._sending is not None:
+                self._sending.cancel()
+                await asyncio.gather(self._sending, return_exceptions=True)
+            if self._path is None and self._creation is not None:
+                with suppress(UpstreamError):
+                    self._path = await self._creation
             async for attempt in retrying_async(seconds):
                 with attempt:
                     await self._remove()
 
-    async def _stop(self) -> None:
-        if self._travelling is not None:
-            self._travelling.cancel()
-            await asyncio.gather(self._travelling, return_exceptions=True)
-        if self._path is None and self._creation is not None:
-            with suppress(UpstreamError):
-                self._path = await self._creation
-
     async def _remove(self) -> None:
         try:
-            if self._path is not None and not self._whole:
+            if self._path is not None and not self._is_finished:
                 await self._storage.cancel_upload(self._path)
         finally:
-            # An upload that cannot be ended may be an object by now, of which the answer was lost.
-            if self._tried_to_put or self._path is not None:
+            # If it cannot be cancelled, it may have become an object whose answer was lost.
+            if self._may_have_put or self._path is not None:
                 await self._storage.remove(self._name)
 
     async def _put(self, content: memoryview) -> None:
-        async with _within(self._deadline):
-            await self._put_again(content)
-
-    async def _put_again(self, content: memoryview) -> None:
-        async for attempt in retrying_async(self._deadline):
-            with attempt:
-                await self._put_once(content)
+        """Store a small object by one request."""
+        async with _time_limit(self._deadline):
+            async for attempt in retrying_async(self._deadline):
+                with attempt:
+                    await self._put_once(content)
 
     async def _put_once(self, content: memoryview) -> None:
         try:
             await self._storage.put(self._name, content, self._content_type)
         except StorageConflictError as conflict:
-            # Ours if an answer was lost; a gateway may have sent the very first try twice.
+            # The object is ours if an answer was lost, or if a gateway has sent a request twice.
             if not await self._storage.holds(self._name, content):
-                raise _taken(conflict.detail) from conflict
+                raise _name_taken(conflict.detail) from conflict
         except BaseException:
-            self._tried_to_put = True
+            self._may_have_put = True
             raise
-        self._tried_to_put = True
+        self._may_have_put = True
 
     async def _dispatch(self, *, length: int | None) -> None:
-        await self._arrived()
+        """Begin to send the filled chunk, after the one before; ``length`` ends the upload."""
+        await self._sent()
         chunk, self._filling = self._filling, Chunk()
-        start, self._sent = self._sent, self._sent + len(chunk)
-        self._travelling = asyncio.create_task(self._deliver_in_time(chunk, start, length))
-        if self._ahead.take():
-            self._travelling.add_done_callback(lambda _: self._ahead.give_back())
+        start, self._dispatched_bytes = self._dispatched_bytes, self._dispatched_bytes + len(chunk)
+        self._sending = asyncio.create_task(self._send(chunk, start, length))
+        if self._budget.try_acquire():
+            self._sending.add_done_callback(lambda _: self._budget.release())
         else:
-            await self._arrived()
+            await self._sent()
 
-    async def _arrived(self) -> None:
-        if self._travelling is not None:
-            await self._travelling
+    async def _sent(self) -> None:
+        if self._sending is not None:
+            await self._sending
 
-    async def _deliver_in_time(self, chunk: Chunk, start: int, length: int | None) -> None:
-        """Slow is not away: as long as bytes arrive, the time starts anew."""
-        reached = start
+    async def _send(self, chunk: Chunk, start: int, length: int | None) -> None:
+        """Send a chunk; the time limit starts anew as long as Storage makes progress."""
+        received = start
         while True:
             try:
-                async with _within(self._deadline * 3 / 4):
-                    return await self._deliver(chunk, start, length)
+                async with _time_limit(self._deadline * 3 / 4):
+                    return await self._send_with_retries(chunk, start, length)
             except TransientError:
-                before, reached = reached, await self._reached(reached)
-                if reached == before:
+                before, received = received, await self._received(at_least=received)
+                if received == before:
                     raise
 
-    async def _reached(self, at_least: int) -> int:
-        """How many bytes Storage has by now, if it tells."""
+    async def _received(self, *, at_least: int) -> int:
+        """Return how many bytes Storage has; ``at_least`` if it does not answer."""
         if self._path is not None:
             with suppress(UpstreamError):
-                async with _within(self._deadline / 4):
+                async with _time_limit(self._deadline / 4):
                     return max(at_least, (await self._storage.progress(self._path)).offset)
         return at_least
 
-    async def _deliver(self, chunk: Chunk, start: int, length: int | None) -> None:
+    async def _send_with_retries(self, chunk: Chunk, start: int, length: int | None) -> None:
+        end = start + len(chunk)
         async for attempt in retrying_async(self._deadline):
             with attempt:
                 if self._path is None:
                     self._path = await self._create()
-                if self._tried < start + len(chunk):
-                    self._tried = start + len(chunk)
+                if self._attempted_bytes < end:
+                    self._attempted_bytes = end
                     await self._storage.append(self._path, start, chunk.content, length=length)
                 else:
                     await self._resume(self._path, chunk, start, length)
 
     async def _create(self) -> str:
-        """Goes on when cancelled: else nobody would know the upload that is to be undone."""
+        """Create the resumable upload.
+
+        Not cancelled with its caller: the path of the upload would be unknown to ``rollback``.
+        """
         self._creation = asyncio.create_task(
             self._storage.create_upload(self._name, self._content_type)
         )
         return await asyncio.shield(self._creation)
 
     async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
+        """Send what Storage lacks of a chunk that was sent before."""
         progress = await self._storage.progress(path)
         if None not in (progress.length, length) and progress.length != length:
             raise PermanentError(STORAGE, f"expects {progress.length}, not {length}", code="lost")
@@ -183,16 +188,18 @@ class Upload:
             raise PermanentError(
                 STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost"
             )
-        if progress.offset == end and await self._is_enough(progress, length):
+        if progress.offset == end and await self._is_complete(progress, length):
             return
         rest = chunk.content[progress.offset - start :]
-        untold = length if progress.length is None else None
-        await self._storage.append(path, progress.offset, rest, length=untold)
+        missing_length = length if progress.length is None else None
+        await self._storage.append(path, progress.offset, rest, length=missing_length)
 
-    async def _is_enough(self, progress: Progress, length: int | None) -> bool:
-        """Bytes that are all there are no object yet: Storage may have died before it made one.
+    async def _is_complete(self, progress: Progress, length: int | None) -> bool:
+        """Return whether Storage needs nothing more, since it has all bytes of the chunk.
 
-        Then another PATCH, without a byte, makes it. Raises PermanentError if there is another object.
+        At the end it may have all bytes, but no object, as if it was killed in between: then
+        another PATCH without any bytes makes the object. Raises PermanentError if the name belongs
+        to another object.
         """
         if length is None:
             return True
@@ -200,17 +207,17 @@ class Upload:
             return False
         size = await self._storage.size(self._name)
         if size not in {None, length}:
-            raise _taken(f"has an object of {size} bytes, not of {length}")
+            raise _name_taken(f"has an object of {size} bytes, not of {length}")
         return size == length
 
 
-def _taken(detail: str) -> PermanentError:
+def _name_taken(detail: str) -> PermanentError:
     return PermanentError(STORAGE, detail, code=NAME_TAKEN, status=409)
 
 
 @asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    """Bound all tries together: each of them may hang."""
+async def _time_limit(seconds: float) -> AsyncIterator[None]:
+    """Limit the time of all attempts together: each of them may hang."""
     with translate_errors(STORAGE):
         async with asyncio.timeout(seconds):
             yield

@@ -1,1 +1,1 @@
-"""Bytes of a body in, bytes of the object and cut points of its parts out. No I/O."""
+"""Splits bodies into parts of whole records: bytes in, the object's bytes and parts out. No I/O."""

@@ -1,4 +1,4 @@
-"""What a client says of how its file is written, so that it need not be found."""
+"""How a client says its file is written; what it does not say is detected."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _CHARSETS: Final = {
     **dict.fromkeys(("utf-16", "utf16"), UTF_16),
     "utf-16le": UTF_16_LE,
     "utf-16be": UTF_16_BE,
-    # What calls itself Latin-1 is Windows-1252 (https://encoding.spec.whatwg.org/#names-and-labels)
+    # Latin-1 means Windows-1252 (https://encoding.spec.whatwg.org/#names-and-labels).
     **dict.fromkeys(("windows-1252", "cp1252", "iso-8859-1", "latin-1", "latin1"), WINDOWS_1252),
 }
 _DELIMITERS: Final = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -27,7 +27,7 @@ _DELIMITERS: Final = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a CSV file is written; None is what the file itself has to tell."""
+    """How a CSV file is written; None is detected."""
 
     delimiter: str | None = None
     charset: str | None = None
@@ -35,38 +35,44 @@ class Dialect:
 
 
 def parse_delimiter(text: str) -> str:
-    """The delimiter that is meant; raises MalformedInputError (``delimiter_invalid``)."""
+    """Return the delimiter that a character or a name means.
+
+    Raises MalformedInputError (``delimiter_invalid``).
+    """
     delimiter = _DELIMITERS.get(text.lower(), text)
     if not is_delimiter(delimiter):
         raise MalformedInputError(
             "delimiter_invalid",
-            "Name one of the characters , ; | or tab (or another ASCII mark that is no quote).",
+            "Name one of the characters , ; | or tab (or another ASCII mark that is not a quote).",
         )
     return delimiter
 
 
 def parse_charset(text: str) -> str | None:
-    """The encoding by one of its names; None if it is none that is read."""
+    """Return the encoding that one of its names means; None if it is not supported."""
     return _CHARSETS.get(text.strip().lower())
 
 
 def parse_mapping(texts: Iterable[str]) -> Mapping:
-    """The columns in ``Column:field`` each; raises MalformedInputError (``mapping_invalid``)."""
-    mapping = tuple(_mapped(text) for text in texts)
+    """Return the mapping of texts ``Column:field``.
+
+    Raises MalformedInputError (``mapping_invalid``).
+    """
+    mapping = tuple(_parse_mapped_column(text) for text in texts)
     fields = [field for _, field in mapping]
     if len(set(fields)) < len(fields):
-        raise _invalid("Each field can be mapped to one column only.")
+        raise _invalid_mapping("Each field can be mapped to one column only.")
     if "name" in fields and {"first_name", "last_name"} & set(fields):
-        raise _invalid("Map either the name, or the first and the last name.")
+        raise _invalid_mapping("Map either the name, or the first and the last name.")
     return mapping
 
 
-def _mapped(text: str) -> tuple[str, str]:
+def _parse_mapped_column(text: str) -> tuple[str, str]:
     column, _, field = text.rpartition(":")
     if not column or field not in HEADERS:
-        raise _invalid(f"Write map=Column:field; the fields are {', '.join(HEADERS)}.")
+        raise _invalid_mapping(f"Write map=Column:field; the fields are {', '.join(HEADERS)}.")
     return column, field
 
 
-def _invalid(detail: str) -> MalformedInputError:
+def _invalid_mapping(detail: str) -> MalformedInputError:
     return MalformedInputError("mapping_invalid", detail)

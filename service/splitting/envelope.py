@@ -1,12 +1,12 @@
 """The JSON body ``{"source": ..., "data": [...]}``: the object is the array of ``data``.
 
-ijson reads everything around the array. It is fed up to each ``[`` in turn, so that it tells at
-once whether that is where ``data`` begins; then the records pass by it, and it is fed again from
-their closing ``]``. What it sees is bounded, kept, and used to tell where an error is.
+ijson parses everything outside the array, the envelope. It is fed up to each ``[`` in turn, so that
+it shows at once whether that is where ``data`` begins; the records bypass it, and it is fed again
+from their closing ``]``. What it is fed is limited and kept, to find the place of an error.
 
-yajl's Python binding ends the process on an integer over 4,300 digits (CPython refuses to convert
-it, the binding does not look), so such numbers are refused before they reach it. It also takes
-form feeds for spaces, which JSON does not.
+yajl's Python binding ends the process on an integer of more than 4,300 digits: CPython refuses to
+convert it, and the binding does not check for that. Such numbers are rejected before it gets them.
+It also accepts form feeds as spaces, which JSON does not.
 """
 
 import json
@@ -19,157 +19,163 @@ import ijson
 from core.errors import MalformedInputError
 from core.formats.json import first_error
 from core.states import Format
-from service.options import check_source, refuse_option_like
+from service.options import check_envelope_key, check_source
 from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
-from service.splitting.json_array import ArrayScan, truncated
+from service.splitting.json_array import ArraySplitter, truncated
 from service.splitting.part_cutter import Split
 
 MAX_ENVELOPE_BYTES: Final = 1024 * 1024
-"""Bytes beside the array of records; what is known of them is kept in memory."""
+"""Bytes outside the array of records, which are kept in memory."""
 
 _MAX_DIGITS: Final = 4300
 _DIGITS: Final = b"0123456789"
 _TOO_MANY_DIGITS: Final = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_MAX_DIGITS + 1))
-_NO_JSON: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _MAX_DEPTH: Final = 500
 _STEP_BYTES: Final = 4096
-_KEYS_LOOKED_AT: Final = 100
-"""Keys beside source and data that are compared closely with the options: it takes time."""
+_CLOSELY_COMPARED_KEYS: Final = 100
+"""Keys beside source and data that are compared closely with the options, which is slow."""
 _PARSER_ERRORS: Final = (ijson.JSONError, UnicodeDecodeError, ArithmeticError)
-"""What ijson raises for a malformed body; anything else is a bug, and no fault of the client."""
+"""What ijson raises for a malformed body; any other exception is a bug of the service."""
 _OPENING: Final = frozenset({"start_map", "start_array"})
 _CLOSING: Final = frozenset({"end_map", "end_array"})
 
 
 class EnvelopeSplitter(Splitter):
-    """Splits a JSON body; ``source`` is known after ``close``."""
+    """Splits a JSON body with an envelope."""
 
     format = Format.JSON
 
     def __init__(
         self, part_bytes: int, max_record_bytes: int, named_source: str | None = None
     ) -> None:
-        """``named_source`` is for a body without one; where both are given they must be equal."""
+        """``named_source`` is for a body without one; if there are two, they must be equal."""
         super().__init__()
-        self.source = ""
         self._named_source = named_source
         self._part_bytes = part_bytes
         self._max_record_bytes = max_record_bytes
-        self._around = _Around()
-        self._scan: ArrayScan | None = None
+        self._envelope = _Envelope()
+        self._array: ArraySplitter | None = None
+        """Set once the ``[`` of ``data`` was reached."""
         self._array_bytes = 0
 
     def split(self) -> Split:
-        """The parts of the array."""
-        parts = self._scan.cutter.finish() if self._scan else []
-        records = self._scan.records if self._scan else 0
+        """Return the parts of the array."""
+        parts = self._array.cutter.finish() if self._array else []
+        records = self._array.records if self._array else 0
         return Split(self.format, None, self._array_bytes, records, parts, {"encoding": UTF_8})
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
-        self._around.skipped = len(bom)
+        self._envelope.skipped = len(bom)
         return iter(())
 
     def _take(self, data: bytes) -> Iterator[bytes]:
         at = 0
         while at < len(data):
-            if self._scan is None or self._scan.closed:
-                at = self._take_around(data, at)
-                yield b""  # nothing to store yet, but time may have passed
-                if self._scan and not self._scan.closed and self._array_bytes == 0:
+            if self._array is None or self._array.closed:
+                at = self._take_envelope(data, at)
+                yield b""  # nothing to store yet, but a chance to yield to other tasks
+                if self._array and not self._array.closed and self._array_bytes == 0:
                     yield self._count(b"[")
             else:
-                yield from map(self._count, self._scan.feed(data[at:]))
+                yield from map(self._count, self._array.feed(data[at:]))
                 data, at = self._leave_array(), 0
 
-    def _take_around(self, data: bytes, at: int) -> int:
-        """Feed ijson up to the next ``[``; returns where it stopped."""
+    def _take_envelope(self, data: bytes, at: int) -> int:
+        """Feed the envelope up to the next ``[``; return where it stopped."""
         limit = min(len(data), at + _STEP_BYTES)
         end = data.find(b"[", at, limit) + 1 or limit
-        if self._around.feed(data[at:end]):
-            start = self._around.position
-            self._scan = ArrayScan(
+        if self._envelope.feed(data[at:end]):
+            start = self._envelope.position
+            self._array = ArraySplitter(
                 self._part_bytes, self._max_record_bytes, offset=start, base=start - 1
             )
         return end
 
     def _leave_array(self) -> bytes:
-        """Hand over to ijson if the array has ended; returns what came behind it."""
-        if self._scan is None or not self._scan.closed:
+        """Continue the envelope if the array has ended; return what was received after it."""
+        if self._array is None or not self._array.closed:
             return b""
-        self._around.skip(self._array_bytes - 2)
-        self._around.feed(b"]")
-        return self._scan.rest
+        self._envelope.skip(self._array_bytes - 2)
+        self._envelope.feed(b"]")
+        return self._array.rest
 
     def _count(self, stored: bytes) -> bytes:
         self._array_bytes += len(stored)
         return stored
 
     def _finish(self) -> Iterator[bytes]:
-        if self._scan and not self._scan.closed:
-            yield from map(self._count, self._scan.finish())
+        if self._array and not self._array.closed:
+            yield from map(self._count, self._array.finish())
             yield from self._take(self._leave_array())
-        self.source = self._around.close(self._named_source)
+        self.source = self._envelope.close(self._named_source)
 
     def _flush(self) -> Iterator[bytes]:
-        if self._scan and not self._scan.closed:
-            yield from map(self._count, self._scan.flush())
+        if self._array and not self._array.closed:
+            yield from map(self._count, self._array.flush())
             yield from self._take(self._leave_array())
 
     def _record(self) -> int | None:
-        return self._scan.records + 1 if self._scan and not self._scan.closed else None
+        return self._array.records + 1 if self._array and not self._array.closed else None
 
 
-class _Around:
-    """ijson on all that is not a record."""
+class _Envelope:
+    """Parses and checks the text outside the array, by ijson."""
 
     def __init__(self) -> None:
         self.skipped = 0
-        """Bytes of the body that ijson has not seen: the byte order mark, the records."""
+        """Bytes of the body that ijson is not fed: the byte order mark, the records."""
         self._text = bytearray()
         self._digits_from = 0
+        """Where in the text a number begins that its end may cut."""
         self._skips: list[tuple[int, int]] = []
+        """Where in the text bytes were skipped, and how many."""
         self._events: list[tuple[str, Any]] = ijson.sendable_list()
         self._parser = ijson.basic_parse_coro(self._events)
         self._depth = 0
         self._key = ""
         self._seen: set[str] = set()
-        self._others = 0
+        self._other_keys = 0
 
     @property
     def position(self) -> int:
-        """Bytes of the body that have passed."""
+        """Bytes of the body so far."""
         return self.skipped + len(self._text)
 
     def skip(self, count: int) -> None:
-        """Tell that ``count`` bytes passed by."""
+        """Note that so many bytes of the body are not fed."""
         self.skipped += count
         self._skips.append((len(self._text), count))
 
     def feed(self, data: bytes) -> bool:
-        """Parse the next bytes; True if the last one is the ``[`` of ``data``."""
-        end, refusal = self._first_refused(data)
-        opened = end > 0 and self._parse(data[:end])  # to ijson, no bytes mean the end
-        if refusal:
-            raise refusal
-        return opened
+        """Parse the next bytes; return whether the last one is the ``[`` of ``data``."""
+        end, error = self._first_forbidden(data)
+        is_data_open = end > 0 and self._parse(data[:end])  # no bytes would mean the end to ijson
+        if error:
+            raise error
+        return is_data_open
 
     def close(self, named_source: str | None) -> str:
-        """Check that nothing is missing; returns the source, of the body or ``named_source``."""
+        """Check that nothing is missing; return the body's source, or else ``named_source``."""
         try:
             self._parser.close()
         except _PARSER_ERRORS as error:
-            self._follow()
+            self._check_events()
             raise self._malformed(error) from None
-        self._follow()
-        read = self._read_again()
+        self._check_events()
+        try:
+            # yajl accepts a last string that begins after the object.
+            envelope = json.loads(bytes(self._text))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise self._malformed(error) from None
         if "data" not in self._seen:
             raise MalformedInputError(
                 "data_missing", 'The body lacks "data", the array of contacts.'
             )
         if "source" in self._seen:
-            # ijson puts "?" for half a surrogate pair; json leaves it for check_source to refuse.
-            source = check_source(read["source"])
+            # ijson turns half a surrogate pair into "?"; json keeps it for check_source to reject.
+            source = check_source(envelope["source"])
             if named_source not in {None, source}:
                 raise MalformedInputError(
                     "source_invalid", "The address and the body name different sources."
@@ -179,89 +185,76 @@ class _Around:
             raise MalformedInputError("source_missing", 'The body lacks "source".')
         return named_source
 
-    def _read_again(self) -> Any:  # noqa: ANN401
-        """Find what yajl does not mind: a last string that begins behind the object."""
-        try:
-            return json.loads(bytes(self._text))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise self._malformed(error) from None
-
     def _parse(self, data: bytes) -> bool:
         self._text += data
         try:
             self._parser.send(data)
         except _PARSER_ERRORS as error:
-            self._follow()
+            self._check_events()
             raise self._malformed(error) from None
-        return self._follow()
+        return self._check_events()
 
-    def _follow(self) -> bool:
-        """Look at all that ijson has told by now; True if that ends with the ``[`` of ``data``."""
-        opened = False
+    def _check_events(self) -> bool:
+        """Check all events of ijson; return whether the last one opens the array of ``data``."""
+        is_data_open = False
         for event, value in self._events:
-            opened = self._look(event, value)
+            is_data_open = self._check_event(event, value)
         self._events.clear()
-        return opened
+        return is_data_open
 
-    def _look(self, event: str, value: object) -> bool:
-        """Follow one event; True if it opens the array of ``data``."""
+    def _check_event(self, event: str, value: object) -> bool:
         if self._depth == 0 and event not in {"start_map", "end_map"}:
             raise MalformedInputError(
                 "data_missing", 'The body must be {"source": ..., "data": [...]}.'
             )
         if event == "map_key" and self._depth == 1:
-            self._note_key(str(value))
+            self._check_key(str(value))
         elif self._depth == 1 and event not in _CLOSING:
-            self._check_value(event, value)
-        opens = event == "start_array" and self._depth == 1 and self._key == "data"
+            if self._key == "data" and event != "start_array":
+                raise MalformedInputError("data_not_array", '"data" must be an array of contacts.')
+            if self._key == "source":
+                check_source(value)
+        is_data_open = event == "start_array" and self._depth == 1 and self._key == "data"
         self._depth += (event in _OPENING) - (event in _CLOSING)
         if self._depth > _MAX_DEPTH:
             raise MalformedInputError(
                 "nested_too_deeply", f"More than {_MAX_DEPTH} levels are nested."
             )
-        return opens
+        return is_data_open
 
-    def _note_key(self, key: str) -> None:
+    def _check_key(self, key: str) -> None:
         if key in self._seen and key in {"source", "data"}:
             raise MalformedInputError("duplicate_key", f'"{key}" is there twice.')
         self._key = key
         if key in {"source", "data"}:
             self._seen.add(key)
         else:
-            self._others += 1
-            refuse_option_like(key, closely=self._others <= _KEYS_LOOKED_AT)
+            self._other_keys += 1
+            is_early = self._other_keys <= _CLOSELY_COMPARED_KEYS
+            check_envelope_key(key, compare_closely=is_early)
 
-    def _check_value(self, event: str, value: object) -> None:
-        if self._key == "data" and event != "start_array":
-            raise MalformedInputError("data_not_array", '"data" must be an array of contacts.')
-        if self._key == "source":
-            check_source(value)
-
-    def _first_refused(self, data: bytes) -> tuple[int, MalformedInputError | None]:
-        """How much of ``data`` ijson may see, and the error behind that."""
-        refused: list[tuple[int, MalformedInputError]] = []
+    def _first_forbidden(self, data: bytes) -> tuple[int, MalformedInputError | None]:
+        """Return how much of ``data`` ijson may be fed, and the error after that, if any."""
+        errors: list[tuple[int, MalformedInputError]] = []
         start, room = len(self._text), MAX_ENVELOPE_BYTES - len(self._text)
         if len(data) > room:
-            refused.append((room, _too_large()))
-        if found := _NO_JSON.search(data):
-            error = self._at(start + found.start(), "this control character is no JSON")
-            refused.append((found.start(), error))
-        if (end := self._digits_end(data)) is not None:
-            refused.append((end, self._too_long(start + end - _MAX_DIGITS)))
-        return min(refused, key=lambda found: found[0], default=(len(data), None))
+            detail = f'There are more than {MAX_ENVELOPE_BYTES} bytes beside the records in "data".'
+            errors.append((room, MalformedInputError("envelope_too_large", detail)))
+        if match := _CONTROL_CHARACTERS.search(data):
+            error = self._malformed_at(start + match.start(), "a control character is not JSON")
+            errors.append((match.start(), error))
+        if (end := self._too_many_digits_end(data)) is not None:
+            offset = self._offset(start + end - _MAX_DIGITS)
+            detail = f"At byte {offset}: more than {_MAX_DIGITS} digits."
+            errors.append((end, MalformedInputError("number_too_long", detail, offset=offset)))
+        return min(errors, key=lambda item: item[0], default=(len(data), None))
 
-    def _digits_end(self, data: bytes) -> int | None:
-        """Where in ``data`` the first digit stands that is one too many."""
+    def _too_many_digits_end(self, data: bytes) -> int | None:
+        """Return where in ``data`` the first digit is that makes a number too long."""
         text, start = self._text[self._digits_from :] + data, len(self._text) - self._digits_from
         self._digits_from += len(text.rstrip(_DIGITS))
-        found = _TOO_MANY_DIGITS.search(text)
-        return found.end() - 1 - start if found else None
-
-    def _too_long(self, at: int) -> MalformedInputError:
-        offset = self._offset(at)
-        return MalformedInputError(
-            "number_too_long", f"At byte {offset}: more than {_MAX_DIGITS} digits.", offset=offset
-        )
+        match = _TOO_MANY_DIGITS.search(text)
+        return match.end() - 1 - start if match else None
 
     def _malformed(self, error: Exception) -> MalformedInputError:
         if isinstance(error, ArithmeticError):
@@ -272,21 +265,14 @@ class _Around:
             return MalformedInputError("malformed_json", "A string has half of a surrogate pair.")
         if "premature EOF" in str(error) or "ncomplete JSON" in str(error):
             return truncated("too early")
-        at, reason = first_error(self._text.decode("latin-1")) or (len(self._text), "no JSON")
-        return self._at(at, reason)
+        at, reason = first_error(self._text.decode("latin-1")) or (len(self._text), "not JSON")
+        return self._malformed_at(at, reason)
 
-    def _at(self, at: int, reason: str) -> MalformedInputError:
+    def _malformed_at(self, at: int, reason: str) -> MalformedInputError:
         offset = self._offset(at)
         return MalformedInputError("malformed_json", f"At byte {offset}: {reason}.", offset=offset)
 
     def _offset(self, at: int) -> int:
-        """Where in the body the byte stands that is ``at`` in what ijson has seen."""
-        after = sum(count for where, count in self._skips if where <= at)
-        return at + after + self.skipped - sum(count for _, count in self._skips)
-
-
-def _too_large() -> MalformedInputError:
-    return MalformedInputError(
-        "envelope_too_large",
-        f'There are more than {MAX_ENVELOPE_BYTES} bytes beside the records in "data".',
-    )
+        """Return where in the body the byte is that is at ``at`` in the text."""
+        later = sum(count for where, count in self._skips if where > at)
+        return at + self.skipped - later

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from core.errors import MalformedInputError
+from core.formats.base import RecordRun
 from core.formats.json import JsonScanner
 from core.states import Format
 from service.splitting.base import Splitter
@@ -13,65 +14,64 @@ from service.splitting.dialect import UTF_8
 from service.splitting.part_cutter import PartCutter, Split
 
 _SPACE: Final = b" \t\n\r"
-# Raw skips over values without building them, yet checks their grammar.
+# Raw skips values without building them, but checks their grammar.
 _decode_raw: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(
     list[msgspec.Raw]
 ).decode
 
 
-class ArrayScan:
-    """Passes the records of an array on, from behind its ``[``, and notes the parts."""
+class ArraySplitter:
+    """Passes on the records of an array, from after its ``[`` up to its ``]``, and cuts parts."""
 
     def __init__(self, part_bytes: int, max_record_bytes: int, *, offset: int, base: int) -> None:
-        """``offset``: where the first byte stands in the body; ``base``: where the object does."""
-        self._runs = JsonScanner(
+        """``offset`` is that of the first byte in the body, ``base`` that of the object."""
+        self._scanner = JsonScanner(
             _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
         )
         self.cutter = PartCutter(part_bytes, base=base)
 
     @property
     def closed(self) -> bool:
-        """Whether the ``]`` was seen."""
-        return self._runs.closed
+        """Whether the ``]`` was reached."""
+        return self._scanner.closed
 
     @property
     def rest(self) -> bytes:
-        """What was fed behind the ``]``."""
-        return self._runs.rest
+        """What was fed after the ``]``."""
+        return self._scanner.rest
 
     @property
     def records(self) -> int:
-        """Number of records seen so far."""
-        return self._runs.records
+        """Number of records so far."""
+        return self._scanner.records
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes; yields those up to the last whole record or the ``]``."""
-        for run in self._runs.feed(data):
-            self.cutter.add(run, self._runs)
-            yield run.raw
+        return self._pass(self._scanner.feed(data))
 
     def flush(self) -> Iterator[bytes]:
-        """Pass on all records that are complete by now."""
-        for run in self._runs.flush():
-            self.cutter.add(run, self._runs)
-            yield run.raw
+        """Yield all records that are complete."""
+        return self._pass(self._scanner.flush())
 
     def finish(self) -> Iterator[bytes]:
-        """Tell that no more bytes come; raises MalformedInputError if the array is not closed."""
-        for run in self._runs.close():
-            self.cutter.add(run, self._runs)
-            yield run.raw
+        """End the input; raises MalformedInputError if the array is not closed."""
+        yield from self._pass(self._scanner.close())
         if not self.closed:
             raise truncated("inside the array of records", self.records or None)
 
+    def _pass(self, runs: Iterator[RecordRun[msgspec.Raw]]) -> Iterator[bytes]:
+        for run in runs:
+            self.cutter.add(run, self._scanner)
+            yield run.raw
+
 
 def truncated(where: str, record: int | None = None) -> MalformedInputError:
-    """The error for a body that is right as far as it goes, but stops."""
+    """Return the error of a body that is correct, but ends too early."""
     return MalformedInputError("malformed_json", f"The body ends {where}.", record=record)
 
 
 class JsonArraySplitter(Splitter):
-    """For files: the object is the file, byte for byte."""
+    """Splits a file; the object is the file, byte for byte."""
 
     format = Format.JSON
 
@@ -79,13 +79,14 @@ class JsonArraySplitter(Splitter):
         super().__init__()
         self._part_bytes = part_bytes
         self._max_record_bytes = max_record_bytes
-        self._scan: ArrayScan | None = None
+        self._array: ArraySplitter | None = None
+        """Set once the ``[`` was reached."""
         self._size = 0
 
     def split(self) -> Split:
-        """The file's parts."""
-        parts = self._scan.cutter.finish() if self._scan else []
-        records = self._scan.records if self._scan else 0
+        """Return the parts of the file."""
+        parts = self._array.cutter.finish() if self._array else []
+        records = self._array.records if self._array else 0
         return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
@@ -93,18 +94,19 @@ class JsonArraySplitter(Splitter):
         yield bom
 
     def _take(self, data: bytes) -> Iterator[bytes]:
-        if self._scan is None:
-            yield from self._open(data)
-        elif self._scan.closed:
-            yield self._trailing(data)
+        if self._array is None:
+            yield from self._take_opening(data)
+        elif self._array.closed:
+            yield self._trailing_space(data)
         else:
-            yield from self._pass(self._scan.feed(data))
+            yield from self._pass(self._array.feed(data))
 
-    def _open(self, data: bytes) -> Iterator[bytes]:
+    def _take_opening(self, data: bytes) -> Iterator[bytes]:
+        """Take text up to and after the ``[``."""
         text = data.lstrip(_SPACE)
-        before = len(data) - len(text)
-        self._size += before
-        yield data[:before]
+        space = len(data) - len(text)
+        self._size += space
+        yield data[:space]
         if not text:
             return
         if not text.startswith(b"["):
@@ -116,13 +118,16 @@ class JsonArraySplitter(Splitter):
             )
         self._size += 1
         yield b"["
-        self._scan = ArrayScan(self._part_bytes, self._max_record_bytes, offset=self._size, base=0)
+        self._array = ArraySplitter(
+            self._part_bytes, self._max_record_bytes, offset=self._size, base=0
+        )
         yield from self._take(text[1:])
 
-    def _trailing(self, data: bytes) -> bytes:
-        garbage = data.lstrip(_SPACE)
-        if garbage:
-            offset = self._size + len(data) - len(garbage)
+    def _trailing_space(self, data: bytes) -> bytes:
+        """Return the text after the ``]``, which must be blank."""
+        other = data.lstrip(_SPACE)
+        if other:
+            offset = self._size + len(data) - len(other)
             raise MalformedInputError(
                 "malformed_json", f"At byte {offset}: nothing may follow the array.", offset=offset
             )
@@ -130,21 +135,21 @@ class JsonArraySplitter(Splitter):
         return data
 
     def _finish(self) -> Iterator[bytes]:
-        if self._scan is None:
+        if self._array is None:
             raise truncated("before the array of records begins")
-        yield from self._pass(self._scan.finish())
+        yield from self._pass(self._array.finish())
 
     def _flush(self) -> Iterator[bytes]:
-        if self._scan and not self._scan.closed:
-            yield from self._pass(self._scan.flush())
+        if self._array and not self._array.closed:
+            yield from self._pass(self._array.flush())
 
     def _pass(self, stored: Iterator[bytes]) -> Iterator[bytes]:
-        was_open = self._scan is not None and not self._scan.closed
+        was_open = self._array is not None and not self._array.closed
         for data in stored:
             self._size += len(data)
             yield data
-        if was_open and self._scan and self._scan.closed:
-            yield self._trailing(self._scan.rest)
+        if was_open and self._array and self._array.closed:
+            yield self._trailing_space(self._array.rest)
 
     def _record(self) -> int | None:
-        return self._scan.records + 1 if self._scan and not self._scan.closed else None
+        return self._array.records + 1 if self._array and not self._array.closed else None

@@ -1,8 +1,8 @@
-"""Newline-delimited JSON: the object is what came, byte for byte; each line is a record.
+"""Newline-delimited JSON: the object is the file, byte for byte, and each line is a record.
 
-A line that is no JSON is refused at once, as it is in an array: most often a record was written
-over several lines then, or the text was cut, and none of the numbers behind it would be right. A
-line that is some other value than an object is a record, and becomes a rejection.
+A line that is not JSON is an error, as it is in an array: most often a record was written over
+several lines, or the text was cut, and then none of the record numbers after it would be right. A
+line with another JSON value than an object is a record, and becomes a rejection.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
 from service.splitting.part_cutter import PartCutter, Split
 
-# Raw skips over values without building them, yet checks their grammar.
+# Raw skips values without building them, but checks their grammar.
 _decode_lines: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(
     msgspec.Raw
 ).decode_lines
 
 
 class NdjsonSplitter(Splitter):
-    """Checks each line and notes where the parts end."""
+    """Checks each line and cuts the parts between lines."""
 
     format = Format.NDJSON
 
@@ -33,40 +33,40 @@ class NdjsonSplitter(Splitter):
         super().__init__()
         self._cutter = PartCutter(part_bytes)
         self._max_record_bytes = max_record_bytes
-        self._runs = self._runs_from(0)
+        self._scanner = self._scanner_from(0)
         self._size = 0
 
     def split(self) -> Split:
-        """The parts, cut between lines."""
+        """Return the parts of the file."""
         parts, records = self._cutter.finish(), self._cutter.records
         return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
 
-    def _runs_from(self, offset: int) -> NdjsonScanner[msgspec.Raw]:
+    def _scanner_from(self, offset: int) -> NdjsonScanner[msgspec.Raw]:
         return NdjsonScanner(
             _decode_lines, msgspec.Raw, max_record_bytes=self._max_record_bytes, offset=offset
         )
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._size = len(bom)
-        self._runs = self._runs_from(len(bom))
+        self._scanner = self._scanner_from(len(bom))
         yield bom
 
     def _take(self, data: bytes) -> Iterator[bytes]:
-        yield from self._pass(self._runs.feed(data))
+        yield from self._pass(self._scanner.feed(data))
 
     def _flush(self) -> Iterator[bytes]:
-        yield from self._pass(self._runs.flush())
+        yield from self._pass(self._scanner.flush())
 
     def _finish(self) -> Iterator[bytes]:
-        yield from self._pass(self._runs.close())
-        if self._runs.records == 0:
+        yield from self._pass(self._scanner.close())
+        if self._scanner.records == 0:
             raise MalformedInputError("data_missing", "There is no line with a record.")
 
-    def _pass(self, found: Iterator[RecordRun[msgspec.Raw]]) -> Iterator[bytes]:
-        for run in found:
-            self._cutter.add(run, self._runs)
+    def _pass(self, runs: Iterator[RecordRun[msgspec.Raw]]) -> Iterator[bytes]:
+        for run in runs:
+            self._cutter.add(run, self._scanner)
             self._size = run.end
             yield run.raw
 
     def _record(self) -> int | None:
-        return self._runs.records + 1
+        return self._scanner.records + 1

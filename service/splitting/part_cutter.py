@@ -1,4 +1,4 @@
-"""Cuts an object into parts: each at least so many bytes of whole records."""
+"""Cuts an object into parts: byte ranges of whole records, each of at least ``part_bytes``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,29 +11,29 @@ from core.states import Format
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """All that the repository must know of an object."""
+    """What is recorded of an object."""
 
     format: Format
     layout: Layout | None
-    """Where a row's fields stand; CSV only."""
+    """Which columns hold a row's fields; CSV only."""
     bytes: int
     """Size of the object."""
     records: int
     parts: list[Part]
     detected: dict[str, Any] = field(default_factory=dict)
-    """What was found of how the body is written, as clients see it."""
+    """How the body is written, as far as it was detected; shown to clients."""
     ignored: Sequence[str] = ()
-    """Names of columns that are no part of a contact."""
+    """Names of columns that are not part of a contact."""
 
 
 class PartCutter:
-    """Ends a part at the first record end that makes it large enough.
+    """Ends a part at the first end of a record that makes it large enough.
 
-    Which part a record falls into depends on the bytes alone, never on how they arrived.
+    Which part a record belongs to depends on the bytes alone, not on how they arrived.
     """
 
     def __init__(self, part_bytes: int, *, base: int = 0) -> None:
-        """``base`` is where the object begins in what the runs count their offsets from."""
+        """``base`` is the offset of the object in the text whose offsets the runs have."""
         self.parts: list[Part] = []
         self._part_bytes = part_bytes
         self._base = base
@@ -44,21 +44,21 @@ class PartCutter:
 
     @property
     def records(self) -> int:
-        """Number of records seen so far."""
+        """Number of records so far."""
         return self._next_record - 1 + self._count
 
-    def add(self, run: RecordRun[object], runs: RecordScanner[object]) -> None:
-        """Count a run's records into parts; ``runs`` is who found it."""
+    def add(self, run: RecordRun[object], scanner: RecordScanner[object]) -> None:
+        """Add a run's records; ``scanner`` has found it, and finds the ends of its records."""
         start = run.start if self._start is None else self._start
         if run.records and self._start is not None and run.end - start < self._part_bytes:
             self._count += len(run.records)
             self._end = run.end
         elif run.records:
-            for span_start, span_end in runs.spans(run):
+            for span_start, span_end in scanner.spans(run):
                 self.add_record(span_start, span_end)
 
     def add_record(self, start: int, end: int) -> None:
-        """Count a single record, of which the bounds are known."""
+        """Add one record with these bounds."""
         self._start = start if self._start is None else self._start
         self._count += 1
         self._end = end
@@ -66,7 +66,7 @@ class PartCutter:
             self._cut(end)
 
     def finish(self, end: int | None = None) -> list[Part]:
-        """The parts; the last one ends at ``end`` if that is named, else with its last record."""
+        """Return the parts; the last one ends at ``end``, by default with its last record."""
         if self._start is not None:
             self._cut(self._end if end is None else end)
         return self.parts

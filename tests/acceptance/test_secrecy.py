@@ -152,7 +152,7 @@ def test_what_was_not_foreseen_is_told_to_nobody_but_the_log(watched: Watched) -
     with watched.telling(Telling("/rest/v1/rpc/get_import", 200, NO_OBJECT)):
         assert watched.ask("GET", known).json()["code"] == "internal_error"
     log = watched.processes[0].log.read_text()
-    assert log.count("request broke") == 2
+    assert log.count("unexpected error") == 2
     assert "TypeError" in log
 
 

@@ -343,7 +343,7 @@ def test_nothing_is_left_once_the_database_is_back(
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         proxy.heal()
-        impatient_service.await_line(lambda line: line["event"] == "import taken back")
+        impatient_service.await_line(lambda line: line["event"] == "import rolled back")
 
 
 def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_client, traces, proxy):

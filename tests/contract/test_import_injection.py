@@ -161,5 +161,5 @@ def test_the_text_of_a_record_comes_into_no_line_and_no_answer(client, service):
     answer = client.post("/import", content=body, headers={"Content-Type": JSON})
     assert refusal(answer) == (400, "malformed_json")
     assert "tell-tale" not in answer.text
-    line = service.await_line(lambda line: line["event"] == "request refused")
+    line = service.await_line(lambda line: line["event"] == "request rejected")
     assert "tell-tale" not in json.dumps(line)

@@ -245,7 +245,7 @@ def test_who_was_refused_is_answered_with_the_import_when_it_sends_again(
     discarding.wait()
     job = job_of(post(SMALL))
     discarding.release()
-    service.await_line(lambda line: line["event"].startswith("import goes on"))
+    service.await_line(lambda line: line["event"].startswith("import continues"))
     assert_only(job, before, traces, SMALL)
 
 

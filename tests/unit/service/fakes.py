@@ -1,4 +1,4 @@
-"""Stand-ins for what the service talks to, at the boundary of our own classes."""
+"""Fakes of Storage and of the repository."""
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -13,9 +13,9 @@ Fault = Callable[[], Awaitable[None]]
 
 
 def away(part: str = "storage", *, not_committed: bool = False) -> TransientError:
-    """An error that may be tried again at once, so that tests need not wait."""
+    """An error that may be retried at once, so that tests need not wait."""
     return TransientError(
-        part, "is away", code="unreachable", retry_after=0, not_committed=not_committed
+        part, "is unavailable", code="unreachable", retry_after=0, not_committed=not_committed
     )
 
 
@@ -28,7 +28,7 @@ def refused(part: str = "storage") -> PermanentError:
 
 
 class FakeStorage:
-    """Storage in memory, which does each request as the real one would, or fails as scripted.
+    """Storage in memory, which handles each request as the real one does, or fails as scripted.
 
     ``faults[method]`` is a queue of what the next calls do: None is no fault; an exception comes
     instead of the work; ``Lost`` comes after it; ``Cut(n)`` after n bytes of it.
@@ -159,7 +159,7 @@ class Cut(Exception):  # noqa: N818
 
 
 class FakeRepository:
-    """A repository that notes what it is told, or fails as it is told."""
+    """A repository in memory, which may be made to fail."""
 
     def __init__(self, *, error: Exception | None = None, records_first: bool = False) -> None:
         self.imports: dict[UUID, NewImport] = {}
@@ -170,21 +170,22 @@ class FakeRepository:
         self._records_first = records_first
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
-        earlier = await self.join_import(new) if new.options.key else None
+        earlier = await self.join_import(new) if new.request.idempotency_key else None
         if earlier is None and (self._error is None or self._records_first):
             self.imports[new.id] = new
         if self._error is not None:
             raise self._error
         return earlier
 
-    async def knows(self, key: str) -> bool:
-        return any(one.options.key == key for one in self.imports.values())
+    async def has_import(self, key: str) -> bool:
+        return any(new.request.idempotency_key == key for new in self.imports.values())
 
     async def join_import(self, new: NewImport) -> ExistingImport | None:
-        found = [one for one in self.imports.values() if one.options.key == new.options.key]
-        return (
-            ExistingImport(found[0].id, found[0].fingerprint == new.fingerprint) if found else None
-        )
+        key = new.request.idempotency_key
+        for earlier in self.imports.values():
+            if earlier.request.idempotency_key == key:
+                return ExistingImport(earlier.id, earlier.fingerprint == new.fingerprint)
+        return None
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
         self.discarded.append(import_id)

@@ -1,14 +1,14 @@
-"""However a body is made, its splitting lets the event loop go on between small steps."""
+"""Splitters yield often, whatever the body, so that the event loop can run other tasks."""
 
 import pytest
 
-from service.intake.request import PIECE_BYTES
+from service.intake.body import PIECE_BYTES
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 
 PARTS, RECORD = 2**20, 2**20
-MOST = 1500
-"""Small things, such as numbers or brackets, that one step may go through."""
+MAX_UNITS = 1500
+"""Most small values, such as numbers or brackets, that one step may take."""
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ MOST = 1500
         (EnvelopeSplitter, b'{"x":[', b"[],"),
     ],
 )
-def test_a_piece_is_taken_in_small_steps(splitter, head, unit):
+def test_feed_yields_in_small_steps(splitter, head, unit):
     units = (PIECE_BYTES - len(head)) // len(unit)
-    taking = splitter(PARTS, RECORD)
+    instance = splitter(PARTS, RECORD)
 
-    steps = list(taking.feed(head + unit * units))
+    steps = list(instance.feed(head + unit * units))
 
-    assert len(steps) > units // MOST
-    assert max(len(step) for step in steps) <= MOST * len(unit)
+    assert len(steps) > units // MAX_UNITS
+    assert max(len(step) for step in steps) <= MAX_UNITS * len(unit)

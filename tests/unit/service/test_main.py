@@ -1,4 +1,4 @@
-"""The service does not start where it must not."""
+"""main: the service does not start with wrong settings or a wrong Python."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def no_arguments(monkeypatch):
     monkeypatch.setattr("sys.argv", ["service"])
 
 
-def test_a_python_that_would_spoil_data_is_told_in_one_line(monkeypatch, capsys):
+def test_main_reports_a_failed_self_check_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(self_check, "count_rows", lambda data, delimiter: (range(1), len(data)))
     monkeypatch.setenv("SUPABASE_URL", "nonsense")
     assert command.main() == 2
@@ -19,7 +19,7 @@ def test_a_python_that_would_spoil_data_is_told_in_one_line(monkeypatch, capsys)
     assert "reads known samples wrongly (CSV)" in line
 
 
-def test_wrong_settings_have_a_line_each(monkeypatch, capsys):
+def test_main_reports_each_invalid_setting_in_a_line(monkeypatch, capsys):
     for name in ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     assert command.main() == 2

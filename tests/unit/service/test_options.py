@@ -1,4 +1,4 @@
-"""What may be the name of a source."""
+"""check_source: valid and invalid sources."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from core.errors import MalformedInputError
 from service.options import (
     IMPORT_OPTIONS,
     MAX_SOURCE_LENGTH,
+    check_envelope_key,
+    check_option_names,
     check_source,
-    refuse_option_like,
-    refuse_unknown,
 )
 
 GOOD = [
@@ -26,12 +26,12 @@ BAD = [
 
 
 @pytest.mark.parametrize("source", GOOD)
-def test_good_sources_stay_as_they_are(source):
+def test_check_source_returns_a_valid_source(source):
     assert check_source(source) == source
 
 
 @pytest.mark.parametrize("source", BAD, ids=repr)
-def test_bad_sources_are_refused(source):
+def test_check_source_rejects(source):
     with pytest.raises(MalformedInputError) as caught:
         check_source(source)
     assert caught.value.code == "source_invalid"
@@ -39,8 +39,8 @@ def test_bad_sources_are_refused(source):
 
 def test_an_unknown_option_is_named_as_param():
     with pytest.raises(MalformedInputError) as caught:
-        refuse_unknown(["dryrun"], IMPORT_OPTIONS, "query parameter")
+        check_option_names(["dryrun"], IMPORT_OPTIONS, "query parameter")
     assert (caught.value.code, caught.value.param) == ("unknown_option", "dryrun")
     with pytest.raises(MalformedInputError) as caught:
-        refuse_option_like("dry_run")
+        check_envelope_key("dry_run")
     assert (caught.value.code, caught.value.param) == ("unknown_option", "dry_run")

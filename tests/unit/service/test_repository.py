@@ -1,4 +1,4 @@
-"""Calls of the database's functions, as the service makes them."""
+"""Repository: the service's calls of the database's functions."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,9 @@ from core.models import Layout, Part
 from core.states import Format
 from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
-from service.intake.options import Options
+from service.intake.media_types import Kind
+from service.intake.options import ImportOptions
+from service.intake.request import ImportRequest
 from service.repository import ExistingImport, NewImport, Repository
 from service.splitting.part_cutter import Split
 
@@ -28,7 +30,7 @@ SPLIT = Split(Format.JSON, None, 91, 3, PARTS)
 
 
 class FakeSupabase:
-    """Answers to ``rpc(function, arguments).execute()`` with what is next in line."""
+    """Answers each ``rpc(function, arguments).execute()`` with the next of its answers."""
 
     def __init__(self, *answers: Any) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -48,7 +50,7 @@ class FakeSupabase:
         return self
 
 
-def ledger_on(supabase: FakeSupabase, deadline: float = 30) -> Repository:
+def repository_on(supabase: FakeSupabase, deadline: float = 30) -> Repository:
     return Repository(AsyncRpcClient(supabase, deadline=deadline))  # type: ignore[arg-type]
 
 
@@ -59,31 +61,34 @@ def postgrest_error(code: str) -> APIError:
 LAYOUT = Layout(3, None, 2, ("a", "b", "mail"))
 
 
-def new_import(split: Split) -> NewImport:
-    receipt = Digest()
-    receipt.note(b"{}")
-    return NewImport(IMPORT, "s", "object", split, receipt, Options("k", dry_run=True), "gzip")
+REQUEST = ImportRequest(Kind.JSON_ENVELOPE, ImportOptions(dry_run=True), "gzip", "k")
+
+
+def new_import(split: Split, request: ImportRequest = REQUEST) -> NewImport:
+    digest = Digest()
+    digest.update(b"{}")
+    return NewImport(IMPORT, request, "s", "object", split, digest)
 
 
 @pytest.mark.parametrize(
-    ("layout", "told"),
+    ("layout", "stored"),
     [
         (None, None),
         (Layout(3, None, 2, ("a", "b", "mail")), Layout(3, None, 2, ("a", "b", "mail")).to_json()),
     ],
 )
-async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
+async def test_create_import_records_parts_and_message(layout, stored):
     supabase = FakeSupabase(None)
     kind = Format.CSV if layout else Format.JSON
     split = Split(kind, layout, 91, 3, PARTS, {"encoding": "utf-8"}, ["phone"])
-    assert await ledger_on(supabase).create_import(new_import(split)) is None
+    assert await repository_on(supabase).create_import(new_import(split)) is None
     [(function, arguments)] = supabase.calls
     assert function == "create_import"
     assert arguments["p_import"] == {
         "id": str(IMPORT),
         "source": "s",
         "format": split.format,
-        "layout": told,
+        "layout": stored,
         "object": "object",
         "bytes": 91,
         "records": 3,
@@ -103,9 +108,9 @@ async def test_an_import_is_recorded_with_its_parts_and_message(layout, told):
     assert sent == {key: value for key, value in again.items() if "time" not in key}
 
 
-async def test_an_import_of_the_same_key_is_told():
+async def test_create_import_and_join_import_return_the_existing_import():
     supabase = FakeSupabase({"id": str(IMPORT), "same": True})
-    repository, new = ledger_on(supabase), new_import(SPLIT)
+    repository, new = repository_on(supabase), new_import(SPLIT)
     assert await repository.create_import(new) == ExistingImport(IMPORT, same=True)
     assert await repository.join_import(new) == ExistingImport(IMPORT, same=True)
     assert supabase.calls[1:] == [
@@ -114,15 +119,15 @@ async def test_an_import_of_the_same_key_is_told():
 
 
 @pytest.mark.parametrize(
-    ("told", "known"), [(None, False), ({"id": str(IMPORT), "same": False}, True)]
+    ("answer", "known"), [(None, False), ({"id": str(IMPORT), "same": False}, True)]
 )
-async def test_whether_a_key_is_known_joins_nothing(told, known):
-    supabase = FakeSupabase(told)
-    assert await ledger_on(supabase).knows("k") is known
+async def test_has_import_joins_nothing(answer, known):
+    supabase = FakeSupabase(answer)
+    assert await repository_on(supabase).has_import("k") is known
     assert supabase.calls == [("join_import", {"p_key": "k", "p_fingerprint": None})]
 
 
-def test_equal_requests_have_one_fingerprint():
+def test_equal_requests_have_the_same_fingerprint():
     other = replace(new_import(SPLIT), id=OTHER, object="other")
     assert other.fingerprint == new_import(SPLIT).fingerprint
 
@@ -132,21 +137,22 @@ def test_equal_requests_have_one_fingerprint():
     [
         {"source": "t"},
         {"split": Split(Format.CSV, None, 91, 3, PARTS)},
-        {"receipt": Digest()},
-        {"options": Options("k", dry_run=False)},
-        {"options": Options("k", dry_run=True, asked=("map=a:name",))},
+        {"digest": Digest()},
+        {"request": replace(REQUEST, options=ImportOptions(dry_run=False))},
+        {"request": replace(REQUEST, compared=("map=a:name",))},
     ],
     ids=repr,
 )
-def test_what_makes_another_request_of_it(changes):
+def test_different_requests_have_different_fingerprints(changes):
     new = new_import(SPLIT)
     assert replace(new, **changes).fingerprint != new.fingerprint
 
 
-async def test_whom_to_tell_is_recorded_with_the_message_that_does_so():
+async def test_create_import_records_notify_with_its_message():
     supabase, split = FakeSupabase(None), Split(Format.JSON, None, 91, 3, PARTS, {}, [])
-    asked = Options(notify="https://example.com/hook")
-    await ledger_on(supabase).create_import(replace(new_import(split), options=asked))
+    options = ImportOptions(notify="https://example.com/hook")
+    request = replace(REQUEST, options=options)
+    await repository_on(supabase).create_import(new_import(split, request))
     notify = supabase.calls[0][1]["p_import"]["notify"]
     assert notify["url"] == "https://example.com/hook"
     assert notify["message"]["message_id"] == notify_import_message(IMPORT)["message_id"]
@@ -163,16 +169,16 @@ TRANSIENT = [
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
-async def test_what_may_pass_is_tried_again(error):
+async def test_transient_errors_are_retried(error):
     supabase = FakeSupabase(error, {"id": "x"})
-    assert await ledger_on(supabase).get_import(IMPORT) == {"id": "x"}
+    assert await repository_on(supabase).get_import(IMPORT) == {"id": "x"}
     assert supabase.calls == [("get_import", {"p_import": str(IMPORT)})] * 2
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
-async def test_what_does_not_pass_is_told_in_the_end(error):
+async def test_a_lasting_transient_error_is_raised(error):
     with pytest.raises(TransientError) as caught:
-        await ledger_on(FakeSupabase(error), 0.05).get_import(IMPORT)
+        await repository_on(FakeSupabase(error), 0.05).get_import(IMPORT)
     assert caught.value.upstream == "database"
 
 
@@ -187,30 +193,28 @@ async def test_what_does_not_pass_is_told_in_the_end(error):
     ],
     ids=repr,
 )
-async def test_one_lost_answer_among_all_tries_leaves_open_whether_it_was_done(
-    answers, not_committed
-):
+async def test_an_error_is_certain_only_if_no_answer_was_lost(answers, not_committed):
     with pytest.raises(UpstreamError) as caught:
-        await ledger_on(FakeSupabase(*answers), 0.9).get_import(IMPORT)
+        await repository_on(FakeSupabase(*answers), 0.9).get_import(IMPORT)
     assert caught.value.not_committed is not_committed
 
 
 @pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])
-async def test_what_stays_is_not_tried_again(code):
+async def test_permanent_errors_are_not_retried(code):
     supabase = FakeSupabase(postgrest_error(code))
     with pytest.raises(PermanentError) as caught:
-        await ledger_on(supabase).discard_import(IMPORT, 30)
+        await repository_on(supabase).discard_import(IMPORT, 30)
     assert (caught.value.upstream, len(supabase.calls)) == ("database", 1)
 
 
-async def test_a_database_that_hangs_is_given_up():
+async def test_a_database_that_hangs_is_a_timeout():
     with pytest.raises(TransientError) as caught:
-        await ledger_on(FakeSupabase(asyncio.Event()), 0.05).get_import(IMPORT)
+        await repository_on(FakeSupabase(asyncio.Event()), 0.05).get_import(IMPORT)
     assert caught.value.upstream == "database"
 
 
-async def test_a_check_is_asked_once():
+async def test_check_is_not_retried():
     supabase = FakeSupabase(httpx.ConnectError("x"))
     with pytest.raises(TransientError):
-        await ledger_on(supabase).check()
+        await repository_on(supabase).check()
     assert [function for function, _ in supabase.calls] == ["queue_ready"]

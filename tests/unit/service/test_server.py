@@ -1,4 +1,4 @@
-"""When a head is incomplete, when it is too large, and who is told that a body has broken."""
+"""_LimitedParser: incomplete and too large heads, and errors in bodies."""
 
 import asyncio
 from unittest.mock import Mock
@@ -10,65 +10,65 @@ from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineToo
 from aiohttp.http_parser import HttpRequestParser
 
 from service.problems import ProblemError
-from service.server import MAX_HEAD_BYTES, _Heads, _to_problem
+from service.server import MAX_HEAD_BYTES, _LimitedParser, _to_problem
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture
-async def heads() -> _Heads:
+async def parser() -> _LimitedParser:
     protocol = Mock(spec=BaseProtocol, _reading_paused=False)
     loop = asyncio.get_running_loop()
-    return _Heads(
+    return _LimitedParser(
         HttpRequestParser(protocol, loop, 2**16, payload_exception=web.RequestPayloadError)
     )
 
 
-async def test_a_head_is_incomplete_from_its_first_byte_to_its_last(heads):
-    assert not heads.incomplete
+async def test_a_head_is_incomplete_until_its_last_byte(parser):
+    assert not parser.is_in_head
     for _ in range(2):
         for byte in HEAD[:-1]:
-            heads.feed_data(bytes([byte]))
-            assert heads.incomplete
-        heads.feed_data(HEAD[-1:])
-        assert not heads.incomplete
+            parser.feed_data(bytes([byte]))
+            assert parser.is_in_head
+        parser.feed_data(HEAD[-1:])
+        assert not parser.is_in_head
 
 
-async def test_a_body_is_no_head(heads):
-    heads.feed_data(CHUNKED)
-    heads.feed_data(b"5\r\nabc")
-    assert not heads.incomplete
-    heads.feed_data(b"de\r\n0\r\n\r\n")
-    assert not heads.incomplete
-    heads.feed_data(b"G")
-    assert heads.incomplete
+async def test_a_body_is_not_a_head(parser):
+    parser.feed_data(CHUNKED)
+    parser.feed_data(b"5\r\nabc")
+    assert not parser.is_in_head
+    parser.feed_data(b"de\r\n0\r\n\r\n")
+    assert not parser.is_in_head
+    parser.feed_data(b"G")
+    assert parser.is_in_head
 
 
-async def test_a_head_has_a_bound_that_a_body_has_not(heads):
-    [(_, payload)], _, _ = heads.feed_data(CHUNKED)
+async def test_heads_are_limited_in_size_and_bodies_are_not(parser):
+    [(_, payload)], _, _ = parser.feed_data(CHUNKED)
     for _ in range(3):
-        heads.feed_data(b"%x\r\n%b\r\n" % (MAX_HEAD_BYTES, b"x" * MAX_HEAD_BYTES))
-    heads.feed_data(b"0\r\n\r\n")
+        parser.feed_data(b"%x\r\n%b\r\n" % (MAX_HEAD_BYTES, b"x" * MAX_HEAD_BYTES))
+    parser.feed_data(b"0\r\n\r\n")
     assert payload.total_bytes == 3 * MAX_HEAD_BYTES
 
     line = b"X: " + b"y" * 1000 + b"\r\n"
-    heads.feed_data(HEAD[:-2] + line * 30)
+    parser.feed_data(HEAD[:-2] + line * 30)
     with pytest.raises(HttpProcessingError) as caught:
-        heads.feed_data(line * 10)
+        parser.feed_data(line * 10)
     assert _to_problem(caught.value, 400).code == "head_too_large"
-    assert not heads.incomplete
+    assert not parser.is_in_head
 
 
-async def test_nothing_is_taken_behind_what_is_wrong(heads):
+async def test_nothing_is_parsed_after_an_error(parser):
     with pytest.raises(HttpProcessingError):
-        heads.feed_data(b"nonsense\r\n\r\n")
-    assert heads.feed_data(HEAD) == ((), False, b"")
+        parser.feed_data(b"nonsense\r\n\r\n")
+    assert parser.feed_data(HEAD) == ((), False, b"")
 
 
-async def test_who_reads_a_body_is_told_that_it_is_broken(heads):
-    [(_, payload)], _, _ = heads.feed_data(CHUNKED)
-    heads.feed_data(b"5\r\nabcde\r\nnonsense\r\n")
+async def test_the_reader_of_a_malformed_body_gets_the_error(parser):
+    [(_, payload)], _, _ = parser.feed_data(CHUNKED)
+    parser.feed_data(b"5\r\nabcde\r\nnonsense\r\n")
     with pytest.raises(ProblemError) as caught:
         await payload.readany()
     assert caught.value.code == "malformed_request"
@@ -85,7 +85,7 @@ async def test_who_reads_a_body_is_told_that_it_is_broken(heads):
         (None, "internal_error"),
     ],
 )
-def test_what_each_error_becomes(error, code):
+def test_to_problem(error, code):
     problem = _to_problem(error, 500)
     assert problem.code == code
     assert "secret" not in problem.detail

@@ -1,4 +1,4 @@
-"""Whatever is raised becomes a problem, and tells no more than it should."""
+"""problems_middleware and to_problem: exceptions become problems without internals."""
 
 import pytest
 from aiohttp import web
@@ -55,7 +55,7 @@ UNAVAILABLE = {"Retry-After": "5"}
         (RuntimeError("secret"), "internal_error", {}, {}),
     ],
 )
-def test_what_each_error_becomes(error, code, headers, extra):
+def test_to_problem(error, code, headers, extra):
     problem = to_problem(error)
     assert (problem.code, problem.headers, problem.extra) == (code, headers, extra)
     assert problem.status == PROBLEM_TYPES[code].status
@@ -74,7 +74,7 @@ def counted(metrics: ServiceMetrics, code: str) -> float:
 @pytest.mark.parametrize(
     ("method", "path", "count"), [("POST", "/import", 1), ("GET", "/import", 0), ("POST", "/x", 0)]
 )
-async def test_only_refused_imports_are_counted(method, path, count):
+async def test_only_rejected_imports_are_counted(method, path, count):
     metrics = ServiceMetrics()
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -86,7 +86,7 @@ async def test_only_refused_imports_are_counted(method, path, count):
     assert counted(metrics, "file_missing") == count
 
 
-async def test_an_answer_passes_as_it_is():
+async def test_responses_pass_unchanged():
     answer = web.Response(text="ok")
 
     async def handler(_: web.Request) -> web.StreamResponse:
@@ -96,7 +96,7 @@ async def test_an_answer_passes_as_it_is():
     assert passed is answer
 
 
-async def test_an_upload_is_counted_while_it_lasts_and_timed_if_it_ends_well():
+async def test_uploads_are_counted_while_they_run_and_timed_if_they_succeed():
     metrics = ServiceMetrics()
 
     def sample(name: str) -> float | None:

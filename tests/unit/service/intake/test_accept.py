@@ -1,6 +1,7 @@
-"""One upload from its first byte to the queue, or to nothing at all."""
+"""Intake.accept: split, store, record and queue one import, or roll it back."""
 
 import asyncio
+import gzip
 from collections import deque
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -9,20 +10,27 @@ import pytest
 
 from core.errors import MalformedInputError, PermanentError, TransientError
 from core.ids import job_id
+from core.models import Layout
+from core.zstandard import zstd
 from service.intake.accept import Intake
+from service.intake.body import Body
 from service.intake.buffers import CHUNK_BYTES
-from service.intake.digest import Digest
-from service.intake.options import Options
-from service.intake.submission import Submission
+from service.intake.limits import Limits
+from service.intake.media_types import Kind
+from service.intake.options import ImportOptions
+from service.intake.request import ImportRequest
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport
-from service.splitting.envelope import EnvelopeSplitter
+from service.splitting.dialect import Dialect
+from tests.support.splits import places
 from tests.unit.service.fakes import FakeRepository, FakeStorage, Lost, away, refused
 
 SMALL = [b'{"source":"s","data":[', b'{"name":"a"},', b'{"name":"b"}]}']
 RECORD = b'{"name":"' + b"x" * 65_000 + b'"}'
 LARGE = [b'{"source":"s","data":[', *[RECORD + b","] * 200, RECORD + b"]}"]
 SIZES = pytest.mark.parametrize("pieces", [SMALL, LARGE], ids=["small", "large"])
+NAMED = ImportOptions(source="s")
+LIMITS = Limits(body_bytes=2**30, record_bytes=2**20, part_bytes=CHUNK_BYTES)
 
 
 @pytest.fixture
@@ -37,41 +45,83 @@ async def each(pieces: list[bytes]) -> AsyncIterator[bytes]:
 
 
 def submission(
-    pieces: AsyncIterator[bytes],
-    source: str | Exception | None = None,
-    options: Options | None = None,
-) -> Submission:
-    splitter, receipt = EnvelopeSplitter(CHUNK_BYTES, 2**20), Digest()
-
-    async def tell() -> str:
-        if isinstance(source, Exception):
-            raise source
-        return source or splitter.source
-
-    return Submission(receipt.noting(pieces), splitter, tell, receipt, options or Options())
+    pieces: AsyncIterator[bytes], *, options: ImportOptions | None = None, **request: object
+) -> tuple[ImportRequest, Body]:
+    """The request and the body of an envelope."""
+    options = options or ImportOptions()
+    return (
+        ImportRequest(Kind.JSON_ENVELOPE, options, **request),  # type: ignore[arg-type]
+        Body(pieces, None, LIMITS),
+    )
 
 
 def intake_of(storage: FakeStorage, repository: FakeRepository, deadline: float = 30) -> Intake:
-    return Intake(storage, repository, deadline=deadline)  # type: ignore[arg-type]
+    return Intake(storage, repository, LIMITS, deadline=deadline)  # type: ignore[arg-type]
 
 
 @SIZES
-async def test_a_good_submission_is_stored_then_recorded(storage, pieces):
+async def test_accept_stores_the_object_and_records_the_import(storage, pieces):
     repository = FakeRepository()
-    new = await intake_of(storage, repository).accept(submission(each(pieces)))
+    new = await intake_of(storage, repository).accept(*submission(each(pieces)))
     content = b"".join(pieces)[21:-1]
     assert storage.objects == {f"{job_id(new.id)}.json": content}
     assert repository.imports == {new.id: new}
     assert (new.source, new.object) == ("s", f"{job_id(new.id)}.json")
     assert new.split.bytes == len(content)
     sent = b"".join(pieces)
-    assert (new.receipt.bytes, new.receipt.sha256) == (len(sent), sha256(sent).hexdigest())
+    assert (new.digest.bytes, new.digest.sha256) == (len(sent), sha256(sent).hexdigest())
     assert repository.discarded == []
 
 
-async def test_each_import_has_an_id_of_its_own(storage):
+KINDS = {
+    Kind.CSV: (b"name\nAda\n", b"name\nAda\n"),
+    Kind.NDJSON: (b'{"name":"Ada"}\n', b'{"name":"Ada"}\n'),
+    Kind.JSON_ARRAY: (b"[1]", b"[1]"),
+    Kind.JSON_ENVELOPE: (b'{"data":[1],"source":"s"}', b"[1]"),
+}
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "zstd"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_accept_stores_each_kind_decompressed(storage, kind, compression):
+    text, stored = KINDS[kind]
+    compress = {"gzip": gzip.compress, "zstd": zstd.compress}.get(compression, bytes)
+    sent = compress(text)
+    request = ImportRequest(kind, NAMED, compression)
+    body = Body(each([sent[:9], sent[9:]]), compression, LIMITS)
+    new = await intake_of(storage, FakeRepository()).accept(request, body)
+    assert storage.objects == {new.object: stored}
+    assert new.object.endswith(f".{kind.format}")
+    assert (new.source, new.split.format, new.split.records) == ("s", kind.format, 1)
+
+
+@pytest.mark.parametrize("text", [b'{"data":[1]}', b'{"data":[1],"source":"s"}'])
+async def test_the_query_may_name_the_source_of_an_envelope(storage, text):
+    new = await intake_of(storage, FakeRepository()).accept(
+        *submission(each([text]), options=NAMED)
+    )
+    assert new.source == "s"
+
+
+async def test_different_sources_in_query_and_envelope_are_rejected(storage):
+    other = submission(each([b'{"source":"t","data":[]}']), options=NAMED)
+    with pytest.raises(MalformedInputError) as caught:
+        await intake_of(storage, FakeRepository()).accept(*other)
+    assert caught.value.code == "source_invalid"
+
+
+async def test_accept_reads_csv_in_the_dialect_of_the_request(storage):
+    text = "Nom|x;y\nZoë|1\n"
+    options = ImportOptions("s", dialect=Dialect("|", mapping=(("Nom", "name"),)))
+    body = Body(each([text.encode("cp1252")]), None, LIMITS)
+    new = await intake_of(storage, FakeRepository()).accept(ImportRequest(Kind.CSV, options), body)
+    assert storage.objects[new.object] == text.encode()
+    assert places(new.split.layout) == Layout(2, 0, None, delimiter="|")
+
+
+async def test_accept_gives_each_import_its_own_id(storage):
     intake = intake_of(storage, FakeRepository())
-    first, second = [await intake.accept(submission(each(SMALL))) for _ in range(2)]
+    first, second = [await intake.accept(*submission(each(SMALL))) for _ in range(2)]
     assert first.id != second.id
     assert set(storage.objects) == {first.object, second.object}
 
@@ -87,10 +137,10 @@ async def breaking_off(pieces: list[bytes], error: BaseException) -> AsyncIterat
 @pytest.mark.parametrize(
     "error", [ProblemError("truncated_body", "x"), RuntimeError("a bug"), asyncio.CancelledError()]
 )
-async def test_a_body_that_breaks_off_leaves_nothing(storage, pieces, error):
+async def test_a_truncated_body_leaves_nothing(storage, pieces, error):
     repository = FakeRepository()
     with pytest.raises(type(error)):
-        await intake_of(storage, repository).accept(submission(breaking_off(pieces, error)))
+        await intake_of(storage, repository).accept(*submission(breaking_off(pieces, error)))
     assert storage.is_empty
     assert (storage.count("create_upload") == 1) == (pieces is LARGE)
     assert repository.imports == {}
@@ -100,17 +150,32 @@ async def test_a_body_that_breaks_off_leaves_nothing(storage, pieces, error):
 async def test_a_malformed_body_leaves_nothing(storage, pieces):
     repository = FakeRepository()
     with pytest.raises(MalformedInputError, match=r"nothing may follow|JSON"):
-        await intake_of(storage, repository).accept(submission(each([*pieces, b"!"])))
+        await intake_of(storage, repository).accept(*submission(each([*pieces, b"!"])))
     assert storage.is_empty
     assert repository.imports == {}
 
 
+class FormWithoutSource(Body):
+    async def trailing_source(self) -> str | None:
+        return None
+
+
+class BrokenForm(Body):
+    async def trailing_source(self) -> str | None:
+        raise ProblemError("malformed_multipart", "x")
+
+
 @SIZES
-async def test_a_source_that_cannot_be_told_leaves_nothing(storage, pieces):
+@pytest.mark.parametrize(
+    ("form", "code"), [(FormWithoutSource, "source_missing"), (BrokenForm, "malformed_multipart")]
+)
+async def test_a_form_without_a_source_after_its_file_leaves_nothing(storage, pieces, form, code):
     repository = FakeRepository()
-    wrong = ProblemError("source_missing", "x")
-    with pytest.raises(ProblemError):
-        await intake_of(storage, repository).accept(submission(each(pieces), wrong))
+    array = [b"[", *pieces[1:-1], pieces[-1][:-1]]
+    request = ImportRequest(Kind.JSON_ARRAY, ImportOptions())
+    with pytest.raises(ProblemError) as caught:
+        await intake_of(storage, repository).accept(request, form(each(array), None, LIMITS))
+    assert caught.value.code == code
     assert storage.is_empty
     assert repository.imports == {}
 
@@ -119,59 +184,59 @@ async def test_a_source_that_cannot_be_told_leaves_nothing(storage, pieces):
     ("pieces", "method"), [(SMALL, "put"), (LARGE, "create_upload"), (LARGE, "append")]
 )
 @pytest.mark.parametrize("error", [away(), refused()])
-async def test_a_storage_that_fails_leaves_nothing(storage, pieces, method, error):
+async def test_a_storage_error_leaves_nothing(storage, pieces, method, error):
     storage.always[method] = error
     with pytest.raises(type(error)):
-        await intake_of(storage, FakeRepository(), 0.09).accept(submission(each(pieces)))
+        await intake_of(storage, FakeRepository(), 0.09).accept(*submission(each(pieces)))
     assert storage.count(method) >= 1
     assert storage.is_empty
 
 
 @SIZES
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_an_import_of_which_the_answer_is_lost_is_taken_back(storage, pieces, recorded):
+async def test_an_import_whose_recording_is_uncertain_is_rolled_back(storage, pieces, recorded):
     repository = FakeRepository(error=away("database"), records_first=recorded)
     with pytest.raises(TransientError):
-        await intake_of(storage, repository).accept(submission(each(pieces)))
+        await intake_of(storage, repository).accept(*submission(each(pieces)))
     assert len(repository.discarded) == 1
     assert repository.imports == {}
     assert storage.is_empty
 
 
 @SIZES
-async def test_an_import_that_a_worker_has_begun_is_accepted_though_no_answer_came(storage, pieces):
+async def test_an_import_that_a_worker_has_begun_is_accepted_without_answers(storage, pieces):
     repository = FakeRepository(error=away("database"), records_first=True)
     repository.begun = True
 
-    new = await intake_of(storage, repository).accept(submission(each(pieces)))
+    new = await intake_of(storage, repository).accept(*submission(each(pieces)))
 
     assert list(repository.imports) == [new.id]
     assert list(storage.objects) == [new.object]
 
 
-async def test_an_import_that_is_refused_for_good_was_not_recorded(storage):
+async def test_after_a_permanent_error_nothing_is_discarded(storage):
     repository = FakeRepository(error=refused("database"))
     with pytest.raises(PermanentError):
-        await intake_of(storage, repository).accept(submission(each(SMALL)))
+        await intake_of(storage, repository).accept(*submission(each(SMALL)))
     assert repository.discarded == []
     assert storage.is_empty
 
 
-async def test_an_import_that_never_reached_the_database_is_not_looked_for(storage):
+async def test_an_import_that_was_certainly_not_committed_is_not_discarded(storage):
     repository = FakeRepository(error=away("database", not_committed=True))
     with pytest.raises(TransientError):
-        await intake_of(storage, repository).accept(submission(each(SMALL)))
+        await intake_of(storage, repository).accept(*submission(each(SMALL)))
     assert repository.discarded == []
     assert storage.is_empty
 
 
 @SIZES
-async def test_an_object_is_kept_until_it_is_known_whether_it_is_an_imports(storage, pieces):
+async def test_a_pending_rollback_keeps_the_object_until_the_database_answers(storage, pieces):
     repository = FakeRepository(error=away("database"), records_first=True)
     repository.discard_error = away("database")
     intake = intake_of(storage, repository)
     with pytest.raises(TransientError):
-        await intake.accept(submission(each(pieces)))
+        await intake.accept(*submission(each(pieces)))
     assert len(storage.objects) == len(repository.imports) == 1
     repository.discard_error = None
     await intake.close()
@@ -179,17 +244,17 @@ async def test_an_object_is_kept_until_it_is_known_whether_it_is_an_imports(stor
     assert storage.is_empty
 
 
-async def test_undoing_that_fails_does_not_hide_why_it_was_needed(storage):
+async def test_a_failed_rollback_does_not_hide_the_error_before_it(storage):
     repository = FakeRepository(error=away("database"))
     repository.discard_error = away("database")
     storage.always["remove"] = away()
     with pytest.raises(TransientError) as caught:
-        await intake_of(storage, repository, 0.09).accept(submission(each(SMALL)))
+        await intake_of(storage, repository, 0.09).accept(*submission(each(SMALL)))
     assert caught.value.upstream == "database"
 
 
 @pytest.mark.parametrize("impatient", [False, True])
-async def test_cancelling_mid_way_undoes_also_when_nobody_waits_for_it(storage, impatient):
+async def test_a_cancelled_request_is_rolled_back_even_if_nobody_waits_for_it(storage, impatient):
     """As when the client goes, and then the service is stopped."""
     more, undoing, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     cancel_upload = storage.cancel_upload
@@ -208,7 +273,7 @@ async def test_cancelling_mid_way_undoes_also_when_nobody_waits_for_it(storage, 
 
     storage.cancel_upload = slowly
     intake = intake_of(storage, FakeRepository())
-    request = asyncio.create_task(intake.accept(submission(pieces())))
+    request = asyncio.create_task(intake.accept(*submission(pieces())))
     await more.wait()
     request.cancel()
     await undoing.wait()
@@ -223,7 +288,7 @@ async def test_cancelling_mid_way_undoes_also_when_nobody_waits_for_it(storage, 
         await request
 
 
-async def test_cancelling_while_the_import_is_recorded_takes_it_back(storage):
+async def test_a_request_that_is_cancelled_while_it_is_recorded_is_rolled_back(storage):
     recorded = asyncio.Event()
     repository = FakeRepository()
     create_import = repository.create_import
@@ -235,7 +300,7 @@ async def test_cancelling_while_the_import_is_recorded_takes_it_back(storage):
 
     repository.create_import = record_and_hang
     intake = intake_of(storage, repository)
-    request = asyncio.create_task(intake.accept(submission(each(SMALL))))
+    request = asyncio.create_task(intake.accept(*submission(each(SMALL))))
     await recorded.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -244,26 +309,26 @@ async def test_cancelling_while_the_import_is_recorded_takes_it_back(storage):
     assert storage.is_empty
 
 
-async def test_closing_waits_for_nothing_where_nothing_is_undone(storage):
+async def test_close_returns_at_once_without_rollbacks(storage):
     intake = intake_of(storage, FakeRepository())
-    await intake.accept(submission(each(SMALL)))
+    await intake.accept(*submission(each(SMALL)))
     await intake.close()
     assert storage.count("remove") == 0
 
 
-async def test_lost_answers_do_not_reach_the_client(storage):
+async def test_lost_answers_of_storage_do_not_fail_the_request(storage):
     storage.faults["append"] = deque([away(), Lost(), away()])
-    new = await intake_of(storage, FakeRepository()).accept(submission(each(LARGE)))
+    new = await intake_of(storage, FakeRepository()).accept(*submission(each(LARGE)))
     assert storage.objects[new.object] == b"".join(LARGE)[21:-1]
 
 
 async def answer(intake: Intake, pieces: AsyncIterator[bytes]) -> NewImport | ExistingImport:
     """As a handler does."""
-    intake.begin()
-    return await intake.accept(submission(pieces))
+    intake.register_request()
+    return await intake.accept(*submission(pieces))
 
 
-async def test_draining_waits_for_what_is_on_its_way(storage):
+async def test_drain_waits_for_running_requests(storage):
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -285,7 +350,7 @@ async def test_draining_waits_for_what_is_on_its_way(storage):
     assert repository.imports == {(await request).id: await request}
 
 
-async def test_draining_does_not_wait_for_ever(storage):
+async def test_drain_has_a_time_limit(storage):
     begun = asyncio.Event()
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -303,17 +368,14 @@ async def test_draining_does_not_wait_for_ever(storage):
     await intake.drain(60)
 
 
-KEYED = Options("key")
-
-
 @SIZES
-async def test_a_known_key_is_answered_with_its_import_and_nothing_is_stored(storage, pieces):
+async def test_a_known_idempotency_key_returns_its_import_and_stores_nothing(storage, pieces):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
-    first = await intake.accept(submission(each(pieces), options=KEYED))
+    first = await intake.accept(*submission(each(pieces), idempotency_key="key"))
     calls = len(storage.calls)
 
-    again = await intake.accept(submission(each(pieces), options=KEYED))
+    again = await intake.accept(*submission(each(pieces), idempotency_key="key"))
 
     assert isinstance(again, ExistingImport)
     assert again.id == first.id
@@ -322,10 +384,10 @@ async def test_a_known_key_is_answered_with_its_import_and_nothing_is_stored(sto
 
 
 @SIZES
-async def test_of_two_at_once_the_first_one_recorded_stays(storage, pieces):
+async def test_of_two_concurrent_requests_with_one_idempotency_key_one_is_recorded(storage, pieces):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
-    both = [intake.accept(submission(each(pieces), options=KEYED)) for _ in range(2)]
+    both = [intake.accept(*submission(each(pieces), idempotency_key="key")) for _ in range(2)]
 
     found = await asyncio.gather(*both)
 
@@ -336,21 +398,26 @@ async def test_of_two_at_once_the_first_one_recorded_stays(storage, pieces):
     assert not storage.uploads
 
 
+WITHOUT_SOURCE = [b'{"data":[', *SMALL[1:]]
 OTHERS = [
-    pytest.param([*SMALL, b" "], None, KEYED, id="bytes"),
-    pytest.param(SMALL, "t", KEYED, id="source"),
-    pytest.param(SMALL, None, Options("key", dry_run=True), id="dry run"),
-    pytest.param(SMALL, None, Options("key", asked=("map=a:name",)), id="option"),
+    pytest.param([*WITHOUT_SOURCE, b" "], NAMED, (), id="bytes"),
+    pytest.param(WITHOUT_SOURCE, ImportOptions(source="t"), (), id="source"),
+    pytest.param(WITHOUT_SOURCE, ImportOptions(source="s", dry_run=True), (), id="dry run"),
+    pytest.param(WITHOUT_SOURCE, NAMED, ("map=a:name",), id="option"),
 ]
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize(("pieces", "source", "options"), OTHERS)
-async def test_a_key_is_good_for_one_thing(storage, pieces, source, options, at_once):
+@pytest.mark.parametrize(("pieces", "options", "compared"), OTHERS)
+async def test_an_idempotency_key_cannot_be_used_for_another_request(
+    storage, pieces, options, compared, at_once
+):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
-    first = intake.accept(submission(each(SMALL), options=KEYED))
-    other = intake.accept(submission(each(pieces), source, options))
+    first = intake.accept(*submission(each(WITHOUT_SOURCE), options=NAMED, idempotency_key="key"))
+    other = intake.accept(
+        *submission(each(pieces), options=options, idempotency_key="key", compared=compared)
+    )
     if at_once:  # either of them may be the first that is recorded
         both = await asyncio.gather(first, other, return_exceptions=True)
         new, refused = sorted(both, key=lambda one: isinstance(one, ProblemError))
@@ -364,35 +431,37 @@ async def test_a_key_is_good_for_one_thing(storage, pieces, source, options, at_
     assert list(repository.imports) == [new.id]
 
 
-async def test_what_is_taken_back_while_it_is_sent_again_has_to_be_sent_once_more(storage):
+async def test_a_request_whose_existing_import_is_rolled_back_meanwhile_must_be_sent_again(storage):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
-    first = await intake.accept(submission(each(SMALL), options=KEYED))
+    first = await intake.accept(*submission(each(SMALL), idempotency_key="key"))
 
     async def pieces() -> AsyncIterator[bytes]:
         yield b"".join(SMALL)
         await repository.discard_import(first.id, 1)
 
     with pytest.raises(TransientError):
-        await intake.accept(submission(pieces(), options=KEYED))
+        await intake.accept(*submission(pieces(), idempotency_key="key"))
     assert repository.imports == {}
-    assert isinstance(await intake.accept(submission(each(SMALL), options=KEYED)), NewImport)
+    assert isinstance(
+        await intake.accept(*submission(each(SMALL), idempotency_key="key")), NewImport
+    )
 
 
-async def test_a_key_of_a_request_that_was_refused_may_be_used_again(storage):
+async def test_the_idempotency_key_of_a_rejected_request_may_be_used_again(storage):
     repository = FakeRepository()
     intake = intake_of(storage, repository)
     with pytest.raises(MalformedInputError):
-        await intake.accept(submission(each([*SMALL, b"!"]), options=KEYED))
-    new = await intake.accept(submission(each(SMALL), options=KEYED))
+        await intake.accept(*submission(each([*SMALL, b"!"]), idempotency_key="key"))
+    new = await intake.accept(*submission(each(SMALL), idempotency_key="key"))
     assert list(repository.imports) == [new.id]
 
 
-async def test_an_object_too_many_that_cannot_be_removed_is_left_to_the_sweep(storage):
+async def test_a_duplicate_object_that_cannot_be_removed_is_left_to_the_sweep(storage):
     storage.always["remove"] = away()
     repository = FakeRepository()
     intake = intake_of(storage, repository, 0.09)
-    both = [intake.accept(submission(each(SMALL), options=KEYED)) for _ in range(2)]
+    both = [intake.accept(*submission(each(SMALL), idempotency_key="key")) for _ in range(2)]
     found = await asyncio.gather(*both)
     assert len({one.id for one in found}) == 1
     assert len(storage.objects) == 2

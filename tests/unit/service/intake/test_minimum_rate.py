@@ -1,4 +1,4 @@
-"""Who pauses is waited for, who drips is not, and only the client's own time counts."""
+"""MinimumRate: pauses are allowed, trickling is not, and only time of waiting counts."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,69 +7,69 @@ from typing import cast
 import pytest
 from aiohttp import StreamReader
 
-from service.intake.minimum_rate import LEAST_RATE, MinimumRate
+from service.intake.minimum_rate import BYTES_PER_SECOND, MinimumRate
 from service.problems import ProblemError
 
-FOR_EVER = 3600.0
+FOREVER = 3600.0
 
 
 @dataclass
 class Body:
-    """Counts the bytes that have come, as a StreamReader does."""
+    """Counts received bytes, as a StreamReader does."""
 
     total_bytes: int = 0
 
-    async def come(self, size: int, after: float) -> int:
+    async def receive(self, size: int, after: float) -> int:
         await asyncio.sleep(after)
         self.total_bytes += size
         return size
 
 
-def pace_of(body: Body, patience: float) -> MinimumRate:
-    return MinimumRate(cast("StreamReader", body), patience)
+def rate_of(body: Body, idle_seconds: float) -> MinimumRate:
+    return MinimumRate(cast("StreamReader", body), idle_seconds)
 
 
-async def test_silence_ends_the_patience():
+async def test_minimum_rate_rejects_a_silent_client():
     body = Body()
     with pytest.raises(ProblemError) as caught:
-        await pace_of(body, 0.02).wait(body.come(1, after=FOR_EVER))
+        await rate_of(body, 0.02).wait_for(body.receive(1, after=FOREVER))
     assert (caught.value.code, caught.value.headers) == (
         "client_too_slow",
         {"Connection": "close"},
     )
 
 
-async def test_a_drip_ends_the_patience_though_no_pause_is_long():
+async def test_minimum_rate_rejects_a_trickle_without_long_pauses():
     body = Body()
-    pace = pace_of(body, 0.05)
+    rate = rate_of(body, 0.05)
 
-    async def drip() -> None:
+    async def trickle() -> None:
         for _ in range(1000):
-            await pace.wait(body.come(1, after=0.01))
+            await rate.wait_for(body.receive(1, after=0.01))
 
     with pytest.raises(ProblemError):
-        await drip()
+        await trickle()
     assert body.total_bytes < 1000
 
 
-async def test_a_slow_client_is_waited_for_longer_than_one_patience():
+async def test_minimum_rate_allows_a_slow_client_any_time():
     body = Body()
-    pace = pace_of(body, 0.5)
+    rate = rate_of(body, 0.5)
     for _ in range(15):
-        await pace.wait(body.come(LEAST_RATE, after=0.05))
-    assert body.total_bytes == 15 * LEAST_RATE
+        await rate.wait_for(body.receive(BYTES_PER_SECOND, after=0.05))
+    assert body.total_bytes == 15 * BYTES_PER_SECOND
 
 
-async def test_no_burst_buys_more_than_the_whole_patience():
+async def test_a_burst_does_not_raise_the_budget_above_its_maximum():
     body = Body()
-    pace = pace_of(body, 0.02)
-    await pace.wait(body.come(1_000_000 * LEAST_RATE, after=0))
+    rate = rate_of(body, 0.02)
+    await rate.wait_for(body.receive(1_000_000 * BYTES_PER_SECOND, after=0))
     with pytest.raises(ProblemError):
-        await pace.wait(body.come(1, after=FOR_EVER))
+        await rate.wait_for(body.receive(1, after=FOREVER))
 
 
-async def test_time_in_which_nobody_waits_does_not_count():
+async def test_time_without_waiting_does_not_count():
     body = Body()
-    pace = pace_of(body, 0.05)
+    rate = rate_of(body, 0.05)
     await asyncio.sleep(0.1)
-    assert await pace.wait(body.come(1, after=0)) == 1
+    assert await rate.wait_for(body.receive(1, after=0)) == 1

@@ -1,4 +1,4 @@
-"""Forms, read as they come."""
+"""read_form and FormReader: forms, read as they arrive."""
 
 import asyncio
 import gzip
@@ -8,45 +8,63 @@ from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
-from aiohttp import streams, web
+from aiohttp import streams
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from core.errors import MalformedInputError
 from core.models import Layout
+from core.zstandard import zstd
 from service.fair_scheduling import TimeSlice
-from service.intake.decompression import zstd
+from service.intake.accept import Intake
+from service.intake.body import PIECE_BYTES, Body, receive
 from service.intake.form_reader import FormReader
+from service.intake.limits import Limits, WebhookPolicy
 from service.intake.minimum_rate import MinimumRate
-from service.intake.multipart import ignore_odd_headers, multipart_submission
-from service.intake.request import PIECE_BYTES, Limits
-from service.intake.submission import Submission
-from service.intake.webhooks import Webhooks
+from service.intake.multipart import read_form, silence_header_warnings
+from service.intake.request import FormHead, ImportRequest, read_head
 from service.problems import ProblemError
+from service.repository import NewImport
 from tests.support.forms import CSV_FILE, JSON_FILE, SOURCE, field, form
 from tests.support.splits import places
+from tests.unit.service.fakes import FakeRepository, FakeStorage
 
 LIMITS = Limits(body_bytes=100_000, record_bytes=1000, part_bytes=50)
 
 
-def request_of(raw: bytes, content_type: str, size: int, path: str = "/import") -> web.Request:
+def head_of(content_type: str, query: str = "", limits: Limits = LIMITS) -> FormHead:
+    headers = {"Content-Type": content_type}
+    head = read_head(make_mocked_request("POST", f"/import{query}", headers=headers), limits)
+    assert isinstance(head, FormHead)
+    return head
+
+
+def content_of(raw: bytes, size: int = 1000) -> streams.StreamReader:
     protocol = Mock(spec=BaseProtocol, _reading_paused=False)
     content = streams.StreamReader(protocol, 2**16, loop=asyncio.get_running_loop())
     for start in range(0, len(raw), size):
         content.feed_data(raw[start : start + size])
     content.feed_eof()
-    headers = {"Content-Type": content_type}
-    return make_mocked_request("POST", path, headers=headers, payload=content)
+    return content
 
 
-async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, str, Submission]:
-    request = request_of(raw, content_type, size)
-    submission = await multipart_submission(request, LIMITS, lambda _: None)
-    stored = b""
-    async for piece in submission.pieces:
-        stored += b"".join(submission.splitter.feed(piece))
-    stored += b"".join(submission.splitter.close())
-    return stored, await submission.source(), submission
+async def read_to_file(
+    raw: bytes, content_type: str, size: int = 1000, *, query: str = "", limits: Limits = LIMITS
+) -> tuple[ImportRequest, Body]:
+    pieces = receive(content_of(raw, size), limits, lambda _: None)
+    return await read_form(head_of(content_type, query, limits), pieces, limits)
+
+
+async def read(
+    raw: bytes, content_type: str, size: int = 1000, *, query: str = "", limits: Limits = LIMITS
+) -> tuple[bytes, str, NewImport]:
+    """Import the form; returns the object, the source and what is recorded."""
+    storage = FakeStorage()
+    intake = Intake(storage, FakeRepository(), limits, deadline=30)  # type: ignore[arg-type]
+    request, body = await read_to_file(raw, content_type, size, query=query, limits=limits)
+    new = await intake.accept(request, body)
+    assert isinstance(new, NewImport)
+    return storage.objects[new.object], new.source, new
 
 
 @pytest.mark.parametrize("size", [7, 1000])
@@ -88,38 +106,31 @@ async def read(raw: bytes, content_type: str, size: int = 1000) -> tuple[bytes, 
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
-async def test_source_and_file_in_either_order(file, content, kind, order, size):
-    stored, source, submission = await read(*form([SOURCE, file][::order]), size)
+async def test_source_and_file_may_come_in_either_order(file, content, kind, order, size):
+    stored, source, new = await read(*form([SOURCE, file][::order]), size)
     assert (stored, source) == (content, "s")
-    assert submission.splitter.format == kind
-    assert submission.splitter.split().bytes == len(content)
+    assert (new.split.format, new.split.bytes) == (kind, len(content))
 
 
 @pytest.mark.parametrize("query", ["", "?delimiter=%7C&map=Nom:name"])
-async def test_a_form_says_how_its_file_is_written(query):
+async def test_delimiter_and_mapping_of_a_form(query):
     content = b"Nom|Courriel;x\na|b@c.de\n"
     said = [field("delimiter", b"|"), field("map", b"Nom:name")] if not query else []
     raw, kind = form(
         [*said, field("map", b"Courriel;x:email"), field("file", content, "a.csv"), SOURCE]
     )
-    submission = await multipart_submission(
-        request_of(raw, kind, 1000, f"/import{query}"), LIMITS, lambda _: None
-    )
-    async for piece in submission.pieces:
-        list(submission.splitter.feed(piece))
-    list(submission.splitter.close())
-    assert await submission.source() == "s"
-    assert places(submission.splitter.split().layout) == Layout(2, 0, 1, delimiter="|")
+    _, source, new = await read(raw, kind, query=query)
+    assert source == "s"
+    assert places(new.split.layout) == Layout(2, 0, 1, delimiter="|")
 
 
 @pytest.mark.parametrize("query", ["", "?notify=https://example.com/hook"])
-async def test_a_form_names_whom_to_tell(query):
+async def test_notify_of_a_form(query):
     hook = field("notify", b"" if query else b"https://example.com/hook")
-    request = request_of(*form([hook, SOURCE, CSV_FILE]), 1000, f"/import{query}")
-    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
-    options = (await multipart_submission(request, limits, lambda _: None)).options
-    assert options.notify == "https://example.com/hook"
-    assert any("https://example.com/hook" in one for one in options.asked)
+    limits = replace(LIMITS, webhooks=WebhookPolicy(enabled=True))
+    request, _ = await read_to_file(*form([hook, SOURCE, CSV_FILE]), query=query, limits=limits)
+    assert request.options.notify == "https://example.com/hook"
+    assert "notify=https://example.com/hook" in request.compared
 
 
 def fields_of(query: str) -> tuple[tuple[bytes, str], str]:
@@ -137,45 +148,39 @@ def fields_of(query: str) -> tuple[tuple[bytes, str], str]:
         "source=s&notify=https://example.com/hook",
     ],
 )
-async def test_each_option_is_the_same_in_a_field_and_in_the_address(query):
-    limits = replace(LIMITS, webhooks=Webhooks(enabled=True))
-    made = []
-    for raw, path in ((fields_of(query), "/import"), (form([CSV_FILE]), f"/import?{query}")):
-        request = request_of(*raw, 1000, path)
-        submission = await multipart_submission(request, limits, lambda _: None)
-        async for _ in submission.pieces:
-            pass
-        made.append((submission.options, await submission.source()))
-    assert made[0] == made[1]
-    assert made[0][1] == "s"
-    assert made[0][0].dry_run is ("dryRun=true" in query)
+async def test_options_are_the_same_in_fields_and_in_the_query(query):
+    limits = replace(LIMITS, webhooks=WebhookPolicy(enabled=True))
+    in_fields, _ = await read_to_file(*fields_of(query), limits=limits)
+    in_query, _ = await read_to_file(*form([CSV_FILE]), query=f"?{query}", limits=limits)
+    assert in_fields == in_query
+    assert in_fields.options.source == "s"
+    assert in_fields.options.dry_run is ("dryRun=true" in query)
 
 
-async def asked_of(fields: list[bytes]) -> object:
-    request = request_of(*form([*fields, SOURCE, CSV_FILE]), 1000)
-    options = (await multipart_submission(request, LIMITS, lambda _: None)).options
-    return options.dry_run, options.asked
+async def compared_of(fields: list[bytes]) -> object:
+    request, _ = await read_to_file(*form([*fields, SOURCE, CSV_FILE]))
+    return request.options.dry_run, request.compared
 
 
 @pytest.mark.parametrize(
     "option", [("dryRun", b"true"), ("delimiter", b","), ("map", b"name:name")], ids=lambda o: o[0]
 )
-async def test_an_option_in_a_field_makes_another_request_of_it(option):
-    assert await asked_of([field(*option)]) != await asked_of([])
+async def test_requests_are_compared_by_the_options_in_fields(option):
+    assert await compared_of([field(*option)]) != await compared_of([])
 
 
-async def test_a_field_names_the_character_set_of_the_file():
+async def test_the_charset_field_is_that_of_the_file():
     latin = field("file", "name\nZoë\n\x80".encode("cp1252", "replace"), "a.csv")
     charset = field("_charset_", b"iso-8859-1")
-    stored, _, submission = await read(*form([charset, SOURCE, latin]))
+    stored, _, new = await read(*form([charset, SOURCE, latin]))
     assert stored.startswith("name\nZoë\n".encode())
-    assert submission.splitter.split().detected["encoding"] == "windows-1252"
+    assert new.split.detected["encoding"] == "windows-1252"
 
 
 @pytest.mark.parametrize("before", [b"", b"a preamble\r\n", b"\r\n", b"x" * 5000 + b"\r\n"])
 @pytest.mark.parametrize("behind", [b"", b"\r\n", b"an epilogue", b"\r\n--x\r\n" * 999])
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_what_stands_around_a_form_does_not_matter(before, behind, size):
+async def test_preamble_and_epilogue_are_ignored(before, behind, size):
     raw, kind = form([SOURCE, CSV_FILE])
     stored, source, _ = await read(before + raw.removesuffix(b"\r\n") + behind, kind, size)
     assert (stored, source) == (b"name,email\na,b\n", "s")
@@ -183,7 +188,7 @@ async def test_what_stands_around_a_form_does_not_matter(before, behind, size):
 
 @pytest.mark.parametrize("boundary", ["b", "b" * 70, "b'()+_,-./:=?", "a b"])
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_boundaries_of_any_kind(boundary, size):
+async def test_boundaries(boundary, size):
     raw, _ = form([SOURCE, CSV_FILE])
     raw = raw.replace(b"----b0undary", boundary.encode())
     for padded in (raw, raw.replace(boundary.encode() + b"\r\n", boundary.encode() + b" \t\r\n")):
@@ -192,17 +197,17 @@ async def test_boundaries_of_any_kind(boundary, size):
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-async def test_what_is_nearly_a_boundary_belongs_to_the_file(size):
+async def test_a_partial_boundary_belongs_to_the_file(size):
     nearly = b"name\n\r\n-\r\n--\r\n------b0undar\r\n\r------b0undary\r\n------b0undarx\n\r\r\n"
     stored, *_ = await read(*form([SOURCE, field("file", nearly, "a.csv")]), size)
     assert stored == nearly
 
 
-async def test_a_large_file_comes_in_small_pieces():
+async def test_a_large_file_is_yielded_in_small_pieces():
     content = b"name\r\n" + b"Ada\r\n" * 100_000
-    request = request_of(*form([SOURCE, field("file", content, "a.csv")]), 200_000)
-    submission = await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
-    pieces = [piece async for piece in submission.pieces]
+    raw, kind = form([SOURCE, field("file", content, "a.csv")])
+    _, body = await read_to_file(raw, kind, 200_000, limits=Limits(10**8, 1000, 50))
+    pieces = [piece async for piece in body]
     assert b"".join(pieces) == content
     assert max(map(len, pieces)) <= PIECE_BYTES
     assert len(pieces) < 40
@@ -212,36 +217,39 @@ OUR_BUGS = [ValueError, AssertionError, RuntimeError, KeyError, UnicodeError]
 
 
 @pytest.mark.parametrize("bug", OUR_BUGS)
-@pytest.mark.parametrize("where", ["_on_data", "_on_head", "_on_header_end", "_on_end", "_step"])
-async def test_a_bug_of_ours_is_no_fault_of_the_client(monkeypatch, where, bug):
+@pytest.mark.parametrize(
+    "where",
+    ["_on_content", "_on_headers_finished", "_on_header_end", "_on_end", "_next_step"],
+)
+async def test_a_bug_of_the_reader_is_not_blamed_on_the_client(monkeypatch, where, bug):
     monkeypatch.setattr(FormReader, where, Mock(side_effect=bug("a bug")))
     with pytest.raises(bug, match="a bug"):
         await read(*form([SOURCE, CSV_FILE]))
 
 
 @pytest.mark.parametrize("bug", OUR_BUGS)
-@pytest.mark.parametrize("where", [TimeSlice.share, MinimumRate.wait], ids=["turn", "pace"])
-async def test_a_bug_below_the_reader_is_no_fault_of_the_client(monkeypatch, where, bug):
-    name, kind = where.__name__, TimeSlice if where is TimeSlice.share else MinimumRate
-
+@pytest.mark.parametrize(
+    ("class_", "method"), [(TimeSlice, "yield_if_used_up"), (MinimumRate, "wait_for")]
+)
+async def test_a_bug_below_the_reader_is_not_blamed_on_the_client(monkeypatch, class_, method, bug):
     def fails(_: object, reading: Coroutine | None = None) -> None:
         if reading is not None:
             reading.close()
         raise bug("a bug")
 
-    monkeypatch.setattr(kind, name, fails)
+    monkeypatch.setattr(class_, method, fails)
     with pytest.raises(bug, match="a bug"):
         await read(*form([SOURCE, CSV_FILE]))
 
 
 async def test_nothing_is_logged_of_a_malformed_form(caplog):
-    ignore_odd_headers()
+    silence_header_warnings()
     with pytest.raises(ProblemError):
         await read(*form([SOURCE, b"b\xe4d: x\r\n\r\n"]))
     assert caplog.records == []
 
 
-def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
+def rejected_forms() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     whole, kind = form([SOURCE, JSON_FILE])
     yield "no file", form([SOURCE]), "file_missing"
     yield "empty form", form([]), "file_missing"
@@ -281,7 +289,7 @@ def refusals() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     yield "cut in a header", (rows[: rows.index(b"; filename") - 13], kind), "malformed_multipart"
 
 
-def refused_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
+def rejected_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
     for header, code in [
         (b"Content-Type: text/csv; charset=utf-7", "unsupported_charset"),
         (b"Content-Type: application/json; charset=latin-1", "unsupported_charset"),
@@ -361,10 +369,10 @@ def refused_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [pytest.param(*rest, id=name) for name, *rest in (*refusals(), *refused_fields())],
+    [pytest.param(*rest, id=name) for name, *rest in (*rejected_forms(), *rejected_fields())],
 )
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_what_is_refused_and_how(sent, code, size):
+async def test_rejected_forms(sent, code, size):
     with pytest.raises((ProblemError, MalformedInputError)) as caught:
         await read(*sent, size)
     assert caught.value.code == code
@@ -380,38 +388,36 @@ async def test_what_is_refused_and_how(sent, code, size):
         b"form-data; name*=undefined''%ff",
     ],
 )
-async def test_nothing_is_told_of_odd_headers(odd):
+async def test_malformed_headers_cause_no_warnings(odd):
     raw, content_type = form([SOURCE, b"Content-Disposition: " + odd + b"\r\n\r\n\r\n", CSV_FILE])
     with warnings.catch_warnings(record=True) as told:
-        ignore_odd_headers()
+        silence_header_warnings()
         with pytest.raises(ProblemError) as caught:
             await read(raw, content_type)
     assert (told, caught.value.code) == ([], "malformed_multipart")
 
 
-async def test_what_stands_beside_the_file_has_a_bound():
+async def test_bytes_and_lines_outside_the_file_are_limited():
     whole, kind = form([SOURCE, JSON_FILE])
     lines, fields = b"\n" * 20_000 + whole, form([field("map", b"")] * 5000 + [SOURCE])[0]
     for raw in (lines, fields, (b"x" * 1000 + b"\r\n") * 2000 + whole):
-        request = request_of(raw, kind, 2**16)
         with pytest.raises(ProblemError) as caught:
-            await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+            await read_to_file(raw, kind, 2**16, limits=Limits(10**8, 1000, 50))
         assert caught.value.code == "envelope_too_large"
 
 
-async def test_many_small_fields_let_others_have_the_event_loop():
-    turns = 0
+async def test_many_small_fields_let_other_tasks_run():
+    iterations = 0
 
-    async def others() -> None:
-        nonlocal turns
+    async def other() -> None:
+        nonlocal iterations
         while True:
-            turns += 1
+            iterations += 1
             await asyncio.sleep(0)
 
     raw, kind = form([field("map", b"")] * 2000 + [JSON_FILE])
-    task = asyncio.create_task(others())
-    request = request_of(raw, kind, 2**16)
+    task = asyncio.create_task(other())
     with pytest.raises(ProblemError):
-        await multipart_submission(request, Limits(10**8, 1000, 50), lambda _: None)
+        await read_to_file(raw, kind, 2**16, limits=Limits(10**8, 1000, 50))
     task.cancel()
-    assert turns > 10
+    assert iterations > 10

@@ -1,4 +1,4 @@
-"""One object on its way into Storage, which fails in every way that it can."""
+"""Upload: one object to a Storage that fails in every possible way."""
 
 import asyncio
 from collections import deque
@@ -46,12 +46,12 @@ def storage() -> FakeStorage:
     return FakeStorage()
 
 
-def upload_to(storage: FakeStorage, deadline: float = 30, ahead: int = 1) -> Upload:
+def upload_to(storage: FakeStorage, deadline: float = 30, chunks: int = 1) -> Upload:
     return Upload(
         storage,  # type: ignore[arg-type]
         NAME,
         "application/json",
-        ahead=BufferBudget(ahead),
+        budget=BufferBudget(chunks),
         deadline=deadline,
     )
 
@@ -77,13 +77,13 @@ async def test_the_object_is_what_was_written(storage, size, step):
 
 
 @pytest.mark.parametrize("size", [size for size in SIZES if size not in RESUMABLE])
-async def test_up_to_one_chunk_it_is_a_single_request(storage, size):
+async def test_an_object_up_to_one_chunk_is_a_single_request(storage, size):
     await send(upload_to(storage), content_of(size))
     assert storage.calls == [("put", NAME, size, "application/json")]
 
 
 @pytest.mark.parametrize("size", [*RESUMABLE, 3 * CHUNK_BYTES - 1])
-async def test_above_it_is_resumable_in_chunks_of_exactly_six_mib(storage, size):
+async def test_a_larger_object_is_a_resumable_upload_in_chunks_of_exactly_six_mib(storage, size):
     await send(upload_to(storage), content_of(size))
     create, *appends = storage.calls
     assert create == ("create_upload", NAME, "application/json")
@@ -94,9 +94,9 @@ async def test_above_it_is_resumable_in_chunks_of_exactly_six_mib(storage, size)
     assert appends == [("append", *arguments) for arguments in sent]
 
 
-@pytest.mark.parametrize(("ahead", "chunks"), [(1, 2), (0, 1)])
-async def test_one_chunk_travels_while_the_next_one_fills_if_not_too_many_do(
-    storage, ahead, chunks
+@pytest.mark.parametrize(("budget", "chunks"), [(1, 2), (0, 1)])
+async def test_one_chunk_is_sent_while_the_next_one_fills_if_the_budget_allows_it(
+    storage, budget, chunks
 ):
     lock, started, taken = asyncio.Event(), asyncio.Event(), 0
 
@@ -112,7 +112,7 @@ async def test_one_chunk_travels_while_the_next_one_fills_if_not_too_many_do(
         await upload.finish()
 
     storage.before_append = hold
-    upload = upload_to(storage, ahead=ahead)
+    upload = upload_to(storage, chunks=budget)
     writer = asyncio.create_task(write_on())
     await started.wait()
     await until_idle()
@@ -122,7 +122,7 @@ async def test_one_chunk_travels_while_the_next_one_fills_if_not_too_many_do(
     assert len(storage.objects[NAME]) == 400 * 64 * 1024
 
 
-async def test_no_more_than_two_chunks_are_ever_taken_and_not_delivered(storage):
+async def test_at_most_two_chunks_are_in_memory(storage):
     upload, most, taken = upload_to(storage), 0, 0
 
     async def look() -> None:
@@ -150,7 +150,7 @@ CHUNK_FAULTS = {
 
 @pytest.mark.parametrize("chunk", [0, 1, 2])
 @pytest.mark.parametrize("faults", CHUNK_FAULTS.values(), ids=CHUNK_FAULTS)
-async def test_a_chunk_goes_on_from_where_storage_has_it(storage, faults, chunk):
+async def test_a_chunk_is_resumed_from_the_offset_of_storage(storage, faults, chunk):
     storage.faults["append"] = deque([None] * chunk + faults)
     content = content_of(2 * CHUNK_BYTES + 2_000_000)
     await send(upload_to(storage), content)
@@ -158,14 +158,14 @@ async def test_a_chunk_goes_on_from_where_storage_has_it(storage, faults, chunk)
 
 
 @pytest.mark.parametrize("method", ["create_upload", "progress"])
-async def test_creating_and_asking_are_tried_again(storage, method):
+async def test_create_upload_and_progress_are_retried(storage, method):
     storage.faults = {"append": deque([away()]), method: deque([away(), away()])}
     content = content_of(CHUNK_BYTES + 1)
     await send(upload_to(storage), content)
     assert storage.objects == {NAME: content}
 
 
-async def test_storage_has_all_bytes_but_does_not_know_that_these_are_all(storage):
+async def test_a_lost_upload_length_is_sent_again(storage):
     content = content_of(CHUNK_BYTES + 5)
     storage.faults["append"] = deque([None, LengthLost()])
     await send(upload_to(storage), content)
@@ -173,7 +173,7 @@ async def test_storage_has_all_bytes_but_does_not_know_that_these_are_all(storag
     assert storage.objects == {NAME: content}
 
 
-async def test_storage_has_all_bytes_but_has_made_no_object_of_them(storage):
+async def test_an_object_that_storage_has_not_made_is_made_by_another_patch(storage):
     content = content_of(CHUNK_BYTES + 5)
     storage.faults["append"] = deque([None, ObjectLost()])
     await send(upload_to(storage), content)
@@ -181,7 +181,7 @@ async def test_storage_has_all_bytes_but_has_made_no_object_of_them(storage):
     assert storage.objects == {NAME: content}
 
 
-async def test_an_object_that_never_comes_is_none(storage):
+async def test_an_object_that_storage_never_makes_is_an_error(storage):
     storage.faults["append"] = deque([None, ObjectLost()])
     storage.always["append"] = away()
     upload = upload_to(storage, deadline=0.05)
@@ -191,70 +191,70 @@ async def test_an_object_that_never_comes_is_none(storage):
 
 
 @pytest.mark.parametrize("faults", [[away()], [away(), away()], [Lost()], [Lost(), away()]])
-async def test_a_small_object_is_tried_again(storage, faults):
+async def test_put_is_retried(storage, faults):
     storage.faults["put"] = deque(faults)
     await send(upload_to(storage), b"[1]")
     assert storage.objects == {NAME: b"[1]"}
 
 
 @pytest.mark.parametrize("found", [b"another's", b"[2]", b"[1", b"[1]]", b""])
-async def test_a_name_that_was_taken_before_is_not_ours(storage, found):
+async def test_a_taken_name_is_an_error_and_its_object_stays(storage, found):
     storage.objects[NAME] = found
     upload = upload_to(storage)
     with pytest.raises(PermanentError) as raised:
         await send(upload, b"[1]")
     assert raised.value.code == "name_taken"
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.objects == {NAME: found}
 
 
-async def test_a_name_that_was_taken_before_is_not_uploaded_to(storage):
+async def test_nothing_is_uploaded_to_a_taken_name(storage):
     storage.objects[NAME] = b"another's"
     upload = upload_to(storage)
     with pytest.raises(PermanentError):
         await send(upload, bytes(CHUNK_BYTES + 1))
     assert storage.count("create_upload") == 1
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.objects == {NAME: b"another's"}
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", content_of(CHUNK_BYTES)], ids=len)
-async def test_an_object_that_a_gateway_has_sent_twice_is_ours(storage, content):
+async def test_an_equal_object_of_a_repeated_request_is_accepted(storage, content):
     """Then the very first answer is a conflict."""
     storage.objects[NAME] = content
     upload = upload_to(storage)
     await send(upload, content)
     assert storage.count("holds") == 1
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
 @pytest.mark.parametrize("stored", [b"", b"[", b"[2]", b"[1]]"])
-async def test_an_object_whose_answer_was_lost_counts_only_as_it_was_sent(storage, stored):
+async def test_after_a_lost_answer_another_content_is_an_error(storage, stored):
     storage.faults["put"] = deque([Garbled(stored)])
     upload = upload_to(storage)
     with pytest.raises(PermanentError) as raised:
         await send(upload, b"[1]")
     assert raised.value.code == "name_taken"
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
-async def test_looking_at_the_object_is_tried_again(storage):
+async def test_holds_is_retried(storage):
     storage.faults = {"put": deque([Lost()]), "holds": deque([away(), conflict()])}
     await send(upload_to(storage), b"[1]")
     assert storage.objects == {NAME: b"[1]"}
     assert storage.count("holds") == 3
 
 
-async def test_a_conflict_over_nothing_is_tried_again(storage):
+async def test_a_conflict_without_an_object_is_retried(storage):
     """A gateway's, or of a transaction that was rolled back."""
     storage.faults["put"] = deque([conflict(), conflict()])
     await send(upload_to(storage), b"[1]")
     assert storage.objects == {NAME: b"[1]"}
 
 
-async def test_a_large_object_whose_answer_was_lost_has_to_have_its_length(storage):
+async def test_after_a_lost_answer_another_length_is_an_error(storage):
     content = content_of(CHUNK_BYTES + 5)
     storage.faults["append"] = deque([None, Lost()])
 
@@ -266,11 +266,11 @@ async def test_a_large_object_whose_answer_was_lost_has_to_have_its_length(stora
     with pytest.raises(PermanentError) as raised:
         await send(upload, content)
     assert raised.value.code == "name_taken"
-    await upload.undo(5)
+    await upload.rollback(5)
     assert storage.is_empty
 
 
-async def test_a_length_that_was_not_declared_is_not_sent_to(storage):
+async def test_another_upload_length_is_an_error(storage):
     storage.faults["append"] = deque([None, away()])
     storage.faults["progress"] = deque([Progress(CHUNK_BYTES, length=CHUNK_BYTES + 6)])
     with pytest.raises(PermanentError) as raised:
@@ -279,7 +279,7 @@ async def test_a_length_that_was_not_declared_is_not_sent_to(storage):
 
 
 @pytest.mark.parametrize("offset", [0, CHUNK_BYTES - 1, 2 * CHUNK_BYTES + 1])
-async def test_an_offset_that_cannot_be_is_not_sent_to(storage, offset):
+async def test_an_impossible_offset_is_an_error(storage, offset):
     """Storage lost bytes it had, or has some that we never sent: nothing can be made good."""
     storage.faults["append"] = deque([None, away()])
     storage.faults["progress"] = deque([Progress(offset, length=None)])
@@ -292,9 +292,7 @@ async def test_an_offset_that_cannot_be_is_not_sent_to(storage, offset):
 @pytest.mark.parametrize(
     ("error", "caught"), [(away(), TransientError), (refused(), PermanentError)]
 )
-async def test_an_error_that_stays_ends_the_upload_and_undo_leaves_nothing(
-    storage, method, error, caught
-):
+async def test_after_a_lasting_error_rollback_leaves_nothing(storage, method, error, caught):
     storage.always[method] = error
     upload = upload_to(storage, deadline=0.05)
     size = 10 if method == "put" else 5 * CHUNK_BYTES
@@ -302,22 +300,22 @@ async def test_an_error_that_stays_ends_the_upload_and_undo_leaves_nothing(
         await send(upload, content_of(size))
     assert type(raised.value) is type(error)
     assert storage.count(method) == 1 or caught is TransientError
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
-async def test_an_error_is_told_with_the_next_bytes_not_at_the_end(storage):
+async def test_an_error_is_raised_by_the_next_write(storage):
     storage.always["append"] = refused()
     upload = upload_to(storage)
     await upload.write(bytes(CHUNK_BYTES + 1))
     await until_idle()
     with pytest.raises(PermanentError):
         await upload.write(b"1")
-    await upload.undo(1)
+    await upload.rollback(1)
 
 
 @pytest.mark.parametrize("size", [10, CHUNK_BYTES + 1])
-async def test_a_storage_that_hangs_is_given_up(storage, size):
+async def test_a_storage_that_hangs_is_a_timeout(storage, size):
     """Tells nothing of how soon, only that it ends."""
 
     async def hang(*_: object, **__: object) -> None:
@@ -328,26 +326,26 @@ async def test_a_storage_that_hangs_is_given_up(storage, size):
     upload = upload_to(storage, deadline=0.05)
     with pytest.raises(TransientError):
         await send(upload, content_of(size))
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
-async def test_undo_leaves_nothing_where_nothing_was_sent(storage):
+async def test_rollback_without_requests_sends_none(storage):
     upload = upload_to(storage)
     await upload.write(b"[1")
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.calls == []
 
 
 @pytest.mark.parametrize("size", [10, CHUNK_BYTES, CHUNK_BYTES + 1])
-async def test_undo_removes_a_whole_object(storage, size):
+async def test_rollback_removes_a_finished_object(storage, size):
     upload = upload_to(storage)
     await send(upload, content_of(size))
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
-async def test_undo_ends_the_chunk_that_travels(storage):
+async def test_rollback_cancels_the_chunk_that_is_sent(storage):
     started, hung = asyncio.Event(), asyncio.Event()
 
     async def hang() -> None:
@@ -361,13 +359,13 @@ async def test_undo_ends_the_chunk_that_travels(storage):
     upload = upload_to(storage)
     await upload.write(bytes(CHUNK_BYTES + 1))
     await started.wait()
-    await upload.undo(1)
+    await upload.rollback(1)
     assert hung.is_set()
     assert storage.is_empty
 
 
 @pytest.mark.parametrize("size", [10, CHUNK_BYTES + 1])
-async def test_undo_removes_an_object_of_which_the_answer_never_came(storage, size):
+async def test_rollback_removes_an_object_whose_answer_was_lost(storage, size):
     """Storage refuses to end an upload that has become an object: then the object must go."""
     storage.faults["put"] = deque([Lost()])
     storage.faults["append"] = deque([None, Lost()])
@@ -376,31 +374,31 @@ async def test_undo_removes_an_object_of_which_the_answer_never_came(storage, si
     with pytest.raises(PermanentError):
         await send(upload, content_of(size))
     assert NAME in storage.objects
-    await upload.undo(1)
+    await upload.rollback(1)
     assert storage.is_empty
 
 
 @pytest.mark.parametrize("method", ["cancel_upload", "remove"])
-async def test_undo_is_tried_again(storage, method):
+async def test_rollback_is_retried(storage, method):
     storage.faults[method] = deque([away(), conflict(), Lost()])
     upload = upload_to(storage)
     await upload.write(bytes(CHUNK_BYTES + 1))
     await until_idle()
     assert storage.uploads
-    await upload.undo(5)
+    await upload.rollback(5)
     assert storage.is_empty
 
 
-async def test_undo_that_cannot_be_done_says_so(storage):
+async def test_a_failed_rollback_raises(storage):
     storage.always["cancel_upload"] = away()
     upload = upload_to(storage)
     await upload.write(bytes(CHUNK_BYTES + 1))
     await until_idle()
     with pytest.raises(TransientError):
-        await upload.undo(0.05)
+        await upload.rollback(0.05)
 
 
-async def test_undo_waits_for_an_upload_that_is_just_being_created(storage):
+async def test_rollback_waits_for_an_upload_that_is_being_created(storage):
     """Cancelled in between, nobody would know its path."""
     creating, go_on = asyncio.Event(), asyncio.Event()
     create_upload = storage.create_upload
@@ -414,10 +412,10 @@ async def test_undo_waits_for_an_upload_that_is_just_being_created(storage):
     upload = upload_to(storage)
     await upload.write(bytes(CHUNK_BYTES + 1))
     await creating.wait()
-    undoing = asyncio.create_task(upload.undo(5))
+    rolling_back = asyncio.create_task(upload.rollback(5))
     await until_idle()
     go_on.set()
-    await undoing
+    await rolling_back
     assert storage.names
     assert storage.is_empty
 

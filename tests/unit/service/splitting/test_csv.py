@@ -1,4 +1,4 @@
-"""A CSV file: the header is understood, rows are whole, the object is the file."""
+"""CsvSplitter: the header is read, rows are counted, the object is the file."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def as_workers_read(raw: bytes, part: Part, size: int) -> list[list[str]]:
     bom=st.sampled_from([b"", bodies.BOM]),
     part_bytes=st.integers(1, 60),
 )
-def test_any_file_in_any_pieces(data, text, bom, part_bytes):
+def test_csv_splitter_has_one_result_in_any_pieces(data, text, bom, part_bytes):
     raw = bom + text.encode()
     outcome = run(CsvSplitter(part_bytes, BIG), data.draw(splits.cuts(raw)))
     assert outcome == run(CsvSplitter(part_bytes, BIG), [raw])
@@ -68,7 +68,7 @@ def assert_parts_are_the_whole(
     text=bodies.csv_texts(),
     max_record=st.sampled_from([16, 40, 100, BIG]),
 )
-def test_a_broken_file_is_refused_alike_in_any_pieces(data, text, max_record):
+def test_a_malformed_csv_file_has_one_error_in_any_pieces(data, text, max_record):
     raw = data.draw(bodies.mutations(text.encode()))
     whole = run(CsvSplitter(30, max_record), [raw])
     assert run(CsvSplitter(30, max_record), data.draw(splits.cuts(raw))) == whole
@@ -76,7 +76,7 @@ def test_a_broken_file_is_refused_alike_in_any_pieces(data, text, max_record):
 
 
 @given(data=st.data(), text=bodies.csv_texts())
-def test_only_utf8_is_taken_where_that_was_said(data, text):
+def test_a_named_utf8_charset_rejects_other_encodings(data, text):
     raw = data.draw(bodies.mutations(text.encode()))
     outcome = run(CsvSplitter(30, BIG, PLAIN), [raw])
     wrong = first_wrong_byte(raw)
@@ -120,13 +120,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("raw", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
-def test_what_is_refused_and_how(raw, refusal):
+def test_malformed_csv_files_are_rejected(raw, refusal):
     assert same_for_all(small, raw) == refusal
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_the_bound_of_a_row_and_its_neighbours(size, end):
+def test_the_size_limit_of_a_row_and_its_neighbours(size, end):
     """A row is counted with the first byte of its line end."""
     row = b"x" * (size - 1) + end
     outcome = same_for_all(small, HEADER.replace(b"\n", end) + row + b"a,b" + end)
@@ -147,7 +147,7 @@ def test_the_bound_of_a_row_and_its_neighbours(size, end):
         ("ID,\u2003Name\u2003", Layout(2, 1, None)),
     ],
 )
-def test_headers(header, layout):
+def test_columns_are_found_by_their_names(header, layout):
     assert without_header(taken(small(), [f"{header}\n".encode()]).split.layout) == layout
 
 
@@ -166,7 +166,7 @@ def without_header(layout: Layout | None) -> Layout:
         (["name", "x" * 16_381], ()),
     ],
 )
-def test_the_names_of_columns_are_kept_unless_they_are_too_many(header, kept):
+def test_column_names_are_stored_unless_there_are_too_many(header, kept):
     assert read_layout(header).header == kept
 
 
@@ -178,12 +178,12 @@ def test_the_names_of_columns_are_kept_unless_they_are_too_many(header, kept):
         (["name", "record", "code", "message", "hint"], False),
     ],
 )
-def test_a_file_of_rejections_is_known_by_its_header(header, neutralised):
+def test_a_rejections_file_is_recognised_by_its_header(header, neutralised):
     assert read_layout(header).formulas_escaped is neutralised
 
 
 @pytest.mark.parametrize("header", [[], [""], ["nme", "emil"], ["names"], ["x" * 500] * 50])
-def test_a_header_with_neither_name_nor_email_is_refused_in_few_words(header):
+def test_a_header_without_name_and_email_is_rejected_with_a_short_detail(header):
     with pytest.raises(MalformedInputError) as caught:
         read_layout(header)
     assert caught.value.code == "csv_header_unusable"
@@ -191,7 +191,7 @@ def test_a_header_with_neither_name_nor_email_is_refused_in_few_words(header):
 
 
 @pytest.mark.parametrize("raw", [HEADER, HEADER[:-1], bodies.BOM + HEADER + b"\r\n\n"])
-def test_a_header_alone_is_an_import_of_nothing(raw):
+def test_a_header_alone_has_no_records_and_no_parts(raw):
     outcome = same_for_all(small, raw)
     assert isinstance(outcome, Outcome)
     assert outcome.stored == raw
@@ -210,7 +210,7 @@ def test_a_header_alone_is_an_import_of_nothing(raw):
         ("é\u2028a,b\u0085c\n".encode(), 1),
     ],
 )
-def test_rows_are_counted_as_csv_has_them(rows, records):
+def test_rows_are_counted_as_python_csv_counts_them(rows, records):
     outcome = same_for_all(small, HEADER + rows)
     assert isinstance(outcome, Outcome)
     assert outcome.split.records == records
@@ -223,13 +223,13 @@ def test_blank_lines_at_the_end_belong_to_the_last_part():
     assert outcome.split.parts == [Part(1, 11, len(raw), 1, 1)]
 
 
-def test_rows_are_passed_on_as_they_come():
+def test_csv_rows_are_yielded_as_soon_as_they_are_complete():
     splitter: Splitter = CsvSplitter(BIG, BIG)
     assert b"".join(splitter.feed(HEADER + b'a,b\nc,"')) == HEADER + b"a,b\n"
 
 
 @pytest.mark.parametrize(("more", "passes"), [(0, True), (1, False)])
-def test_a_file_has_no_more_columns_than_a_spreadsheet(more, passes):
+def test_the_number_of_columns_is_limited(more, passes):
     raw = b"name" + b"," * (MAX_COLUMNS - 1 + more) + b"\n"
     outcome = run(CsvSplitter(30, BIG), [raw])
     assert isinstance(outcome, Outcome) == passes

@@ -1,4 +1,4 @@
-"""CSV as people have it: any delimiter, any of three encodings, a first line for Excel."""
+"""CsvSplitter with delimiters, encodings and sep lines as spreadsheets write them."""
 
 import csv
 from io import StringIO
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.models import Layout
 from service.splitting.csv import CsvSplitter
-from service.splitting.delimiter import LOOKED_AT
+from service.splitting.delimiter import SAMPLE_BYTES
 from service.splitting.dialect import Dialect
 from tests.support import splits
 from tests.support.carried import carry_all
@@ -44,7 +44,7 @@ def contacts(outcome: Outcome) -> dict[int, tuple[str, str] | str]:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
-def test_a_spreadsheet_of_any_country(delimiter, encoding):
+def test_delimiters_and_encodings_of_spreadsheets(delimiter, encoding):
     text = SEMICOLON.replace(",", " the").replace(";", delimiter)
     outcome = outcome_of(text.encode(encoding))
     stored = text.encode("utf-8-sig" if encoding == "utf-8-sig" else "utf-8")
@@ -80,7 +80,7 @@ def test_a_spreadsheet_of_any_country(delimiter, encoding):
         ("name^email\n", None),
     ],
 )  # fmt: skip
-def test_the_delimiter_is_found(text, delimiter):
+def test_the_delimiter_is_detected(text, delimiter):
     outcome = same_for_all(splitter, text.encode())
     if delimiter is None:
         assert outcome == RejectedRecord("csv_header_unusable", None, None)
@@ -90,17 +90,17 @@ def test_the_delimiter_is_found(text, delimiter):
     assert outcome.split.layout.delimiter == delimiter
 
 
-def test_many_lines_do_not_change_the_choice():
+def test_only_the_first_rows_decide_about_the_delimiter():
     raw = b"name,a;email\n" + b"1;2\n" * 30_000
     outcome = taken(CsvSplitter(BIG, BIG), [raw])
     assert outcome == taken(CsvSplitter(BIG, BIG), pieces_of(raw, 1000))
     assert places(outcome.split.layout) == Layout(2, None, 1, delimiter=";")
 
 
-def test_a_header_longer_than_what_is_looked_at():
+def test_a_header_longer_than_the_sample():
     header = ";".join(["email", *[f"column {n}" for n in range(8000)]])
     raw = f"{header}\n".encode()
-    assert len(raw) > LOOKED_AT
+    assert len(raw) > SAMPLE_BYTES
     outcome = taken(CsvSplitter(BIG, BIG), [raw])
     assert outcome == taken(CsvSplitter(BIG, BIG), pieces_of(raw, 1000))
     assert places(outcome.split.layout) == Layout(8001, None, 0, delimiter=";")
@@ -110,7 +110,7 @@ def test_a_header_longer_than_what_is_looked_at():
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("line", ["sep=|", "SEP=|", '"sep=|"'])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_the_first_line_may_name_the_delimiter(line, end, encoding):
+def test_a_sep_line_names_the_delimiter(line, end, encoding):
     text = end.join([line, "name|email,x", "a|b@c.de", ""])
     outcome = outcome_of(text.encode(encoding))
     assert outcome.stored.removeprefix(b"\xef\xbb\xbf") == text.encode()
@@ -119,12 +119,12 @@ def test_the_first_line_may_name_the_delimiter(line, end, encoding):
 
 
 @pytest.mark.parametrize("first", ["sep=a", 'sep="', "sep=", "sep=;;", "sep=é"])
-def test_a_first_line_that_only_looks_so_is_the_header(first):
+def test_an_invalid_sep_line_is_the_header(first):
     outcome = same_for_all(splitter, f"{first}\nname,email\n".encode())
     assert outcome == RejectedRecord("csv_header_unusable", None, None)
 
 
-def test_what_the_client_says_counts_more_than_what_is_found():
+def test_the_dialect_of_the_client_overrides_detection():
     raw = b"sep=;\nname,x|Courriel\na,b|c@d.ef\n"
     outcome = outcome_of(raw, delimiter="|", mapping=(("name,x", "name"), ("courriel", "email")))
     assert places(outcome.split.layout) == Layout(2, 0, 1, delimiter="|")
@@ -133,7 +133,7 @@ def test_what_the_client_says_counts_more_than_what_is_found():
     assert contacts(outcome) == {1: ("a,b", "c@d.ef")}
 
 
-def test_a_mapping_helps_to_find_the_delimiter():
+def test_a_mapping_helps_to_detect_the_delimiter():
     raw = b"Nom, complet;Courriel\na;b@c.de\n"
     outcome = outcome_of(raw, mapping=(("Nom, complet", "name"), ("Courriel", "email")))
     assert places(outcome.split.layout) == Layout(2, 0, 1, delimiter=";")
@@ -148,7 +148,7 @@ def test_first_and_last_names_are_joined():
     }  # fmt: skip
 
 
-def test_no_text_is_refused_behind_all_that_is_whole():
+def test_invalid_text_is_an_error_after_all_complete_records():
     raw = b"name;email\nZo\xeb;a@b.co\nx;\x81\n"
     outcome = same_for_all(splitter, raw)
     assert outcome == RejectedRecord("invalid_text", len("name;email\nZoë;a@b.co\nx;".encode()), 2)
@@ -167,7 +167,7 @@ fields = st.text('ab",;\n\r \téß', max_size=6)
     encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]),
     line_end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_any_table_in_any_pieces(data, rows, delimiter, encoding, line_end):
+def test_any_table_has_one_result_in_any_pieces(data, rows, delimiter, encoding, line_end):
     out = StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL)
     writer.writerows([["Name", "x;y,z", "E-Mail"], *rows])

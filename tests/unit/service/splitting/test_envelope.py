@@ -54,7 +54,7 @@ def as_workers_read(stored: bytes, part: Part, size: int) -> list[object]:
 
 
 @given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
-def test_any_body_in_any_pieces(data, body, part_bytes):
+def test_envelope_splitter_has_one_result_in_any_pieces(data, body, part_bytes):
     pieces = data.draw(splits.cuts(body.raw))
     outcome = taken(EnvelopeSplitter(part_bytes, BIG), pieces)
     split = outcome.split
@@ -68,7 +68,7 @@ def test_any_body_in_any_pieces(data, body, part_bytes):
 
 
 @given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
-def test_parsing_the_parts_is_parsing_the_whole(data, body, part_bytes):
+def test_the_parts_have_all_records_of_the_body(data, body, part_bytes):
     outcome = taken(EnvelopeSplitter(part_bytes, BIG), [body.raw])
     size = data.draw(st.integers(1, 40))
     parts = outcome.split.parts
@@ -80,7 +80,7 @@ def test_parsing_the_parts_is_parsing_the_whole(data, body, part_bytes):
 
 
 @given(data=st.data(), body=bodies.bodies(), max_record=st.integers(1, 60))
-def test_a_record_over_the_bound_is_found_in_any_pieces(data, body, max_record):
+def test_a_too_large_record_is_rejected_in_any_pieces(data, body, max_record):
     outcome = run(EnvelopeSplitter(20, max_record), data.draw(splits.cuts(body.raw)))
     spans = spans_of(body.array, body.records)
     too_large = [
@@ -95,7 +95,7 @@ def test_a_record_over_the_bound_is_found_in_any_pieces(data, body, max_record):
 
 
 @given(data=st.data(), body=bodies.bodies())
-def test_accepts_what_a_strict_reader_accepts_and_nothing_else(data, body):
+def test_envelope_splitter_accepts_what_a_strict_parser_accepts(data, body):
     raw = data.draw(bodies.mutations(body.raw))
     assume(not raw.startswith((b"\xff\xfe", b"\xfe\xff")))
     outcome = run(small(), [raw])
@@ -131,7 +131,7 @@ def is_meant_wrong(read: bodies.Read) -> bool:
 
 
 @given(data=st.data(), body=bodies.bodies(), max_record=st.sampled_from([20, 100, BIG]))
-def test_a_broken_body_is_refused_alike_in_any_pieces(data, body, max_record):
+def test_a_malformed_body_has_one_error_in_any_pieces(data, body, max_record):
     raw = data.draw(bodies.mutations(body.raw))
     whole = run(EnvelopeSplitter(30, max_record), [raw])
     assert run(EnvelopeSplitter(30, max_record), data.draw(splits.cuts(raw))) == whole
@@ -200,43 +200,43 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("body", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
-def test_what_is_refused_and_how(body, refusal):
+def test_malformed_envelopes_are_rejected(body, refusal):
     assert same_for_all(small, body) == refusal
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be"])
-def test_other_encodings_are_refused(encoding):
+def test_other_encodings_are_rejected(encoding):
     body = '{"source": "s", "data": [{"name": "é"}]}'.encode(encoding)
     assert same_for_all(small, body) == RejectedRecord("wrong_encoding", 0, None)
 
 
 @pytest.mark.parametrize("bom", [b"", bodies.BOM])
-def test_offsets_count_from_the_body_s_first_byte(bom):
+def test_offsets_count_from_the_first_byte_of_the_body(bom):
     body = bom + b'{"data":[{"a":1}],"source":"s","x":tru}'
     assert same_for_all(small, body) == RejectedRecord("malformed_json", len(bom) + 35, None)
 
 
-def test_a_record_too_large_is_refused_with_its_place():
+def test_a_too_large_record_is_rejected_with_its_offset():
     body = b'{"source":"s","data":[{"a":1},{"b":"' + b"x" * 1000 + b'"}]}'
     assert same_for_all(small, body) == RejectedRecord("record_too_large", 30, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
-def test_the_bound_of_a_record_and_its_neighbours(size):
+def test_the_size_limit_of_a_record_and_its_neighbours(size):
     record = b'{"b":"' + b"x" * (size - 8) + b'"}'
     outcome = same_for_all(small, b'{"source":"s","data":[' + record + b"]}")
     assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
 
 
 @pytest.mark.parametrize("record", [b'"' + b"x" * 2000, b"1" * 2000, b"[" + b"1," * 1000])
-def test_a_record_without_end_is_refused_before_the_end_comes(record):
+def test_an_endless_record_is_rejected_early(record):
     pieces = splits.pieces_of(b'{"source":"s","data":[' + record, 1)
     stored = iter(pieces)
     assert refused(small(), stored) == RejectedRecord("record_too_large", 22, 1)
     assert len(list(stored)) > 900
 
 
-def test_a_hundred_thousand_levels_are_refused():
+def test_a_hundred_thousand_nested_levels_are_rejected():
     for inside in (b"[" * 100_000, b'{"a":' * 100_000):
         bodies_ = [b'{"source":"s","data":[' + inside, b'{"source":"s","x":' + inside]
         codes = [refused(EnvelopeSplitter(BIG, BIG), splits.pieces_of(b, 65536)) for b in bodies_]
@@ -245,20 +245,20 @@ def test_a_hundred_thousand_levels_are_refused():
 
 
 @pytest.mark.parametrize("place", [b'{"x":%b,"source":"s","data":[]}', b'{"data":[],"x":%b}'])
-def test_deep_nesting_beside_the_data_is_refused_whatever_follows(place):
+def test_deep_nesting_outside_the_data_is_rejected(place):
     deep = b"[" * 2000 + b"]" * 2000
     assert same_for_all(small, place % deep) == RejectedRecord("nested_too_deeply", None, None)
     objects = b'{"a":' * 2000
     assert same_for_all(small, place % objects) == RejectedRecord("nested_too_deeply", None, None)
 
 
-def test_many_brackets_beside_the_data_are_no_nesting():
+def test_many_brackets_outside_the_data_are_not_nesting():
     body = b'{"x":[' + b"[]," * 50_000 + b'1],"source":"s","data":[1]}'
     assert taken(small(), splits.pieces_of(body, 65536)).stored == b"[1]"
 
 
 @pytest.mark.parametrize("number", [b"7" * 1_000_000, b"-0." + b"3" * 1_000_000, b"1e" + b"9" * 99])
-def test_numbers_of_a_million_digits_in_records_pass(number):
+def test_long_numbers_in_records_are_accepted(number):
     body = b'{"source":"s","data":[' + number + b',{"a":' + number + b"}]}"
     outcome = taken(EnvelopeSplitter(BIG, 2 * BIG), splits.pieces_of(body, 65536))
     assert outcome.stored == body[21:-1]
@@ -267,7 +267,7 @@ def test_numbers_of_a_million_digits_in_records_pass(number):
 
 @pytest.mark.parametrize("size", [1, 3, 4096, 4300, 4301, 10_000])
 @pytest.mark.parametrize("shape", [b"%b", b"-%b", b"[%b]", b'{"a":%b}', b"1.%b", b"1e%b", b"[0,%b"])
-def test_no_chunking_gets_a_long_number_past_the_guard(size, shape):
+def test_too_long_numbers_are_rejected_in_any_pieces(size, shape):
     """yajl would end the process here, so that this test would not fail but vanish."""
     lead = b'{"data":[1],"x":'
     body = lead + shape % (b"1" * 9000) + b',"source":"s"}'
@@ -277,13 +277,13 @@ def test_no_chunking_gets_a_long_number_past_the_guard(size, shape):
 
 @pytest.mark.parametrize("digits", [4299, 4300])
 @pytest.mark.parametrize("size", [1, 4096, 4300, 10_000])
-def test_numbers_up_to_the_guard_pass(digits, size):
+def test_the_limit_of_digits_and_its_neighbour(digits, size):
     number = b"9" * digits
     body = b'{"x":[' + number + b"," + number + b'],"data":[],"y":-' + number + b',"source":"s"}'
     assert taken(small(), splits.pieces_of(body, size)).stored == b"[]"
 
 
-def test_digits_on_both_sides_of_the_records_are_no_number():
+def test_digits_before_and_after_the_records_are_not_one_number():
     body = b'{"a":' + b"1" * 4300 + b',"data":[' + b"2" * 900 + b'],"b":' + b"3" * 4300 + b"}"
     assert same_for_all(small, body) == RejectedRecord("source_missing", None, None)
 
@@ -291,7 +291,7 @@ def test_digits_on_both_sides_of_the_records_are_no_number():
 @pytest.mark.parametrize("extra", [0, 1])
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("filler", [b" ", b"x"])
-def test_the_envelope_is_bounded(extra, order, filler):
+def test_the_size_of_the_envelope_is_limited(extra, order, filler):
     """One MiB beside the records, whatever it consists of."""
     fixed = b'{"":"","source":"s","data":[]}'
     room = filler * (MAX_ENVELOPE_BYTES - len(fixed) + extra)
@@ -306,7 +306,7 @@ def test_the_envelope_is_bounded(extra, order, filler):
 
 
 @pytest.mark.parametrize("around", [(b"", b""), (b"1", b""), (b"1,", b"2"), (b'{"a":1}', b"")])
-def test_space_between_records_is_passed_on_and_not_kept(around):
+def test_space_between_records_is_not_kept_in_memory(around):
     """There may be gigabytes of it: it is legal, and must not fill the memory."""
     before, after = around
     splitter = small()
@@ -319,14 +319,14 @@ def test_space_between_records_is_passed_on_and_not_kept(around):
     assert splitter.split().bytes == 2 + len(before + after) + 50 * len(gap)
 
 
-def test_records_are_passed_on_as_they_come():
+def test_records_of_an_envelope_are_yielded_as_soon_as_they_are_complete():
     """Nothing is held back but the record that has not ended yet."""
     splitter = EnvelopeSplitter(BIG, BIG)
     stored = b"".join(splitter.feed(b'{"data":[{"a":1},{"b":2},{"c":'))
     assert stored == b'[{"a":1},{"b":2},'
 
 
-def test_records_that_are_no_objects_pass():
+def test_records_may_be_any_json_values():
     body = b'{"source":"s","data":[null,1.5,"x]",[1,[2]],true,-0,1E+2,{},"\\ud800"]}'
     outcome = same_for_all(small, body)
     assert isinstance(outcome, Outcome)
@@ -354,24 +354,24 @@ METADATA = ("", "date", "note", "meta", "name", "data2", "sources", "version", "
 @pytest.mark.parametrize("key", OPTION_LIKE)
 @pytest.mark.parametrize("value", [b"true", b'"x"', b"[1]", b'{"a":1}'])
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_key_that_looks_like_an_option_is_not_ignored(key, value, order):
+def test_a_key_that_resembles_an_option_is_rejected(key, value, order):
     members = [json.dumps(key).encode() + b":" + value, b'"source":"s","data":[1]']
     body = b"{" + b",".join(members[::order]) + b"}"
     assert same_for_all(small, body) == RejectedRecord("unknown_option", None, None)
 
 
 @pytest.mark.parametrize("key", METADATA)
-def test_metadata_may_pass(key):
+def test_other_keys_are_accepted_as_metadata(key):
     body = b'{%b:true,"source":"s","data":[1],"x":{"dryRun":1}}' % json.dumps(key).encode()
     assert isinstance(same_for_all(small, body), Outcome)
 
 
-def test_an_option_in_a_record_is_none():
+def test_a_key_of_a_record_may_resemble_an_option():
     body = b'{"source":"s","data":[{"dryRun":true,"map":1}]}'
     assert isinstance(same_for_all(small, body), Outcome)
 
 
-def test_an_option_is_found_behind_any_number_of_keys():
+def test_a_key_that_resembles_an_option_is_found_after_many_keys():
     keys = b"".join(b'"%08x":1,' % key for key in range(5000))
     body = b'{"source":"s","data":[],' + keys + b'"dry_run":1}'
     assert run(small(), [body]) == RejectedRecord("unknown_option", None, None)
@@ -379,15 +379,15 @@ def test_an_option_is_found_behind_any_number_of_keys():
 
 @pytest.mark.parametrize("bug", [ValueError, TypeError, KeyError])
 @pytest.mark.parametrize("body", [b'{"source":"s"', b'{"source":"s","data":[]}'])
-def test_a_bug_is_no_malformed_body(monkeypatch, bug, body):
+def test_a_bug_of_the_service_is_not_a_malformed_body(monkeypatch, bug, body):
     """Of what ijson raises, only that counts which a body can cause."""
     splitter = small()
-    monkeypatch.setattr(splitter._around, "_parser", Mock(send=Mock(side_effect=bug("a bug"))))
+    monkeypatch.setattr(splitter._envelope, "_parser", Mock(send=Mock(side_effect=bug("a bug"))))
     with pytest.raises(bug, match="a bug"):
         list(splitter.feed(body))
 
 
-def test_a_bug_in_the_last_look_is_no_malformed_body(monkeypatch):
+def test_a_bug_in_close_is_not_a_malformed_body(monkeypatch):
     splitter = small()
     list(splitter.feed(b'{"source":"s","data":[]}'))
     monkeypatch.setattr(envelope.json, "loads", Mock(side_effect=ValueError("a bug")))

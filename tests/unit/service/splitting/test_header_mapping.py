@@ -1,4 +1,4 @@
-"""Which column is what: named by the client, or known by its name."""
+"""read_layout: columns that the client maps, and columns that are known by their names."""
 
 import pytest
 
@@ -35,29 +35,29 @@ def layout_of(header: str, *mapping: str) -> Layout:
         ("first_name,Voll", ["Voll:name"], Layout(2, 1, None)),
     ],
 )  # fmt: skip
-def test_where_the_fields_are(header, mapping, layout):
+def test_read_layout(header, mapping, layout):
     assert layout_of(header, *mapping) == layout
 
 
-def test_a_missing_column_is_told_with_those_that_are_there():
+def test_a_missing_mapped_column_is_rejected_with_the_existing_ones():
     with pytest.raises(MalformedInputError, match=r"'Nom'.*'Name', 'Mail'") as caught:
         layout_of("Name,Mail", "Nom:name")
     assert caught.value.code == "csv_header_unusable"
 
 
 @pytest.mark.parametrize("header", ["Nom,Courriel", "Nom", "Nom complet,x"])
-def test_a_header_that_is_not_understood_tells_how_to_map_it(header):
+def test_an_unknown_header_is_rejected_with_an_example_of_map(header):
     with pytest.raises(MalformedInputError, match=r"'Nom.*\?map=\w+:name") as caught:
         layout_of(header)
     assert caught.value.code == "csv_header_unusable"
 
 
 @pytest.mark.parametrize("field", ["name", "email", "first_name", "last_name"])
-def test_a_layout_is_the_same_when_it_comes_back(field):
+def test_layout_survives_json(field):
     layout = read_layout(["a", "b"], ((("b"), field),), ";")
     assert Layout.from_json(layout.to_json()) == layout
     assert layout.columns() == {field: 1}
 
 
-def test_a_layout_of_an_older_version_is_understood():
+def test_layout_of_an_older_version_is_read():
     assert Layout.from_json({"fields": 2, "name": 0, "email": None}) == Layout(2, 0, None)

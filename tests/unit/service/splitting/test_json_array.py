@@ -23,7 +23,7 @@ def files(draw: st.DrawFn) -> bytes:
 
 
 @given(data=st.data(), raw=files(), part_bytes=st.integers(1, 60))
-def test_any_file_in_any_pieces(data, raw, part_bytes):
+def test_json_array_splitter_has_one_result_in_any_pieces(data, raw, part_bytes):
     outcome = taken(JsonArraySplitter(part_bytes, BIG), data.draw(splits.cuts(raw)))
     assert outcome == taken(JsonArraySplitter(part_bytes, BIG), [raw])
     assert outcome.stored == raw
@@ -32,7 +32,7 @@ def test_any_file_in_any_pieces(data, raw, part_bytes):
 
 
 @given(raw=files(), part_bytes=st.integers(1, 60))
-def test_parsing_the_parts_is_parsing_the_whole(raw, part_bytes):
+def test_the_parts_have_all_records_of_the_array(raw, part_bytes):
     split = taken(JsonArraySplitter(part_bytes, BIG), [raw]).split
     parsed = [
         json.loads(b"[" + raw[part.byte_start : part.byte_end] + b"]") for part in split.parts
@@ -47,7 +47,7 @@ def test_parsing_the_parts_is_parsing_the_whole(raw, part_bytes):
 
 
 @given(data=st.data(), raw=files())
-def test_accepts_what_a_strict_reader_accepts_and_nothing_else(data, raw):
+def test_json_array_splitter_accepts_what_a_strict_parser_accepts(data, raw):
     broken = data.draw(bodies.mutations(raw))
     assume(not broken.startswith((b"\xff\xfe", b"\xfe\xff")))
     outcome = run(small(), [broken])
@@ -64,14 +64,14 @@ def test_accepts_what_a_strict_reader_accepts_and_nothing_else(data, raw):
 
 
 @given(data=st.data(), raw=files(), max_record=st.sampled_from([20, 100, BIG]))
-def test_a_broken_file_is_refused_alike_in_any_pieces(data, raw, max_record):
+def test_a_malformed_json_file_has_one_error_in_any_pieces(data, raw, max_record):
     broken = data.draw(bodies.mutations(raw))
     whole = run(JsonArraySplitter(30, max_record), [broken])
     assert run(JsonArraySplitter(30, max_record), data.draw(splits.cuts(broken))) == whole
     assert run(JsonArraySplitter(30, max_record), splits.pieces_of(broken, 1)) == whole
 
 
-def test_what_came_first_is_told_first_though_its_object_had_only_begun():
+def test_the_first_error_is_reported_even_in_an_incomplete_object():
     broken = b'[null, {[[ "name of a person": "\xff", "email": ""}]'
     whole = run(JsonArraySplitter(30, BIG), [broken])
     assert whole == RejectedRecord("malformed_json", 8, 2)
@@ -102,7 +102,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("raw", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
-def test_what_is_refused_and_how(raw, refusal):
+def test_malformed_json_files_are_rejected(raw, refusal):
     assert same_for_all(small, raw) == refusal
 
 
@@ -114,7 +114,7 @@ def test_an_empty_array_has_no_parts(raw):
     assert (outcome.split.records, outcome.split.parts) == (0, [])
 
 
-def test_space_around_the_array_is_passed_on_and_not_kept():
+def test_space_around_the_array_is_not_kept_in_memory():
     splitter = small()
     gap = b" \n" * 32768
     passed = [b"".join(splitter.feed(gap)) for _ in range(20)]

@@ -19,7 +19,7 @@ def small() -> NdjsonSplitter:
 
 
 @given(data=st.data(), raw=bodies.ndjson_texts(), part_bytes=st.integers(1, 60))
-def test_any_lines_in_any_pieces(data, raw, part_bytes):
+def test_ndjson_splitter_has_one_result_in_any_pieces(data, raw, part_bytes):
     outcome = run(NdjsonSplitter(part_bytes, BIG), data.draw(splits.cuts(raw)))
     assert outcome == run(NdjsonSplitter(part_bytes, BIG), [raw])
     content = NDJSON.read(raw)
@@ -36,7 +36,7 @@ def test_any_lines_in_any_pieces(data, raw, part_bytes):
 
 
 @given(data=st.data(), raw=bodies.ndjson_texts(), max_record=st.sampled_from([5, 16, 40, 100, BIG]))
-def test_broken_lines_are_refused_alike_in_any_pieces(data, raw, max_record):
+def test_malformed_lines_have_one_error_in_any_pieces(data, raw, max_record):
     broken = data.draw(bodies.mutations(raw))
     whole = run(NdjsonSplitter(30, max_record), [broken])
     assert run(NdjsonSplitter(30, max_record), data.draw(splits.cuts(broken))) == whole
@@ -72,26 +72,26 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("raw", "refusal"), REFUSED.items(), ids=lambda item: repr(item)[:40])
-def test_what_is_refused_and_how(raw, refusal):
+def test_malformed_ndjson_files_are_rejected(raw, refusal):
     if len(raw) > 100_000:
         assert run(small(), [raw]) == run(small(), splits.pieces_of(raw, 1000)) == refusal
         return
     assert same_for_all(small, raw) == refusal
 
 
-def test_a_line_nested_too_deeply():
+def test_a_too_deeply_nested_line_is_rejected():
     outcome = run(NdjsonSplitter(50, BIG), [GOOD + b"[" * 100_000 + b"\n"])
     assert outcome == RejectedRecord("nested_too_deeply", 15, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 @pytest.mark.parametrize("end", [b"\n", b"", b"\n{}\n"])
-def test_the_bound_of_a_line_and_its_neighbours(size, end):
+def test_the_size_limit_of_a_line_and_its_neighbours(size, end):
     outcome = same_for_all(small, GOOD + b'"' + b"x" * (size - 2) + b'"' + end)
     assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
 
 
-def test_parts_end_between_lines_and_blank_ones_are_tolerated():
+def test_parts_end_between_lines_and_blank_lines_are_accepted():
     raw = b'\n\r\n{"name":"A"}\r\n\n  {"name":"B"}  \n\t\n{"name":"C"}\n\n'
     outcome = same_for_all(lambda: NdjsonSplitter(20, BIG), raw)
     assert isinstance(outcome, Outcome)
@@ -101,12 +101,12 @@ def test_parts_end_between_lines_and_blank_ones_are_tolerated():
     assert outcome.split.records == len(lines)
 
 
-def test_lines_are_passed_on_as_they_come():
+def test_lines_are_yielded_as_soon_as_they_are_complete():
     splitter = NdjsonSplitter(BIG, BIG)
     assert b"".join(splitter.feed(GOOD + b'{"na')) == GOOD
 
 
-def test_all_kinds_of_values_are_records():
+def test_lines_may_be_any_json_values():
     raw = b'{}\n[]\n1\nnull\n"x"\n1e999\n{"name":"\\ud800"}\n' + b"9" * 900 + b"\n{}"
     outcome = taken(small(), [raw])
     assert outcome.split.records == 9

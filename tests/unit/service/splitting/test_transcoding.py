@@ -34,7 +34,7 @@ def same_for_all(raw: bytes, charset: str | None = None) -> tuple[bytes, bool, s
 @example(data=None, raw=b"abcd\xc3")
 @example(data=None, raw=b"abcd\xe9\xc3\xa9")
 @example(data=None, raw=b"abcd\xe9\xc3")
-def test_it_does_not_matter_how_bytes_arrive(data, raw):
+def test_transcoder_has_one_result_in_any_pieces(data, raw):
     assume(not raw.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", *MARKS)))
     for charset in (None, UTF_8, UTF_16_LE, UTF_16_BE, WINDOWS_1252):
         whole = same_for_all(raw, charset)
@@ -43,14 +43,14 @@ def test_it_does_not_matter_how_bytes_arrive(data, raw):
 
 
 @given(st.text(min_size=2))
-def test_utf8_passes_as_it_is(text):
+def test_utf8_passes_unchanged(text):
     assume("\0" not in text and text[0] != "\ufeff")
     raw = text.encode()
     assert same_for_all(raw) == (raw, False, UTF_8)
 
 
 @given(st.text(LETTERS, min_size=4))
-def test_windows_1252_is_found_or_refused_but_never_spoilt(text):
+def test_windows_1252_is_detected_or_rejected_and_never_corrupted(text):
     raw = text.encode("cp1252")
     found, wrong, encoding = same_for_all(raw)
     if text.isascii():
@@ -74,7 +74,7 @@ def test_windows_1252_is_found_or_refused_but_never_spoilt(text):
         (b"caf\xe9\xa0\n", "café\u00a0\n"),
     ],
 )
-def test_what_is_surely_windows_1252(raw, text):
+def test_certain_windows_1252_is_decoded(raw, text):
     assert same_for_all(raw) == (text.encode(), False, WINDOWS_1252)
 
 
@@ -88,17 +88,17 @@ def test_what_is_surely_windows_1252(raw, text):
     ],
     ids=["mixed", "mixed with half a pair", "undefined", "undefined at the end"],
 )
-def test_what_is_not_for_sure_windows_1252(raw, before):
+def test_uncertain_windows_1252_is_invalid(raw, before):
     assert same_for_all(raw) == (before.encode(), True, WINDOWS_1252)
 
 
 @pytest.mark.parametrize("raw", [b"name\nZo\xc3\xab \xeb\n", b"name\nZo\xc3", b"name\n\xe2\x82"])
-def test_what_looks_like_utf8_is_left_to_those_who_check_that(raw):
+def test_text_that_looks_like_utf8_is_left_to_the_utf8_check(raw):
     assert same_for_all(raw) == (raw, False, UTF_8)
 
 
 @given(st.text(LETTERS + "😀", min_size=2), st.sampled_from([UTF_16_LE, UTF_16_BE]))
-def test_utf16_with_a_mark(text, encoding):
+def test_utf16_with_a_byte_order_mark(text, encoding):
     raw = ("\ufeff" + text).encode(encoding)
     assert same_for_all(raw) == (text.encode(), False, encoding)
     assert same_for_all(raw, UTF_16) == (text.encode(), False, encoding)
@@ -106,7 +106,7 @@ def test_utf16_with_a_mark(text, encoding):
 
 @pytest.mark.parametrize("encoding", [UTF_16_LE, UTF_16_BE])
 @pytest.mark.parametrize("named", [False, True])
-def test_utf16_without_a_mark(encoding, named):
+def test_utf16_without_a_byte_order_mark(encoding, named):
     text = "name\nŽoë😀"
     raw = text.encode(encoding)
     assert same_for_all(raw, encoding if named else None) == (text.encode(), False, encoding)
@@ -114,12 +114,12 @@ def test_utf16_without_a_mark(encoding, named):
 
 
 @pytest.mark.parametrize("end", ["\ud800", "\udc00x", "\ud83d\ud83d"])
-def test_half_a_pair_in_utf16_is_no_text(end):
+def test_half_a_surrogate_pair_in_utf16_is_invalid(end):
     raw = ("\ufeffname" + end).encode(UTF_16_LE, "surrogatepass")
     assert same_for_all(raw) == (b"name", True, UTF_16_LE)
 
 
-def test_an_odd_byte_too_many_is_no_text():
+def test_an_odd_byte_in_utf16_is_invalid():
     assert same_for_all("\ufeffname".encode(UTF_16_LE) + b"x") == (b"name", True, UTF_16_LE)
 
 
@@ -130,12 +130,12 @@ def test_an_odd_byte_too_many_is_no_text():
         (b"\xef\xbb\xbf", WINDOWS_1252), (b"\xef\xbb\xbf", UTF_16), (b"\xff\xfe\0\0", UTF_16),
     ],
 )  # fmt: skip
-def test_a_name_that_the_mark_contradicts(mark, charset):
+def test_a_charset_that_the_byte_order_mark_contradicts_is_rejected(mark, charset):
     with pytest.raises(MalformedInputError) as caught:
         read([mark + b"ab"], charset)
     assert caught.value.code == "wrong_encoding"
 
 
 @pytest.mark.parametrize("raw", [b"", b"a", b"\xef\xbb\xbf", b"\xef\xbb\xbfname\n"])
-def test_small_things_and_the_mark_of_utf8_pass(raw):
+def test_short_texts_and_the_byte_order_mark_of_utf8_pass(raw):
     assert same_for_all(raw) == (raw, False, UTF_8)

@@ -1,0 +1,91 @@
+"""The bytes of a request, in order: received, (taken out of a form,) hashed, decompressed.
+
+``receive`` yields what the client sends; service.intake.multipart takes the file out of a form;
+``Body`` makes the text of the records from the result.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from service.fair_scheduling import TimeSlice
+from service.intake.decompression import Decompressor
+from service.intake.digest import Digest
+from service.intake.limits import Limits
+from service.intake.minimum_rate import MinimumRate
+from service.intake.request import body_too_large
+from service.problems import ProblemError
+
+PIECE_BYTES: Final = 64 * 1024
+"""How much is split at a time: it takes a millisecond or less, so the event loop stays free."""
+
+_READ_ERRORS: Final = (web.RequestPayloadError, aiohttp.ClientPayloadError, ConnectionError)
+"""What aiohttp raises when a body ends too early."""
+
+
+async def receive(
+    content: aiohttp.StreamReader, limits: Limits, count: Callable[[int], None]
+) -> AsyncIterator[bytes]:
+    """Yield a request's body as it arrives, in pieces of at most PIECE_BYTES.
+
+    Calls ``count`` with the number of bytes of each read. Raises ProblemError if the body is too
+    large, ends too early or arrives too slowly.
+    """
+    total, rate = 0, MinimumRate(content, limits.idle_seconds)
+    try:
+        while chunk := await rate.wait_for(content.readany()):
+            total += len(chunk)
+            count(len(chunk))
+            if total > limits.body_bytes:
+                raise body_too_large(limits)
+            for start in range(0, len(chunk), PIECE_BYTES):
+                yield chunk[start : start + PIECE_BYTES]
+    except _READ_ERRORS as error:
+        raise truncated_body() from error
+
+
+class Body:
+    """The text of the records of one request, as an asynchronous iterator of pieces.
+
+    To be iterated over once. Raises what ``sent`` raises, and ProblemError for compressed data that
+    is damaged or too large.
+    """
+
+    def __init__(self, sent: AsyncIterator[bytes], compression: str | None, limits: Limits) -> None:
+        """``sent`` is the body, or the file of a form, as the client sent it."""
+        self.digest = Digest()
+        """Of ``sent``; complete after the iteration."""
+        self._sent = sent
+        self._decompressor = (
+            Decompressor(
+                compression, max_bytes=limits.body_bytes, max_ratio=limits.compression_ratio
+            )
+            if compression
+            else None
+        )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the next piece of at most PIECE_BYTES."""
+        time_slice = TimeSlice()
+        async for piece in self._sent:
+            self.digest.update(piece)
+            if self._decompressor is None:
+                yield piece
+                continue
+            for data in self._decompressor.feed(piece):
+                if data:
+                    yield data
+                await time_slice.yield_if_used_up()
+        if self._decompressor is not None:
+            self._decompressor.close()
+
+    async def trailing_source(self) -> str | None:
+        """Read what follows the records; return the source if it is named there."""
+        return None
+
+
+def truncated_body() -> ProblemError:
+    """Return the problem of a body that ended too early."""
+    return ProblemError("truncated_body", "The connection broke before the body was complete.")
