@@ -49,8 +49,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         ImportState | UnsetType, Meta(description="State of the import, where it is the reason.")
     ] = UNSET
     checks: Annotated[
-        dict[str, Literal["ok", "away"]] | UnsetType,
-        Meta(description="Results of `/readyz`: a failed check is `away`."),
+        dict[str, Literal["ok", "unavailable"]] | UnsetType,
+        Meta(description="Results of `/readyz`: a failed check is `unavailable`."),
     ] = UNSET
 
 

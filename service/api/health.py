@@ -75,9 +75,9 @@ class Health:
         checks = {"storage": self._storage.check(), "database": self._repository.check()}
         passed = await asyncio.gather(*map(_passes, checks.values()))
         results: dict[str, schemas.Check] = {
-            name: "ok" if ok else "away" for name, ok in zip(checks, passed, strict=True)
+            name: "ok" if ok else "unavailable" for name, ok in zip(checks, passed, strict=True)
         }
-        failed = [name for name, result in results.items() if result == "away"]
+        failed = [name for name, result in results.items() if result == "unavailable"]
         if failed:
             raise ProblemError(
                 f"{failed[0]}_unavailable",

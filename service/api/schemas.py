@@ -64,7 +64,7 @@ IdempotencyKey: TypeAlias = Annotated[
 RecordCursor: TypeAlias = Annotated[
     str, Meta(pattern=f"^[1-9][0-9]{{0,{len(str(MAX_RECORDS)) - 2}}}$", examples=["250"])
 ]
-Check: TypeAlias = Literal["ok", "away"]
+Check: TypeAlias = Literal["ok", "unavailable"]
 
 
 class Contact(msgspec.Struct):

@@ -99,7 +99,9 @@ class _Form:
                 self._has_file = True
                 return field
             if self._has_file and name != "source":
-                raise ProblemError("field_too_late", f'Send the field "{name}" before the file.')
+                raise ProblemError(
+                    "field_too_late", f'Send the field "{name}" before the file.', param=name
+                )
             value = await self._text()
             if name == _CHARSET:
                 self.charset = value

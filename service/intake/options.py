@@ -60,7 +60,9 @@ class OptionValues:
         values = self._values["source"]
         if len(values) > 1:
             raise ProblemError(
-                "duplicate_key", "Give the source once, in the address or in one field of the form."
+                "duplicate_key",
+                "Give the source once, in the address or in one field of the form.",
+                param="source",
             )
         return check_source(values[0]) if values else None
 

@@ -224,7 +224,7 @@ class _Envelope:
 
     def _check_key(self, key: str) -> None:
         if key in self._seen and key in {"source", "data"}:
-            raise MalformedInputError("duplicate_key", f'"{key}" is there twice.')
+            raise MalformedInputError("duplicate_key", f'"{key}" is there twice.', param=key)
         self._key = key
         if key in {"source", "data"}:
             self._seen.add(key)

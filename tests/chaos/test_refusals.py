@@ -75,7 +75,7 @@ def test_the_key_is_revoked(chaos: Chaos, moment: str, run: int) -> None:
 
     lab.gateway.spoil(ForgeKey(ANY, times=FOR_EVER))
     hold.release()
-    assert_not_ready(lab, {"storage": "away", "database": "away"})
+    assert_not_ready(lab, {"storage": "unavailable", "database": "unavailable"})
     refused = lab.send(make_data(chaos.rng, records=100))
     assert_told_clearly(lab, refused)
     lab.gateway.heal()
@@ -95,7 +95,7 @@ def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
     lab.storage("POST", "/bucket/imports/empty")
     lab.storage("DELETE", "/bucket/imports")
 
-    assert_not_ready(lab, {"storage": "away", "database": "ok"})
+    assert_not_ready(lab, {"storage": "unavailable", "database": "ok"})
     small = lab.send(make_data(chaos.rng, records=100))
     large = lab.send(make_data(chaos.rng, records=500, pad=40_000))
     for refused in (small, large):
@@ -149,7 +149,7 @@ def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
     with full_disk(lab, 0):
         small = lab.send(make_data(chaos.rng, records=100))
         assert_told_clearly(lab, small)
-        assert_not_ready(lab, {"storage": "away", "database": "ok"})
+        assert_not_ready(lab, {"storage": "unavailable", "database": "ok"})
         assert not lab.half_stored()
     over = time.monotonic()
 

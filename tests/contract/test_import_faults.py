@@ -378,8 +378,8 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
 @pytest.mark.parametrize(
     ("fault", "checks"),
     [
-        (Answer(BUCKET, 0, FOR_EVER), {"storage": "away", "database": "ok"}),
-        (Answer(DATABASE, 0, FOR_EVER), {"storage": "ok", "database": "away"}),
+        (Answer(BUCKET, 0, FOR_EVER), {"storage": "unavailable", "database": "ok"}),
+        (Answer(DATABASE, 0, FOR_EVER), {"storage": "ok", "database": "unavailable"}),
     ],
 )
 def test_the_service_tells_that_it_is_not_ready(client, proxy, fault, checks):
@@ -430,7 +430,7 @@ def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, trac
         assert post(fresh_client, SMALL).json()["code"] == "storage_unavailable"
         answers = [fresh_client.get("/readyz") for _ in range(3)]
         assert {answer.status_code for answer in answers} == {503}
-        assert answers[0].json()["checks"] == {"storage": "away", "database": "ok"}
+        assert answers[0].json()["checks"] == {"storage": "unavailable", "database": "ok"}
         assert proxy.count(CREATE_UPLOAD) == 1
     proxy.heal()
     assert_stored(post(fresh_client, SMALL), SMALL, traces)

@@ -83,7 +83,7 @@ async def test_readyz_names_what_is_unavailable(handlers, storage_check, error):
     with pytest.raises(ProblemError) as caught:
         await handlers.readyz(make_mocked_request("GET", "/readyz"))
     assert caught.value.code == "storage_unavailable"
-    assert caught.value.extra["checks"] == {"storage": "away", "database": "ok"}
+    assert caught.value.extra["checks"] == {"storage": "unavailable", "database": "ok"}
 
 
 async def test_readyz_runs_both_checks_concurrently(handlers, storage_check, repository):
