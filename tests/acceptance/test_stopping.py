@@ -40,7 +40,7 @@ def working(importer: Importer, proxy: Proxy, writer: str = "postgrest") -> Iter
         try:
             yield process
         finally:
-            proxy.heal()
+            proxy.clear_faults()
             assert process.wait(60) in {0, -9}
 
 
@@ -77,7 +77,7 @@ def test_a_cancelled_import_ends_between_two_batches_and_keeps_what_is_in(
 ) -> None:
     source = f"cancelled {writer}"
     job = importer.post(PEOPLE + BAD, source=source)
-    proxy.spoil(hold)
+    proxy.inject(hold)
     with working(importer, proxy, writer):
         hold.wait()
         assert moved(importer, "POST", job, "/cancel") == "cancelling"
@@ -93,7 +93,7 @@ def test_an_import_that_runs_is_cancelled_before_it_is_undone(
     importer: Importer, proxy: Proxy
 ) -> None:
     job = importer.post(PEOPLE + BAD, source="undone while it runs")
-    proxy.spoil(hold := Hold(CONTACTS, after=True))
+    proxy.inject(hold := Hold(CONTACTS, after=True))
     with working(importer, proxy):
         hold.wait()
         assert moved(importer, "DELETE", job) == "cancelling"
@@ -115,7 +115,7 @@ def test_what_comes_after_the_undo_from_a_worker_that_died_is_refused(
     importer: Importer, proxy: Proxy, source: str, late: Hold
 ) -> None:
     job = importer.post(PEOPLE + BAD, source=source)
-    proxy.spoil(late)
+    proxy.inject(late)
     with working(importer, proxy) as worker:
         late.wait()
         worker.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from local.processes import service
 from tests.acceptance.conftest import Importer
-from tests.support.receiver import Receiver, Told
+from tests.support.webhook_receiver import ReceivedRequest, Receiver
 
 KEY = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SETTINGS = {"WEBHOOK_SECRET": f"whsec_{KEY}", "WEBHOOK_ALLOW_PRIVATE": "true"}
@@ -37,7 +37,7 @@ def importer(embedded_env: Mapping[str, str]) -> Iterator[Importer]:
         yield Importer(http, env, Path(name))
 
 
-def verified(told: Told) -> dict[str, object]:
+def verified(told: ReceivedRequest) -> dict[str, object]:
     """As the receiver does it, by the words of the specification."""
     headers = told.headers
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + told.body
@@ -61,13 +61,13 @@ def test_the_end_is_told_until_it_is_heard(importer: Importer, receiver: Receive
         files={"file": ("a.csv", b"name\nAda\n")},
     ).json()["jobId"]
     importer.remove_object(failing, "csv")
-    assert receiver.told.empty()
+    assert receiver.requests.empty()
 
     done = importer.run("tasks", "--once")
 
     assert done.returncode == 1, done.stderr
-    told = [receiver.told.get(timeout=1) for _ in range(3)]
-    assert receiver.told.empty()
+    told = [receiver.requests.get(timeout=1) for _ in range(3)]
+    assert receiver.requests.empty()
     ends = {one.headers["webhook-id"]: verified(one) for one in told}
     assert len(ends) == 2
     kinds = {end["type"]: end for end in ends.values()}

@@ -4,28 +4,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.chaos.keeping import eventually
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.stack import ImporterStack, Sent
+from tests.chaos.supervised_process import eventually
+from tests.chaos.tables import Verdict
 
 ENDED = ("completed", "failed")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one run of one fault."""
-
-    imports: int = 0
-    sent: int = 0
-    contacts: int = 0
-    rejections: int = 0
-    lost: int = 0
-    doubled: int = 0
-    left: int = 0
-    """Objects without an import, unfinished uploads, and messages that nobody has done."""
-    swept: int = 0
-    """What only the sweep could find, and has removed."""
-    seconds: float = 0.0
-    """From the end of the fault to the end of the last import."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +33,14 @@ class Counts:
 class Audit:
     """One run: what was there before, what was sent, and what came of it."""
 
-    lab: Lab
+    stack: ImporterStack
     before: set[str] = field(default_factory=set)
     uploads_before: set[str] = field(default_factory=set)
     verdict: Verdict | None = None
 
     def begin(self) -> None:
-        self.before = self.lab.objects()
-        self.uploads_before = self.lab.uploads()
+        self.before = self.stack.objects()
+        self.uploads_before = self.stack.uploads()
 
     def settle(
         self,
@@ -91,10 +74,10 @@ class Audit:
         left = self._left()
         swept = len(left) if sweep else 0
         if swept:
-            eventually(lambda: self.lab.sweep() and not self._left(), "all is swept")
+            eventually(lambda: self.stack.sweep() and not self._left(), "all is swept")
             left = self._left()
-        unfinished = set() if sweep else self.lab.uploads() - self.uploads_before
-        undone = self.lab.query("select state, message from dramatiq.queue where state <> 'done'")
+        unfinished = set() if sweep else self.stack.uploads() - self.uploads_before
+        undone = self.stack.query("select state, message from dramatiq.queue where state <> 'done'")
         verdict = Verdict(
             imports=len(accepted),
             sent=sum(one.data.records for one in accepted),
@@ -115,12 +98,12 @@ class Audit:
         ids = [one.import_id for one in accepted]
 
         def ended() -> bool:
-            states = self.lab.query(
+            states = self.stack.query(
                 "select count(*) from imports where id = any(%s::uuid[]) and state = any(%s)",
                 ids,
                 list(ENDED),
             )
-            messages = self.lab.query(
+            messages = self.stack.query(
                 "select count(*) from dramatiq.queue where state in ('queued', 'consumed')"
             )
             return states[0][0] == len(ids) and messages[0][0] == 0
@@ -132,23 +115,23 @@ class Audit:
             raise AssertionError(f"{error}\n{self._stuck(ids)}") from None
 
     def _stuck(self, ids: list[str]) -> str:
-        imports = self.lab.query(
+        imports = self.stack.query(
             "select id, state from imports where id = any(%s::uuid[]) and state <> all(%s)",
             ids,
             list(ENDED),
         )
-        parts = self.lab.query(
+        parts = self.stack.query(
             "select import_id, part, state, open_attempts, retries, stops, failure "
             "from import_parts where state not in ('done') order by 1, 2 limit 20"
         )
-        messages = self.lab.query(
+        messages = self.stack.query(
             "select queue_name, state, mtime, message from dramatiq.queue "
             "where state in ('queued', 'consumed') limit 10"
         )
         return "\n".join(map(str, [*imports, *parts, *messages]))
 
     def _recovered(self, accepted: list[Sent], over_at: float) -> float:
-        [(last,)] = self.lab.query(
+        [(last,)] = self.stack.query(
             "select extract(epoch from max(finished_at))::float8 from imports "
             "where id = any(%s::uuid[])",
             [one.import_id for one in accepted],
@@ -158,7 +141,7 @@ class Audit:
 
     def _compare(self, one: Sent, extra: dict[int, str]) -> "Counts":
         """What there is of a whole import; asserts all but that nothing is lost or doubled."""
-        [(state, records, imported, rejected)] = self.lab.query(
+        [(state, records, imported, rejected)] = self.stack.query(
             "select i.state, i.records, sum(p.imported)::int, sum(p.rejected)::int "
             "from imports i join import_parts p on p.import_id = i.id "
             "where i.id = %s group by i.id",
@@ -168,7 +151,7 @@ class Audit:
         expected = Counter(
             (name, email) for name, email in one.data.contacts if int(name.split()[1]) not in extra
         )
-        rows = self.lab.query(
+        rows = self.stack.query(
             "select id, name, email from contacts where source = %s", one.data.source
         )
         found = Counter((name, email) for _, name, email in rows)
@@ -176,7 +159,7 @@ class Audit:
         assert len({row[0] for row in rows}) == len(rows)
         assert (imported, rejected) == (len(expected), one.data.records - len(expected))
         assert records == one.data.records
-        rejections = self.lab.query(
+        rejections = self.stack.query(
             "select record, code from import_rejections where import_id = %s", one.import_id
         )
         assert dict(rejections) == {**one.data.rejected, **extra}
@@ -185,7 +168,7 @@ class Audit:
         )
 
     def _assert_failed(self, one: Sent) -> None:
-        [(shown,)] = self.lab.query("select get_import(%s::uuid)", one.import_id)
+        [(shown,)] = self.stack.query("select get_import(%s::uuid)", one.import_id)
         assert shown["state"] == "failed", shown
         assert shown["failure"]["code"], shown
         assert shown["failure"]["detail"], shown
@@ -195,9 +178,9 @@ class Audit:
         for one in sent:
             if one.status == 202:
                 continue
-            recorded = self.lab.query("select id from imports where source = %s", one.data.source)
+            recorded = self.stack.query("select id from imports where source = %s", one.data.source)
             if one.status != 0 or not recorded:
-                contacts = self.lab.query(
+                contacts = self.stack.query(
                     "select count(*) from contacts where source = %s", one.data.source
                 )
                 assert (recorded, contacts) == ([], [(0,)]), one.status
@@ -210,8 +193,8 @@ class Audit:
     def _left(self) -> set[str]:
         """Objects without an import; asserts that no import is without its object."""
         known = {
-            row[0] for row in self.lab.query("select object from imports where state <> 'undone'")
+            row[0] for row in self.stack.query("select object from imports where state <> 'undone'")
         }
-        objects = self.lab.objects()
+        objects = self.stack.objects()
         assert known <= objects, "objects are gone"
         return objects - known - self.before

@@ -18,7 +18,7 @@ with atheris.instrument_imports(
     ]
 ):
     from service.problems import PROBLEM_TYPES
-    from tests.support.carried import as_one_part, carry_all, judge_books
+    from tests.support.import_oracle import as_one_part, carry_all, judge_books
     from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, judge
     from tests.support.splits import BIG, RejectedRecord, parts_hold, pieces_of, run
 

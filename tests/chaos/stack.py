@@ -25,8 +25,8 @@ from embedded.launch import Stack, running
 from local.ports import free_port
 from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
-from tests.chaos.keeping import Kept, eventually, kill
-from tests.chaos.wire import Wire
+from tests.chaos.supervised_process import SupervisedProcess, eventually, kill
+from tests.chaos.tcp_proxy import TcpProxy
 from tests.support.faults import CONTACTS, COUNTS, END_PART, READ, Hold, Requests
 from tests.support.proxy import Proxy
 
@@ -55,37 +55,37 @@ class Sent:
         return self.job.removeprefix("import-")
 
 
-class Lab:
+class ImporterStack:
     """The running importer and the ways to hurt it."""
 
     def __init__(
         self,
         env: Stack,
-        gateway: Proxy,
-        wire: Wire,
+        proxy: Proxy,
+        tcp_proxy: TcpProxy,
         folder: Path,
         data_folder: Path,
         writer: str,
     ) -> None:
         self.env = env
-        self.gateway = gateway
-        self.wire = wire
+        self.proxy = proxy
+        self.tcp_proxy = tcp_proxy
         self.data_folder = data_folder
         self.writer = writer
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         url = urlsplit(env["DATABASE_URL"])
-        database = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{wire.port}")
+        database = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{tcp_proxy.port}")
         self.settings: Mapping[str, str] = {
             **env,
             **SETTINGS,
             "CONTACTS_WRITER": writer,
-            "SUPABASE_URL": gateway.url,
+            "SUPABASE_URL": proxy.url,
             "DATABASE_URL": database.geturl(),
         }
         web = {**self.settings, "HOST": "127.0.0.1", "PORT": str(self.port)}
-        self.service = Kept(["service"], web, folder / "service.log")
+        self.service = SupervisedProcess(["service"], web, folder / "service.log")
         self.workers = self.machine("workers")
         self._senders = ThreadPoolExecutor(16)
 
@@ -99,23 +99,23 @@ class Lab:
         """What it asks near the end of a part, and what such a request contains."""
         return (END_PART, COUNTS) if self.writer == "postgrest" else (READ, b"")
 
-    def machine(self, name: str, **settings: str) -> Kept:
+    def machine(self, name: str, **settings: str) -> SupervisedProcess:
         """Another machine with workers; the caller starts and stops it."""
         environment = worker_environment(
             {**self.settings, **settings}, self._folder / f"metrics-{name}", free_port()
         )
-        return Kept(list(WORKERS), environment, self._folder / f"{name}.log")
+        return SupervisedProcess(list(WORKERS), environment, self._folder / f"{name}.log")
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Lab"]:
+    def running(self) -> Iterator["ImporterStack"]:
         self.service.start()
         self.workers.start()
         try:
             self.await_ready()
             yield self
         finally:
-            self.gateway.heal()
-            self.wire.heal()
+            self.proxy.clear_faults()
+            self.tcp_proxy.clear_faults()
             self.workers.stop()
             self.service.stop()
             self._senders.shutdown()
@@ -139,7 +139,7 @@ class Lab:
         job = answer.json()["jobId"] if answer.status_code == 202 else ""
         return Sent(data, answer.status_code, job, answer.text)
 
-    def sending(self, data: Data) -> "Future[Sent]":
+    def send_in_background(self, data: Data) -> "Future[Sent]":
         return self._senders.submit(self.send, data)
 
     def ready(self) -> httpx.Response | None:
@@ -167,7 +167,7 @@ class Lab:
         )
         return done.returncode == 0
 
-    def asker(self, moment: Hold) -> psutil.Process:
+    def requesting_process(self, moment: Hold) -> psutil.Process:
         """The process whose request is being held."""
         for kept in (self.workers, self.service):
             if (found := process_at(kept, moment.peer)) is not None:
@@ -284,7 +284,7 @@ class Lab:
         return "\n".join(tails)
 
 
-def process_at(kept: Kept, port: int) -> psutil.Process | None:
+def process_at(kept: SupervisedProcess, port: int) -> psutil.Process | None:
     """The process of these whose connection has that port at its end."""
     for pid in kept.pids():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -295,19 +295,23 @@ def process_at(kept: Kept, port: int) -> psutil.Process | None:
 
 
 @contextlib.contextmanager
-def running_lab(writer: str = "postgrest", *, host: str = "127.0.0.1") -> Iterator[Lab]:
+def running_importer_stack(
+    writer: str = "postgrest", *, host: str = "127.0.0.1"
+) -> Iterator[ImporterStack]:
     """Start it all on fresh folders, and end it."""
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as exit_stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = folder / "data"
-        env = stack.enter_context(running(data, host=host))
-        gateway = stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
+        env = exit_stack.enter_context(running(data, host=host))
+        proxy = exit_stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
-        wire = stack.enter_context(Wire(host, postgres).running())
-        yield stack.enter_context(Lab(env, gateway, wire, folder, data, writer).running())
+        tcp_proxy = exit_stack.enter_context(TcpProxy(host, postgres).running())
+        yield exit_stack.enter_context(
+            ImporterStack(env, proxy, tcp_proxy, folder, data, writer).running()
+        )
 
 
-def dice(seed: str) -> random.Random:
+def seeded_random(seed: str) -> random.Random:
     return random.Random(seed)

@@ -86,7 +86,7 @@ def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> 
     job = importer.post(CONTACTS[:5], source="outage")
     writes = rpc("(write_contacts|finish_part|postpone_part)")
     with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
-        proxy.spoil(outage := Answer(writes, times=12))
+        proxy.inject(outage := Answer(writes, times=12))
         done = importer.run(
             *("tasks", "--once"),
             SUPABASE_URL=proxy.url,
@@ -122,7 +122,7 @@ def test_a_retry_that_comes_before_the_acknowledgement_loses_no_message(
         assert len(before) > 1
         importer.query(SETTLE, "consumed", before)
         with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
-            proxy.spoil(hold := Hold(QUEUE_PARTS, after=True))
+            proxy.inject(hold := Hold(QUEUE_PARTS, after=True))
             worker = subprocess.Popen(
                 [sys.executable, "-m", "tasks", "--once"],
                 cwd=PROJECT,

@@ -16,17 +16,17 @@ from core.ids import contact_id_prefix, parse_job_id
 from local.processes import PROJECT
 from service.problems import PROBLEM_TYPES
 from service.splitting.part_cutter import Split
-from tests.chaos.clumsy import MAX_BODY, Request, requests
 from tests.chaos.conftest import SEED
-from tests.chaos.stack import dice
-from tests.chaos.telling import Telling
-from tests.support.carried import fates_of
+from tests.chaos.http_strategies import MAX_BODY, Request, requests
+from tests.chaos.progress import Progress
+from tests.chaos.stack import seeded_random
 from tests.support.contacts import MIB
+from tests.support.import_oracle import fates_of
+from tests.support.raw_http import RawConnection
 from tests.support.reference import Content, judge_refusal
 from tests.support.service import Service, running_service
 from tests.support.splits import RejectedRecord, parts_hold
 from tests.support.traces import Everything, Traces
-from tests.support.wire import Wire
 
 EXAMPLES = 200
 WARM = 20
@@ -62,11 +62,11 @@ class Fuzz:
     ends: Counter[str] = field(default_factory=Counter)
     """How often a request ended so."""
 
-    def run(self, dice_of: str, telling: Telling) -> None:
+    def run(self, dice_of: str, progress: Progress) -> None:
         """Try so many requests; raises on the first that is answered wrongly, made small."""
         peak = 0
 
-        @seed(dice(dice_of).getrandbits(64))
+        @seed(seeded_random(dice_of).getrandbits(64))
         @settings(
             max_examples=EXAMPLES,
             deadline=None,
@@ -80,21 +80,21 @@ class Fuzz:
             self.ends[self.judge(request)] += 1
             if self.ends.total() == WARM:
                 peak = self.service.peak_bytes()
-            telling.now_and_then(f"{self.ends.total()} requests, {len(self.accepted)} imports")
+            progress.show_sometimes(f"{self.ends.total()} requests, {len(self.accepted)} imports")
 
         hold()
         assert self.service.peak_bytes() - peak < ALLOWED
 
     def send(self, request: Request) -> Answer | None:
         """None if the client did not wait for an answer."""
-        wire = Wire(self.service)
+        connection = RawConnection(self.service)
         try:
-            wire.send(request.head())
+            connection.send(request.head())
             for piece in request.sends():
-                wire.send(piece)
-            return _answer(wire, in_step=not request.lacking) if request.waits else None
+                connection.send(piece)
+            return _answer(connection, in_step=not request.lacking) if request.waits else None
         finally:
-            wire.close(rudely=not request.waits)
+            connection.close(rudely=not request.waits)
 
     def judge(self, request: Request) -> str:
         """Send a request and assert all that must hold; tells how it ended."""
@@ -136,20 +136,20 @@ class Fuzz:
         assert content.source in {None, row["source"]}
 
 
-def _answer(wire: Wire, *, in_step: bool) -> Answer:
-    status, headers, body = wire.answer()
+def _answer(connection: RawConnection, *, in_step: bool) -> Answer:
+    status, headers, body = connection.answer()
     while status == 100:
-        status, headers, body = wire.answer()
+        status, headers, body = connection.answer()
     if in_step:
-        _judge_next(wire)
+        _judge_next(connection)
     return Answer(status, headers, json.loads(body))
 
 
-def _judge_next(wire: Wire) -> None:
+def _judge_next(connection: RawConnection) -> None:
     """The next request on a connection is answered as such, or the connection is closed."""
     try:
-        wire.send(NEXT)
-        following = wire.answer()
+        connection.send(NEXT)
+        following = connection.answer()
     except (ConnectionError, IndexError):
         return
     assert (following[0], json.loads(following[2])) == (200, {"status": "ok"})
@@ -173,14 +173,14 @@ def _judge_problem(request: Request, answer: Answer) -> str:
 def test_no_request_gets_past_the_promise(
     embedded_env: Mapping[str, str], capsys: pytest.CaptureFixture[str], run: int
 ) -> None:
-    telling = Telling(capsys)
-    telling.say(f"\nCHAOS_SEED={SEED}, run {run}")
+    progress = Progress(capsys)
+    progress.show(f"\nCHAOS_SEED={SEED}, run {run}")
     traces = Traces(embedded_env)
     with running_service(embedded_env, **SETTINGS) as service:
         fuzz = Fuzz(service, traces)
-        fuzz.run(f"{SEED} {run}", telling)
+        fuzz.run(f"{SEED} {run}", progress)
         assert _first_error(service) is None
-    telling.say(", ".join(f"{count} {end}" for end, count in fuzz.ends.most_common()))
+    progress.show(", ".join(f"{count} {end}" for end, count in fuzz.ends.most_common()))
     done = _work(embedded_env)
     assert done.returncode == 0, done.stderr
     for job, content in fuzz.accepted.items():

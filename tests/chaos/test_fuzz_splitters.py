@@ -11,9 +11,9 @@ import pytest
 
 from local.processes import PROJECT
 from tests.chaos.conftest import SEED
-from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
-from tests.chaos.stack import dice
-from tests.chaos.telling import Telling
+from tests.chaos.fuzz_seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
+from tests.chaos.progress import Progress
+from tests.chaos.stack import seeded_random
 
 RUNS = 20_000
 SECONDS = 30
@@ -34,26 +34,26 @@ pytestmark = [
 def test_no_body_is_split_or_parsed_wrongly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], run: int
 ) -> None:
-    telling = Telling(capsys)
-    telling.say(f"\nCHAOS_SEED={SEED}, run {run}")
+    progress = Progress(capsys)
+    progress.show(f"\nCHAOS_SEED={SEED}, run {run}")
     dictionary = tmp_path / "tokens"
     dictionary.write_text("".join(map(quoted, TOKENS)))
     options = {
         "atheris_runs": RUNS,
         "max_total_time": SECONDS,
         "max_len": MAX_BODY,
-        "seed": dice(f"{SEED} {run}").getrandbits(31) or 1,
+        "seed": seeded_random(f"{SEED} {run}").getrandbits(31) or 1,
         "seed_inputs": ",".join(write_corpus(tmp_path)),
         "dict": dictionary,
         "artifact_prefix": f"{tmp_path}/",
     }
     arguments = [f"-{name}={value}" for name, value in options.items()]
-    code, output = fuzz(arguments, telling)
+    code, output = fuzz(arguments, progress)
     assert code == 0, output
     assert "Done " in output
 
 
-def fuzz(arguments: list[str], telling: Telling) -> tuple[int, str]:
+def fuzz(arguments: list[str], progress: Progress) -> tuple[int, str]:
     """Run the harness; returns its exit code and the end of what it wrote."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.chaos.fuzz_splitters", *arguments],
@@ -66,15 +66,15 @@ def fuzz(arguments: list[str], telling: Telling) -> tuple[int, str]:
     )
     assert process.stdout
     with process.stdout as lines:
-        output = list(shown(lines, telling))
+        output = list(shown(lines, progress))
     return process.wait(60), "".join(output[-60:])
 
 
-def shown(lines: Iterator[str], telling: Telling) -> Iterator[str]:
+def shown(lines: Iterator[str], progress: Progress) -> Iterator[str]:
     """The lines; one of libFuzzer's own is shown every few seconds."""
     for line in lines:
         if line.startswith("#"):
-            telling.now_and_then(line.rstrip())
+            progress.show_sometimes(line.rstrip())
         yield line
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from core.ids import contact_id_prefix
-from tests.contract.moves import Repository
+from tests.contract.repository_calls import Repository
 from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces

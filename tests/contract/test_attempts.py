@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from core.messages import import_part_message, undo_import_message
-from tests.contract.moves import PART, Repository, never
+from tests.contract.repository_calls import PART, Repository, never
 
 STALE = "CI003"
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid = any(%s)"

@@ -7,7 +7,7 @@ import pytest
 
 from core.ids import new_import_id
 from core.messages import import_part_message
-from tests.contract.moves import PART, Repository, never
+from tests.contract.repository_calls import PART, Repository, never
 
 
 def a_message() -> dict[str, Any]:

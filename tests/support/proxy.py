@@ -9,21 +9,21 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.support.event_loop_thread import run_on_thread
 from tests.support.faults import (
     CREATE_UPLOAD,
     Answer,
+    CorruptRequest,
     CutAnswer,
     CutRequest,
     Delay,
     Fault,
     ForgeKey,
-    Garble,
     Hang,
     Hold,
+    LoseAnswer,
     Requests,
-    Swallow,
 )
-from tests.support.loops import on_a_thread
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "upgrade"}
 
@@ -41,11 +41,11 @@ class Proxy:
         self._upstream = upstream
         self._session: aiohttp.ClientSession | None = None
 
-    def spoil(self, *faults: Fault) -> None:
+    def inject(self, *faults: Fault) -> None:
         """From now on, strike with these too."""
         self.faults = [*self.faults, *faults]
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """No more faults; what was held goes on."""
         faults, self.faults = self.faults, []
         for fault in faults:
@@ -55,8 +55,8 @@ class Proxy:
     def reset(self, *faults: Fault) -> None:
         """Forget what was, and spoil these from now on."""
         self.seen, self.uploads = [], []
-        self.heal()
-        self.spoil(*faults)
+        self.clear_faults()
+        self.inject(*faults)
 
     def count(self, requests: Requests) -> int:
         return sum(request in requests for request in self.seen)
@@ -70,9 +70,9 @@ class Proxy:
     @contextlib.contextmanager
     def running(self) -> Iterator["Proxy"]:
         """Serve on a thread of its own, for tests of any kind."""
-        with on_a_thread(self._serve):
+        with run_on_thread(self._serve):
             yield self
-            self.heal()
+            self.clear_faults()
 
     @contextlib.asynccontextmanager
     async def _serve(self) -> AsyncIterator[None]:
@@ -114,10 +114,10 @@ class Proxy:
                 return _broken(request)
             case CutAnswer():
                 return await self._forward(request, cut_after=fault.after)
-            case Swallow():
+            case LoseAnswer():
                 await self._ask(request)
                 return _broken(request)
-            case Garble():
+            case CorruptRequest():
                 await request.read()
                 await self._ask(request, content=fault.content)
                 return _broken(request)

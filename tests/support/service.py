@@ -14,7 +14,7 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 SERVICE = (sys.executable, "-m", "service")
-WATCHED = (sys.executable, "-m", "tests.support.watched")
+WATCHED = (sys.executable, "-m", "tests.support.watched_service")
 Line = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from service.splitting.csv import CsvSplitter
 from service.splitting.delimiter import LOOKED_AT
 from service.splitting.dialect import Dialect
 from tests.support import splits
-from tests.support.carried import carry_all
+from tests.support.import_oracle import carry_all
 from tests.support.splits import (
     BIG,
     Outcome,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.models import Part
 from service.splitting.ndjson import NdjsonSplitter
 from tests.support import bodies, splits
-from tests.support.carried import carry_all, judge_books
+from tests.support.import_oracle import carry_all, judge_books
 from tests.support.reference import NDJSON, judge
 from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
 

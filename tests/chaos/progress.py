@@ -8,20 +8,20 @@ PAUSE = 5.0
 """Seconds between two lines that only tell that it goes on."""
 
 
-class Telling:
+class Progress:
     """Tells what one test does."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self._told = time.monotonic()
 
-    def say(self, what: str) -> None:
+    def show(self, what: str) -> None:
         """Show a line."""
         self._told = time.monotonic()
         with self._capsys.disabled():
             print(what, flush=True)
 
-    def now_and_then(self, what: str) -> None:
+    def show_sometimes(self, what: str) -> None:
         """Show a line if the last one was some seconds ago."""
         if time.monotonic() - self._told > PAUSE:
-            self.say(what)
+            self.show(what)

@@ -23,7 +23,7 @@ def each(values: Iterable[Any], *, fast: Collection[Any]) -> list[Any]:
     return [marked(one) for one in values]
 
 
-def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:
+def hold_at(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:
     """A request of a worker that is held: early, half-way, or near the very end.
 
     Whether it is held before or after it was done, and whether its answer is lost, is diced.
@@ -31,13 +31,13 @@ def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None =
     rng = chaos.rng
     after, lost = rng.random() < 0.5, rng.random() < 0.5
     parts = sum(max(1, len(one.body) // LONGEST_PART) for one in data)
-    lab = chaos.lab
+    stack = chaos.stack
     if moment == "start":
-        kind, skip = lab.writes, rng.randint(0, 2)
+        kind, skip = stack.writes, rng.randint(0, 2)
     elif moment == "middle":
-        kind, skip = rng.choice([lab.writes, lab.ends, (START_PART, b"")]), parts // 2
+        kind, skip = rng.choice([stack.writes, stack.ends, (START_PART, b"")]), parts // 2
     else:
-        kind, skip = lab.ends, parts - 1
+        kind, skip = stack.ends, parts - 1
     requests, containing = kind
     hold = Hold(
         requests,
@@ -46,5 +46,5 @@ def a_moment(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None =
         after=after,
         lose=lost if lose is None else lose,
     )
-    lab.gateway.spoil(hold)
+    stack.proxy.inject(hold)
     return hold

@@ -15,15 +15,15 @@ INTERNALS = (
     "select secret_column",
     "/srv/app/secret.py",
     "Traceback",
-    "by order of gossip",
+    "by order of the upstream",
 )
 FORGED = "2026-01-01T00:00:00Z [info     ] forged"
 """A line that nobody has logged."""
 
 
 @dataclass
-class Telling:
-    """Answers requests whose path begins so; ``body`` in place of the gossip, if there is one."""
+class LeakyAnswer:
+    """Answers requests whose path begins so; ``body`` in place of the upstream, if there is one."""
 
     path: str
     status: int
@@ -31,7 +31,7 @@ class Telling:
     times: int = 10**9
 
 
-class Gossip(ThreadingHTTPServer):
+class LeakyUpstream(ThreadingHTTPServer):
     """``url`` takes the place of the Supabase behind it."""
 
     daemon_threads = True
@@ -39,28 +39,28 @@ class Gossip(ThreadingHTTPServer):
     def __init__(self, upstream: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.tellings: list[Telling] = []
+        self.leaky_answers: list[LeakyAnswer] = []
         self.client = httpx.Client(base_url=upstream, timeout=60)
 
-    def told(self, path: str) -> Telling | None:
-        for telling in self.tellings:
-            if path.startswith(telling.path) and telling.times > 0:
-                telling.times -= 1
-                return telling
+    def told(self, path: str) -> LeakyAnswer | None:
+        for leaky_answer in self.leaky_answers:
+            if path.startswith(leaky_answer.path) and leaky_answer.times > 0:
+                leaky_answer.times -= 1
+                return leaky_answer
         return None
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Gossip
+    server: LeakyUpstream
     protocol_version = "HTTP/1.1"
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        telling = self.server.told(self.path)
-        if telling is None:
+        leaky_answer = self.server.told(self.path)
+        if leaky_answer is None:
             self._forward(body)
         else:
-            self._answer(telling.status, telling.body or self._gossip(), {})
+            self._answer(leaky_answer.status, leaky_answer.body or self._gossip(), {})
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
 
@@ -93,12 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def running_gossip(upstream: str) -> Iterator[Gossip]:
-    with Gossip(upstream) as gossip, gossip.client:
-        thread = threading.Thread(target=gossip.serve_forever)
+def running_leaky_upstream(upstream: str) -> Iterator[LeakyUpstream]:
+    with LeakyUpstream(upstream) as upstream, upstream.client:
+        thread = threading.Thread(target=upstream.serve_forever)
         thread.start()
         try:
-            yield gossip
+            yield upstream
         finally:
-            gossip.shutdown()
+            upstream.shutdown()
             thread.join()

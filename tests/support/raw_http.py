@@ -8,7 +8,7 @@ import struct
 from tests.support.service import Service
 
 
-class Wire:
+class RawConnection:
     """A connection, byte by byte."""
 
     def __init__(self, service: Service) -> None:

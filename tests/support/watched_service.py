@@ -1,4 +1,4 @@
-"""``python -m tests.support.watched``: the service, which tells how long its event loop was held.
+"""``python -m tests.support.watched_service``: the service, which tells how long its event loop was held.
 
 On SIGUSR1 it logs the longest step since the last time. Counted is the processor time of the loop's
 thread between two beats, so that a busy machine tells the same as an idle one.

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
-from tests.support.loops import on_a_thread
+from tests.support.event_loop_thread import run_on_thread
 
 
-class Wire:
+class TcpProxy:
     """The running proxy; ``port`` takes the place of the one behind it."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -32,13 +32,13 @@ class Wire:
         """Keep all connections and pass nothing on."""
         self._call(self._flows.clear)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         self._refusing = False
         self._call(self._flows.set)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Wire"]:
-        with on_a_thread(self._serve) as self._loop:
+    def running(self) -> Iterator["TcpProxy"]:
+        with run_on_thread(self._serve) as self._loop:
             yield self
 
     def _call(self, do: object) -> None:

@@ -17,7 +17,7 @@ PAUSE = 0.5
 PATIENCE = 60.0
 
 
-class Kept:
+class SupervisedProcess:
     """``python -m <command>``, for as long as it shall run."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:

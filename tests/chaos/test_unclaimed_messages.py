@@ -15,7 +15,7 @@ from dramatiq_pg.broker import message_lock
 from tasks.queue.connections import DeferredPool, connection_arguments
 from tasks.queue.consumer import Consumer
 from tests.acceptance.conftest import Importer
-from tests.chaos.keeping import eventually
+from tests.chaos.supervised_process import eventually
 
 LOOK = "select message from dramatiq.unclaimed_messages(%s, 100) as message"
 QUEUE = "long"

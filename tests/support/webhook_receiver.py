@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedRequest:
     """A request as it came."""
 
     path: str
@@ -24,7 +24,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.url = ""
-        self.told: queue.Queue[Told] = queue.Queue()
+        self.requests: queue.Queue[ReceivedRequest] = queue.Queue()
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
 
@@ -48,7 +48,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.told.put(Told(self.path, headers, body))
+                receiver.requests.put(ReceivedRequest(self.path, headers, body))
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)

@@ -10,9 +10,9 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data, make_data
-from tests.chaos.keeping import eventually
-from tests.chaos.moments import each
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.fault_points import each
+from tests.chaos.stack import ImporterStack, Sent
+from tests.chaos.supervised_process import eventually
 from tests.support.faults import (
     APPEND,
     CREATE_IMPORT,
@@ -21,7 +21,7 @@ from tests.support.faults import (
     JOIN_IMPORT,
     PUT,
     Hold,
-    Swallow,
+    LoseAnswer,
 )
 
 IMPORTS, TWICE = 3, 2
@@ -37,9 +37,9 @@ MOMENTS: dict[str, Callable[[random.Random], Hold]] = {
 }
 
 
-def until_accepted(lab: Lab, data: Data) -> Sent:
+def until_accepted(stack: ImporterStack, data: Data) -> Sent:
     def accepted() -> Sent | None:
-        sent = lab.send(data, key=data.source)
+        sent = stack.send(data, key=data.source)
         assert sent.status in {0, 202, 503}, sent.text
         return sent if sent.status == 202 else None
 
@@ -47,9 +47,11 @@ def until_accepted(lab: Lab, data: Data) -> Sent:
     return sent
 
 
-def sent_twice(pool: ThreadPoolExecutor, lab: Lab, data: list[Data]) -> "list[Future[Sent]]":
+def sent_twice(
+    pool: ThreadPoolExecutor, stack: ImporterStack, data: list[Data]
+) -> "list[Future[Sent]]":
     twice = [one for one in data for _ in range(TWICE)]
-    return [pool.submit(until_accepted, lab, one) for one in twice]
+    return [pool.submit(until_accepted, stack, one) for one in twice]
 
 
 def settle(
@@ -63,7 +65,7 @@ def settle(
         imports.append(pair[0])
     chaos.audit.settle(imports, over_at=over, sweep=sweep)
     for one in imports:
-        found = chaos.lab.query(
+        found = chaos.stack.query(
             "select id::text, object from imports where source = %s", one.data.source
         )
         assert found == [(one.import_id, f"{one.job}.{one.data.ending}")]
@@ -74,15 +76,15 @@ def settle(
 def test_the_service_is_killed_while_requests_come_twice(
     chaos: Chaos, moment: str, run: int
 ) -> None:
-    lab = chaos.lab
+    stack = chaos.stack
     size = (400, 40_000) if moment == "mid-upload" else (400, 700)
     data = [make_data(chaos.rng, records=size[0], pad=size[1]) for _ in range(IMPORTS)]
-    lab.gateway.spoil(hold := MOMENTS[moment](chaos.rng))
+    stack.proxy.inject(hold := MOMENTS[moment](chaos.rng))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
+        sending = sent_twice(pool, stack, data)
         hold.wait()
-        lab.service.kill()
+        stack.service.kill()
         over = time.monotonic()
         hold.release()
 
@@ -91,12 +93,12 @@ def test_the_service_is_killed_while_requests_come_twice(
 
 @pytest.mark.fault("one key twice, create_import's answers lost")
 def test_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> None:
-    lab = chaos.lab
+    stack = chaos.stack
     data = [make_data(chaos.rng, records=400) for _ in range(IMPORTS)]
-    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=10, chance=0.6, dice=chaos.rng))
+    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=10, chance=0.6, dice=chaos.rng))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
+        sending = sent_twice(pool, stack, data)
 
     settle(chaos, sending, time.monotonic())
 
@@ -105,16 +107,16 @@ def test_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> N
 @pytest.mark.fault("one key twice, create_import's answers lost")
 def test_all_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> None:
     """Nobody begins what was recorded, so it is taken back, unless the other request was faster."""
-    lab = chaos.lab
-    lab.workers.stop()
+    stack = chaos.stack
+    stack.workers.stop()
     data = [make_data(chaos.rng, records=400) for _ in range(IMPORTS)]
-    lab.gateway.spoil(lost := Swallow(CREATE_IMPORT, times=FOR_EVER))
+    stack.proxy.inject(lost := LoseAnswer(CREATE_IMPORT, times=FOR_EVER))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
-        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
+        sending = sent_twice(pool, stack, data)
+        stack.proxy.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
         lost.times = 0
     over = time.monotonic()
-    lab.workers.start()
+    stack.workers.start()
 
     settle(chaos, sending, over)

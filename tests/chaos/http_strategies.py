@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
+from tests.chaos.fuzz_seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
 from tests.support import bodies
 from tests.support.forms import BOUNDARY, field, form
 from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, Kind
