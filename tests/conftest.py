@@ -15,16 +15,16 @@ from tests.chaos.tables import FAULTS, HOSTILE, render_faults, render_hostile
 from tests.support.session_tables import SessionTables
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
-SEED = "CHAOS_SEED"
+SEED = os.environ.setdefault("CHAOS_SEED", secrets.token_hex(4))
+"""Of the chaos tests; in the environment, since worker processes of pytest-xdist inherit that."""
 LONGEST_ID = 60
 IS_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed of the chaos tests, once for all worker processes of the session."""
-    seed = os.environ.setdefault(SEED, secrets.token_hex(4))
+    """Print the tables of the chaos tests at the end."""
     tables = {
-        FAULTS: (f"chaos, {SEED}={seed}", render_faults),
+        FAULTS: (f"chaos, CHAOS_SEED={SEED}", render_faults),
         HOSTILE: ("hostile requests: memory over an idle service, longest step", render_hostile),
     }
     config.pluginmanager.register(SessionTables(tables))

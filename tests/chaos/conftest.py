@@ -24,7 +24,7 @@ from tests.support.session_tables import add_row
 
 __all__ = ["procfile"]
 
-SEED = os.environ["CHAOS_SEED"]
+SEED = os.environ["CHAOS_SEED"]  # set by tests/conftest.py
 RUNS = int(os.environ.get("CHAOS_RUNS", "1"))
 
 FAILED = pytest.StashKey[bool]()

@@ -1,27 +1,27 @@
-"""Shows how far a long test is, past what pytest captures."""
+"""Prints the progress of a long test, although pytest captures its output."""
 
 import time
 
 import pytest
 
-PAUSE = 5.0
-"""Seconds between two lines that only tell that it goes on."""
+PAUSE_SECONDS = 5.0
+"""Between two lines of ``show_sometimes``."""
 
 
 class Progress:
-    """Tells what one test does."""
+    """The progress of one test."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
-        self._told = time.monotonic()
+        self._shown_at = time.monotonic()
 
-    def show(self, what: str) -> None:
-        """Show a line."""
-        self._told = time.monotonic()
+    def show(self, line: str) -> None:
+        """Print a line."""
+        self._shown_at = time.monotonic()
         with self._capsys.disabled():
-            print(what, flush=True)
+            print(line, flush=True)
 
-    def show_sometimes(self, what: str) -> None:
-        """Show a line if the last one was some seconds ago."""
-        if time.monotonic() - self._told > PAUSE:
-            self.show(what)
+    def show_sometimes(self, line: str) -> None:
+        """Print a line if the last one is some seconds old."""
+        if time.monotonic() - self._shown_at > PAUSE_SECONDS:
+            self.show(line)

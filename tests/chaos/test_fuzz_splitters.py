@@ -1,4 +1,4 @@
-"""Atheris on the splitters and the workers' parsing: see fuzz_splitters.py, which it runs."""
+"""Atheris on the splitters and on the workers' parsing: runs fuzz_splitters.py."""
 
 import importlib.util
 import os
@@ -17,9 +17,9 @@ from tests.chaos.stack import seeded_random
 
 RUNS = 20_000
 SECONDS = 30
-"""The end, on a slow machine, whatever the number of runs."""
+"""The test ends then on a slow machine, whatever the number of runs."""
 MAX_BODY = 10_000
-BOUNDS = range(4)
+LIMITS = range(4)
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,13 +31,13 @@ pytestmark = [
 
 
 @pytest.mark.timeout(SECONDS + 120)
-def test_no_body_is_split_or_parsed_wrongly(
+def test_fuzzed_bodies_are_split_and_parsed_as_in_the_reference(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], run: int
 ) -> None:
     progress = Progress(capsys)
     progress.show(f"\nCHAOS_SEED={SEED}, run {run}")
     dictionary = tmp_path / "tokens"
-    dictionary.write_text("".join(map(quoted, TOKENS)))
+    dictionary.write_text("".join(map(dictionary_line, TOKENS)))
     options = {
         "atheris_runs": RUNS,
         "max_total_time": SECONDS,
@@ -54,11 +54,11 @@ def test_no_body_is_split_or_parsed_wrongly(
 
 
 def fuzz(arguments: list[str], progress: Progress) -> tuple[int, str]:
-    """Run the harness; returns its exit code and the end of what it wrote."""
+    """Run the harness; returns its exit code and the end of its output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.chaos.fuzz_splitters", *arguments],
         cwd=PROJECT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},  # or no seed would replay a run
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # so that a seed replays a run
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,12 +66,12 @@ def fuzz(arguments: list[str], progress: Progress) -> tuple[int, str]:
     )
     assert process.stdout
     with process.stdout as lines:
-        output = list(shown(lines, progress))
+        output = list(with_progress(lines, progress))
     return process.wait(60), "".join(output[-60:])
 
 
-def shown(lines: Iterator[str], progress: Progress) -> Iterator[str]:
-    """The lines; one of libFuzzer's own is shown every few seconds."""
+def with_progress(lines: Iterator[str], progress: Progress) -> Iterator[str]:
+    """Yield the lines, and print one of libFuzzer's own every few seconds."""
     for line in lines:
         if line.startswith("#"):
             progress.show_sometimes(line.rstrip())
@@ -79,15 +79,15 @@ def shown(lines: Iterator[str], progress: Progress) -> Iterator[str]:
 
 
 def write_corpus(folder: Path) -> Iterator[str]:
-    """Bodies to begin with, each with every bound; see fuzz_splitters.py for the last bytes."""
-    for form, seeds in enumerate((ENVELOPES, ARRAYS, CSVS, LINES)):
+    """Write the first bodies, each with each limit; fuzz_splitters.py explains the last bytes."""
+    for kind, seeds in enumerate((ENVELOPES, ARRAYS, CSVS, LINES)):
         for number, body in enumerate(seeds):
-            for bound in BOUNDS:
-                file = folder / f"{form}-{number}-{bound}"
-                file.write_bytes(body + bytes([form, bound, 30 * bound, 6, 40, 3]))
+            for limit in LIMITS:
+                file = folder / f"{kind}-{number}-{limit}"
+                file.write_bytes(body + bytes([kind, limit, 30 * limit, 6, 40, 3]))
                 yield str(file)
 
 
-def quoted(token: bytes) -> str:
-    """A line of libFuzzer's dictionary."""
+def dictionary_line(token: bytes) -> str:
+    """Return a line of libFuzzer's dictionary."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n'

@@ -95,7 +95,7 @@ def test_the_service_is_killed_while_requests_come_twice(
 def test_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     data = [make_data(chaos.rng, records=400) for _ in range(IMPORTS)]
-    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=10, chance=0.6, dice=chaos.rng))
+    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=10, chance=0.6, rng=chaos.rng))
 
     with ThreadPoolExecutor() as pool:
         sending = sent_twice(pool, stack, data)

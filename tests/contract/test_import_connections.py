@@ -128,7 +128,7 @@ def test_a_client_that_goes_away_leaves_nothing(
         wire = RawConnection(service)
         wire.head(path, Content_Type=content_type, Content_Length=str(len(body)))
         wire.send(body[:-50])
-        wire.close(rudely=rudely)
+        wire.close(reset=rudely)
         service.await_line(lambda line: line.get("code") == "truncated_body")
         assert rudely or len(proxy.uploads) == (size == "large")
 
@@ -137,7 +137,7 @@ def test_a_client_that_goes_away_leaves_nothing(
 def test_a_client_that_goes_away_in_the_head_or_at_once(service, client, pieces):
     wire = RawConnection(service)
     wire.send(b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Ty"[:pieces])
-    wire.close(rudely=True)
+    wire.close(reset=True)
     assert client.get("/healthz").status_code == 200
 
 

@@ -372,7 +372,7 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
                 break
             wire.send(b'"%b",' % (b"x" * 65_000))
         assert wire.code() == (503, "storage_unavailable")
-    wire.close(rudely=True)
+    wire.close(reset=True)
 
 
 @pytest.mark.parametrize(

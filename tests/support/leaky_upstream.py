@@ -1,4 +1,4 @@
-"""A gateway in front of Supabase that, where it is told to, answers with all that it knows."""
+"""A gateway in front of Supabase whose errors contain secrets and internals, for some requests."""
 
 import contextlib
 import json
@@ -18,12 +18,12 @@ INTERNALS = (
     "by order of the upstream",
 )
 FORGED = "2026-01-01T00:00:00Z [info     ] forged"
-"""A line that nobody has logged."""
+"""A log line that an attacker would like to inject."""
 
 
 @dataclass
 class LeakyAnswer:
-    """Answers requests whose path begins so; ``body`` in place of the upstream, if there is one."""
+    """The answer to requests whose path starts with ``path``; without ``body`` it leaks."""
 
     path: str
     status: int
@@ -42,7 +42,7 @@ class LeakyUpstream(ThreadingHTTPServer):
         self.leaky_answers: list[LeakyAnswer] = []
         self.client = httpx.Client(base_url=upstream, timeout=60)
 
-    def told(self, path: str) -> LeakyAnswer | None:
+    def leaky_answer(self, path: str) -> LeakyAnswer | None:
         for leaky_answer in self.leaky_answers:
             if path.startswith(leaky_answer.path) and leaky_answer.times > 0:
                 leaky_answer.times -= 1
@@ -56,19 +56,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        leaky_answer = self.server.told(self.path)
+        leaky_answer = self.server.leaky_answer(self.path)
         if leaky_answer is None:
             self._forward(body)
         else:
-            self._answer(leaky_answer.status, leaky_answer.body or self._gossip(), {})
+            self._answer(leaky_answer.status, leaky_answer.body or self._leak(), {})
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
 
-    def _gossip(self) -> bytes:
+    def _leak(self) -> bytes:
         """The request's own head, the key in it, among internals and what no log should print."""
         text = f"{self.headers['apikey']} {' '.join(INTERNALS)}\n{FORGED}\n\x1b[2J\u202e"
-        told = {"message": text, "error": text, "code": text, "details": text, "hint": text}
-        return json.dumps(told).encode()
+        leak = {"message": text, "error": text, "code": text, "details": text, "hint": text}
+        return json.dumps(leak).encode()
 
     def _forward(self, body: bytes) -> None:
         dropped = {"host", "content-length", "connection", "accept-encoding"}
@@ -89,16 +89,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """The tests have logs of their own to look at."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def running_leaky_upstream(upstream: str) -> Iterator[LeakyUpstream]:
-    with LeakyUpstream(upstream) as upstream, upstream.client:
-        thread = threading.Thread(target=upstream.serve_forever)
+    with LeakyUpstream(upstream) as leaky, leaky.client:
+        thread = threading.Thread(target=leaky.serve_forever)
         thread.start()
         try:
-            yield upstream
+            yield leaky
         finally:
-            upstream.shutdown()
+            leaky.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""Somebody who wants to be told of the ends of imports."""
+"""An HTTP server that receives webhooks."""
 
 import contextlib
 import queue
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as it came."""
+    """A request as it arrived."""
 
     path: str
     headers: dict[str, str]
@@ -20,7 +20,7 @@ class ReceivedRequest:
 
 
 class Receiver:
-    """Notes all requests, and answers with ``statuses`` in turn, then with 204."""
+    """Records all requests, and answers with each of ``statuses`` once, then with 204."""
 
     def __init__(self) -> None:
         self.url = ""
