@@ -1,4 +1,4 @@
-"""Counts everything when it is over: nothing lost, nothing doubled, nothing left."""
+"""Compares what is in Supabase after a fault with what was sent: nothing lost, doubled or left."""
 
 import time
 from collections import Counter
@@ -13,7 +13,7 @@ ENDED = ("completed", "failed")
 
 @dataclass(frozen=True)
 class Counts:
-    """What has become of the records of some imports."""
+    """The outcomes of the records of some imports."""
 
     lost: int = 0
     doubled: int = 0
@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass
 class Audit:
-    """One run: what was there before, what was sent, and what came of it."""
+    """The comparison for one run of one fault; ``verdict`` has its result."""
 
     stack: ImporterStack
     before: set[str] = field(default_factory=set)
@@ -39,6 +39,7 @@ class Audit:
     verdict: Verdict | None = None
 
     def begin(self) -> None:
+        """Record which objects and uploads are there before the fault."""
         self.before = self.stack.objects()
         self.uploads_before = self.stack.uploads()
 
@@ -49,38 +50,38 @@ class Audit:
         over_at: float,
         within: float = 60.0,
         failed: frozenset[str] = frozenset(),
-        refused: dict[str, dict[int, str]] | None = None,
+        rejected: dict[str, dict[int, str]] | None = None,
         sweep: bool = False,
     ) -> Verdict:
-        """Wait for the end of all work and assert that all is as promised.
+        """Wait until all work has ended, and assert that the result is exactly what was sent.
 
-        ``over_at`` is when the fault was over; ``within`` bounds the seconds from then. ``failed``
-        names the sources whose imports must fail. ``refused`` has further rejections by source, of
-        records that the database itself refuses. With ``sweep``, objects may be left that a sweep
-        then has to remove; unfinished uploads, which end by themselves, are not looked for.
+        ``over_at`` is when the fault ended (monotonic), ``within`` the seconds from then in which
+        the work must end. ``failed`` has the sources whose imports must fail, ``rejected`` further
+        rejections by source, of records that only the database rejects. With ``sweep``, objects may
+        be left that a sweep then removes; unfinished uploads, which expire, are not looked for.
         """
-        accepted = [one for one in sent if one.status == 202]
+        accepted = [request for request in sent if request.status == 202]
         self._await_end(accepted, over_at + within)
         seconds = self._recovered(accepted, over_at)
-        whole = [one for one in accepted if one.data.source not in failed]
-        extra = refused or {}
+        complete = [request for request in accepted if request.data.source not in failed]
+        extra = rejected or {}
         counts = Counts()
-        for one in whole:
-            counts += self._compare(one, extra.get(one.data.source, {}))
-        for one in accepted:
-            if one.data.source in failed:
-                self._assert_failed(one)
+        for request in complete:
+            counts += self._compare(request, extra.get(request.data.source, {}))
+        for request in accepted:
+            if request.data.source in failed:
+                self._assert_failed(request)
         self._assert_all_or_nothing(sent)
         left = self._left()
         swept = len(left) if sweep else 0
         if swept:
-            eventually(lambda: self.stack.sweep() and not self._left(), "all is swept")
+            eventually(lambda: self.stack.sweep() and not self._left(), "everything is swept")
             left = self._left()
         unfinished = set() if sweep else self.stack.uploads() - self.uploads_before
         undone = self.stack.query("select state, message from dramatiq.queue where state <> 'done'")
         verdict = Verdict(
             imports=len(accepted),
-            sent=sum(one.data.records for one in accepted),
+            sent=sum(request.data.records for request in accepted),
             contacts=counts.contacts,
             rejections=counts.rejections,
             lost=counts.lost,
@@ -95,7 +96,7 @@ class Audit:
         return verdict
 
     def _await_end(self, accepted: list[Sent], deadline: float) -> None:
-        ids = [one.import_id for one in accepted]
+        ids = [request.import_id for request in accepted]
 
         def ended() -> bool:
             states = self.stack.query(
@@ -134,64 +135,68 @@ class Audit:
         [(last,)] = self.stack.query(
             "select extract(epoch from max(finished_at))::float8 from imports "
             "where id = any(%s::uuid[])",
-            [one.import_id for one in accepted],
+            [request.import_id for request in accepted],
         )
         over = time.time() - (time.monotonic() - over_at)
         return max(0.0, (last or over) - over)
 
-    def _compare(self, one: Sent, extra: dict[int, str]) -> "Counts":
-        """What there is of a whole import; asserts all but that nothing is lost or doubled."""
+    def _compare(self, request: Sent, extra: dict[int, str]) -> "Counts":
+        """Return the counts of a completed import; asserts all but that none is lost or doubled."""
         [(state, records, imported, rejected)] = self.stack.query(
             "select i.state, i.records, sum(p.imported)::int, sum(p.rejected)::int "
             "from imports i join import_parts p on p.import_id = i.id "
             "where i.id = %s group by i.id",
-            one.import_id,
+            request.import_id,
         )
-        assert state == "completed", (state, self._stuck([one.import_id]))
+        assert state == "completed", (state, self._stuck([request.import_id]))
         expected = Counter(
-            (name, email) for name, email in one.data.contacts if int(name.split()[1]) not in extra
+            (name, email)
+            for name, email in request.data.contacts
+            if int(name.split()[1]) not in extra
         )
         rows = self.stack.query(
-            "select id, name, email from contacts where source = %s", one.data.source
+            "select id, name, email from contacts where source = %s", request.data.source
         )
         found = Counter((name, email) for _, name, email in rows)
         assert not found.keys() - expected.keys(), "contacts that nobody sent"
         assert len({row[0] for row in rows}) == len(rows)
-        assert (imported, rejected) == (len(expected), one.data.records - len(expected))
-        assert records == one.data.records
+        assert (imported, rejected) == (len(expected), request.data.records - len(expected))
+        assert records == request.data.records
         rejections = self.stack.query(
-            "select record, code from import_rejections where import_id = %s", one.import_id
+            "select record, code from import_rejections where import_id = %s", request.import_id
         )
-        assert dict(rejections) == {**one.data.rejected, **extra}
+        assert dict(rejections) == {**request.data.rejected, **extra}
         return Counts(
             (expected - found).total(), (found - expected).total(), len(rows), len(rejections)
         )
 
-    def _assert_failed(self, one: Sent) -> None:
-        [(shown,)] = self.stack.query("select get_import(%s::uuid)", one.import_id)
+    def _assert_failed(self, request: Sent) -> None:
+        [(shown,)] = self.stack.query("select get_import(%s::uuid)", request.import_id)
         assert shown["state"] == "failed", shown
         assert shown["failure"]["code"], shown
         assert shown["failure"]["detail"], shown
 
     def _assert_all_or_nothing(self, sent: list[Sent]) -> None:
-        """Who was refused has left nothing; who got no answer, nothing or a whole import."""
-        for one in sent:
-            if one.status == 202:
+        """Assert that a rejected request left nothing; one without answer, nothing or an import."""
+        for request in sent:
+            if request.status == 202:
                 continue
-            recorded = self.stack.query("select id from imports where source = %s", one.data.source)
-            if one.status != 0 or not recorded:
+            recorded = self.stack.query(
+                "select id from imports where source = %s", request.data.source
+            )
+            if request.status != 0 or not recorded:
                 contacts = self.stack.query(
-                    "select count(*) from contacts where source = %s", one.data.source
+                    "select count(*) from contacts where source = %s", request.data.source
                 )
-                assert (recorded, contacts) == ([], [(0,)]), one.status
+                assert (recorded, contacts) == ([], [(0,)]), request.status
                 continue
-            unanswered = Sent(one.data, 202, f"import-{recorded[0][0]}")
+            unanswered = Sent(request.data, 202, f"import-{recorded[0][0]}")
             self._await_end([unanswered], time.monotonic() + 30)
             counts = self._compare(unanswered, {})
             assert (counts.lost, counts.doubled) == (0, 0)
 
     def _left(self) -> set[str]:
-        """Objects without an import; asserts that no import is without its object."""
+        """Return objects without an import; asserts that no import is without its object."""
         known = {
             row[0] for row in self.stack.query("select object from imports where state <> 'undone'")
         }

@@ -1,4 +1,4 @@
-"""The moments of the work at which a fault strikes."""
+"""The points of an import at which a fault is injected."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -11,26 +11,28 @@ from tests.support.faults import START_PART, Hold
 
 MOMENTS = ["start", "middle", "last"]
 LONGEST_PART = 270 * 1024
+"""Bytes."""
 
 
-def each(values: Iterable[Any], *, fast: Collection[Any]) -> list[Any]:
-    """All values as parameters; those that are not fast are for `make chaos` only."""
+def parameters(values: Iterable[Any], *, fast: Collection[Any]) -> list[Any]:
+    """Return all values as pytest parameters; those not in ``fast`` run only in ``make chaos``."""
 
-    def marked(one: Any) -> Any:
-        several = one if isinstance(one, tuple) else (one,)
-        return one if one in fast else pytest.param(*several, marks=pytest.mark.slow)
+    def parameter(value: Any) -> Any:
+        arguments = value if isinstance(value, tuple) else (value,)
+        return value if value in fast else pytest.param(*arguments, marks=pytest.mark.slow)
 
-    return [marked(one) for one in values]
+    return [parameter(value) for value in values]
 
 
 def hold_at(chaos: Chaos, moment: str, data: list[Data], *, lose: bool | None = None) -> Hold:
-    """A request of a worker that is held: early, half-way, or near the very end.
+    """Hold a request of a worker: an early one, one in the middle, or one near the end.
 
-    Whether it is held before or after it was done, and whether its answer is lost, is diced.
+    Chosen at random: whether it is held before or after it was processed, and, if ``lose`` is None,
+    whether its answer is lost.
     """
     rng = chaos.rng
     after, lost = rng.random() < 0.5, rng.random() < 0.5
-    parts = sum(max(1, len(one.body) // LONGEST_PART) for one in data)
+    parts = sum(max(1, len(data_set.body) // LONGEST_PART) for data_set in data)
     stack = chaos.stack
     if moment == "start":
         kind, skip = stack.writes, rng.randint(0, 2)

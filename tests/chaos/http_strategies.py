@@ -102,7 +102,7 @@ def rarely(often: object, seldom: st.SearchStrategy) -> st.SearchStrategy:
 
 @st.composite
 def mutated(draw: st.DrawFn, raw: bytes) -> bytes:
-    """The bytes after some mutations: flipped, removed, doubled, inserted, cut off, far too many."""
+    """The bytes after some mutations: flipped, removed, doubled, inserted, cut off."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(raw)))
         end = draw(st.integers(start, min(len(raw), start + 30)))

@@ -1,4 +1,4 @@
-"""What somebody may have added to the table of contacts."""
+"""Rules that a user may have added to the contacts table: constraints and triggers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ TRIGGER = """
     create function public.chaos() returns trigger language plpgsql as $$
     begin
       if new.source = '{source}' and split_part(new.name, ' ', 2)::int in ({numbers}) then
-        {deed};
+        {action};
       end if;
       return new;
     end $$;
@@ -32,7 +32,7 @@ REMOVE_RULES = """
 def rule_on_contacts(
     stack: ImporterStack, statement: str, data: Data, **more: str
 ) -> Iterator[None]:
-    """A rule that somebody added to the table, for records of one data set."""
+    """Apply a rule to the contacts of one data set until the end of the block."""
     stack.query(statement.format(source=data.source, **more))
     try:
         yield

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Postgres: it can refuse, cut and stall."""
+"""A TCP proxy in front of Postgres that can refuse, cut and stall connections."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from tests.support.event_loop_thread import run_on_thread
 
 
 class TcpProxy:
-    """The running proxy; ``port`` takes the place of the one behind it."""
+    """The proxy; ``port`` replaces the port of Postgres."""
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
@@ -20,19 +20,20 @@ class TcpProxy:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def refuse(self) -> None:
-        """Cut what is connected, and let nobody in."""
+        """Break all connections, and refuse new ones."""
         self._refusing = True
         self.cut()
 
     def cut(self) -> None:
-        """Break all connections, without a word."""
+        """Break all connections with a reset."""
         self._call(self._abort_all)
 
     def stall(self) -> None:
-        """Keep all connections and pass nothing on."""
+        """Keep all connections, but forward nothing."""
         self._call(self._flows.clear)
 
     def clear_faults(self) -> None:
+        """Forward everything again."""
         self._refusing = False
         self._call(self._flows.set)
 

@@ -1,4 +1,4 @@
-"""A part that kills its worker each time is given up after some attempts; the others go on."""
+"""A part that kills its worker each time fails after some attempts; the others are imported."""
 
 import signal
 import subprocess
@@ -21,7 +21,7 @@ IN_WORK = """
     select message_id::text, pg_advisory_lock(dramatiq.message_lock(queue_name, message_id))
     from dramatiq.queue where message #>> '{args,0}' = %s and message #> '{args,1}' is not null
 """
-"""The messages of an import's parts, taken as by a worker."""
+"""Locks the messages of an import's parts, as a worker does."""
 SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
 WORKER = f"""
 import os, signal, sys
@@ -41,7 +41,7 @@ sys.exit(run_once(8))
 """
 
 
-def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
+def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
     importer: Importer,
 ) -> None:
     job = importer.post(CONTACTS, source="begun-five-times")
@@ -60,7 +60,7 @@ def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
     assert "import closed" in done.stderr
 
 
-def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer) -> None:
+def test_start_part_counts_a_repeated_attempt_once(importer: Importer) -> None:
     job = importer.post(CONTACTS, source="asked-again")
     attempt = {"p_import": job.removeprefix("import-"), "p_part": 2, "p_max_attempts": 5}
     open_attempts = "select cardinality(open_attempts) from import_parts"
@@ -81,8 +81,8 @@ def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer)
     assert importer.run("tasks", "--once").returncode == 0
 
 
-def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> None:
-    """Neither the contacts nor how the attempt ended can be written, several times."""
+def test_an_outage_of_the_database_does_not_count_as_an_attempt(importer: Importer) -> None:
+    """Several times, neither the contacts nor the end of the attempt can be written."""
     job = importer.post(CONTACTS[:5], source="outage")
     writes = rpc("(write_contacts|finish_part|postpone_part)")
     with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
@@ -103,10 +103,10 @@ def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> 
     assert importer.counts(job) == (5, 0)
 
 
-def test_a_retry_that_comes_before_the_acknowledgement_loses_no_message(
+def test_a_retry_before_the_acknowledgement_loses_no_message(
     importer: Importer,
 ) -> None:
-    """The messages of the failed parts are still in work when the retry hands its own out."""
+    """The messages of the failed parts are still consumed when the retry queues its own."""
     job = importer.post(CONTACTS, source="early retry")
     object_name = f"{job}.json"
     content = _storage(importer, "GET", object_name).content
@@ -147,8 +147,8 @@ def _storage(importer: Importer, method: str, name: str, **more: Any) -> httpx.R
     return httpx.request(method, url, headers=headers, **more).raise_for_status()
 
 
-def test_a_part_that_kills_its_worker_takes_no_other_part_along(importer: Importer) -> None:
-    """The worker is killed as soon as it reads the deadly record, and started again each time."""
+def test_a_part_that_kills_its_worker_fails_no_other_part(importer: Importer) -> None:
+    """The worker is killed when it reads the deadly record, and restarted each time."""
     contacts = [*CONTACTS[:200], {"name": DEADLY}, *CONTACTS[200:]]
     job = importer.post(contacts, source="deadly")
     starts = _work_until_ended(importer, job)
@@ -168,12 +168,12 @@ def _is_failed_but_for_the_others(importer: Importer, job: str, source: str, par
     assert (shown["state"], parts["failed"], parts["done"]) == ("failed", 1, parts["total"] - 1)
     assert shown["failure"]["code"] == "attempts_exhausted"
     assert shown["failure"]["part"] == part
-    ((lacking,),) = importer.query(
+    ((records_of_part,),) = importer.query(
         "select records from import_parts where import_id = %s and part = %s",
         job.removeprefix("import-"),
         part,
     )
-    assert shown["imported"] == shown["records"] - lacking
+    assert shown["imported"] == shown["records"] - records_of_part
     sql = "select count(*), count(distinct id) from contacts where source = %s"
     assert importer.query(sql, source) == [(shown["imported"],) * 2]
 

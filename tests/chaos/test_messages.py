@@ -1,4 +1,4 @@
-"""Messages come twice, late, or for nothing."""
+"""Messages that are delivered twice, late, or for imports that do not exist."""
 
 import json
 import time
@@ -29,14 +29,14 @@ COPY = """
 
 
 def deliver_again(stack: ImporterStack, sent: Sent) -> int:
-    """Copies of all the import's messages, as new ones; returns how many."""
+    """Queue copies of all messages of an import; returns how many."""
     return len(stack.query(COPY, sent.import_id))
 
 
 @pytest.mark.writers
 @pytest.mark.parametrize("moment", ["start", "middle", "last"])
 @pytest.mark.fault("messages delivered twice")
-def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> None:
+def test_messages_delivered_twice_at_the_same_time(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     data = make_data(chaos.rng, records=3500)
     hold = hold_at(chaos, moment, [data], lose=False)
@@ -55,7 +55,7 @@ def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> Non
 
 @pytest.mark.writers
 @pytest.mark.fault("messages delivered twice")
-def test_messages_come_again_later(chaos: Chaos, run: int) -> None:
+def test_messages_delivered_again_after_the_end(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     several, one = (stack.send(make_data(chaos.rng, records=records)) for records in (2500, 100))
     chaos.audit.settle([several, one], over_at=time.monotonic())
@@ -70,13 +70,13 @@ def test_messages_come_again_later(chaos: Chaos, run: int) -> None:
 
 
 @pytest.mark.fault("messages for nothing")
-def test_messages_for_what_does_not_exist(chaos: Chaos, run: int) -> None:
+def test_messages_for_unknown_imports_and_parts(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     sent = stack.send(make_data(chaos.rng, records=2000))
-    nobody = new_import_id()
+    unknown = new_import_id()
     messages: list[dict[str, Any]] = [
-        import_contacts_message(nobody),
-        import_part_message(nobody, 1),
+        import_contacts_message(unknown),
+        import_part_message(unknown, 1),
         import_part_message(UUID(sent.import_id), 999),
     ]
 

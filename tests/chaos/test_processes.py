@@ -1,4 +1,4 @@
-"""Workers and the service die, vanish, and are told to stop."""
+"""Workers and the service are killed, lost, and stopped."""
 
 import contextlib
 import time
@@ -7,20 +7,20 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data, make_data
-from tests.chaos.fault_points import MOMENTS, each, hold_at
+from tests.chaos.fault_points import MOMENTS, hold_at, parameters
 from tests.chaos.stack import Sent, process_at
 from tests.chaos.supervised_process import eventually, kill
 from tests.support.faults import APPEND, CONTACTS, CREATE_IMPORT, START_PART, Hold
 
 RESUMED = 15.0
-"""Seconds within which work goes on when what died is started again."""
+"""Seconds until work continues after a restart."""
 NOTICED = 60.0
-"""... and when it is not, and others have to notice."""
+"""Seconds until work continues without one, because others take over."""
 
 
 def assert_resumed(chaos: Chaos, before: int) -> None:
     def goes_on() -> bool:
-        # The orphans of a killed master may have finished all that was left before they stop.
+        # The worker processes of a killed master may finish everything before they stop.
         [(open_imports,)] = chaos.stack.query(
             "select count(*) from imports where state in ('queued', 'importing')"
         )
@@ -31,8 +31,8 @@ def assert_resumed(chaos: Chaos, before: int) -> None:
 
 @pytest.mark.writers
 @pytest.mark.fault("kill -9 of a worker process")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+def test_worker_process_killed(chaos: Chaos, moment: str, run: int) -> None:
     data = make_data(chaos.rng, records=4000, ending=chaos.rng.choice(["json", "csv"]))
     hold = hold_at(chaos, moment, [data])
     sent = chaos.stack.send(data)
@@ -49,8 +49,8 @@ def test_a_worker_process_is_killed(chaos: Chaos, moment: str, run: int) -> None
 
 @pytest.mark.writers
 @pytest.mark.fault("kill -9 of the worker master")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["start"]))
-def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["start"]))
+def test_worker_master_killed(chaos: Chaos, moment: str, run: int) -> None:
     data = make_data(chaos.rng, records=4000)
     hold = hold_at(chaos, moment, [data])
     sent = chaos.stack.send(data)
@@ -75,7 +75,7 @@ def test_the_worker_master_is_killed(chaos: Chaos, moment: str, run: int) -> Non
         pytest.param("last", marks=pytest.mark.slow),
     ],
 )
-def test_all_workers_are_killed_while_ten_imports_run(chaos: Chaos, moment: str, run: int) -> None:
+def test_all_workers_killed_during_ten_imports(chaos: Chaos, moment: str, run: int) -> None:
     data = [make_data(chaos.rng, records=1500) for _ in range(10)]
     hold = hold_at(chaos, moment, data)
     sending = [chaos.stack.send_in_background(one) for one in data]
@@ -93,8 +93,8 @@ def test_all_workers_are_killed_while_ten_imports_run(chaos: Chaos, moment: str,
 
 @pytest.mark.writers
 @pytest.mark.fault("a worker machine vanishes")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+def test_worker_machine_killed_without_restart(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     other = stack.machine("other")
     other.start()
@@ -116,7 +116,7 @@ def test_others_notice_a_machine_that_vanished(chaos: Chaos, moment: str, run: i
 
 
 def kill_service_at(chaos: Chaos, hold: Hold, data: Data) -> tuple[Sent, float]:
-    """``kill -9`` of the service at a moment of one upload; what its client saw, and when."""
+    """Kill the service at a point of an upload; returns the client's result and the time."""
     stack = chaos.stack
     stack.proxy.inject(hold)
     uploading = stack.send_in_background(data)
@@ -131,8 +131,8 @@ def kill_service_at(chaos: Chaos, hold: Hold, data: Data) -> tuple[Sent, float]:
 
 
 @pytest.mark.fault("kill -9 of the service mid-upload")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+def test_service_killed_during_an_upload(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     skip, after = {"start": (0, False), "middle": (1, True), "last": (2, False)}[moment]
     others = [stack.send(make_data(chaos.rng, records=500)) for _ in range(2)]
@@ -149,7 +149,7 @@ def test_the_service_is_killed_mid_upload(chaos: Chaos, moment: str, run: int) -
 
 
 @pytest.mark.fault("kill -9 of the service before it queues")
-def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: int) -> None:
+def test_service_killed_between_upload_and_create_import(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     sent, over = kill_service_at(
         chaos, Hold(CREATE_IMPORT, lose=True), make_data(chaos.rng, records=500)
@@ -163,21 +163,21 @@ def test_the_service_is_killed_between_storing_and_queueing(chaos: Chaos, run: i
 
 
 @pytest.mark.fault("kill -9 of the service before it answers")
-def test_the_service_is_killed_between_queueing_and_answering(chaos: Chaos, run: int) -> None:
+def test_service_killed_between_create_import_and_answer(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     sent, over = kill_service_at(
         chaos, Hold(CREATE_IMPORT, after=True), make_data(chaos.rng, records=500)
     )
 
     [(recorded,)] = stack.query("select id from imports where source = %s", sent.data.source)
-    # The client cannot know, but what was queued is imported as a whole.
+    # The client cannot know it, but the recorded import is completed.
     chaos.audit.settle([Sent(sent.data, 202, f"import-{recorded}")], over_at=over)
 
 
 @pytest.mark.writers
 @pytest.mark.fault("SIGTERM to the workers")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+def test_workers_get_sigterm(chaos: Chaos, moment: str, run: int) -> None:
     data = [make_data(chaos.rng, records=2500) for _ in range(2)]
     hold = hold_at(chaos, moment, data, lose=False)
     sent = [chaos.stack.send(one) for one in data]
@@ -191,8 +191,8 @@ def test_workers_are_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
 
 
 @pytest.mark.fault("SIGTERM to the service mid-upload")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-def test_the_service_is_told_to_stop(chaos: Chaos, moment: str, run: int) -> None:
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+def test_service_gets_sigterm_during_an_upload(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     hold = Hold(APPEND, skip=MOMENTS.index(moment), after=chaos.rng.random() < 0.5)
     stack.proxy.inject(hold)
@@ -212,7 +212,7 @@ def test_the_service_is_told_to_stop(chaos: Chaos, moment: str, run: int) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("a part that kills its worker")
-def test_a_part_that_kills_its_worker_is_given_up(chaos: Chaos, run: int) -> None:
+def test_a_part_that_kills_its_worker_fails(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     deadly = make_data(chaos.rng, records=100, mark="deadly")
     others = [make_data(chaos.rng, records=2500) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Workers die while an import is cancelled, and while one is undone."""
+"""Workers are killed while an import is cancelled, and while one is undone."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.fault_points import each, hold_at
+from tests.chaos.fault_points import hold_at, parameters
 from tests.chaos.stack import ImporterStack, Sent
 from tests.chaos.supervised_process import eventually, kill
 from tests.chaos.tables import Verdict
@@ -26,7 +26,7 @@ UNDOING: dict[str, Callable[[], Hold]] = {
 }
 
 
-def asked(stack: ImporterStack, method: str, sent: Sent, path: str = "") -> dict[str, Any]:
+def request_job(stack: ImporterStack, method: str, sent: Sent, path: str = "") -> dict[str, Any]:
     answer = httpx.request(method, f"{stack.url}/import/{sent.job}{path}", timeout=30)
     shown: dict[str, Any] = answer.raise_for_status().json()
     assert shown["records"] == shown["imported"] + shown["rejected"] + shown["notProcessed"]
@@ -34,12 +34,12 @@ def asked(stack: ImporterStack, method: str, sent: Sent, path: str = "") -> dict
 
 
 def await_state(stack: ImporterStack, sent: Sent, state: str) -> dict[str, Any]:
-    eventually(lambda: asked(stack, "GET", sent)["state"] == state, f"it is {state}")
-    return asked(stack, "GET", sent)
+    eventually(lambda: request_job(stack, "GET", sent)["state"] == state, f"it is {state}")
+    return request_job(stack, "GET", sent)
 
 
 def in_tables(stack: ImporterStack, sent: Sent) -> tuple[set[tuple[str, str]], int, int]:
-    """Its contacts, how many rows they are, and how many rejections there are."""
+    """Return the contacts of an import, their number of rows, and its number of rejections."""
     rows = stack.query("select name, email from contacts where source = %s", sent.data.source)
     [(rejections,)] = stack.query(
         "select count(*) from import_rejections where import_id = %s", sent.import_id
@@ -48,24 +48,22 @@ def in_tables(stack: ImporterStack, sent: Sent) -> tuple[set[tuple[str, str]], i
 
 
 def count_in(verdict: Verdict, sent: Sent, **more: int) -> Verdict:
-    """An import that the audit cannot settle, since it is not completed."""
+    """Add an import that the audit cannot check, because it is not completed."""
     together = {name: getattr(verdict, name) + count for name, count in more.items()}
     sizes = {"imports": verdict.imports + 1, "sent": verdict.sent + sent.data.records}
     return replace(verdict, **sizes, **together)
 
 
 @pytest.mark.writers
-@pytest.mark.parametrize("moment", each(["start", "middle"], fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(["start", "middle"], fast=["middle"]))
 @pytest.mark.fault("kill -9 of a worker while an import is cancelled")
-def test_a_worker_is_killed_while_an_import_is_cancelled(
-    chaos: Chaos, moment: str, run: int
-) -> None:
+def test_worker_killed_while_an_import_is_cancelled(chaos: Chaos, moment: str, run: int) -> None:
     stack, data = chaos.stack, [make_data(chaos.rng, records=count) for count in (1000, 5000)]
     hold = hold_at(chaos, moment, data)
     other, sent = (stack.send(one) for one in data)
     hold.wait()
 
-    asked(stack, "POST", sent, "/cancel")
+    request_job(stack, "POST", sent, "/cancel")
     kill(stack.requesting_process(hold).pid)
     over = time.monotonic()
     hold.release()
@@ -83,16 +81,16 @@ def test_a_worker_is_killed_while_an_import_is_cancelled(
 
 
 @pytest.mark.writers
-@pytest.mark.parametrize("moment", each(UNDOING, fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(UNDOING, fast=["middle"]))
 @pytest.mark.fault("kill -9 of a worker while an import is undone")
-def test_a_worker_is_killed_while_an_import_is_undone(chaos: Chaos, moment: str, run: int) -> None:
+def test_worker_killed_while_an_import_is_undone(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     other, sent = (stack.send(make_data(chaos.rng, records=count)) for count in (1000, 4000))
     chaos.audit.settle([other, sent], over_at=time.monotonic())
     hold = UNDOING[moment]()
     stack.proxy.inject(hold)
 
-    asked(stack, "DELETE", sent)
+    request_job(stack, "DELETE", sent)
     hold.wait()
     kill(stack.requesting_process(hold).pid)
     over = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 from service.intake.buffers import CHUNK_BYTES
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.fault_points import MOMENTS, each, hold_at
+from tests.chaos.fault_points import MOMENTS, hold_at, parameters
 from tests.chaos.stack import ImporterStack, Sent
 from tests.chaos.table_rules import CHECK, TRIGGER, rule_on_contacts
 from tests.support.faults import ANY, APPEND, CONTACTS, FOR_EVER, PROGRESS, ForgeKey, Hold
@@ -23,7 +23,7 @@ needs_limits = pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits an
 @pytest.mark.writers
 @pytest.mark.parametrize("how", ["check", "trigger"])
 @pytest.mark.fault("rows that only the database refuses")
-def test_a_few_rows_are_refused(chaos: Chaos, how: str, run: int) -> None:
+def test_rows_rejected_by_the_database(chaos: Chaos, how: str, run: int) -> None:
     stack = chaos.stack
     data = make_data(chaos.rng, records=2000)
     other = make_data(chaos.rng, records=500)
@@ -33,26 +33,28 @@ def test_a_few_rows_are_refused(chaos: Chaos, how: str, run: int) -> None:
     numbers = ", ".join(map(str, sorted(few)))
 
     with rule_on_contacts(
-        stack, statement, data, numbers=numbers, deed="raise exception 'not this one'"
+        stack, statement, data, numbers=numbers, action="raise exception 'not this one'"
     ):
         sent = [stack.send(data), stack.send(other)]
         chaos.audit.settle(
             sent,
             over_at=time.monotonic(),
-            refused={data.source: dict.fromkeys(few, REFUSED)},
+            rejected={data.source: dict.fromkeys(few, REFUSED)},
         )
 
 
 @pytest.mark.slow
 @pytest.mark.fault("statement timeouts")
-def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> None:
+def test_statement_timeouts_halve_the_batch(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     data = make_data(chaos.rng, records=1200)
     first = chaos.rng.randint(1, 1000)
     numbers = ", ".join(map(str, range(first, first + 150)))
     stack.query("alter role authenticator set statement_timeout = '800ms'")
     try:
-        with rule_on_contacts(stack, TRIGGER, data, numbers=numbers, deed="perform pg_sleep(0.02)"):
+        with rule_on_contacts(
+            stack, TRIGGER, data, numbers=numbers, action="perform pg_sleep(0.02)"
+        ):
             stack.kill_postgrest()  # the setting is read by new connections only
             stack.await_ready()
             sent = stack.send(data)
@@ -64,9 +66,9 @@ def test_batches_that_take_too_long_become_smaller(chaos: Chaos, run: int) -> No
         stack.await_ready()
 
 
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
 @pytest.mark.fault("the key revoked for a while")
-def test_the_key_is_revoked(chaos: Chaos, moment: str, run: int) -> None:
+def test_api_key_revoked_for_some_time(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     data = make_data(chaos.rng, records=3000)
     hold = hold_at(chaos, moment, [data], lose=True)
@@ -76,21 +78,21 @@ def test_the_key_is_revoked(chaos: Chaos, moment: str, run: int) -> None:
     stack.proxy.inject(ForgeKey(ANY, times=FOR_EVER))
     hold.release()
     assert_not_ready(stack, {"storage": "away", "database": "away"})
-    refused = stack.send(make_data(chaos.rng, records=100))
-    assert_told_clearly(stack, refused)
+    rejected = stack.send(make_data(chaos.rng, records=100))
+    assert_unavailable(stack, rejected)
     stack.proxy.clear_faults()
     over = time.monotonic()
 
     stack.await_ready()
-    again = stack.send(refused.data)
+    again = stack.send(rejected.data)
     assert again.status == 202
     chaos.audit.settle([sent, again], over_at=over)
 
 
 @pytest.mark.fault("the bucket gone for a while")
-def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
+def test_bucket_missing_for_some_time(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
-    # Only an empty bucket can be removed, so what others tests have left must go.
+    # Only an empty bucket can be removed, so everything that other tests have left is removed.
     stack.query("truncate imports, contacts cascade")
     stack.storage("POST", "/bucket/imports/empty")
     stack.storage("DELETE", "/bucket/imports")
@@ -98,8 +100,8 @@ def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
     assert_not_ready(stack, {"storage": "away", "database": "ok"})
     small = stack.send(make_data(chaos.rng, records=100))
     large = stack.send(make_data(chaos.rng, records=500, pad=40_000))
-    for refused in (small, large):
-        assert_told_clearly(stack, refused)
+    for rejected in (small, large):
+        assert_unavailable(stack, rejected)
     stack.storage("POST", "/bucket", json={"id": "imports", "name": "imports", "public": False})
     over = time.monotonic()
 
@@ -111,7 +113,7 @@ def test_the_bucket_is_gone(chaos: Chaos, run: int) -> None:
 
 @contextlib.contextmanager
 def limited_disk(stack: ImporterStack, room: int) -> Iterator[None]:
-    """The process that serves Storage can write no file beyond so many bytes."""
+    """Limit the size of the files that the process of Storage can write, in bytes."""
     storage = psutil.Process(stack.env.pid)
     soft, hard = storage.rlimit(psutil.RLIMIT_FSIZE)
     storage.rlimit(psutil.RLIMIT_FSIZE, (room, hard))
@@ -126,14 +128,14 @@ FULL = {
     "middle": (1, CHUNK_BYTES + 2_000_000),
     "last": (2, 2 * CHUNK_BYTES + 200_000),
 }
-"""Chunks that are there before the disk is full, and how much room a file has then."""
+"""Chunks that are uploaded before the disk is full, and the limit for a file then."""
 
 
 @needs_limits
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.fault("a full disk in Storage")
-def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
+def test_storage_disk_full(chaos: Chaos, moment: str, run: int) -> None:
     stack = chaos.stack
     running = stack.send(make_data(chaos.rng, records=3000))
     skip, room = FULL[moment]
@@ -145,10 +147,10 @@ def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
     with limited_disk(stack, room):
         hold.release()
         large = uploading.result()
-        assert_told_clearly(stack, large)
+        assert_unavailable(stack, large)
     with limited_disk(stack, 0):
         small = stack.send(make_data(chaos.rng, records=100))
-        assert_told_clearly(stack, small)
+        assert_unavailable(stack, small)
         assert_not_ready(stack, {"storage": "away", "database": "ok"})
         assert not stack.half_stored()
     over = time.monotonic()
@@ -162,7 +164,7 @@ def test_storages_disk_is_full(chaos: Chaos, moment: str, run: int) -> None:
 @needs_limits
 @pytest.mark.slow
 @pytest.mark.fault("a full disk in Storage")
-def test_a_disk_that_is_full_for_a_moment_is_not_noticed(chaos: Chaos, run: int) -> None:
+def test_storage_disk_full_for_a_moment(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     skip, room = FULL["middle"]
     hold = Hold(APPEND, skip=skip)
@@ -188,7 +190,7 @@ def assert_not_ready(stack: ImporterStack, checks: dict[str, str]) -> None:
     assert answer.json()["checks"] == checks
 
 
-def assert_told_clearly(stack: ImporterStack, refused: Sent) -> None:
-    assert refused.status == 503
-    assert '"storage_unavailable"' in refused.text
-    assert stack.env["SUPABASE_SERVICE_ROLE_KEY"] not in refused.text
+def assert_unavailable(stack: ImporterStack, rejected: Sent) -> None:
+    assert rejected.status == 503
+    assert '"storage_unavailable"' in rejected.text
+    assert stack.env["SUPABASE_SERVICE_ROLE_KEY"] not in rejected.text

@@ -1,4 +1,4 @@
-"""A worker machine vanishes without a word, as when its power or its network is cut."""
+"""A worker machine is lost without closing its connections, as when its network is cut."""
 
 import random
 import time
@@ -19,12 +19,12 @@ from tests.support.network import AVAILABLE, WHY_NOT, Network, two_machines
 NOTICED = 60.0
 RECORDS = 3000
 MOMENTS = {"start": 1, "middle": RECORDS // 2, "last": RECORDS * 4 // 5}
-"""How many contacts are there when the cable is pulled."""
+"""How many contacts there are when the cable is cut."""
 
 
 @dataclass
-class Apart:
-    """An importer on the near machine, and workers on the far one."""
+class TwoMachines:
+    """An importer on the near machine, and workers on the far machine."""
 
     network: Network
     stack: ImporterStack
@@ -34,13 +34,13 @@ class Apart:
 
 
 @pytest.fixture
-def apart(request: pytest.FixtureRequest) -> Iterator[Apart]:
+def machines(request: pytest.FixtureRequest) -> Iterator[TwoMachines]:
     with (
         two_machines() as network,
         network.near.inside(),
         running_importer_stack(host=network.near.address) as stack,
     ):
-        # Straight to Postgres: a proxy's kernel would go on answering for the dead.
+        # Directly to Postgres: the kernel of a proxy would keep answering for the lost machine.
         direct = {name: stack.env[name] for name in ("SUPABASE_URL", "DATABASE_URL")}
         far = stack.machine("far", **direct)
         stack.workers.stop()
@@ -50,7 +50,9 @@ def apart(request: pytest.FixtureRequest) -> Iterator[Apart]:
         audit.begin()
         print(f"CHAOS_SEED={SEED}")
         try:
-            yield Apart(network, stack, far, audit, random.Random(f"{SEED} {request.node.nodeid}"))
+            yield TwoMachines(
+                network, stack, far, audit, random.Random(f"{SEED} {request.node.nodeid}")
+            )
         finally:
             network.plug()
             far.stop()
@@ -62,26 +64,26 @@ def apart(request: pytest.FixtureRequest) -> Iterator[Apart]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.fault("a worker machine's cable pulled")
-def test_others_take_up_the_work_of_a_machine_that_fell_silent(
-    apart: Apart, moment: str, run: int
-) -> None:
-    stack = apart.stack
-    sent = in_far_hands(apart, until=MOMENTS[moment], then=apart.network.pull)
+def test_worker_machine_loses_its_network(machines: TwoMachines, moment: str, run: int) -> None:
+    stack = machines.stack
+    sent = import_on_the_far_machine(machines, until=MOMENTS[moment], then=machines.network.pull)
     over = time.monotonic()
     stack.proxy.await_more(START_PART, than=0, seconds=NOTICED)
     print(f"{moment}: work is resumed after {time.monotonic() - over:.1f} s")
 
-    apart.audit.settle([sent], over_at=over, within=NOTICED)
-    the_stranded_do_no_harm(apart, sent)
+    machines.audit.settle([sent], over_at=over, within=NOTICED)
+    assert_far_workers_do_no_harm(machines, sent)
 
 
-def in_far_hands(apart: Apart, *, until: int, then: Callable[[], None]) -> Sent:
-    """An import of which the far workers have all parts, and the near ones nothing to do.
+def import_on_the_far_machine(
+    machines: TwoMachines, *, until: int, then: Callable[[], None]
+) -> Sent:
+    """Send an import whose parts are all started by the far workers; the near ones are idle.
 
-    Something is done when so many contacts are there, while others are being written.
+    ``then`` is called when there are ``until`` contacts, while others are being written.
     """
-    stack = apart.stack
-    data = make_data(apart.rng, records=RECORDS)
+    stack = machines.stack
+    data = make_data(machines.rng, records=RECORDS)
     slow = {"numbers": ", ".join(map(str, range(RECORDS + 1))), "deed": "perform pg_sleep(0.008)"}
     with rule_on_contacts(stack, TRIGGER, data, **slow):
         sent = stack.send(data)
@@ -95,12 +97,12 @@ def in_far_hands(apart: Apart, *, until: int, then: Callable[[], None]) -> Sent:
     return sent
 
 
-def the_stranded_do_no_harm(apart: Apart, sent: Sent) -> None:
-    """They come back to what others have done, and can work again."""
-    apart.network.plug()
+def assert_far_workers_do_no_harm(machines: TwoMachines, sent: Sent) -> None:
+    """Assert that the far workers, connected again, change nothing and can import again."""
+    machines.network.plug()
     over = time.monotonic()
-    apart.stack.workers.stop()
-    another = apart.stack.send(make_data(apart.rng, records=1000))
-    verdict = apart.audit.verdict
-    apart.audit.settle([sent, another], over_at=over, within=NOTICED)
-    apart.audit.verdict = verdict
+    machines.stack.workers.stop()
+    another = machines.stack.send(make_data(machines.rng, records=1000))
+    verdict = machines.audit.verdict
+    machines.audit.settle([sent, another], over_at=over, within=NOTICED)
+    machines.audit.verdict = verdict
