@@ -1,4 +1,4 @@
-"""Other programs, run to their end while their memory is watched."""
+"""Runs other programs and measures their memory."""
 
 import os
 import subprocess
@@ -20,14 +20,14 @@ LOOK_EVERY = 0.02
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended well: what it said, and its peak resident bytes."""
+    """A command that succeeded: its output, and its peak resident bytes."""
 
     said: str
     peak: int
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Done:
-    """Run a command to its end; raises BenchmarkError if that is no good one."""
+    """Run a command. Raises BenchmarkError if it fails."""
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             command,
@@ -46,7 +46,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Done:
 
 
 def module(name: str, *arguments: str | Path) -> list[str | Path]:
-    """``python -m name``."""
+    """Return the command ``python -m name``."""
     return [sys.executable, "-m", name, *arguments]
 
 

@@ -21,7 +21,7 @@ BATCH = 1000
 
 
 def main() -> int:
-    """Import the file into ``contacts`` of the Supabase that the environment names."""
+    """Import the file into ``contacts`` of the Supabase in the environment."""
     options = ClientOptions(auto_refresh_token=False, persist_session=False)
     client = Client(os.environ["SUPABASE_URL"], os.environ["SUPABASE_SERVICE_ROLE_KEY"], options)
     client.table("contacts").select("id").limit(1).execute()  # connected, as ours is

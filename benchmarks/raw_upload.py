@@ -23,7 +23,7 @@ DEADLINE = 30.0
 
 
 def main() -> int:
-    """Upload the file into the bucket of the imports."""
+    """Upload the file into the bucket for imports."""
     sys.stdout.write(f"{uvloop.run(_timed(Path(sys.argv[1])))}\n")
     return 0
 

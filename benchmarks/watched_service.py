@@ -28,7 +28,7 @@ NOTED = 0.01
 
 
 def main() -> int:
-    """As the service's own main."""
+    """Run the service; returns its exit code."""
     with mock.patch.object(service_main, "create_app", _create_watched_app):
         return service_main.main()
 

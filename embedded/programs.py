@@ -1,4 +1,4 @@
-"""Which Postgres runs: the wheel's, or one that this machine has."""
+"""Chooses the Postgres: the wheel's, or one that is installed on this machine."""
 
 import os
 import re
@@ -24,14 +24,14 @@ ABSENT = (
 
 @dataclass(frozen=True)
 class Programs:
-    """The folder of Postgres' programs, and their version, such as 15.18."""
+    """The folder of the programs of Postgres, and their version, such as 15.18."""
 
     folder: Path
     version: str
 
     @property
     def major(self) -> int:
-        """The part of the version that clusters are made for."""
+        """The major version, which a cluster depends on."""
         return int(re.split(r"[^0-9]", self.version, maxsplit=1)[0])
 
     def __str__(self) -> str:
@@ -39,9 +39,9 @@ class Programs:
 
 
 def postgres_programs(choice: str, account: Account | None) -> Programs:
-    """The programs that are chosen: ``wheel``, ``path`` (or Debian's own folder), or a folder.
+    """Return the chosen programs: of the ``wheel``, on the ``path`` (or Debian's), or in a folder.
 
-    Raises StackError if they are not there, or too old, or not within the account's reach.
+    Raises StackError if they are missing, too old, or unreachable for the account.
     """
     folder = wheel_programs(account) if choice == WHEEL else _installed(choice)
     if account is not None and not account.can_use(folder / "postgres"):
@@ -62,7 +62,7 @@ def _installed(choice: str) -> Path:
 
 
 def _on_path() -> Path | None:
-    """Debian has no servers on the PATH; a link to one there leads to its folder."""
+    """Return the folder of a Postgres on the PATH, or Debian's, which is not on the PATH."""
     found = shutil.which("postgres")
     folder = Path(found).resolve().parent if found else None
     return folder if folder and _complete(folder) else None

@@ -46,7 +46,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def embedded_env() -> Iterator[Mapping[str, str]]:
     """The embedded stack, on a new folder and free ports, for the whole session."""
     with tempfile.TemporaryDirectory() as data, running(Path(data)) as stack:
-        keys = Secrets.kept_in(Path(data) / "secrets.json")
+        keys = Secrets.load_or_create(Path(data) / "secrets.json")
         yield {**stack, "SUPABASE_JWT_SECRET": keys.jwt_secret}
 
 

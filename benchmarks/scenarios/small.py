@@ -1,4 +1,4 @@
-"""Imports a second: small ones, from fifty clients at once, until all are completed."""
+"""Imports per second: small ones, from fifty clients at once, until all are completed."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ FROM public.imports WHERE finished_at IS NOT NULL
 
 
 def run(lab: Lab) -> list[Result]:
-    """All rounds, with each writer."""
+    """Run all rounds with each writer."""
     imports = max(FEWEST, min(MOST, lab.options.rows // 1000))
     with lab.importer() as importer:
         contenders = [Small(importer, writer, imports) for writer in lab.writers]
@@ -52,11 +52,11 @@ class Small:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return f"ours, {self.writer}"
 
     def run(self) -> Run:
-        """Send them all, and wait until all are completed."""
+        """Send all imports, and wait until they are completed."""
         server = self.importer.server
         self.importer.work(self.writer)
         server.erase()
@@ -79,7 +79,7 @@ class Small:
         return Run(self.name, figures, usage, peaks, limits(usage, meter.cores))
 
     def _await_all(self) -> float:
-        """When the last import ended, by the database's clock; it is asked, not the service."""
+        """Return when the last import ended, by the database's clock, from the database itself."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             ((ended, completed, last),) = self.importer.server.ask(ENDED)
@@ -91,14 +91,14 @@ class Small:
 
 @dataclass
 class Clients:
-    """Fifty clients that take turns at what is left to send."""
+    """Fifty clients that share the requests to send."""
 
     url: str
     numbers: Iterator[int]
     refused: int = field(default=0, init=False)
 
     async def send(self) -> None:
-        """Send everything."""
+        """Send all requests."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(self.url, connector=connector) as session:
             await asyncio.gather(*(self._send(session) for _ in range(CLIENTS)))

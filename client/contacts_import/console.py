@@ -64,11 +64,11 @@ def records_bar() -> Iterator[Callable[[Job], None]]:
 def format_result(job: Job) -> str:
     """Return the lines that describe an import in a final state."""
     dry_run = " (only checked: nothing was imported)" if job.get("dryRun") else ""
-    lines = [
-        f"{job['jobId']}: {job['state']}{dry_run}",
+    counts = (
         f"{job['records']:,} records = {job['imported']:,} imported"
-        f" + {job['rejected']:,} rejected + {job['notProcessed']:,} not processed",
-    ]
+        f" + {job['rejected']:,} rejected + {job['notProcessed']:,} not processed"
+    )
+    lines = [f"{job['jobId']}: {job['state']}{dry_run}", counts]
     codes = (job.get("rejectedByCode") or {}).items()
     for code, count in sorted(codes, key=lambda item: (-item[1], item[0])):
         lines.append(f"  {count:,} {code}")

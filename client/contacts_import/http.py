@@ -59,10 +59,10 @@ def checked(request: Callable[[], httpx.Response]) -> httpx.Response:
         raise UnavailableError(f"The service cannot be reached ({cause}).") from error
     if answer.is_success:
         return answer
-    error = _error_in(answer)
+    rejection = _error_in(answer)
     if answer.status_code in _TEMPORARY:
-        raise UnavailableError(str(error), _retry_after(answer))
-    raise error
+        raise UnavailableError(str(rejection), _retry_after(answer))
+    raise rejection
 
 
 def json_object(answer: httpx.Response) -> dict[str, Any]:

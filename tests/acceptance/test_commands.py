@@ -156,7 +156,9 @@ def test_up_starts_a_killed_worker_again(tmp_path: Path) -> None:
 def _is_master(process: psutil.Process) -> bool:
     command = process.cmdline()
     return (
-        "dramatiq" in command and "parent_watchdog.py" not in " ".join(command) and bool(process.children())
+        "dramatiq" in command
+        and "parent_watchdog.py" not in " ".join(command)
+        and bool(process.children())
     )
 
 

@@ -226,7 +226,7 @@ def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
     commands = [
         " ".join(process.cmdline())
         for one in watched.processes
-        for process in psutil.Process(one.guard.pid).children(recursive=True)
+        for process in psutil.Process(one.watchdog.pid).children(recursive=True)
     ]
     logs = watched.logs()
     for secret in secrets_of(embedded_env):

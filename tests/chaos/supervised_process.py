@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from local.processes import PROJECT, guarded
+from local.processes import PROJECT, under_watchdog
 
 RESTART_PAUSE_SECONDS = 0.5
 TIMEOUT_SECONDS = 60.0
@@ -98,7 +98,7 @@ class SupervisedProcess:
         while self._wanted:
             with self.log.open("ab") as output:
                 self._watchdog = subprocess.Popen(
-                    guarded(self._command),
+                    under_watchdog(self._command),
                     cwd=PROJECT,
                     env=self._environment,
                     stdin=subprocess.PIPE,

@@ -79,7 +79,7 @@ def _workers(
 def _stop(workers: _Workers) -> int:
     begun = time.monotonic()
     os.kill(workers.process.pid, signal.SIGTERM)
-    code = workers.process.guard.wait(2 * BOUND)
+    code = workers.process.watchdog.wait(2 * BOUND)
     workers.seconds = time.monotonic() - begun
     print(f"stopped in {workers.seconds:.1f} s, code {code}")
     return code

@@ -13,8 +13,8 @@ from embedded.storage.listing import Query, list_folder
 
 def test_secrets_are_made_once_and_private(tmp_path):
     path = tmp_path / "secrets.json"
-    made = Secrets.kept_in(path)
-    assert Secrets.kept_in(path) == made
+    made = Secrets.load_or_create(path)
+    assert Secrets.load_or_create(path) == made
     assert path.stat().st_mode & 0o777 == 0o600
     assert len({made.jwt_secret, made.admin_password, made.postgres_password}) == 3
 
