@@ -1,8 +1,8 @@
-"""Fails if something we depend on has a known vulnerability.
+"""Fails if a dependency has a known vulnerability.
 
-pip-audit looks up the pinned versions. It calls it a success if it can learn nothing about a
-version, and a failure if nobody answers; here both are a warning, so that a machine without network
-can check all the rest.
+pip-audit looks up the pinned versions. It succeeds if it finds nothing about a version, and fails
+if the vulnerability service cannot be reached; here both are a warning, so that everything else can
+be checked without network.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Runs the unit tests on every Python that this machine has, from the oldest that may be used up.
+"""Runs the unit tests on every supported Python that this machine has.
 
-Each gets a virtual environment of its own under .venvs, which is kept for the next time; the Python
-of .venv has that one. What could not be run, and why, is said at the end. Fails if a test does, or
-if the Python of .venv is not among those that passed.
+Each has a virtual environment under .venvs, which is kept for the next time; the Python of .venv
+has that one. The Pythons that could not be used are listed at the end, with the reason. Fails if a
+test fails, or if the Python of .venv is not among those that passed.
 """
 
 import hashlib
@@ -72,9 +72,9 @@ def main() -> int:
 
 
 def places(environment: "os._Environ[str] | dict[str, str]") -> list[Path]:
-    """The folders in which a Python may be: those of PATH, the system's, and pyenv's versions.
+    """Return the folders to search for Pythons: those of PATH, the system's, and pyenv's versions.
 
-    pyenv's own folder of shims is left out: they only start one of its versions.
+    pyenv's own folder of shims is left out, because they only start one of its versions.
     """
     pyenv = Path(environment.get("PYENV_ROOT") or Path(environment.get("HOME", "/")) / ".pyenv")
     path = [Path(place) for place in environment.get("PATH", "").split(os.pathsep) if place]
@@ -120,11 +120,11 @@ def _floor() -> tuple[int, ...]:
     return scope["FLOOR"]
 
 
-def run(python: Python, default: Python | None) -> Result:
-    """Run the tests in the environment of this Python, which is created if it is missing."""
+def run(python: Python, default: Python | None, kept: Path = KEPT) -> Result:
+    """Run the tests in the environment of this Python, which is created in ``kept`` if needed."""
     try:
         ours = default is not None and python.name == default.name
-        place = DEFAULT if ours else prepared(python)
+        place = DEFAULT if ours else prepared(python, kept)
     except subprocess.CalledProcessError as error:
         return Result(python, "not run", f"no environment: {_reason(error.stdout)}")
     command = [str(place / "bin" / "python"), "-m", "pytest", "-q", *TESTS]
@@ -135,9 +135,9 @@ def run(python: Python, default: Python | None) -> Result:
     return Result(python, "passed", lines[-1])
 
 
-def prepared(python: Python) -> Path:
+def prepared(python: Python, kept: Path) -> Path:
     """Return the environment of a Python, up to date. Raises CalledProcessError."""
-    place, required = KEPT / python.name, hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    place, required = kept / python.name, hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     ready, program = place / ".ready", str(place / "bin" / "python")
     wanted = f"{python.path} {required}"
     if ready.exists() and ready.read_text() == wanted:

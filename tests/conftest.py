@@ -22,7 +22,12 @@ IS_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Print the tables of the chaos tests at the end."""
+    """Print the tables of the chaos tests at the end; check the options."""
+    if _names_supabase() and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "Tests that run in parallel must not share a Supabase: use WORKERS=0, or unset "
+            f"{', '.join(NEEDED)}."
+        )
     tables = {
         FAULTS: (f"chaos, CHAOS_SEED={SEED}", render_faults),
         HOSTILE: ("hostile requests: memory over an idle service, longest step", render_hostile),
@@ -53,7 +58,11 @@ def embedded_env() -> Iterator[Mapping[str, str]]:
 @pytest.fixture(scope="session")
 def supabase_env(request: pytest.FixtureRequest) -> Mapping[str, str]:
     """The Supabase that the environment names, or else the embedded one."""
-    if all(os.environ.get(name) for name in NEEDED):
+    if _names_supabase():
         return {name: value for name, value in os.environ.items() if value}
     env: Mapping[str, str] = request.getfixturevalue("embedded_env")
     return env
+
+
+def _names_supabase() -> bool:
+    return all(os.environ.get(name) for name in NEEDED)

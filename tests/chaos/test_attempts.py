@@ -12,33 +12,17 @@ import psycopg2
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import ENDED, Importer
-from tests.support.faults import QUEUE_PARTS, Answer, Hold, rpc
+from tests.chaos.supervised_process import eventually
+from tests.support.faults import QUEUE_PARTS, READ, Answer, Hold, rpc
 from tests.support.proxy import Proxy
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(500)]
-DEADLY = "kill-the-worker"
 IN_WORK = """
     select message_id::text, pg_advisory_lock(dramatiq.message_lock(queue_name, message_id))
     from dramatiq.queue where message #>> '{args,0}' = %s and message #> '{args,1}' is not null
 """
 """Locks the messages of an import's parts, as a worker does."""
 SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
-WORKER = f"""
-import os, signal, sys
-from tasks.importing.pipeline import PartPipeline
-from tasks.run_once import run_once
-
-carry = PartPipeline.carry
-
-def deadly(self, pieces):
-    held = list(pieces)
-    if b"{DEADLY}" in b"".join(held):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return carry(self, iter(held))
-
-PartPipeline.carry = deadly
-sys.exit(run_once(8))
-"""
 
 
 def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
@@ -148,18 +132,17 @@ def _storage(importer: Importer, method: str, name: str, **more: Any) -> httpx.R
 
 
 def test_a_part_that_kills_its_worker_fails_no_other_part(importer: Importer) -> None:
-    """The worker is killed when it reads the deadly record, and restarted each time."""
-    contacts = [*CONTACTS[:200], {"name": DEADLY}, *CONTACTS[200:]]
-    job = importer.post(contacts, source="deadly")
-    starts = _work_until_ended(importer, job)
-
-    assert starts == 6
-    ((deadly,),) = importer.query(
-        "select part from import_parts where import_id = %s "
-        "and 201 between first_record and first_record + records - 1",
+    """The worker is killed whenever it reads the second part, and restarted each time."""
+    job = importer.post(CONTACTS, source="deadly")
+    ((byte_start,),) = importer.query(
+        "select byte_start from import_parts where import_id = %s and part = 2",
         job.removeprefix("import-"),
     )
-    _is_failed_but_for_the_others(importer, job, "deadly", deadly)
+
+    starts = _work_until_ended(importer, job, byte_start)
+
+    assert starts == 6
+    _is_failed_but_for_the_others(importer, job, "deadly", 2)
 
 
 def _is_failed_but_for_the_others(importer: Importer, job: str, source: str, part: int) -> None:
@@ -178,20 +161,29 @@ def _is_failed_but_for_the_others(importer: Importer, job: str, source: str, par
     assert importer.query(sql, source) == [(shown["imported"],) * 2]
 
 
-def _work_until_ended(importer: Importer, job: str) -> int:
-    """Run workers, one after the other, until the import has ended; returns how many it took."""
+def _work_until_ended(importer: Importer, job: str, deadly: int) -> int:
+    """Run one worker after the other until the import has ended; returns how many there were.
+
+    A worker is killed when it reads the part that starts at ``deadly``.
+    """
     starts, deadline = 0, time.monotonic() + 100
-    while importer.shown(job)["state"] not in ENDED:
-        starts += 1
-        worker = subprocess.run(
-            [sys.executable, "-c", WORKER],
-            cwd=PROJECT,
-            env=importer.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert worker.returncode in {-signal.SIGKILL, 1}, worker.stderr
-        assert time.monotonic() < deadline, importer.shown(job)
+    with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
+        while importer.shown(job)["state"] not in ENDED:
+            assert time.monotonic() < deadline, importer.shown(job)
+            starts += 1
+            proxy.reset(hold := Hold(READ, byte_start=deadly, lose=True))
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "tasks", "--once"],
+                cwd=PROJECT,
+                env=importer.environment(SUPABASE_URL=proxy.url),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            eventually(
+                lambda held=hold, ran=worker: held.reached.is_set() or ran.poll() is not None,
+                "the worker reads the part or ends",
+            )
+            if worker.poll() is None:
+                worker.kill()
+            assert worker.wait(60) in {-signal.SIGKILL, 1}
     return starts

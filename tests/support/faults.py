@@ -67,6 +67,9 @@ class Fault:
     times: int = 1
     chance: float = 1.0
     containing: bytes = b""
+    """What the body must contain."""
+    byte_start: int | None = None
+    """Where a requested range must start."""
     rng: random.Random = field(default_factory=lambda: random.Random(0))
     hits: int = 0
 
@@ -76,7 +79,8 @@ class Fault:
         return self.hits >= self.times
 
     async def matches(self, request: web.Request) -> bool:
-        if request not in self.requests:
+        """Whether this request is affected; counts it if so."""
+        if request not in self.requests or not self._has_range(request):
             return False
         if self.containing and self.containing not in await request.read():
             return False
@@ -89,6 +93,10 @@ class Fault:
             return False
         self.hits += 1
         return True
+
+    def _has_range(self, request: web.Request) -> bool:
+        wanted = "" if self.byte_start is None else f"bytes={self.byte_start}-"
+        return request.headers.get("Range", "").startswith(wanted)
 
 
 @dataclass
