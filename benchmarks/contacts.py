@@ -1,7 +1,7 @@
-"""Made-up contacts by the million: always the same for the same seed, and quickly made.
+"""Generates millions of contacts quickly, always the same for the same seed.
 
-Whole lines are prepared once in a pool; a contact is one of them, drawn at random, with its number
-put into it. So no two contacts have the same e-mail, and a million takes about a second.
+A pool of complete lines is prepared once; a contact is a line of it, chosen at random, with its
+number inserted. So each contact has another e-mail address, and a million takes about a second.
 """
 
 import csv

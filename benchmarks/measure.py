@@ -48,10 +48,10 @@ class Say(Protocol):
 
 
 def measure(contenders: Sequence[Contender], rounds: int, key: str, say: Say) -> list[Run]:
-    """Run all in turn, one round to warm up and then ``rounds`` that count.
+    """Run all contenders in turn: one round to warm up, then ``rounds`` that count.
 
-    Each round begins with another one, so that none always has the same before it. ``key`` is the
-    figure to tell people meanwhile.
+    Each round begins with another contender, so that the order does not favour any. ``key`` is the
+    figure to show as progress.
     """
     runs = []
     for number in range(rounds + 1):

@@ -24,7 +24,7 @@ TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rej
          public.import_rejection_objects;
 DELETE FROM dramatiq.queue WHERE state <> 'consumed';
 """
-# What is consumed is about to be done: the worker acknowledges after the import has ended.
+# Consumed messages are nearly done: the worker acknowledges after the end of the import.
 COUNT = """
 SELECT (SELECT count(*) FROM public.contacts),
        (SELECT count(*) FROM (SELECT FROM public.contacts GROUP BY email) AS each),
@@ -113,10 +113,10 @@ class Server:
 
 @contextlib.contextmanager
 def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Server]:
-    """The Supabase that the environment names, or else an embedded one in ``folder``.
+    """Give the Supabase in the environment, or else an embedded one in ``folder``.
 
-    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` says that they
-    may go.
+    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` allows to
+    remove them.
     """
     if all(os.environ.get(name) for name in NEEDED):
         env = {name: os.environ[name] for name in NEEDED}
@@ -151,7 +151,7 @@ def _admin(data: Data, url: str) -> str:
 @contextlib.contextmanager
 def _connected(dsn: str) -> Iterator[psycopg2.extensions.cursor]:
     with contextlib.closing(psycopg2.connect(dsn)) as connection:
-        connection.autocommit = True  # CHECKPOINT wants no transaction around it
+        connection.autocommit = True  # CHECKPOINT cannot run in a transaction
         with connection.cursor() as cursor:
             yield cursor
 

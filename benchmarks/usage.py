@@ -1,8 +1,8 @@
-"""What processes use: CPU seconds of groups of them, peak memory of each.
+"""Measures the CPU seconds of groups of processes, and the peak memory of each process.
 
-CPU seconds include those of children that have ended. The peak is the kernel's own high-water mark
-(VmHWM in proc(5)), set back before a measurement; where there is no /proc, it is what is resident
-at the end.
+CPU seconds include those of children that have ended. The peak is the kernel's high-water mark
+(VmHWM in proc(5)), which is reset before a measurement; without /proc, it is what is resident at
+the end.
 """
 
 import time

@@ -26,7 +26,7 @@ SELECT count(*) FILTER (WHERE source = 'others'),
                                      AND public.contact_id('{id}', {records}))
 FROM public.contacts
 """
-# As undo_some in the migrations does it: the last contact of a step, and all up to that one.
+# As undo_some does: the last contact of a step, and all contacts up to that.
 STEPS = (
     """
 EXPLAIN SELECT id FROM public.contacts

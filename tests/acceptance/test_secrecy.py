@@ -1,4 +1,4 @@
-"""Keys and passwords are told to nobody, and internals not to clients, whatever goes wrong.
+"""Keys and passwords are in no output, and internals in no answer, whatever goes wrong.
 
 The real processes at their most talkative: console, debug level, with a Supabase that quotes the
 key it was sent.
@@ -41,7 +41,7 @@ PATIENCE = 60
 
 @dataclass
 class Watched:
-    """The importer, and all that it has said to anybody."""
+    """The importer, with all of its output."""
 
     upstream: LeakyUpstream
     http: httpx.Client
@@ -79,8 +79,8 @@ class Watched:
     def logs(self) -> str:
         return "".join(process.log.read_text() for process in self.processes)
 
-    def told(self) -> str:
-        """To clients."""
+    def output(self) -> str:
+        """Return the answers to clients."""
         metrics = httpx.get(self.workers_metrics).text + self.ask("GET", "/metrics").text
         return metrics + "".join(f"{one.headers!r} {one.text}" for one in self.answers)
 
@@ -140,7 +140,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("leaky_answers", "status"), REFUSALS.values(), ids=REFUSALS)
-def test_a_client_is_told_no_internals(watched: Watched, leaky_answers, status) -> None:
+def test_answers_contain_no_internals(watched: Watched, leaky_answers, status) -> None:
     with watched.leaking(*leaky_answers):
         answer = watched.post()
         ready = watched.ask("GET", "/readyz")
@@ -151,7 +151,7 @@ def test_a_client_is_told_no_internals(watched: Watched, leaky_answers, status) 
         assert FORGED not in each.text
 
 
-def test_what_was_not_foreseen_is_told_to_nobody_but_the_log(watched: Watched) -> None:
+def test_unexpected_errors_are_only_in_the_log(watched: Watched) -> None:
     known = "/import/import-01890000-0000-7000-8000-000000000000"
     with watched.leaking(LeakyAnswer("/rest/v1/rpc/list_imports", 200, NO_OBJECT)):
         assert watched.ask("GET", "/import").json()["code"] == "internal_error"
@@ -162,7 +162,7 @@ def test_what_was_not_foreseen_is_told_to_nobody_but_the_log(watched: Watched) -
     assert "TypeError" in log
 
 
-def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched) -> None:
+def test_a_failed_import_shows_no_internals_of_storage(watched: Watched) -> None:
     with watched.leaking(LeakyAnswer("/storage/v1/object/imports/import-", 403)):
         # Only reading is spoiled: the upload is resumable.
         accepted = watched.post_large()
@@ -176,7 +176,7 @@ def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched)
     }
 
 
-def test_workers_survive_answers_that_make_no_sense(watched: Watched) -> None:
+def test_workers_survive_invalid_answers(watched: Watched) -> None:
     leaky_answers = [
         LeakyAnswer("/rest/v1/rpc/start_import", 200, NO_OBJECT, times=1),
         LeakyAnswer("/rest/v1/rpc/start_part", 200, NO_OBJECT, times=1),
@@ -190,7 +190,7 @@ def test_workers_survive_answers_that_make_no_sense(watched: Watched) -> None:
     assert "sweep failed in a way that was not foreseen" in log
 
 
-def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> None:
+def test_run_once_prints_no_password(watched: Watched, importer: Importer) -> None:
     url = urlsplit(importer.env["DATABASE_URL"])
     wrong = f"{url.username}:wrong_password@{url.hostname}:{url.port}"
     nobody = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
@@ -202,7 +202,7 @@ def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> Non
         assert "wrong_password" not in done.stdout + done.stderr
 
 
-def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> None:
+def test_sweep_prints_no_wrong_key(watched: Watched, importer: Importer) -> None:
     settings = {**TALKATIVE, "SUPABASE_SERVICE_ROLE_KEY": WRONG_KEY}
     with watched.leaking(LeakyAnswer("/storage/v1/", 403)):
         done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.upstream.url)
@@ -211,7 +211,7 @@ def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> 
     assert WRONG_KEY not in done.stdout + done.stderr
 
 
-def test_an_end_that_was_not_foreseen_is_told_like_all_else(watched: Watched, importer) -> None:
+def test_an_unexpected_end_is_logged_without_secrets(watched: Watched, importer) -> None:
     settings = {**TALKATIVE, "LOG_FORMAT": "json", "SUPABASE_URL": watched.upstream.url}
     with watched.leaking(LeakyAnswer("/rest/v1/rpc/lost_imports", 200, NO_OBJECT)):
         done = importer.run("tasks", "--sweep", **settings)
@@ -220,8 +220,8 @@ def test_an_end_that_was_not_foreseen_is_told_like_all_else(watched: Watched, im
     assert (last["event"], last["level"]) == ("ended in a way that was not foreseen", "critical")
 
 
-def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
-    """After all the tests above, and an import that goes well."""
+def test_no_secret_in_any_output(watched: Watched, embedded_env) -> None:
+    """After all tests above, and a successful import."""
     assert watched.ended(watched.post())["state"] == "completed"
     commands = [
         " ".join(process.cmdline())
@@ -231,7 +231,7 @@ def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
     logs = watched.logs()
     for secret in secrets_of(embedded_env):
         assert secret not in logs
-        assert secret not in watched.told()
+        assert secret not in watched.output()
         assert secret not in "\n".join(commands)
     assert "[secret]" in logs
     assert "[debug" in logs
@@ -246,8 +246,8 @@ BROKEN = [
 ]
 
 
-def test_all_in_all_no_line_was_forged(watched: Watched) -> None:
-    """Nor by those whose HTTP is broken, of whom aiohttp itself may tell."""
+def test_no_forged_line_in_any_log(watched: Watched) -> None:
+    """Including malformed HTTP requests, which aiohttp itself logs."""
     url = watched.http.base_url
     for head in BROKEN:
         with socket.create_connection((url.host, url.port), timeout=PATIENCE) as wire:

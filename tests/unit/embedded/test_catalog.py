@@ -32,7 +32,7 @@ def reloaded(root: Path) -> Catalog:
 
 
 @pytest.mark.parametrize("name", ["a", "../a", "../../../etc/passwd", "/", "a//b", "a/.", ".."])
-async def test_no_name_leads_out_of_the_folder(catalog, tmp_path, name):
+async def test_names_cannot_leave_the_folder(catalog, tmp_path, name):
     stored = await put(catalog, name, b"x")
     place = catalog.bytes_of(stored)
     assert place.resolve().is_relative_to(tmp_path.resolve())
@@ -72,7 +72,7 @@ def _file_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-async def test_leftovers_of_a_crash_are_cleared_away(catalog, tmp_path):
+async def test_load_removes_incomplete_files(catalog, tmp_path):
     kept = await put(catalog, "a", b"1")
     lost = catalog.bytes_of(kept).with_name(str(uuid.uuid4()))
     lost.write_bytes(b"no record speaks of this")
@@ -83,7 +83,7 @@ async def test_leftovers_of_a_crash_are_cleared_away(catalog, tmp_path):
     assert not list(again.arrivals.iterdir())
 
 
-async def test_only_an_empty_bucket_goes(catalog, tmp_path):
+async def test_remove_bucket_needs_an_empty_bucket(catalog, tmp_path):
     stored = await put(catalog, "a", b"1")
     with pytest.raises(StorageError):
         await catalog.remove_bucket("b")
@@ -94,6 +94,6 @@ async def test_only_an_empty_bucket_goes(catalog, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", " a", "x" * 101, "é"])
-async def test_bad_bucket_names_are_refused(catalog, name):
+async def test_add_bucket_rejects_invalid_names(catalog, name):
     with pytest.raises(StorageError):
         await catalog.add_bucket(Bucket(name))
