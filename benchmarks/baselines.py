@@ -116,7 +116,7 @@ def _timed(
     before = meter.read()
     done = commands.run(command, environment)
     usage = before.until(meter.read())
-    seconds = seconds_told(done.said)
+    seconds = seconds_told(done.output)
     figures = {RATE: rows / seconds, SECONDS: seconds}
     one_each = dict.fromkeys(meter.all_cores, 1)  # it does everything in sequence
     return Run(name, figures, usage, {CLIENT: done.peak}, limits(usage, one_each), rows)
@@ -128,11 +128,11 @@ def _libpq_environment(url: str) -> dict[str, str]:
     return {f"PG{named.get(key, key).upper()}": value for key, value in parse_dsn(url).items()}
 
 
-def seconds_told(said: str) -> float:
+def seconds_told(output: str) -> float:
     """Return the seconds that a baseline printed: psql's timing, or a number."""
-    if found := _PSQL_TIME.findall(said):
+    if found := _PSQL_TIME.findall(output):
         return float(found[-1]) / 1000
     try:
-        return float(said)
+        return float(output)
     except ValueError:
-        raise BenchmarkError(f"No time is told: {said}") from None
+        raise BenchmarkError(f"There is no time in the output: {output}") from None

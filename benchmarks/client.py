@@ -61,12 +61,12 @@ def post(
     begun = time.time()
     connection.request("POST", PATHS[kind], content, headers, encode_chunked=length is None)
     answer = connection.getresponse()
-    told = answer.read()
+    body = answer.read()
     at = time.time()
     connection.close()
     if answer.status != 202:
-        raise BenchmarkError(f"POST /import was answered {answer.status}: {told.decode()}")
-    return Accepted(json.loads(told)["jobId"], begun, at)
+        raise BenchmarkError(f"POST /import was answered {answer.status}: {body.decode()}")
+    return Accepted(json.loads(body)["jobId"], begun, at)
 
 
 def post_file(url: str, kind: Kind, path: Path) -> Accepted:

@@ -22,26 +22,26 @@ LOOK_EVERY = 0.02
 class Done:
     """A command that succeeded: its output, and its peak resident bytes."""
 
-    said: str
+    output: str
     peak: int
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Done:
     """Run a command. Raises BenchmarkError if it fails."""
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         peak = _watch(process)
-        said.seek(0)
-        done = Done(said.read(), peak)
+        output.seek(0)
+        done = Done(output.read(), peak)
     if process.returncode != 0:
-        raise BenchmarkError(f"{command[0]} failed: {done.said}")
+        raise BenchmarkError(f"{command[0]} failed: {done.output}")
     return done
 
 

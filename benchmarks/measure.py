@@ -58,8 +58,8 @@ def measure(contenders: Sequence[Contender], rounds: int, key: str, say: Say) ->
         first = number % len(contenders)
         for contender in (*contenders[first:], *contenders[:first]):
             run = contender.run()
-            told = f"round {number} of {rounds}" if number else "warming up"
-            say(f"  {told:<14} {contender.name:<36} {run.figures[key]:>14,.3f} {key}")
+            progress = f"round {number} of {rounds}" if number else "warming up"
+            say(f"  {progress:<14} {contender.name:<36} {run.figures[key]:>14,.3f} {key}")
             runs += [run] if number else []
     names = [contender.name for contender in contenders]
     return sorted(runs, key=lambda run: names.index(run.contender))

@@ -14,9 +14,9 @@ NOTICED = 0.1
 
 def markdown(facts: Mapping[str, str], results: Sequence[Result]) -> str:
     """Return the report as Markdown."""
-    told = [f"* {name}: {value}" for name, value in facts.items()]
+    fact_lines = [f"* {name}: {value}" for name, value in facts.items()]
     sections = [part for result in results for part in _section(result)]
-    return "\n".join(["# Benchmark", "", *told, *sections]) + "\n"
+    return "\n".join(["# Benchmark", "", *fact_lines, *sections]) + "\n"
 
 
 def machine_readable(facts: Mapping[str, str], results: Sequence[Result]) -> str:

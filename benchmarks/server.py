@@ -42,15 +42,15 @@ class Server:
 
     env: Mapping[str, str]
     admin: str
-    """Connection of somebody who may checkpoint."""
+    """Connection of a role that may run CHECKPOINT."""
     pid: int | None
     """The embedded stack's process; None for a Supabase elsewhere, of which we see nothing."""
 
     @property
     def postgres(self) -> str:
         """Return the version of its Postgres."""
-        ((told,),) = self.ask("SELECT version()")
-        return str(told).partition(", compiled")[0]
+        ((version,),) = self.ask("SELECT version()")
+        return str(version).partition(", compiled")[0]
 
     def ask(self, statement: str, *, dsn: str = "") -> list[tuple[Any, ...]]:
         """Run a statement in its own transaction; returns the rows."""

@@ -72,14 +72,14 @@ def limits(usage: Usage, cores: Mapping[str, int], machine: int = CORES) -> str:
     shares = {name: usage.cpu[name] / usage.seconds / cores[name] for name in cores}
     busy = sum(usage.cpu.values()) / usage.seconds / machine
     name = max(shares, key=lambda name: shares[name])
-    told = f"{name} at {shares[name]:.0%} of its {_cores(cores[name])}"
+    text = f"{name} at {shares[name]:.0%} of its {_cores(cores[name])}"
     if shares[name] < IDLE and busy < FULL:
-        return f"nothing is busy, all wait: {told}"
+        return f"nothing is busy, all wait: {text}"
     if busy < FULL:
-        return told
+        return text
     most = max(usage.cpu, key=lambda name: usage.cpu[name])
     part = usage.cpu[most] / usage.seconds / machine
-    return f"the machine: its {_cores(machine)} are {busy:.0%} busy, {part:.0%} with {most}; {told}"
+    return f"the machine: its {_cores(machine)} are {busy:.0%} busy, {part:.0%} with {most}; {text}"
 
 
 def _cores(count: int) -> str:

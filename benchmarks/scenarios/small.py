@@ -18,11 +18,11 @@ from benchmarks.usage import limits
 CLIENTS, CONTACTS = 50, 10
 MOST, FEWEST = 1000, 200
 LOOK_EVERY, PATIENCE = 0.05, 600.0
-RATE, POSTS, REFUSED = "imports/s", "202/s", "503"
+RATE, POSTS, UNAVAILABLE = "imports/s", "202/s", "503"
 COLUMNS = (
     Column(RATE, "imports/s, all completed"),
     Column(POSTS, "202/s"),
-    Column(REFUSED, "answers 503, sent again", ",.0f"),
+    Column(UNAVAILABLE, "answers 503, sent again", ",.0f"),
 )
 ENDED = """
 SELECT count(*), count(*) FILTER (WHERE state = 'completed'),
@@ -73,7 +73,7 @@ class Small:
         figures = {
             RATE: self.imports / (finished - begun),
             POSTS: self.imports / (sent - begun),
-            REFUSED: clients.refused,
+            UNAVAILABLE: clients.unavailable,
         }
         peaks = self.importer.peaks()
         return Run(self.name, figures, usage, peaks, limits(usage, meter.cores))
@@ -95,7 +95,7 @@ class Clients:
 
     url: str
     numbers: Iterator[int]
-    refused: int = field(default=0, init=False)
+    unavailable: int = field(default=0, init=False)
 
     async def send(self) -> None:
         """Send all requests."""
@@ -106,7 +106,7 @@ class Clients:
     async def _send(self, session: aiohttp.ClientSession) -> None:
         for number in self.numbers:
             while not await self._accepted(session, _contacts(number)):
-                self.refused += 1
+                self.unavailable += 1
                 await asyncio.sleep(LOOK_EVERY)
 
     async def _accepted(self, session: aiohttp.ClientSession, body: bytes) -> bool:

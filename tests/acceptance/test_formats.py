@@ -49,10 +49,10 @@ def _contacts(importer: Importer, job: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def _told(importer: Importer, job: str) -> dict[str, Any]:
-    [(told,)] = importer.query("select get_import(%s)", job.removeprefix("import-"))
-    assert isinstance(told, dict)
-    return told
+def _get_import(importer: Importer, job: str) -> dict[str, Any]:
+    [(shown,)] = importer.query("select get_import(%s)", job.removeprefix("import-"))
+    assert isinstance(shown, dict)
+    return shown
 
 
 def test_import_of_ndjson(importer: Importer, jobs: Mapping[str, str]) -> None:
@@ -65,14 +65,14 @@ def test_import_of_ndjson(importer: Importer, jobs: Mapping[str, str]) -> None:
         jobs["ndjson"].removeprefix("import-"),
     )
     assert (code, content) == ("not_an_object", "[1]")
-    assert _told(importer, jobs["ndjson"])["ignored"] == ["fax", "phone"]
+    assert _get_import(importer, jobs["ndjson"])["ignored"] == ["fax", "phone"]
 
 
 def test_import_of_a_compressed_body(importer: Importer, jobs: Mapping[str, str]) -> None:
     assert importer.counts(jobs["gzip"]) == (len(MANY), 0)
-    told = _told(importer, jobs["gzip"])
-    assert told["detected"] == {"encoding": "utf-8", "compression": "gzip"}
-    assert told["ignored"] == []
+    shown = _get_import(importer, jobs["gzip"])
+    assert shown["detected"] == {"encoding": "utf-8", "compression": "gzip"}
+    assert shown["ignored"] == []
 
 
 def test_import_of_csv_with_mapped_columns(importer: Importer, jobs: Mapping[str, str]) -> None:
@@ -80,9 +80,9 @@ def test_import_of_csv_with_mapped_columns(importer: Importer, jobs: Mapping[str
     assert _contacts(importer, jobs["french"]) == [
         (1, "Zoë Müller", "zoe@example.com"), (3, "José", "jose@example.com"),
     ]  # fmt: skip
-    told = _told(importer, jobs["french"])
-    assert told["ignored"] == ["Âge"]
-    assert told["detected"] == {
+    shown = _get_import(importer, jobs["french"])
+    assert shown["ignored"] == ["Âge"]
+    assert shown["detected"] == {
         "encoding": "windows-1252",
         "delimiter": ";",
         "header": ["Prénom", "Nom", "Courriel", "Âge"],
@@ -97,4 +97,4 @@ def test_ignored_fields_are_shown_with_both_writers(importer: Importer) -> None:
     done = importer.run("tasks", "--once", CONTACTS_WRITER="copy")
 
     assert done.returncode == 0, done.stderr
-    assert _told(importer, job)["ignored"] == ["phone"]
+    assert _get_import(importer, job)["ignored"] == ["phone"]

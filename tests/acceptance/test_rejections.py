@@ -62,7 +62,7 @@ def stored(importer: Importer, job: str) -> list[tuple[str | None, str | None]]:
     )
 
 
-def told(file: bytes) -> list[tuple[str, str]]:
+def names_and_emails(file: bytes) -> list[tuple[str, str]]:
     rows = csv.DictReader(StringIO(file.decode("utf-8-sig"), newline=""))
     return [(row["Full Name"], row["E-Mail"]) for row in rows]
 
@@ -107,7 +107,7 @@ def test_rejections_file_can_be_corrected_and_imported(importer: Importer) -> No
     assert stored(importer, again[1]) == [("=Zoë", "zoe@gmail.com"), ("5", "eve@example.com")]
     assert importer.counts(again[1]) == (2, 1)
     assert importer.counts(as_it_is) == (0, 5)
-    assert told(rejections(importer, as_it_is)) == told(files[0])
+    assert names_and_emails(rejections(importer, as_it_is)) == names_and_emails(files[0])
 
 
 def nowhere(count: int) -> bytes:

@@ -135,7 +135,7 @@ REFUSALS = {
     "storage wants less": ([LeakyAnswer("/storage/v1/object", 413)], 413),
     "database forbids": ([LeakyAnswer("/rest/v1/", 401)], 503),
     "database is broken": ([LeakyAnswer("/rest/v1/", 500)], 503),
-    "database tells no JSON": ([LeakyAnswer("/rest/v1/", 502, NO_JSON)], 503),
+    "database answers without JSON": ([LeakyAnswer("/rest/v1/", 502, NO_JSON)], 503),
 }
 
 
@@ -193,8 +193,8 @@ def test_workers_survive_invalid_answers(watched: Watched) -> None:
 def test_run_once_prints_no_password(watched: Watched, importer: Importer) -> None:
     url = urlsplit(importer.env["DATABASE_URL"])
     wrong = f"{url.username}:wrong_password@{url.hostname}:{url.port}"
-    nobody = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
-    for netloc in (wrong, nobody):
+    closed_port = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
+    for netloc in (wrong, closed_port):
         address = url._replace(netloc=netloc).geturl()
         done = importer.run("tasks", "--once", **TALKATIVE, DATABASE_URL=address)
         assert done.returncode == 3

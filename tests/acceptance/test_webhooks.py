@@ -52,12 +52,12 @@ def test_webhook_is_repeated_until_it_is_delivered(importer: Importer, receiver:
     receiver.statuses = [500, 204, 204]
     url = f"{receiver.url}/hook?token=x"
     answer = importer.http.post(
-        "/import", params={"notify": url}, json={"source": "told", "data": CONTACTS}
+        "/import", params={"notify": url}, json={"source": "webhook", "data": CONTACTS}
     )
     job = answer.json()["jobId"]
     failing = importer.http.post(
         "/import",
-        data={"source": "told", "notify": f"{receiver.url}/failed"},
+        data={"source": "webhook", "notify": f"{receiver.url}/failed"},
         files={"file": ("a.csv", b"name\nAda\n")},
     ).json()["jobId"]
     importer.remove_object(failing, "csv")
@@ -84,6 +84,6 @@ def test_webhook_is_repeated_until_it_is_delivered(importer: Importer, receiver:
 )
 def test_notify_with_an_invalid_url_is_rejected(importer: Importer, url: str) -> None:
     answer = importer.http.post(
-        "/import", params={"notify": url}, json={"source": "told", "data": CONTACTS}
+        "/import", params={"notify": url}, json={"source": "webhook", "data": CONTACTS}
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "notify_invalid")

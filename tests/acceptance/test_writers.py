@@ -48,7 +48,7 @@ def test_writers_keep_texts_of_any_kind(importer: Importer, writer: str) -> None
 def test_writers_reject_only_rows_that_the_table_rejects(importer: Importer, writer: str) -> None:
     people = [{"name": f"{writer} {n}"} for n in range(1, 301)]
     people[99] = {"email": "nowhere"}
-    job = importer.post(people, source=f"refused {writer}")
+    job = importer.post(people, source=f"rejected {writer}")
     importer.query(
         "alter table contacts add constraint picky check (name not in (%s, %s))",
         f"{writer} 7",

@@ -158,7 +158,7 @@ class Audit:
             "select id, name, email from contacts where source = %s", request.data.source
         )
         found = Counter((name, email) for _, name, email in rows)
-        assert not found.keys() - expected.keys(), "contacts that nobody sent"
+        assert not found.keys() - expected.keys(), "contacts that were not sent"
         assert len({row[0] for row in rows}) == len(rows)
         assert (imported, rejected) == (len(expected), request.data.records - len(expected))
         assert records == request.data.records

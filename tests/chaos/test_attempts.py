@@ -45,7 +45,7 @@ def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
 
 
 def test_start_part_counts_a_repeated_attempt_once(importer: Importer) -> None:
-    job = importer.post(CONTACTS, source="asked-again")
+    job = importer.post(CONTACTS, source="repeated")
     attempt = {"p_import": job.removeprefix("import-"), "p_part": 2, "p_max_attempts": 5}
     open_attempts = "select cardinality(open_attempts) from import_parts"
     key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
@@ -56,7 +56,7 @@ def test_start_part_counts_a_repeated_attempt_once(importer: Importer) -> None:
             json={**attempt, "p_alone": number == 1, "p_attempt": str(UUID(int=number))},
             headers=headers,
         )
-        assert answer.json()["source"] == "asked-again"
+        assert answer.json()["source"] == "repeated"
 
     assert importer.query(
         f"{open_attempts} where import_id = %s and part = 2",

@@ -1,4 +1,4 @@
-"""The database refuses rows, or takes too long; Storage and the proxy refuse us."""
+"""The database rejects rows or is too slow; Storage rejects requests."""
 
 import contextlib
 import time
@@ -15,14 +15,14 @@ from tests.chaos.stack import ImporterStack, Sent
 from tests.chaos.table_rules import CHECK, TRIGGER, rule_on_contacts
 from tests.support.faults import ANY, APPEND, CONTACTS, FOR_EVER, PROGRESS, ForgeKey, Hold
 
-REFUSED = "refused_by_database"
+REJECTED = "refused_by_database"
 
 needs_limits = pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits another process")
 
 
 @pytest.mark.writers
 @pytest.mark.parametrize("how", ["check", "trigger"])
-@pytest.mark.fault("rows that only the database refuses")
+@pytest.mark.fault("rows rejected by the database")
 def test_rows_rejected_by_the_database(chaos: Chaos, how: str, run: int) -> None:
     stack = chaos.stack
     data = make_data(chaos.rng, records=2000)
@@ -39,7 +39,7 @@ def test_rows_rejected_by_the_database(chaos: Chaos, how: str, run: int) -> None
         chaos.audit.settle(
             sent,
             over_at=time.monotonic(),
-            rejected={data.source: dict.fromkeys(few, REFUSED)},
+            rejected={data.source: dict.fromkeys(few, REJECTED)},
         )
 
 

@@ -36,7 +36,7 @@ class Repository:
         error = self.call(
             "create_import",
             p_import={
-                "id": str(import_id), "source": "ledger", "format": "json", "layout": None,
+                "id": str(import_id), "source": "repository", "format": "json", "layout": None,
                 "object": f"{import_id}.json", "bytes": 100, "records": parts * PART, **more,
             },
             p_parts=[
@@ -83,7 +83,7 @@ class Repository:
         head = {
             "import": str(import_id), "part": part, "prefix": contact_id_prefix(import_id),
             "attempt": attempt or self.attempt_of(import_id, part),
-            "first_record": (part - 1) * PART + 1, "source": "ledger", "delimiter": "|", **more,
+            "first_record": (part - 1) * PART + 1, "source": "repository", "delimiter": "|", **more,
         }  # fmt: skip
         return json.dumps(head) + "\n" + "|".join([*names, *[""] * len(names)])
 

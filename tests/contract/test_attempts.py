@@ -83,7 +83,7 @@ def test_the_same_attempt_may_repeat_each_of_its_moves(repository):
     mine = str(uuid.uuid4())
     for _ in range(2):
         work = repository.move("start_part", made, 1, mine, p_max_attempts=5)
-        assert work["source"] == "ledger"
+        assert work["source"] == "repository"
     assert repository.part(made, 1)["open_attempts"] == [mine]
     ends = [repository.finish(made, 1, attempt=mine) for _ in range(2)]
     assert [end["moved"] for end in ends] == [True, False]
@@ -107,7 +107,7 @@ def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(reposito
     made = repository.create(parts=1)
     ended = []
     for _ in range(7):
-        assert repository.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "ledger"
+        assert repository.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "repository"
         ended = [repository.attempt_of(made, 1)]
     assert repository.part(made, 1)["open_attempts"] == ended
 

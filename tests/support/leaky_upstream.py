@@ -32,7 +32,7 @@ class LeakyAnswer:
 
 
 class LeakyUpstream(ThreadingHTTPServer):
-    """``url`` takes the place of the Supabase behind it."""
+    """The server; ``url`` replaces the URL of Supabase."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
 
     def _leak(self) -> bytes:
-        """The request's own head, the key in it, among internals and what no log should print."""
+        """Return the API key of the request, internals, and text that needs escaping in a log."""
         text = f"{self.headers['apikey']} {' '.join(INTERNALS)}\n{FORGED}\n\x1b[2J\u202e"
         leak = {"message": text, "error": text, "code": text, "details": text, "hint": text}
         return json.dumps(leak).encode()

@@ -15,5 +15,5 @@ def test_seconds_of_other_baselines_are_a_number():
 
 
 def test_output_without_seconds_is_rejected():
-    with pytest.raises(BenchmarkError, match="No time is told: COPY 5"):
+    with pytest.raises(BenchmarkError, match="There is no time in the output: COPY 5"):
         seconds_told("COPY 5")

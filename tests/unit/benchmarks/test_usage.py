@@ -25,7 +25,7 @@ def test_usages_with_different_groups_add_up():
 
 
 @pytest.mark.parametrize(
-    ("cpu", "told"),
+    ("cpu", "text"),
     [
         ({"one": 0.9, "two": 1.0}, "one at 90% of its core"),
         ({"one": 0.4, "two": 1.4}, "two at 70% of its 2 cores"),
@@ -36,9 +36,9 @@ def test_usages_with_different_groups_add_up():
         ),
     ],
 )
-def test_limits_is_the_group_nearest_to_its_limit(cpu, told):
+def test_limits_is_the_group_nearest_to_its_limit(cpu, text):
     usage = Usage(1.0, cpu)
-    assert limits(usage, {"one": 1, "two": 2}, machine=4) == told
+    assert limits(usage, {"one": 1, "two": 2}, machine=4) == text
 
 
 def test_an_ended_process_has_used_nothing():

@@ -269,8 +269,8 @@ def test_source_file_that_cannot_be_read_raises_usage_error(tmp_path, name):
 
 def test_format_result_of_a_failed_dry_run():
     failure = {"code": "x", "detail": "It broke.", "advice": "Try again."}
-    told = format_result(job("failed", failure=failure, dryRun=True).json())
-    assert told.splitlines() == [
+    lines = format_result(job("failed", failure=failure, dryRun=True).json())
+    assert lines.splitlines() == [
         f"{JOB}: failed (only checked: nothing was imported)",
         "3 records = 2 imported + 1 rejected + 0 not processed",
         "Reason: It broke.",
