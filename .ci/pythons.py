@@ -56,7 +56,7 @@ class Result:
 
     python: Python
     state: str
-    said: str
+    message: str
     log: str = ""
 
 
@@ -129,7 +129,7 @@ def run(python: Python, default: Python | None, kept: Path = KEPT) -> Result:
         return Result(python, "not run", f"no environment: {_reason(error.stdout)}")
     command = [str(place / "bin" / "python"), "-m", "pytest", "-q", *TESTS]
     done = _called([*command, "-p", "no:cacheprovider"], check=False)
-    lines = done.stdout.strip().splitlines() or ["pytest said nothing"]
+    lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     if done.returncode:
         return Result(python, "failed", lines[-1], done.stdout)
     return Result(python, "passed", lines[-1])
@@ -165,9 +165,9 @@ def _called(command: list[str], *, check: bool = True) -> "subprocess.CompletedP
     )
 
 
-def _reason(said: str | None) -> str:
+def _reason(message: str | None) -> str:
     """Return the line with the reason from the output of pip."""
-    lines = [line for line in (said or "").splitlines() if line.strip()]
+    lines = [line for line in (message or "").splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines or ["no reason was given"])[0][:300]
 
@@ -175,7 +175,7 @@ def _reason(said: str | None) -> str:
 def verdict(results: Sequence[Result], default: Python | None) -> tuple[int, list[str]]:
     """Return the exit code and the lines to print."""
     lines = [result.log for result in results if result.log]
-    lines += [f"pythons: {each.python.name} {each.state}: {each.said}" for each in results]
+    lines += [f"pythons: {each.python.name} {each.state}: {each.message}" for each in results]
     passed = {each.python.name for each in results if each.state == "passed"}
     if default is None or default.name not in passed:
         lines.append("pythons: the Python of .venv is not among those that passed")

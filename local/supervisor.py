@@ -43,7 +43,7 @@ async def supervise(programs: list[Program], say: Say) -> None:
 async def _keep(program: Program, stop: asyncio.Event, say: Say) -> None:
     while not stop.is_set():
         watchdog = await _start(program)
-        said = asyncio.create_task(_relay(program.name, watchdog, say))
+        output = asyncio.create_task(_relay(program.name, watchdog, say))
         ended = asyncio.create_task(watchdog.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -51,8 +51,8 @@ async def _keep(program: Program, stop: asyncio.Event, say: Say) -> None:
             watchdog.stdin.close()
         code = await ended
         # Another process that inherited the output may keep it open.
-        await asyncio.wait([said], timeout=_PAUSE_SECONDS)
-        said.cancel()
+        await asyncio.wait([output], timeout=_PAUSE_SECONDS)
+        output.cancel()
         if not stop.is_set():
             say(f"{program.name:<7}| ended (code {code}); it is started again.")
         stopped.cancel()

@@ -136,7 +136,7 @@ def test_a_python_without_an_environment_is_reported(pythons, python, monkeypatc
     false = shutil.which("false")
     monkeypatch.setenv("PATH", str(tmp_path))  # without uv
     result = pythons.run(python(3, 14, 0, path=false), None, tmp_path)
-    assert (result.state, result.said) == ("not run", "no environment: no reason was given")
+    assert (result.state, result.message) == ("not run", "no environment: no reason was given")
 
 
 def test_reason_is_the_line_with_the_error(pythons):
