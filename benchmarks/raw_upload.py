@@ -14,8 +14,9 @@ import uvloop
 
 from config.settings import Settings
 from core.supabase.clients import Project, async_client
+from core.supabase.storage_async import AsyncStorageClient
+from service.fair_scheduling import FairScheduler
 from service.intake.buffers import BufferBudget
-from service.intake.storage import Storage
 from service.intake.upload import Upload
 
 PIECE = 256 * 1024
@@ -37,14 +38,16 @@ async def _timed(path: Path) -> float:
     )
     supabase = async_client(project)
     async with aiohttp.ClientSession(settings.supabase_url) as session:
-        storage = Storage(supabase, session, project.headers)
+        storage = AsyncStorageClient(
+            supabase, session, project.headers, before_slice=FairScheduler().next
+        )
         await storage.check()  # connected, as the service is
         begun = time.monotonic()
         await _upload(storage, path)
         return time.monotonic() - begun
 
 
-async def _upload(storage: Storage, path: Path) -> None:
+async def _upload(storage: AsyncStorageClient, path: Path) -> None:
     name = f"{uuid4()}.json"
     upload = Upload(storage, name, "application/json", ahead=BufferBudget(), deadline=DEADLINE)
     with path.open("rb") as file:

@@ -1,1 +1,1 @@
-"""What the service and the workers agree on."""
+"""Settings and logging: what the environment says. Imports nothing else of this project."""

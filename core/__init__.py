@@ -1,1 +1,1 @@
-"""What the service and the workers share. It knows neither HTTP handlers nor the queue nor settings."""
+"""What the service and the workers share; knows neither HTTP handlers, the queue nor settings."""

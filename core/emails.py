@@ -1,4 +1,4 @@
-"""What an e-mail address is here, and how it is stored."""
+"""Validation and normalisation of e-mail addresses."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import Final
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 MAX_EMAIL: Final = 320
-"""Characters of an e-mail address after trimming."""
+"""Longest address in characters, after trimming."""
 
-# HTML Standard, "valid email address", with at least one dot in the domain. Most are of this kind.
+# HTML Standard, "valid email address", with at least one dot in the domain. Almost all addresses
+# match this pattern; they are called plain here.
 _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _is_plain: Final = re.compile(
     rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+"
@@ -19,48 +20,49 @@ _LOWER_LABEL: Final = _LABEL.replace("A-Z", "")
 is_plain_email: Final = re.compile(
     rf"(?=.{{1,{MAX_EMAIL}}}\Z)[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LOWER_LABEL}(?:\.{_LOWER_LABEL})+"
 ).fullmatch
-"""Matches what ``normalised_email`` returns as it is, if it is ASCII."""
+"""Matches the ASCII addresses that ``normalised_email`` returns unchanged."""
 
-# The same with the domain in lower case already, in a text in which each address has a line between
-# two line ends: it finds a line that is neither empty nor plain. To look for the exception takes no
-# memory for each line, as a repeated group would, and each line is read from one start only.
-_PLAIN_LENGTH: Final = 64
-"""Up to this length of an address, no label can be too long."""
+# The same for many addresses at once, in a text in which each has a line between two line ends: it
+# finds a line that is neither empty nor plain with a lower-case domain. Searching for the exception
+# takes no memory for each line, as a repeated group would, and reads each line from one start only.
+_MAX_LINE: Final = 64
+"""Up to this length of an address, no label of its domain can be too long."""
 _LOWER: Final = r"[a-z0-9]+"
 _find_other: Final = re.compile(
     r"\n(?![a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9][a-z0-9-]*(?<!-)"
     rf"\.{_LOWER}(?:\n|\.{_LOWER}\n|(?:(?:-+|\.){_LOWER})+\n)|\n|\Z)"
 ).search
 
-# What stands before the @ must not decide whether a domain such as example.test is taken.
+# By default email_validator rejects special-use domains such as example.test. Only addresses with
+# other characters than ASCII reach it, and acceptance of a domain must not depend on that.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def normalised_email(email: str) -> str | None:
-    """The address as it is stored, the domain in lower case; None if it is no valid one."""
+    """Return the address as it is stored, with its domain in lower case; None if it is invalid."""
     if len(email) > MAX_EMAIL:
         return None
     if _is_plain(email) is None:
-        # All that is ASCII and valid is plain, and the full check takes fifty times as long.
-        return None if email.isascii() else _international(email)
+        # Every valid ASCII address is plain, and the full check takes fifty times as long.
+        return None if email.isascii() else _normalised_international(email)
     local, _, domain = email.rpartition("@")
     return f"{local}@{domain.lower()}"
 
 
 def are_plain_emails(emails: Sequence[str]) -> bool:
-    """Return whether ``normalised_email`` would return each of these as it is, or it is empty.
+    """Return whether each text is empty or returned unchanged by ``normalised_email``.
 
-    Looks at many at once. False also if one of them is only longer than usual.
+    It checks many at once, and is also False if one of them is merely longer than usual.
     """
     text = "\n" + "\n".join(emails) + "\n"
     return (
-        max(map(len, emails), default=0) <= _PLAIN_LENGTH
+        max(map(len, emails), default=0) <= _MAX_LINE
         and text.count("\n") == len(emails) + 1
         and _find_other(text) is None
     )
 
 
-def _international(email: str) -> str | None:
+def _normalised_international(email: str) -> str | None:
     try:
         return validate_email(email, check_deliverability=False).normalized
     except (EmailNotValidError, UnicodeError):

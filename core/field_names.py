@@ -1,44 +1,44 @@
-"""Names of fields as clients see them: of columns and keys that were found or ignored."""
+"""Names of columns and keys that clients sent, bounded so that they can be stored and shown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-SHOWN_NAMES: Final = 100
-"""Names of ignored fields that are told."""
-MAX_NAMES: Final = SHOWN_NAMES + 1
-"""Names that are kept of any set of them, so that it can be told that there are more."""
+MAX_LISTED_NAMES: Final = 100
+"""Most names of ignored fields that a job lists."""
+MAX_KEPT_NAMES: Final = MAX_LISTED_NAMES + 1
+"""Most names that are kept of any set; one more than is listed shows that there are more."""
 MAX_NAME_LENGTH: Final = 100
-"""Characters."""
+"""Longest name in characters."""
 
 
-def shown_name(name: str) -> str:
-    """A name that is short and that any database stores."""
+def storable_name(name: str) -> str:
+    """Return a name shortened to MAX_NAME_LENGTH, without NUL, which Postgres cannot store."""
     return name[:MAX_NAME_LENGTH].replace("\0", "\ufffd")
 
 
 @dataclass
 class FieldNames:
-    """The first different names of those that are noted, in their order."""
+    """The first MAX_KEPT_NAMES different names, in the order in which they were added."""
 
     _names: dict[str, None]
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = {}
-        self.note(names)
+        self.add(names)
 
     @property
     def is_full(self) -> bool:
-        """Whether no more are kept."""
-        return len(self._names) >= MAX_NAMES
+        """Whether further names are dropped."""
+        return len(self._names) >= MAX_KEPT_NAMES
 
-    def note(self, names: Iterable[str]) -> None:
-        """Keep those that are new, as long as there is room."""
+    def add(self, names: Iterable[str]) -> None:
+        """Keep those names that are new, while there is room."""
         for name in names:
             if self.is_full:
                 return
-            self._names.setdefault(shown_name(name))
+            self._names.setdefault(storable_name(name))
 
     def to_json(self) -> list[str]:
-        """The names, at most MAX_NAMES."""
+        """Return the names, at most MAX_KEPT_NAMES."""
         return list(self._names)

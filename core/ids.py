@@ -1,10 +1,10 @@
-"""Ids that make repeated work harmless.
+"""Ids of imports and contacts, computed so that repeated work changes nothing.
 
-An import's id is a UUIDv7 (RFC 9562, 5.7). The id of its n-th contact is computed: the first 23
-hexadecimal digits of the import's id (with its 48-bit time and 38 random bits), then n as the
-last nine, marked as a UUIDv8 (RFC 9562, 5.8). The same record therefore always gets
-the same id, the ids of one import are one range of the primary key's index, and they grow with
-time. The database keeps the prefixes unique, so no two imports can share a contact's id.
+An import's id is a UUIDv7 (RFC 9562, section 5.7). The id of its n-th contact consists of the first
+23 hexadecimal digits of the import's id (its 48-bit time and 38 random bits) and n as the last nine
+digits, marked as a UUIDv8 (RFC 9562, section 5.8). So the same record always gets the same id, the
+ids of one import are one range of the primary key's index, and they grow with time. The database
+keeps the prefixes unique, so no two imports can share the id of a contact.
 """
 
 import secrets
@@ -13,7 +13,7 @@ import uuid
 from typing import Final
 
 MAX_RECORDS: Final = 16**9 - 1
-"""Records that one import can number."""
+"""Highest number that a record of an import can have."""
 
 JOB_PREFIX: Final = "import-"
 _PREFIX_LENGTH: Final = 27  # 23 digits, 4 hyphens
@@ -21,7 +21,7 @@ _VERSION_AT: Final = 14
 
 
 def new_import_id() -> uuid.UUID:
-    """A UUIDv7 of this moment (RFC 9562, 5.7), unguessable in its other 74 bits."""
+    """Return a UUIDv7 of the current time; its other 74 bits are random."""
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
@@ -29,12 +29,12 @@ def new_import_id() -> uuid.UUID:
 
 
 def job_id(import_id: uuid.UUID) -> str:
-    """The import's id as clients know it."""
+    """Return the id under which clients know an import."""
     return f"{JOB_PREFIX}{import_id}"
 
 
 def parse_job_id(text: str) -> uuid.UUID | None:
-    """The import behind a client's ``jobId``; None if it cannot be one of ours."""
+    """Return the import's id in a client's ``jobId``; None if it cannot be one of ours."""
     plain = text.removeprefix(JOB_PREFIX)
     try:
         parsed = uuid.UUID(plain)
@@ -44,6 +44,6 @@ def parse_job_id(text: str) -> uuid.UUID | None:
 
 
 def contact_id_prefix(import_id: uuid.UUID) -> str:
-    """What the ids of all contacts of an import begin with; append ``f"{record:09x}"``."""
+    """Return the start of the ids of all contacts of an import; append ``f"{record:09x}"``."""
     text = str(import_id)
     return f"{text[:_VERSION_AT]}8{text[_VERSION_AT + 1 : _PREFIX_LENGTH]}"

@@ -1,22 +1,22 @@
-"""The oldest Python that this runs on, and the refusal of an older one.
+"""The oldest supported Python.
 
-The entry points ask before they import anything else, and ``make setup`` runs this file: an older
-Python ends with one line instead of an error from the first module that it cannot read. Therefore
-any Python 3 has to be able to read this file.
+The entry points call ``require_python`` before they import anything else, and ``make setup`` runs
+this file, so an older Python ends with one line instead of an error from the first module that it
+cannot parse. Any Python 3 must be able to parse this file.
 """
 
 import sys
 
-FLOOR = (3, 11)
-_EXIT_UNFIT = 2
+MINIMUM_PYTHON = (3, 11)
+_EXIT_UNSUPPORTED = 2
 
 
 def require_python() -> None:
-    """End the process with one line if this Python is older than ``FLOOR``."""
-    if sys.version_info < FLOOR:
-        floor, version = ".".join(map(str, FLOOR)), sys.version.split()[0]
-        sys.stderr.write(f"Python {floor} or later is needed, not {version}.\n")
-        sys.exit(_EXIT_UNFIT)
+    """End the process with one line and exit code 2 if this Python is too old."""
+    if sys.version_info < MINIMUM_PYTHON:
+        minimum, version = ".".join(map(str, MINIMUM_PYTHON)), sys.version.split()[0]
+        sys.stderr.write(f"Python {minimum} or later is needed, not {version}.\n")
+        sys.exit(_EXIT_UNSUPPORTED)
 
 
 if __name__ == "__main__":

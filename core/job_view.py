@@ -1,90 +1,237 @@
-"""An import as clients see it."""
+"""An import as clients see it: in the answers of the service and in the webhooks of the workers.
 
-from typing import Any, Final
+The types are msgspec structs. The OpenAPI document takes its schemas from them, so each field has
+its description here.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from core.field_names import SHOWN_NAMES
-from core.ids import job_id
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-_PARTS: Final = ("total", "done", "failed", "cancelled")
+from core.field_names import MAX_KEPT_NAMES, MAX_LISTED_NAMES, MAX_NAME_LENGTH
+from core.ids import JOB_PREFIX, job_id
+from core.states import ENDED, Format, ImportState
 
+_HEX: Final = "[0-9a-f]"
+_JOB_ID: Final = (
+    f"^{JOB_PREFIX}{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89ab]{_HEX}{{3}}-{_HEX}{{12}}$"
+)
 
-def shown(found: dict[str, Any]) -> dict[str, Any]:
-    """What the database's ``get_import`` tells, in the words of the API."""
-    failure = found["failure"]
-    return {
-        "jobId": job_id(UUID(found["id"])),
-        "source": found["source"],
-        "format": found["format"],
-        "state": found["state"],
-        "dryRun": found["dry_run"],
-        "createdAt": found["created_at"],
-        "startedAt": found["started_at"],
-        "finishedAt": found["finished_at"],
-        "bytes": found["bytes"],
-        "records": found["records"],
-        "imported": found["imported"],
-        "rejected": found["rejected"],
-        "rejectedByCode": found["rejected_codes"],
-        "notProcessed": found["not_processed"],
-        "rate": _rate(found),
-        "parts": {key: found[f"parts_{key}"] for key in _PARTS},
-        "receipt": _receipt(found),
-        "detected": found["detected"],
-        "ignored": _ignored(found["ignored"]),
-        **({"failure": _failure(failure)} if failure else {}),
-    }
-
-
-def _rate(found: dict[str, Any]) -> float | None:
-    """Records a second, from the start of the work to its end, or until now; None before."""
-    seconds = found["seconds"]
-    return round((found["imported"] + found["rejected"]) / seconds, 1) if seconds else None
+JobId: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="Identifies an import. It contains a UUIDv7, so ids sort by time of creation.",
+        pattern=_JOB_ID,
+        examples=[f"{JOB_PREFIX}019305f2-3b4c-7d5e-8f60-718293a4b5c6"],
+    ),
+]
+MAX_SOURCE_LENGTH: Final = 200
+"""Characters."""
+Source: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A name for where the contacts come from, without control characters.",
+        min_length=1,
+        max_length=MAX_SOURCE_LENGTH,
+        examples=["crm-tool-x"],
+    ),
+]
+Timestamp: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+_FIELDS: Final = ("name", "email", "first_name", "last_name")
+_Name: TypeAlias = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
 
 
-def _receipt(found: dict[str, Any]) -> dict[str, Any] | None:
-    """None for an import of before there were receipts."""
-    if found["sha256"] is None:
-        return None
-    return {"sha256": found["sha256"], "bytes": found["received"]}
+class _Answer(msgspec.Struct, rename="camel"):
+    """Base of the types that clients receive."""
 
 
-def _failure(failure: dict[str, Any]) -> dict[str, Any]:
-    """Of an import that has failed, or of an undo: then with the number of contacts it left."""
-    told = {key: failure[key] for key in ("code", "detail", "part") if key in failure}
-    left = failure.get("contacts_left")
-    return told | {
-        "advice": advice(failure["code"]),
-        **({} if left is None else {"contactsLeft": left}),
-    }
+class Parts(_Answer):
+    """Progress by parts, the sections of the data that are imported and retried one by one."""
+
+    total: Annotated[Count, Meta(description="Number of parts.")]
+    done: Annotated[Count, Meta(description="Parts whose records are all imported or rejected.")]
+    failed: Annotated[
+        Count, Meta(description="Parts that failed and are not retried by themselves.")
+    ]
+    cancelled: Annotated[Count, Meta(description="Parts that were stopped or never started.")]
 
 
-def _ignored(names: list[str]) -> dict[str, Any]:
-    return {"fields": names[:SHOWN_NAMES], "more": len(names) > SHOWN_NAMES}
+class Receipt(_Answer):
+    """Digest of the body, or of the file in the form, as it was sent (compressed, if it was)."""
+
+    sha256: Annotated[str, Meta(description="SHA-256, in hexadecimal.", pattern=f"^{_HEX}{{64}}$")]
+    bytes: Annotated[Count, Meta(description="Size in bytes.")]
 
 
-_RETRY: Final = "POST to this import's /retry: it imports what has failed, and only that"
+class Detected(_Answer, kw_only=True):
+    """Properties of the file, as the request named them or as they were detected."""
+
+    header: Annotated[
+        Annotated[list[_Name], Meta(max_length=MAX_KEPT_NAMES)] | UnsetType,
+        Meta(description="CSV only: the first column names."),
+    ] = UNSET
+    mapping: Annotated[
+        dict[str, _Name] | UnsetType,
+        Meta(
+            description="CSV only: the column of each contact field that has one.",
+            extra_json_schema={"propertyNames": {"enum": list(_FIELDS)}},
+        ),
+    ] = UNSET
+    encoding: Annotated[
+        Literal["utf-8", "utf-16le", "utf-16be", "windows-1252"],
+        Meta(description="Character encoding."),
+    ]
+    delimiter: Annotated[
+        str | UnsetType | None, Meta(description="CSV only: the field delimiter.")
+    ] = UNSET
+    compression: Annotated[
+        Literal["gzip", "zstd"] | None, Meta(description="Compression, null if there was none.")
+    ]
+
+
+class Ignored(_Answer):
+    """Columns and keys that are not fields of a contact and were not imported."""
+
+    fields: Annotated[
+        list[_Name], Meta(description="Their names, the first ones.", max_length=MAX_LISTED_NAMES)
+    ]
+    more: Annotated[bool, Meta(description="Whether there are more than are listed.")]
+
+
+class Failure(_Answer, kw_only=True):
+    """Why an import failed, or why undoing it failed."""
+
+    code: Annotated[str, Meta(description="Stable code for programs.")]
+    detail: Annotated[str, Meta(description="What happened.")]
+    part: Annotated[Count | UnsetType, Meta(description="The first part that failed.")] = UNSET
+    advice: Annotated[str, Meta(description="What to do about it.")]
+    contacts_left: Annotated[
+        Count | UnsetType, Meta(description="Contacts that an undo could not remove.")
+    ] = UNSET
+
+
+class Job(_Answer):
+    """An import: its state, and what happened to its records."""
+
+    job_id: JobId
+    source: Source
+    format: Annotated[Format, Meta(description="Format of the records.")]
+    state: Annotated[ImportState, Meta(description="Current state.")]
+    dry_run: Annotated[bool, Meta(description="Whether the import only checks its records.")]
+    created_at: Annotated[Timestamp, Meta(description="When the import was accepted.")]
+    started_at: Annotated[
+        Timestamp | None, Meta(description="When work on it started, null before that.")
+    ]
+    finished_at: Annotated[Timestamp | None, Meta(description="When it ended, null before that.")]
+    bytes: Annotated[Count, Meta(description="Size of the stored object in bytes.")]
+    records: Annotated[Count, Meta(description="Records received.")]
+    imported: Annotated[
+        Count, Meta(description="Records imported as contacts, or valid ones in a dry run.")
+    ]
+    rejected: Annotated[
+        Count, Meta(description="Records that are not valid contacts, each with a reason.")
+    ]
+    rejected_by_code: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]],
+        Meta(description="`rejected`, counted by rejection code."),
+    ]
+    not_processed: Annotated[
+        Count, Meta(description="The remaining records: `records` - `imported` - `rejected`.")
+    ]
+    rate: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Records processed per second, null before work has started."),
+    ]
+    parts: Parts
+    receipt: Receipt | None
+    detected: Detected | None
+    ignored: Ignored
+    failure: Failure | UnsetType = UNSET
+
+
+class WebhookEvent(_Answer):
+    """The body of a webhook request: an import has ended."""
+
+    type: Annotated[
+        str,
+        Meta(
+            description="`import.` and the state in which the import ended.",
+            extra_json_schema={"enum": [f"import.{state}" for state in ENDED]},
+        ),
+    ]
+    timestamp: Annotated[Timestamp, Meta(description="When the import ended.")]
+    data: Annotated[Job, Meta(description="The import, as `GET /import/{jobId}` returns it.")]
+
+
+def job_view(row: dict[str, Any]) -> Job:
+    """The import as clients see it; ``row`` is what the SQL function ``get_import`` returns."""
+    seconds = row["seconds"]
+    return Job(
+        job_id=job_id(UUID(row["id"])),
+        source=row["source"],
+        format=Format(row["format"]),
+        state=ImportState(row["state"]),
+        dry_run=row["dry_run"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        bytes=row["bytes"],
+        records=row["records"],
+        imported=row["imported"],
+        rejected=row["rejected"],
+        rejected_by_code=row["rejected_codes"],
+        not_processed=row["not_processed"],
+        rate=round((row["imported"] + row["rejected"]) / seconds, 1) if seconds else None,
+        parts=Parts(
+            total=row["parts_total"],
+            done=row["parts_done"],
+            failed=row["parts_failed"],
+            cancelled=row["parts_cancelled"],
+        ),
+        receipt=Receipt(sha256=row["sha256"], bytes=row["received"]) if row["sha256"] else None,
+        detected=msgspec.convert(row["detected"], Detected) if row["detected"] else None,
+        ignored=Ignored(
+            fields=row["ignored"][:MAX_LISTED_NAMES], more=len(row["ignored"]) > MAX_LISTED_NAMES
+        ),
+        failure=_failure(row["failure"]) if row["failure"] else UNSET,
+    )
+
+
+def _failure(stored: dict[str, Any]) -> Failure:
+    return Failure(
+        code=stored["code"],
+        detail=stored["detail"],
+        part=stored.get("part", UNSET),
+        advice=advice(stored["code"]),
+        contacts_left=stored.get("contacts_left", UNSET),
+    )
+
+
+_RETRY: Final = "POST to this import's /retry: only the failed parts are imported again"
 
 _ADVICE: Final = {
-    "object_missing": "The stored file is gone, so a retry cannot help. Send the file again, and "
-    "undo this import with DELETE, or its contacts will be there twice.",
-    "upstream_unavailable": f"Storage or the database was away for too long. {_RETRY}.",
-    "attempts_exhausted": "Workers died or hung each time they came to this part. "
-    f"{_RETRY}; if it fails again, tell the operator the jobId and the part.",
-    "storage_refused": "Ask the operator to look at the key and the bucket of Storage. "
+    "object_missing": "The stored file no longer exists, so a retry cannot help. Send the file "
+    "again, and undo this import with DELETE to avoid duplicate contacts.",
+    "upstream_unavailable": f"Storage or the database was unavailable for too long. {_RETRY}.",
+    "attempts_exhausted": "Each worker that processed this part crashed or timed out. "
+    f"{_RETRY}; if it fails again, report the jobId and the part to the operator.",
+    "storage_refused": f"Ask the operator to check the Storage key and bucket. Then {_RETRY}.",
+    "database_refused": "Ask the operator to check the database key, tables and permissions. "
     f"Then {_RETRY}.",
-    "database_refused": "Ask the operator to look at the key, the tables and their permissions. "
-    f"Then {_RETRY}.",
-    "undo_refused": "Some contacts are left. Remove what keeps them, such as rows of other tables "
-    "that refer to them, or ask the operator to. Then undo the import again with DELETE.",
+    "undo_refused": "Some contacts were not removed. Remove what prevents it, such as rows of "
+    "other tables that refer to them, or ask the operator to. Then undo the import again with "
+    "DELETE.",
 }
 _DAMAGED: Final = (
-    "The stored file is not what was accepted, so a retry cannot help: ask the operator to look at "
-    "Storage. Send the file again, and undo this import with DELETE, or its contacts will be there "
-    "twice."
+    "The stored file differs from what was accepted, so a retry cannot help: ask the operator to "
+    "check Storage. Send the file again, and undo this import with DELETE to avoid duplicate "
+    "contacts."
 )
 
 
 def advice(code: str) -> str:
-    """Words for people; where a code is not known here, the stored bytes could not be read."""
+    """What to do about a failure. A code not listed here means that the stored file is damaged."""
     return _ADVICE.get(code, _DAMAGED)

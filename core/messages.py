@@ -1,7 +1,7 @@
-"""The messages on the queue: which actors there are, and what each is told.
+"""The messages on the queue: the actors and their arguments.
 
-A message names its actor, so that the service need not import the workers. Nothing but ids
-travels; all else is in the repository.
+A message names its actor, so that the service need not import the workers. Its arguments are ids
+only; everything else is in the database.
 """
 
 import json
@@ -19,42 +19,43 @@ NOTIFY_IMPORT: Final = "notify_import"
 UNDO_IMPORT: Final = "undo_import"
 
 
+def first_message(import_id: UUID, parts: int) -> dict[str, Any]:
+    """Return the message that is queued with a new import: for its only part, or for all parts."""
+    return import_part_message(import_id, 1) if parts == 1 else import_contacts_message(import_id)
+
+
 def import_contacts_message(import_id: UUID) -> dict[str, Any]:
-    """Tells a worker to hand out the parts of an import; always the same for the same import."""
+    """Return the message that queues the parts of an import; always the same for an import."""
     return _message(IMPORT_CONTACTS, (str(import_id),), uuid5(import_id, IMPORT_CONTACTS))
 
 
 def import_part_message(import_id: UUID, part: int, generation: int = 0) -> dict[str, Any]:
-    """Has a worker import one part; always the same in one generation, so that it is queued once.
+    """Return the message that imports one part.
 
-    ``generation`` is the number of the import's retries: the message of an earlier one may still be
-    in work, and would keep the same message from being queued.
+    It is always the same in one generation, so that it is queued once. ``generation`` is the number
+    of retries of the import: the message of an earlier one may still be processed, and would keep
+    an equal message from being queued.
     """
     name = f"{IMPORT_PART} {part}" + (f" {generation}" if generation else "")
     return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, name))
 
 
 def notify_import_message(import_id: UUID) -> dict[str, Any]:
-    """Tells a worker to tell somebody of an import's end; always the same for the same import.
+    """Return the message that sends an import's webhook; always the same for an import.
 
-    It names the import as clients do: what names it by the id alone, the sweeps take for a message
-    that hands out parts.
+    Its argument is the ``jobId``: the sweep takes a message whose only argument is the import's id
+    for one that queues parts.
     """
     return _message(NOTIFY_IMPORT, (job_id(import_id),), uuid5(import_id, NOTIFY_IMPORT))
 
 
-def first_message(import_id: UUID, parts: int) -> dict[str, Any]:
-    """The message that an import is recorded with; nobody has to hand out a single part."""
-    return import_part_message(import_id, 1) if parts == 1 else import_contacts_message(import_id)
-
-
 def retry_message(import_id: UUID) -> dict[str, Any]:
-    """Tells a worker to hand out the parts of an import once more; another one for each retry."""
+    """Return a new message that queues the parts of an import again."""
     return _message(IMPORT_CONTACTS, (str(import_id),), uuid4())
 
 
 def undo_import_message(import_id: UUID) -> dict[str, Any]:
-    """Has a worker remove all of an import; another one for each request.
+    """Return a new message that removes everything an import has written.
 
     The database keeps the first one until the undo has ended, so repeated requests queue one.
     """

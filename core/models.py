@@ -1,51 +1,48 @@
-"""What the repository says of an import, as both processes pass it around."""
+"""Parts of an import that the service records and the workers read back."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from core.formats.spreadsheet import REJECTION_COLUMNS
-
-BUCKET: Final = "imports"
-"""The Storage bucket that holds the objects of all imports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the rows of a CSV object are read; positions count from 0."""
+    """How the rows of a CSV object are read; positions of columns count from 0."""
 
     fields: int
-    """Number of fields in the header, and so in every good row."""
+    """Number of fields in the header, and so in every valid row."""
     name: int | None
     email: int | None
     header: tuple[str, ...] = ()
-    """Names of the columns as they came; none if they are too many or too long to be kept."""
+    """Names of the columns as the client sent them; empty if they are too many or too long."""
     first_name: int | None = None
     last_name: int | None = None
-    """Joined they make the name; both None where there is a name."""
+    """First and last name are joined to the name; both are None if there is a ``name`` column."""
     delimiter: str = ","
 
     def columns(self) -> dict[str, int]:
-        """Where each field of a contact stands that has a column."""
-        places = {
+        """Return the positions of those fields of a contact that have a column."""
+        positions = {
             "name": self.name,
             "email": self.email,
             "first_name": self.first_name,
             "last_name": self.last_name,
         }
-        return {field: at for field, at in places.items() if at is not None}
+        return {field: at for field, at in positions.items() if at is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """The layout as the repository keeps it; one of an older version lacks what it did not know."""
+        """Read the layout from the database; one that an older version wrote has fewer keys."""
         return cls(**{**value, "header": tuple(value.get("header", ()))})
 
     def to_json(self) -> dict[str, Any]:
-        """The layout as the repository keeps it."""
+        """Return the layout for the database."""
         return asdict(self)
 
     @property
-    def neutralised(self) -> bool:
-        """Whether the file is one of rejections that we made: see core.formats.spreadsheet."""
+    def formulas_escaped(self) -> bool:
+        """Whether the file is one of rejections, in which we escaped formulas."""
         return self.header[: len(REJECTION_COLUMNS)] == REJECTION_COLUMNS
 
 
@@ -57,11 +54,11 @@ class Part:
     """Number within the import, from 1."""
     byte_start: int
     byte_end: int
-    """Offset behind the last byte."""
+    """Offset after the last byte."""
     first_record: int
     """Number of its first record within the import, from 1."""
     records: int
 
     def to_json(self) -> dict[str, int]:
-        """The part as the repository keeps it."""
+        """Return the part for the database."""
         return asdict(self)

@@ -1,7 +1,8 @@
-"""Known answers, which this Python has to give before a process starts to work.
+"""Reads samples whose right result is known, before a process starts to work.
 
-A pattern that is matched wrongly, as Python 3.11.0 to 3.11.4 match some, spoils data without any
-error. So whatever reads contacts is asked about a few samples at each start, in a few milliseconds.
+A regular expression that this Python matches wrongly, as Python 3.11.0 to 3.11.4 match some, spoils
+data without any error. So each start runs all code that reads contacts on a few samples, which
+takes a few milliseconds.
 """
 
 import sys
@@ -16,7 +17,7 @@ from core.formats.base import RecordScanner, Span
 from core.formats.csv import CsvScanner, count_rows, first_row, read_rows
 from core.formats.json import JsonScanner, first_error
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import neutralised, restored
+from core.formats.spreadsheet import escape_formulas, unescape_formulas
 
 _PLAIN: Final = ["", "a@b.de", "A.b-c+d@0-e--f.g", "x@mail.b-c.co.uk", "y@z.a.b.c"]
 _NOT_PLAIN: Final = [
@@ -34,28 +35,28 @@ _CONSTANT: Final = r'["\\", "NaN\"", Infinity]'
 _CELLS: Final = {"'\u00a0 =1": "''\u00a0 =1", "a;-1": "a;'-1", "''\tx": "'''\tx", "'x": "'x"}
 _PIECE: Final = 5
 
-_decode_records = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
 
 
-def check_answers() -> None:
-    """Ask all questions. Raises SelfCheckError with one line if an answer is wrong."""
-    wrong = [name for name, is_right in _QUESTIONS.items() if not _is_right(is_right)]
-    if wrong:
+def run_self_check() -> None:
+    """Raise SelfCheckError, with a message of one line, if a result is wrong."""
+    failed = [name for name, check in _CHECKS.items() if not _passes(check)]
+    if failed:
         raise SelfCheckError(
             f"Python {sys.version.split()[0]} at {sys.executable} reads known samples wrongly "
-            f"({', '.join(wrong)}) and would spoil data: run another version of Python."
+            f"({', '.join(failed)}) and would spoil data: run another version of Python."
         )
 
 
-def _is_right(question: Callable[[], bool]) -> bool:
+def _passes(check: Callable[[], bool]) -> bool:
     try:
-        return question()
-    except Exception:  # noqa: BLE001 -- whatever it is, the answer is not right
+        return check()
+    except Exception:  # noqa: BLE001 -- any exception here is a wrong result
         return False
 
 
-def _emails() -> bool:
+def _emails_are_right() -> bool:
     return (
         are_plain_emails(_PLAIN)
         and not any(are_plain_emails([*_PLAIN, email, *_PLAIN]) for email in _NOT_PLAIN)
@@ -64,19 +65,19 @@ def _emails() -> bool:
     )
 
 
-def _csv() -> bool:
+def _csv_is_right() -> bool:
     reading = CsvScanner(read_rows, max_record_bytes=len(_CSV))
     counting = CsvScanner(count_rows, max_record_bytes=len(_CSV))
     return (
-        _found(reading, _CSV) == (_ROWS, _ROW_SPANS)
-        and _found(counting, _CSV)[1] == _ROW_SPANS
+        _scan(reading, _CSV) == (_ROWS, _ROW_SPANS)
+        and _scan(counting, _CSV)[1] == _ROW_SPANS
         and first_row(_CSV, ",") == (_ROWS[0], True)
     )
 
 
-def _ndjson() -> bool:
-    runs = NdjsonScanner(_decode_lines, msgspec.Raw, max_record_bytes=len(_LINES))
-    records, spans = _found(runs, _LINES)
+def _ndjson_is_right() -> bool:
+    scanner = NdjsonScanner(_decode_lines, msgspec.Raw, max_record_bytes=len(_LINES))
+    records, spans = _scan(scanner, _LINES)
     return spans == [(0, 8), (12, 16), (16, 18)] and list(map(bytes, records)) == [
         b'{"a":1}',
         b"[]",
@@ -84,37 +85,38 @@ def _ndjson() -> bool:
     ]
 
 
-def _json() -> bool:
-    runs = JsonScanner(_decode_records, msgspec.Raw, max_record_bytes=len(_ARRAY))
+def _json_is_right() -> bool:
+    scanner = JsonScanner(_decode_array, msgspec.Raw, max_record_bytes=len(_ARRAY))
     error = first_error(_CONSTANT)
     return (
-        _found(runs, _ARRAY)[1] == [(0, 11), (14, 16), (18, 20)]
+        _scan(scanner, _ARRAY)[1] == [(0, 11), (14, 16), (18, 20)]
         and error is not None
         and error[0] == _CONSTANT.index("Infinity")
     )
 
 
-def _cells() -> bool:
+def _cells_are_right() -> bool:
     return all(
-        neutralised(cell) == safe and restored(safe) == cell for cell, safe in _CELLS.items()
+        escape_formulas(cell) == escaped and unescape_formulas(escaped) == cell
+        for cell, escaped in _CELLS.items()
     )
 
 
-def _found(runs: RecordScanner[Any], data: bytes) -> tuple[list[Any], list[Span]]:
-    """Records and spans of a text that comes in pieces."""
+def _scan(scanner: RecordScanner[Any], data: bytes) -> tuple[list[Any], list[Span]]:
+    """Return the records and spans of a text that arrives in small pieces."""
     pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
-    found = [run for piece in pieces for run in runs.feed(piece)]
-    found += runs.close()
+    runs = [run for piece in pieces for run in scanner.feed(piece)]
+    runs += scanner.close()
     return (
-        [record for run in found for record in run.records],
-        [span for run in found for span in runs.spans(run)],
+        [record for run in runs for record in run.records],
+        [span for run in runs for span in scanner.spans(run)],
     )
 
 
-_QUESTIONS: Final[dict[str, Callable[[], bool]]] = {
-    "e-mail addresses": _emails,
-    "CSV": _csv,
-    "NDJSON": _ndjson,
-    "JSON": _json,
-    "cells of spreadsheets": _cells,
+_CHECKS: Final[dict[str, Callable[[], bool]]] = {
+    "e-mail addresses": _emails_are_right,
+    "CSV": _csv_is_right,
+    "NDJSON": _ndjson_is_right,
+    "JSON": _json_is_right,
+    "cells of spreadsheets": _cells_are_right,
 }

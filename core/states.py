@@ -5,7 +5,7 @@ from typing import Final
 
 
 class ImportState(StrEnum):
-    """Life of an import; the moves between them are SQL functions in the migrations."""
+    """State of an import."""
 
     QUEUED = "queued"
     IMPORTING = "importing"
@@ -18,8 +18,20 @@ class ImportState(StrEnum):
     UNDO_FAILED = "undo_failed"
 
 
+ENDED: Final = (
+    ImportState.COMPLETED,
+    ImportState.FAILED,
+    ImportState.CANCELLED,
+    ImportState.UNDONE,
+    ImportState.UNDO_FAILED,
+)
+"""States that an import leaves only when a client asks for it."""
+
+
 class Format(StrEnum):
-    """How the records of an object are written; the value is also the object's ending."""
+    """Format of the records of an import."""
+
+    # The values are also the file extensions of the stored objects.
 
     JSON = "json"
     CSV = "csv"

@@ -1,7 +1,6 @@
-"""Which addresses belong to the public internet, so that a request of ours may go there.
+"""Webhook addresses: parsing, and which of them a request may go to.
 
-Where an IPv6 address stands for an IPv4 address, that one counts. Of the rest only global unicast
-(2000::/3) is public: what Python calls global has multicast and more in it.
+Requests go to the public internet only, unless private addresses are allowed for development.
 """
 
 import re
@@ -10,117 +9,116 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
+from core.errors import InvalidTargetError
+
 Address: TypeAlias = IPv4Address | IPv6Address
 
+WHSEC_PREFIX: Final = "whsec_"
+"""Start of a signing secret (https://www.standardwebhooks.com); base64 follows."""
+MAX_URL: Final = 2000
+"""Longest address in characters."""
+
+# All characters that a URI can have (RFC 3986, section 2).
+_has_valid_characters: Final = re.compile(
+    r"[A-Za-z]+://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+"
+).fullmatch
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_is_host_name: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?").fullmatch
+# The system takes such a name for an IPv4 address: 127.1, 0x7f000001 (inet_aton(3)).
+_ends_in_number: Final = re.compile(r".*?(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?").fullmatch
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last four bytes are the IPv4 address. (A network's own prefix is in no list.)"""
-
-
-def is_public(address: Address) -> bool:
-    """Whether anybody on the internet may be meant by it, and nobody else."""
-    address = _embedded(address)
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
-    return address.is_global and not address.is_multicast
-
-
-def literal(host: str) -> Address | None:
-    """The address that a host's name is; None if it is a name."""
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
-
-
-def _embedded(address: Address) -> Address:
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(address.packed[-4:])
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-WHSEC: Final = "whsec_"
-"""What a signing secret begins with (https://www.standardwebhooks.com); base64 follows."""
-MAX_URL: Final = 2000
-"""Characters."""
-
-# RFC 3986, 2: all that an address can be written with.
-_is_written_well: Final = re.compile(r"[A-Za-z]+://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+").fullmatch
-_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_is_name: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?").fullmatch
-# What the system would take for an IPv4 address, such as 127.1 and 0x7f000001 (inet_aton(3)).
-_ends_in_number: Final = re.compile(r".*?(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?").fullmatch
-_PORTS: Final = {"http": 80, "https": 443}
-
-
-class InvalidTargetError(Exception):
-    """No request goes to this address; the message tells a client why."""
+"""RFC 6052: the last four bytes are an IPv4 address. (A network's own prefix cannot be known.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address, taken apart once and for all: what is checked is what is asked."""
+    """A parsed webhook address: the request goes to exactly what was checked."""
 
     scheme: str
     host: str
-    """A name in ASCII, or the text of an address, without brackets."""
+    """A host name in ASCII, or an IP address without brackets."""
     port: int
     path: str
     """With the query."""
 
     @property
     def authority(self) -> str:
-        """Host and port as the Host header has them."""
+        """Host and port as in the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        is_default = self.port == _DEFAULT_PORTS[self.scheme]
+        return host if is_default else f"{host}:{self.port}"
 
 
-def target_of(url: str, *, allow_private: bool) -> Target:
-    """Take an address apart; raises InvalidTargetError if nobody is told there.
+def parse_target(url: str, *, allow_private: bool) -> Target:
+    """Parse an address; raises InvalidTargetError if no webhook may be sent to it.
 
-    ``allow_private`` lets http and private addresses through, for tests and development: http to
-    this machine only.
+    ``allow_private`` also accepts private addresses, and http to this machine, for tests and
+    development. What a host name resolves to is not checked here.
     """
     if len(url) > MAX_URL:
         raise InvalidTargetError(f"It has more than {MAX_URL} characters.")
-    if not _is_written_well(url):
-        raise _no_address()
-    target = _taken_apart(url)
-    _check(target, allow_private=allow_private)
+    if not _has_valid_characters(url):
+        raise _malformed()
+    target = _split(url)
+    address = ip_literal(target.host)
+    if address is None and (not _is_host_name(target.host) or _ends_in_number(target.host)):
+        raise InvalidTargetError("Its host is neither a name nor an IP address in its usual form.")
+    is_local = _is_local_name(target.host) if address is None else address.is_loopback
+    if target.scheme != "https" and not (allow_private and is_local):
+        raise InvalidTargetError("It must begin with https://.")
+    if not allow_private and (is_local or (address is not None and not is_public(address))):
+        raise InvalidTargetError("It is in a private network.")
     return target
 
 
-def _taken_apart(url: str) -> Target:
+def ip_literal(host: str) -> Address | None:
+    """Return the IP address that a URL's host is; None if it is a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_public(address: Address) -> bool:
+    """Whether an IP address belongs to a single host on the public internet.
+
+    An IPv4 address inside an IPv6 address counts in its place. Other IPv6 addresses must be global
+    unicast (2000::/3): Python's ``is_global`` is also true for multicast and others.
+    """
+    address = _embedded_ipv4(address)
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def _split(url: str) -> Target:
     try:
         parts = urlsplit(url)
-        named_port = parts.port
+        explicit_port = parts.port
     except ValueError:
-        raise _no_address() from None
+        raise _malformed() from None
     if "@" in parts.netloc:
         raise InvalidTargetError("It must have no user name and no password.")
-    port = _PORTS.get(parts.scheme) if named_port is None else named_port
+    port = _DEFAULT_PORTS.get(parts.scheme) if explicit_port is None else explicit_port
     if not port or not parts.hostname or "%" in parts.hostname:
-        raise _no_address()
+        raise _malformed()
     query = f"?{parts.query}" if parts.query else ""
     return Target(parts.scheme, parts.hostname, port, (parts.path or "/") + query)
 
 
-def _no_address() -> InvalidTargetError:
+def _malformed() -> InvalidTargetError:
     return InvalidTargetError("It is not an address such as https://example.com/hook.")
-
-
-def _check(target: Target, *, allow_private: bool) -> None:
-    address = literal(target.host)
-    if address is None and (not _is_name(target.host) or _ends_in_number(target.host)):
-        raise InvalidTargetError("Its host is neither a name nor an address in its usual form.")
-    local = _is_local_name(target.host) if address is None else address.is_loopback
-    if target.scheme != "https" and not (allow_private and local):
-        raise InvalidTargetError("It must begin with https://.")
-    if not allow_private and (local or (address is not None and not is_public(address))):
-        raise InvalidTargetError("It is in a private network.")
 
 
 def _is_local_name(host: str) -> bool:
     return host.rstrip(".").rpartition(".")[2] == "localhost"
+
+
+def _embedded_ipv4(address: Address) -> Address:
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address

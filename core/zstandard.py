@@ -1,4 +1,4 @@
-"""Zstandard (RFC 8878): the standard library's module, which older Pythons have as a package."""
+"""Zstandard (RFC 8878): the standard library's module, or its backport before Python 3.14."""
 
 import sys
 

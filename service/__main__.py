@@ -14,12 +14,12 @@ from aiohttp import web
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
-from core.self_check import check_answers
+from core.self_check import run_self_check
 from service.app import INTAKE, create_app
 from service.intake.multipart import ignore_odd_headers
 from service.server import Runner
 
-_USAGE: Final = "usage: python -m service   (settings come from the environment: see README.md)"
+_USAGE: Final = "usage: python -m service   (settings: see docs/configure.md)"
 
 _CANCEL_SECONDS: Final = 0.1
 """For handlers to notice that they are cancelled; to aiohttp, 0 would mean for ever."""
@@ -41,7 +41,7 @@ def main() -> int:
         sys.stdout.write(_USAGE + "\n")
         return 0 if sys.argv[1:] in (["--help"], ["-h"]) else 2
     try:
-        check_answers()
+        run_self_check()
         settings = Settings.from_environment()
     except SettingsError as error:
         sys.stderr.write("".join(f"{line}\n" for line in error.lines))

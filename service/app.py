@@ -1,6 +1,5 @@
 """The service, put together from its settings."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,15 +10,17 @@ from aiohttp import web
 from config.settings import Settings
 from core.errors import UpstreamError
 from core.supabase.clients import Project, async_client
+from core.supabase.rpc import AsyncRpcClient
+from core.supabase.storage_async import AsyncStorageClient
 from service.api.imports import Handlers
 from service.api.jobs import Jobs
 from service.api.middleware import problems_middleware
 from service.api.readiness import StorageCheck
 from service.api.rejections import Rejections
 from service.api.routes import add_routes
+from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
 from service.intake.request import Limits
-from service.intake.storage import Storage
 from service.metrics import ServiceMetrics
 from service.repository import Repository
 from service.web.handlers import Pages
@@ -31,7 +32,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 async def create_app(settings: Settings) -> web.Application:
     """The application; its connections open with the first request and close at its cleanup."""
-    pages = await asyncio.to_thread(Pages)
+    pages = await Pages.load()
     project = Project(
         settings.supabase_url,
         settings.supabase_service_role_key.get_secret_value(),
@@ -45,8 +46,10 @@ async def create_app(settings: Settings) -> web.Application:
         ),
         connector=aiohttp.TCPConnector(limit=0),
     )
-    storage = Storage(supabase, session, project.headers)
-    repository = Repository(supabase, deadline=settings.upstream_deadline * 2 / 3)
+    storage = AsyncStorageClient(
+        supabase, session, project.headers, before_slice=FairScheduler().next
+    )
+    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline * 2 / 3))
     intake = Intake(storage, repository, deadline=settings.upstream_deadline)
     metrics = ServiceMetrics()
 
@@ -77,7 +80,7 @@ async def create_app(settings: Settings) -> web.Application:
     return app
 
 
-async def _ensure_bucket(storage: Storage) -> None:
+async def _ensure_bucket(storage: AsyncStorageClient) -> None:
     """A new project gets its bucket; if Storage is away now, /readyz tells until it is back."""
     try:
         await storage.ensure_bucket()

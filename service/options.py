@@ -2,25 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 from core.errors import MalformedInputError
+from core.job_view import MAX_SOURCE_LENGTH
 
 IMPORT_OPTIONS: Final = ("source", "dryRun", "delimiter", "map", "notify")
 """Of ``POST /import``, as query parameters and as fields of a form."""
-
-QUERY_OPTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "POST /import": IMPORT_OPTIONS,
-    "GET /import": ("state", "source", "limit", "cursor"),
-    "GET /import/{jobId}": (),
-    "DELETE /import/{jobId}": (),
-    "POST /import/{jobId}/retry": (),
-    "POST /import/{jobId}/cancel": (),
-    "GET /import/{jobId}/rejections": ("format", "limit", "cursor"),
-}
-"""The query parameters of each route that refuses all others."""
 
 _STEMS: Final = ("dry", "delim", "map", "notif")
 _NEAR: Final = 0.8
@@ -39,7 +29,7 @@ def refuse_unknown(names: Iterable[str], known: Sequence[str], what: str) -> Non
             meant = _nearest(name, known)
             hint = f' Did you mean "{meant}"?' if meant else ""
             listed = f"Known are {', '.join(known)}." if known else "There are none here."
-            raise _unknown(f'"{_shown(name)}" is not a known {what}.{hint} {listed}')
+            raise _unknown(name, f'"{_shown(name)}" is not a known {what}.{hint} {listed}')
 
 
 def refuse_option_like(key: str, *, closely: bool = True) -> None:
@@ -51,9 +41,10 @@ def refuse_option_like(key: str, *, closely: bool = True) -> None:
     if not is_option_like(key, closely=closely):
         return
     raise _unknown(
+        key,
         f'"{_shown(key)}" in the body would be ignored. A JSON body holds "source" and "data"; '
         "give options in the address, such as /import?dryRun=true. "
-        f"Known are {', '.join(IMPORT_OPTIONS)}."
+        f"Known are {', '.join(IMPORT_OPTIONS)}.",
     )
 
 
@@ -80,12 +71,8 @@ def _shown(name: str) -> str:
     return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
 
 
-def _unknown(detail: str) -> MalformedInputError:
-    return MalformedInputError("unknown_option", detail)
-
-
-MAX_SOURCE_LENGTH = 200
-"""Characters."""
+def _unknown(name: str, detail: str) -> MalformedInputError:
+    return MalformedInputError("unknown_option", detail, param=_shown(name))
 
 
 def check_source(value: object) -> str:

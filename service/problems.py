@@ -1,86 +1,64 @@
-"""Every error that a client can see: a stable code, a status, and words that tell what to do.
+"""Problems: how the service answers a request that it cannot serve (RFC 9457)."""
 
-Answers are ``application/problem+json`` (RFC 9457).
-"""
-
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from core.states import ImportState
+from service.problem_types import PROBLEM_TYPES
 
 CONTENT_TYPE: Final = "application/problem+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of problem: what stays the same each time it happens."""
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a request failed (RFC 9457)."""
 
-    status: int
-    title: str
-
-
-PROBLEM_TYPES: Final[dict[str, Kind]] = {
-    "malformed_json": Kind(400, "The body is no valid JSON"),
-    "malformed_csv": Kind(400, "The file is no valid CSV"),
-    "malformed_compression": Kind(400, "The compressed data is damaged"),
-    "malformed_multipart": Kind(400, "The form is no valid multipart/form-data"),
-    "malformed_request": Kind(400, "The request is no valid HTTP"),
-    "dry_run_invalid": Kind(400, "dryRun is neither true nor false"),
-    "duplicate_key": Kind(400, "A key, field or option is there twice"),
-    "field_too_late": Kind(400, "A field of the form came too late"),
-    "invalid_text": Kind(400, "The text is not in its encoding"),
-    "idempotency_key_invalid": Kind(400, "The Idempotency-Key cannot be used"),
-    "invalid_utf8": Kind(400, "The body is not UTF-8"),
-    "nested_too_deeply": Kind(400, "The body is nested too deeply"),
-    "number_too_long": Kind(400, "A number has too many digits"),
-    "truncated_body": Kind(400, "The body ended too early"),
-    "cross_site": Kind(403, "The request comes from another web site"),
-    "import_not_found": Kind(404, "There is no such import"),
-    "not_found": Kind(404, "There is nothing at this address"),
-    "method_not_allowed": Kind(405, "This address does not take this method"),
-    "not_acceptable": Kind(406, "There is no answer of a type that is accepted"),
-    "client_too_slow": Kind(408, "The request came too slowly"),
-    "import_ended": Kind(409, "The import has ended"),
-    "not_failed": Kind(409, "The import has not failed"),
-    "body_too_large": Kind(413, "The body is too large"),
-    "compression_ratio_too_high": Kind(413, "The body is compressed too much"),
-    "envelope_too_large": Kind(413, "There is too much beside the records"),
-    "record_too_large": Kind(413, "A record is too large"),
-    "expectation_failed": Kind(417, "The expectation cannot be met"),
-    "unsupported_charset": Kind(415, "The character set is not supported"),
-    "unsupported_encoding": Kind(415, "The content encoding is not supported"),
-    "unsupported_media_type": Kind(415, "The content type is not supported"),
-    "wrong_encoding": Kind(415, "The character encoding is not supported"),
-    "csv_header_unusable": Kind(422, "The CSV header cannot be used"),
-    "cursor_invalid": Kind(422, "The cursor cannot be used"),
-    "data_missing": Kind(422, "There is no data"),
-    "data_not_array": Kind(422, "The data is no array"),
-    "delimiter_invalid": Kind(422, "The delimiter cannot be used"),
-    "file_missing": Kind(422, "There is no file in the form"),
-    "format_invalid": Kind(422, "There is no such format"),
-    "limit_invalid": Kind(422, "The limit cannot be used"),
-    "notify_invalid": Kind(422, "The address to notify cannot be used"),
-    "mapping_invalid": Kind(422, "The mapping cannot be used"),
-    "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for something else"),
-    "source_invalid": Kind(422, "The source cannot be used"),
-    "source_missing": Kind(422, "There is no source"),
-    "state_invalid": Kind(422, "There is no such state"),
-    "unknown_option": Kind(422, "Unknown option"),
-    "webhooks_disabled": Kind(422, "Nobody is notified here"),
-    "head_too_large": Kind(431, "The head of the request is too large"),
-    "internal_error": Kind(500, "Something went wrong on our side"),
-    "database_unavailable": Kind(503, "The database is away"),
-    "storage_unavailable": Kind(503, "The storage is away"),
-    "too_many_uploads": Kind(503, "Too many uploads are running"),
-    "shutting_down": Kind(503, "The service is stopping"),
-}
+    type: Annotated[
+        str,
+        Meta(
+            description="Address of a page about this kind of problem, relative to the service: "
+            "`/problems/{code}`.",
+            extra_json_schema={"format": "uri-reference"},
+        ),
+    ]
+    title: Annotated[str, Meta(description="The kind of problem, for people.")]
+    status: Annotated[int, Meta(description="The HTTP status.", ge=400, le=599)]
+    detail: Annotated[str, Meta(description="What is wrong in this case, and what to do.")]
+    code: Annotated[
+        str,
+        Meta(
+            description="The kind of problem, for programs: stable.",
+            extra_json_schema={"enum": list(PROBLEM_TYPES)},
+        ),
+    ]
+    param: Annotated[
+        str | UnsetType,
+        Meta(description="Name of the query parameter, form field, key or header at fault."),
+    ] = UNSET
+    offset: Annotated[
+        Annotated[int, Meta(ge=0)] | UnsetType,
+        Meta(description="Position of the error in the body, in bytes from 0."),
+    ] = UNSET
+    record: Annotated[
+        Annotated[int, Meta(ge=1)] | UnsetType,
+        Meta(description="Number of the record with the error, from 1."),
+    ] = UNSET
+    state: Annotated[
+        ImportState | UnsetType, Meta(description="State of the import, where it is the reason.")
+    ] = UNSET
+    checks: Annotated[
+        dict[str, Literal["ok", "away"]] | UnsetType,
+        Meta(description="Results of `/readyz`: a failed check is `away`."),
+    ] = UNSET
 
 
 class ProblemError(Exception):
-    """Ends a request with the kind of problem that ``code`` names.
+    """Ends a request with a problem; ``code`` is one of PROBLEM_TYPES.
 
-    ``extra`` holds further members, such as ``offset`` (bytes into the body) and ``record``.
+    ``extra`` holds optional members of Problem, such as ``offset`` and ``record``. ``param`` is
+    taken from the problem's type, unless it is given here.
     """
 
     def __init__(
@@ -99,23 +77,14 @@ class ProblemError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status of its kind."""
+        """The HTTP status of its type."""
         return PROBLEM_TYPES[self.code].status
 
     def response(self) -> web.Response:
-        """The answer that tells the client."""
-        kind = PROBLEM_TYPES[self.code]
-        body = {
-            "type": f"urn:contacts-importer:problem:{self.code}",
-            "title": kind.title,
-            "status": kind.status,
-            "detail": self.detail,
-            "code": self.code,
-            **self.extra,
-        }
+        """The answer to the client."""
         response = web.Response(
-            status=kind.status,
-            body=msgspec.json.encode(body),
+            status=self.status,
+            body=msgspec.json.encode(problem(self.code, self.detail, **self.extra)),
             content_type=CONTENT_TYPE,
             headers=self.headers,
         )
@@ -124,11 +93,33 @@ class ProblemError(Exception):
         return response
 
 
+def problem(code: str, detail: str, **extra: Any) -> Problem:  # noqa: ANN401
+    """A problem of the type ``code``; ``extra`` is as in ProblemError.
+
+    ``type`` is a relative reference with a full path, since the service does not know the address
+    under which clients reach it (RFC 9457, 3.1.1).
+    """
+    kind = PROBLEM_TYPES[code]
+    return Problem(
+        type=problem_type(code),
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=code,
+        **{"param": kind.param or UNSET} | extra,
+    )
+
+
+def problem_type(code: str) -> str:
+    """The ``type`` of problems with this code: the path of the page about them."""
+    return f"/problems/{code}"
+
+
 def import_not_found() -> ProblemError:
-    """The refusal of a ``jobId`` that no import has."""
+    """The problem for a ``jobId`` that no import has."""
     return ProblemError("import_not_found", "No import has this jobId.")
 
 
 def not_found() -> ProblemError:
-    """The refusal of an address at which there is nothing."""
+    """The problem for an address at which there is nothing."""
     return ProblemError("not_found", "The page is at /, the API at /import; see /docs.")

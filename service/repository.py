@@ -1,15 +1,12 @@
 """The repository as the service needs it: SQL functions of the migrations, called through PostgREST."""
 
-import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
 from uuid import UUID
 
 import msgspec
-from supabase import AsyncClient
 
-from core.errors import UpstreamError
 from core.messages import (
     first_message,
     notify_import_message,
@@ -17,8 +14,8 @@ from core.messages import (
     undo_import_message,
 )
 from core.rejection_objects import Rejection
-from core.supabase.errors import DATABASE, transitions_translated, translated
-from core.supabase.retry import retrying_async
+from core.supabase.errors import translate_transition_errors
+from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
 from service.intake.options import Options
 from service.splitting.part_cutter import Split
@@ -109,14 +106,13 @@ class KnownRejections(msgspec.Struct, frozen=True):
 
 
 class Repository:
-    """Calls that are tried again for ``deadline`` seconds; they raise UpstreamError after that.
+    """Calls that are retried until the deadline of ``rpc``; they raise UpstreamError after that.
 
-    The error is ``undone`` if none of the tries can have been done.
+    The error is ``not_committed`` if none of the tries can have committed.
     """
 
-    def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
-        self._supabase = supabase
-        self._deadline = deadline
+    def __init__(self, rpc: AsyncRpcClient) -> None:
+        self._rpc = rpc
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
         """Record an import, its parts and its message in one transaction: it is queued then.
@@ -125,9 +121,8 @@ class Repository:
         Safe to call again: an import that is recorded already is left as it is.
         """
         parts = new.split.parts
-        told = await self._call(
+        told = await self._rpc.call(
             "create_import",
-            self._deadline,
             p_import=new.to_json(),
             p_parts=[part.to_json() for part in parts],
             p_message=first_message(new.id, len(parts)),
@@ -144,7 +139,7 @@ class Repository:
 
     async def _join(self, key: str | None, fingerprint: str | None) -> ExistingImport | None:
         return ExistingImport.from_json(
-            await self._call("join_import", self._deadline, p_key=key, p_fingerprint=fingerprint)
+            await self._rpc.call("join_import", p_key=key, p_fingerprint=fingerprint)
         )
 
     async def discard_import(self, import_id: UUID, seconds: float) -> bool:
@@ -154,7 +149,9 @@ class Repository:
         was told of it. Otherwise it cannot be recorded any more, should a request to do so still be
         on its way.
         """
-        return bool(await self._call("discard_import", seconds, p_import=str(import_id)))
+        return bool(
+            await self._rpc.call("discard_import", seconds=seconds, p_import=str(import_id))
+        )
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """What the database's ``get_import`` tells of it; None if unknown."""
@@ -164,9 +161,8 @@ class Repository:
         self, *, state: str | None, source: str | None, before: UUID | None, limit: int
     ) -> list[dict[str, Any]]:
         """The same of imports that were recorded before one of them, the newest first."""
-        found: list[dict[str, Any]] = await self._call(
+        found: list[dict[str, Any]] = await self._rpc.call(
             "list_imports",
-            self._deadline,
             p_state=state,
             p_source=source,
             p_before=None if before is None else str(before),
@@ -178,8 +174,8 @@ class Repository:
         self, import_id: UUID, *, after: int, limit: int
     ) -> KnownRejections | None:
         """The next rejections after a record; None if the import is unknown."""
-        found = await self._call(
-            "show_rejections", self._deadline, p_import=str(import_id), p_after=after, p_limit=limit
+        found = await self._rpc.call(
+            "show_rejections", p_import=str(import_id), p_after=after, p_limit=limit
         )
         return msgspec.convert(found, KnownRejections | None)
 
@@ -200,32 +196,12 @@ class Repository:
 
     async def check(self) -> None:
         """Raise if PostgREST, Postgres or the queue does not answer."""
-        await self._once("queue_ready")
+        await self._rpc.call_once("queue_ready")
 
     async def _job(
         self, function: str, import_id: UUID, **more: dict[str, Any]
     ) -> dict[str, Any] | None:
-        with transitions_translated():
-            found: dict[str, Any] | None = await self._call(
-                function, self._deadline, p_import=str(import_id), **more
-            )
+        arguments: dict[str, Any] = {"p_import": str(import_id), **more}
+        with translate_transition_errors():
+            found: dict[str, Any] | None = await self._rpc.call(function, **arguments)
         return found
-
-    async def _call(self, function: str, seconds: float, **arguments: Any) -> Any:  # noqa: ANN401
-        undone = True
-
-        async def noted() -> Any:  # noqa: ANN401
-            nonlocal undone
-            try:
-                return await self._once(function, **arguments)
-            except UpstreamError as error:
-                undone = error.undone = undone and error.undone
-                raise
-
-        with translated(DATABASE):
-            async with asyncio.timeout(seconds):
-                return await retrying_async(seconds)(noted)
-
-    async def _once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        with translated(DATABASE):
-            return (await self._supabase.rpc(function, arguments).execute()).data

@@ -1,14 +1,14 @@
-"""The workers: ``dramatiq tasks`` runs them, ``python -m tasks --once`` drains the queue and ends.
+"""The workers: ``dramatiq tasks`` runs them, ``python -m tasks --once`` empties the queue and ends.
 
-Importing this declares the actors on dramatiq's broker. It reads no setting and opens no
-connection; that is for a worker process's start (see runtime.py).
+Importing this package declares the actors on dramatiq's broker. It reads no setting and opens no
+connection: that happens when a worker process starts, in ``tasks.worker``.
 """
 
 from core.interpreter import require_python
 
 require_python()
 
-# Only now: what an older Python cannot read must not be imported before it is refused.
+# Only now: an older Python cannot parse the other modules.
 import dramatiq  # noqa: E402
 
 from tasks.actors import (  # noqa: E402

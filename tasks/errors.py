@@ -1,12 +1,12 @@
-"""What the workers raise beside the errors of config.
+"""Errors of the workers, besides those of ``core.errors``.
 
 ImporterError
-├── ImportCancelledError              the import is being cancelled: its part ends here
 ├── InvalidTransitionError
-│   └── StaleAttemptError  the part was given to another attempt
-├── PartFailedError             a part can never be imported as it stands; a person must act
-├── RetryLaterError                 not now: the message has to come again later
-└── WorkerStoppingError    not here: this worker was told to stop
+│   └── StaleAttemptError       the part is owned by another attempt now
+├── ImportCancelledError        the import is being cancelled: work on its part stops
+├── PartFailedError             the part cannot be imported as it is: a retry cannot help
+├── RetryLaterError             not now: the message has to be processed again later
+└── WorkerStoppingError         this worker is stopping: another one has to do the work
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,22 @@ from core.errors import (
     TransientError,
     UpstreamError,
 )
-from core.supabase.errors import transitions_translated
+from core.supabase.errors import translate_transition_errors
+
+
+class StaleAttemptError(InvalidTransitionError):
+    """The part has been given to another attempt; this one must not change it any more."""
 
 
 class ImportCancelledError(ImporterError):
-    """Nothing more of the part's import shall be written; what is in stays."""
+    """The import is being cancelled. What its part has written so far stays."""
 
 
 class PartFailedError(ImporterError):
-    """``code`` is for programs; ``detail`` is for clients: no hosts, no keys, no SQL in it."""
+    """The part fails for good.
+
+    ``code`` is for programs, ``detail`` for clients: no host names, keys or SQL in it.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -38,11 +45,12 @@ class PartFailedError(ImporterError):
 
 
 class RetryLaterError(ImporterError):
-    """``seconds`` is how long to wait at least; None leaves it to the queue's backoff.
+    """The message has to be processed again, after at least ``seconds``.
 
-    The backoff is waited for where it is longer, unless the time is ``exact``. ``ended`` is an
-    attempt that ended in order while the repository could not be reached: the message carries it, so
-    that the next attempt can report it.
+    None leaves the delay to the queue's backoff. The backoff applies where it is longer than
+    ``seconds``, unless the time is ``exact``. ``ended_attempt`` is an attempt whose end could not
+    be recorded, since the database was unavailable: the message carries its id, so that the next
+    attempt can report it and it does not count as a crash.
     """
 
     def __init__(
@@ -51,62 +59,64 @@ class RetryLaterError(ImporterError):
         seconds: float | None = None,
         *,
         exact: bool = False,
-        ended: UUID | None = None,
+        ended_attempt: UUID | None = None,
     ) -> None:
         super().__init__(reason)
         self.seconds = seconds
         self.exact = exact
-        self.ended = ended
+        self.ended_attempt = ended_attempt
 
     @classmethod
-    def since(cls, error: UpstreamError, reason: str, *, ended: UUID | None = None) -> Self:
-        """Because something is away; until the time that it named, if it did.
+    def because_of(
+        cls, error: UpstreamError, reason: str, *, ended_attempt: UUID | None = None
+    ) -> Self:
+        """Retry after the time that an unavailable upstream has asked for, if it has.
 
-        TransientError bounds that time; the queue's backoff applies as well.
+        TransientError limits that time.
         """
         seconds = error.retry_after if isinstance(error, TransientError) else None
-        return cls(reason, seconds, ended=ended)
-
-
-class StaleAttemptError(InvalidTransitionError):
-    """The part was given to another attempt meanwhile: this one must not change it any more."""
+        return cls(reason, seconds, ended_attempt=ended_attempt)
 
 
 class WorkerStoppingError(ImporterError):
-    """The worker was told to stop: what it has in work is handed back.
+    """The worker was asked to stop; its unfinished work is handed back to the queue.
 
-    ``ended`` is as in RetryLaterError.
+    ``ended_attempt`` is as in RetryLaterError.
     """
 
-    def __init__(self, ended: UUID | None = None) -> None:
+    def __init__(self, ended_attempt: UUID | None = None) -> None:
         super().__init__("the worker is stopping")
-        self.ended = ended
+        self.ended_attempt = ended_attempt
 
 
-_WRITES_REFUSED: Final[dict[str, type[ImporterError]]] = {
+_WRITE_ERRORS: Final[dict[str, type[ImporterError]]] = {
     "CI001": InvalidTransitionError,
     "CI002": ImportCancelledError,
     "CI003": StaleAttemptError,
 }
-"""By SQLSTATE: the part has ended, its import is being cancelled, another attempt has the part."""
+"""By SQLSTATE: the part has ended, its import is being cancelled, another attempt owns the part."""
 
 
 @contextmanager
-def write_errors_translated() -> Iterator[None]:
-    """Raise InvalidTransitionError or ImportCancelledError in place of the errors that refuse a write of an attempt."""
+def translate_write_errors() -> Iterator[None]:
+    """Translate the SQLSTATEs with which the database rejects a write of an attempt.
+
+    Raises InvalidTransitionError if the part has ended, StaleAttemptError if another attempt owns
+    it, and ImportCancelledError if its import is being cancelled.
+    """
     try:
         yield
     except PermanentError as error:
-        if error.code in _WRITES_REFUSED:
-            raise _WRITES_REFUSED[error.code](error.detail) from None
+        if error.code in _WRITE_ERRORS:
+            raise _WRITE_ERRORS[error.code](error.detail) from None
         raise
 
 
 @contextmanager
-def part_transitions_translated() -> Iterator[None]:
-    """Raise the same, and InvalidTransitionError for a move that the part's state does not allow.
+def translate_part_errors() -> Iterator[None]:
+    """Translate the same, and the SQLSTATE of a transition that the part's state does not allow.
 
-    Not for writes: a trigger on the contacts table may refuse a row with that SQLSTATE, too.
+    Not for writes: a trigger on the contacts table may reject a row with that SQLSTATE too.
     """
-    with transitions_translated(), write_errors_translated():
+    with translate_transition_errors(), translate_write_errors():
         yield

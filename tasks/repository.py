@@ -1,251 +1,245 @@
-"""The repository as the workers need it: SQL functions of the migrations, called through PostgREST."""
+"""The workers' only way to the database functions of the migrations, through PostgREST."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self, TypeAlias
+from dataclasses import asdict
+from typing import Any, Final
 from uuid import UUID
 
 from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from core.supabase.rpc import Functions
-from tasks.errors import part_transitions_translated
-from tasks.importing.models import Attempt, PartCounts, PartWork
+from core.supabase.rpc import RpcClient
+from tasks.errors import translate_part_errors, translate_write_errors
+from tasks.importing.models import (
+    Attempt,
+    NeedsExclusiveRun,
+    PartCancelled,
+    PartCounts,
+    PartEnd,
+    PartGivenUp,
+    PartStart,
+    PartWork,
+    RejectionObject,
+    StartedImport,
+)
+from tasks.webhooks.event import ImportEvent
 
-_MESSAGES_A_CALL: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class StartedImport:
-    """An import of which work may begin, or has begun, or is over."""
-
-    state: ImportState
-    parts: tuple[int, ...]
-    """Numbers of the parts that are left to do."""
-    generation: int = 0
-    """How often it was retried."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartEnd:
-    """What the end of a part has changed."""
-
-    moved: bool
-    """False if the part had come to this very end before."""
-    state: ImportState
-    """Of the whole import."""
-    closed: bool
-    """Whether this end was the one that closed the import."""
-    seconds: float | None
-    """From the import's acceptance to its close."""
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """As the ledger's functions tell it."""
-        state = ImportState(value["state"])
-        return cls(value["moved"], state, value["closed"], value["seconds"])
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A part that was begun too often without coming to an end: it has failed just now."""
-
-    end: PartEnd
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A part that may have killed a worker: to be begun alone. No attempt was counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A part of an import that is being cancelled: it has ended just now, with what is in."""
-
-    end: PartEnd
-
-
-Start: TypeAlias = PartWork | GivenUp | Stopped | Suspect | None
-"""What comes of beginning a part."""
+_MESSAGES_PER_CALL: Final = 1000
+_IMPORTS_PER_PAGE: Final = 500
 
 
 class Repository:
-    """Moves imports and parts on; usable by all threads at once.
+    """Reads and changes imports, parts, rejections and sweeps; shared by all threads of a process.
 
-    All raise UpstreamError, and all may be repeated when their answer was lost.
+    Every method may be called again if its response was lost. Each is retried until the deadline of
+    the RPC client and raises UpstreamError after that.
     """
 
-    def __init__(self, functions: Functions, *, part_attempts: int) -> None:
-        """``part_attempts`` is how many attempts of a part may die before it is given up."""
-        self._functions = functions
+    def __init__(self, rpc: RpcClient, *, part_attempts: int) -> None:
+        """``part_attempts`` is how many attempts at a part may crash before the part fails."""
+        self._rpc = rpc
         self._part_attempts = part_attempts
 
+    # Imports
+
     def start_import(self, import_id: UUID) -> StartedImport | None:
-        """Begin, or go on; None if there is no such import."""
-        found = self._functions.call("start_import", p_import=str(import_id))
-        if not found:
+        """Start an import, or continue it; returns None if it is unknown."""
+        started = self._rpc.call("start_import", p_import=str(import_id))
+        if not started:
             return None
-        state = ImportState(found["state"])
-        return StartedImport(state, tuple(found["parts"]), found["generation"])
+        state = ImportState(started["state"])
+        return StartedImport(state, tuple(started["parts"]), started["generation"])
 
     def queue_parts(self, import_id: UUID, started: StartedImport) -> None:
-        """Put a message on the queue for each part left to do that has none waiting."""
+        """Queue a message for each part that has not ended, unless it is queued already."""
         messages = [
             import_part_message(import_id, part, started.generation) for part in started.parts
         ]
-        for start in range(0, len(messages), _MESSAGES_A_CALL):
-            self._functions.call(
-                "queue_messages", p_messages=messages[start : start + _MESSAGES_A_CALL]
+        for start in range(0, len(messages), _MESSAGES_PER_CALL):
+            self._rpc.call(
+                "queue_messages", p_messages=messages[start : start + _MESSAGES_PER_CALL]
             )
 
-    def start_part(self, attempt: Attempt, *, alone: bool, ended: Sequence[UUID] = ()) -> Start:
-        """Give the part to this attempt, with the work; None if there is nothing (more) to do.
+    # Parts. The transitions of a part raise InvalidTransitionError if its state does not allow
+    # them, and StaleAttemptError if another attempt owns it.
 
-        ``alone`` promises that this process runs nothing else meanwhile. ``ended`` are attempts
-        that ended in order while that could not be recorded.
+    def start_part(
+        self, attempt: Attempt, *, exclusive: bool, ended_attempts: Sequence[UUID] = ()
+    ) -> PartStart:
+        """Give the part to this attempt.
+
+        ``exclusive`` promises that nothing else runs in this process meanwhile. ``ended_attempts``
+        are attempts whose end could not be recorded when it happened: they did not crash.
         """
-        found = self._call(
+        started = self._call_part(
             "start_part",
             attempt,
             p_max_attempts=self._part_attempts,
-            p_alone=alone,
-            p_ended=[str(one) for one in ended],
+            p_alone=exclusive,
+            p_ended=[str(ended) for ended in ended_attempts],
         )
-        if not found:
+        if not started:
             return None
-        if "suspect" in found:
-            return Suspect()
-        if "given_up" in found:
-            return GivenUp(PartEnd.from_json(found["given_up"]))
-        if "cancelled" in found:
-            return Stopped(PartEnd.from_json(found["cancelled"]))
-        return _work(attempt, found)
+        if "suspect" in started:
+            return NeedsExclusiveRun()
+        if "given_up" in started:
+            return PartGivenUp(PartEnd.from_json(started["given_up"]))
+        if "cancelled" in started:
+            return PartCancelled(PartEnd.from_json(started["cancelled"]))
+        bounds = {
+            key: started[key] for key in ("byte_start", "byte_end", "first_record", "records")
+        }
+        return PartWork(
+            attempt=attempt,
+            source=started["source"],
+            format=Format(started["format"]),
+            layout=Layout.from_json(started["layout"]) if started["layout"] else None,
+            object=started["object"],
+            part=Part(part=attempt.part, **bounds),
+            dry_run=started["dry_run"],
+            rerun=started["rerun"],
+        )
 
     def finish_part(self, attempt: Attempt, counts: PartCounts) -> PartEnd:
-        """Record a part's counts and its end.
-
-        Like the other moves it raises InvalidTransitionError if the part's state does not allow it, and
-        StaleAttemptError if the part was given to another attempt.
-        """
+        """End the part as done, with its counts."""
         arguments = {f"p_{name}": value for name, value in counts.to_json().items()}
-        return PartEnd.from_json(self._call("finish_part", attempt, **arguments))
+        return PartEnd.from_json(self._call_part("finish_part", attempt, **arguments))
 
     def fail_part(self, attempt: Attempt, code: str, detail: str) -> PartEnd:
-        """Give a part up."""
-        told = self._call("fail_part", attempt, p_code=code, p_failure=detail)
-        return PartEnd.from_json(told)
+        """End the part as failed, with a reason that clients see."""
+        end = self._call_part("fail_part", attempt, p_code=code, p_failure=detail)
+        return PartEnd.from_json(end)
 
     def cancel_part(self, attempt: Attempt) -> PartEnd:
-        """End a part of an import that is being cancelled, with what of it is in the tables."""
-        return PartEnd.from_json(self._call("cancel_part", attempt))
+        """End the part as cancelled; what its attempts have written stays and is counted."""
+        return PartEnd.from_json(self._call_part("cancel_part", attempt))
 
-    def postpone_part(self, attempt: Attempt, *, away: bool) -> int | None:
-        """Record an orderly end of an attempt that did not end its part: the part waits again.
+    def postpone_part(self, attempt: Attempt, *, unavailable: bool) -> int | None:
+        """Record that the attempt ended without finishing its part, which is queued again.
 
-        ``away`` is whether something it needs was away, and not this worker stopped. Returns how
-        often that happened to the part; None if the part was not this attempt's (any more).
+        ``unavailable`` is True if Storage or the database was unavailable, False if this worker is
+        stopping. Returns how often the former has happened to the part; None if the attempt does
+        not own the part (any more).
         """
-        retries: int | None = self._call("postpone_part", attempt, p_away=away)
+        retries: int | None = self._call_part("postpone_part", attempt, p_away=unavailable)
         return retries
 
-    def contacts_among(self, import_id: UUID, records: list[int]) -> set[int]:
-        """Those of these records of which the contacts table has a contact."""
-        return set(
-            self._functions.call("contacts_among", p_import=str(import_id), p_records=records)
-        )
+    # Contacts and rejections. The writes raise InvalidTransitionError if the part has ended,
+    # StaleAttemptError if another attempt owns it, and ImportCancelledError if its import is being
+    # cancelled.
 
-    def _call(self, function: str, attempt: Attempt, **arguments: Any) -> Any:  # noqa: ANN401
-        ids = {
-            "p_import": str(attempt.import_id),
-            "p_part": attempt.part,
-            "p_attempt": str(attempt.id),
-        }
-        with part_transitions_translated():
-            return self._functions.call(function, **ids, **arguments)
+    def write_contacts(self, text: bytes) -> PartEnd | None:
+        """Write a batch, encoded by ``encode_batch``.
 
-
-def _work(attempt: Attempt, found: dict[str, Any]) -> PartWork:
-    bounds = {key: found[key] for key in ("byte_start", "byte_end", "first_record", "records")}
-    return PartWork(
-        attempt=attempt,
-        source=found["source"],
-        format=Format(found["format"]),
-        layout=Layout.from_json(found["layout"]) if found["layout"] else None,
-        object=found["object"],
-        part=Part(part=attempt.part, **bounds),
-        dry_run=found["dry_run"],
-        rerun=found["rerun"],
-    )
-
-
-_PAGE: Final = 500
-
-
-class SweepRepository:
-    """All raise UpstreamError, and all may be called again."""
-
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
-
-    def begin(self, kind: str, every: float) -> float | None:
-        """Take the turn, at most every so many seconds among all workers; None if it is not due.
-
-        Returns the ``until`` of the last sweep of this kind that came to its end.
+        Returns the part's end if the text holds the part's counts, so that it ends with this batch.
+        Raises BatchTooLargeError if the batch has to be made smaller, and PermanentError with an
+        SQLSTATE as code if the database rejects a row: then nothing is written.
         """
-        until: float | None = self._functions.call("begin_sweep", p_kind=kind, p_every=every)
-        return until
+        with translate_write_errors():
+            end = self._rpc.post_text("write_contacts", text)
+        return PartEnd.from_json(end) if end else None
 
-    def end(self, kind: str, until: float) -> None:
-        """Note how far a sweep has come."""
-        self._functions.call("end_sweep", p_kind=kind, p_until=until)
+    def write_contacts_by_row(self, text: bytes) -> dict[str, Any]:
+        """Write a batch row by row; returns which rows the database rejected, and why.
 
-    def lost(self) -> Iterator[list[UUID]]:
-        """Open imports that nothing on the queue would finish, some at a time."""
-        after = UUID(int=0)
-        while found := self._functions.call("lost_imports", p_after=str(after), p_limit=_PAGE):
-            imports = [UUID(text) for text in found]
-            yield imports
-            after = imports[-1]
+        ``rejected_records`` reads that. Raises BatchTooLargeError if the batch has to be made
+        smaller.
+        """
+        with translate_write_errors():
+            result: dict[str, Any] = self._rpc.post_text("write_apart", text)
+        return result
 
-    def queue(self, imports: Sequence[UUID]) -> None:
-        """Put the message of each on the queue, unless it is there."""
-        messages = [import_contacts_message(import_id) for import_id in imports]
-        self._functions.call("queue_messages", p_messages=messages)
+    def write_rejections(self, attempt: Attempt, rows: list[dict[str, Any]]) -> None:
+        """Write rejections of a part to their table."""
+        with translate_write_errors():
+            self._rpc.call("write_rejections", **_ids(attempt), p_rows=rows)
 
-    def queue_undos(self) -> None:
-        """Put the message of each import that is being undone on the queue, unless it is there."""
-        self._functions.call("queue_undos")
+    def add_rejection_object(self, attempt: Attempt, stored: RejectionObject) -> None:
+        """Record an object in Storage that holds rejections of a part."""
+        with translate_write_errors():
+            self._rpc.call("add_rejection_object", **_ids(attempt), p_object=asdict(stored))
 
-    def known(self, imports: Sequence[UUID]) -> set[UUID]:
-        """Those of these that are imports, whatever has become of them."""
-        found = self._functions.call("known_imports", p_imports=[str(one) for one in imports])
-        return {UUID(text) for text in found}
+    def contacts_among(self, import_id: UUID, records: list[int]) -> set[int]:
+        """Return those of the records whose contact is in the table."""
+        arguments = {"p_import": str(import_id), "p_records": records}
+        return set(self._rpc.call("contacts_among", **arguments))
 
-
-class UndoRepository:
-    """All raise UpstreamError, and all may be called again."""
-
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
+    # Undo
 
     def object_to_undo(self, import_id: UUID) -> str | None:
-        """The name of the object; None unless the import is being undone."""
-        name: str | None = self._functions.call("object_to_undo", p_import=str(import_id))
+        """Return the name of the import's object; None unless the import is being undone."""
+        name: str | None = self._rpc.call("object_to_undo", p_import=str(import_id))
         return name
 
-    def undo_some(self, import_id: UUID, contacts: int) -> bool:
-        """Remove so many contacts at most, and their rejections; False when nothing was left.
+    def undo_some(self, import_id: UUID, max_contacts: int) -> bool:
+        """Remove some contacts and their rejections; returns False if there were none left.
 
         Raises BatchTooLargeError if that takes longer than a statement may.
         """
-        ids = {"p_import": str(import_id)}
-        return bool(self._functions.call_in_time("undo_some", **ids, p_limit=contacts))
+        arguments = {"p_import": str(import_id), "p_limit": max_contacts}
+        return bool(self._rpc.call_in_time("undo_some", **arguments))
 
     def finish_undo(self, import_id: UUID) -> None:
-        """Note that nothing of the import is left, its object included."""
-        self._functions.call("finish_undo", p_import=str(import_id))
+        """Record that nothing is left of the import, its object included."""
+        self._rpc.call("finish_undo", p_import=str(import_id))
 
     def fail_undo(self, import_id: UUID, code: str, detail: str) -> None:
-        """Record why the undo cannot go on, and count what it leaves; it can be asked for again."""
-        reason = {"p_code": code, "p_detail": detail}
-        self._functions.call("fail_undo", p_import=str(import_id), **reason)
+        """Record why the undo cannot continue; a client can request it again."""
+        arguments = {"p_import": str(import_id), "p_code": code, "p_detail": detail}
+        self._rpc.call("fail_undo", **arguments)
+
+    # Sweeps
+
+    def begin_sweep(self, kind: str, every: float) -> float | None:
+        """Claim a sweep, which is due once in ``every`` seconds for all workers together.
+
+        Returns the ``until`` of the last finished sweep of this kind; None if it is not due.
+        """
+        until: float | None = self._rpc.call("begin_sweep", p_kind=kind, p_every=every)
+        return until
+
+    def end_sweep(self, kind: str, until: float) -> None:
+        """Record how far a sweep has come, as a time in seconds since 1970."""
+        self._rpc.call("end_sweep", p_kind=kind, p_until=until)
+
+    def lost_imports(self) -> Iterator[list[UUID]]:
+        """Yield pages of open imports that no message on the queue would finish."""
+        after = UUID(int=0)
+        arguments = {"p_limit": _IMPORTS_PER_PAGE}
+        while page := self._rpc.call("lost_imports", p_after=str(after), **arguments):
+            imports = [UUID(text) for text in page]
+            yield imports
+            after = imports[-1]
+
+    def queue_imports(self, imports: Sequence[UUID]) -> None:
+        """Queue the message of each import, unless it is queued already."""
+        messages = [import_contacts_message(import_id) for import_id in imports]
+        self._rpc.call("queue_messages", p_messages=messages)
+
+    def queue_undos(self) -> None:
+        """Queue the message of each import that is being undone, unless it is queued already."""
+        self._rpc.call("queue_undos")
+
+    def known_imports(self, imports: Sequence[UUID]) -> set[UUID]:
+        """Return those of the ids that belong to an import, whatever its state."""
+        ids = [str(import_id) for import_id in imports]
+        return {UUID(text) for text in self._rpc.call("known_imports", p_imports=ids)}
+
+    # Webhooks
+
+    def show_end(self, import_id: UUID) -> ImportEvent | None:
+        """Return the import as it is now; None if it has no webhook."""
+        found = self._rpc.call("show_end", p_import=str(import_id))
+        return ImportEvent(found["url"], found["import"]) if found else None
+
+    def _call_part(self, function: str, attempt: Attempt, **arguments: Any) -> Any:  # noqa: ANN401
+        with translate_part_errors():
+            return self._rpc.call(function, **_ids(attempt), **arguments)
+
+
+def _ids(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "p_import": str(attempt.import_id),
+        "p_part": attempt.part,
+        "p_attempt": str(attempt.id),
+    }

@@ -1,12 +1,12 @@
-"""Works until the queue is empty, then ends: for cron jobs, CI, machines paid by the hour.
+"""Works until the queue is empty, then ends: for cron jobs, CI and machines paid by the hour.
 
-``sweep_now`` only looks for what a crash has left behind.
+``sweep_once`` only sweeps.
 """
 
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,7 +18,7 @@ from dramatiq.common import dq_name
 
 from core.errors import UpstreamError
 from core.messages import NOTIFY_IMPORT, QUEUE
-from tasks.queue.broker import broker, runtime, sweeper
+from tasks.queue.broker import broker, runtime, sweep_schedule
 from tasks.queue.connections import connection_arguments
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,13 +30,15 @@ EXIT_OPEN: Final = 4
 _EXIT_SIGNAL: Final = 128
 
 _POLL_SECONDS: Final = 0.1
-_NOTICE_MILLISECONDS: Final = 100
-"""How often the worker's threads look whether they shall end; dramatiq's second is for ever."""
-_SOON: Final = 10
-"""Seconds that a delayed webhook is waited for."""
+_WORKER_TIMEOUT: Final = 100
+"""Milliseconds after which a worker thread notices a stop; dramatiq's 1000 would be too long."""
+_MAX_RESCUES: Final = 3
+"""How often open imports without a message are queued again, before they are reported as open."""
+_MAX_NOTIFY_DELAY: Final = 10
+"""Seconds of delay for which a notification is still waited for."""
 _QUEUES: Final = [QUEUE, dq_name(QUEUE)]
-# A webhook that was tried in vain may wait for hours: then a later run tries it again.
-_LEFT: Final = """
+# A failed notification may be delayed for hours: then a later run tries it again.
+_HAS_MESSAGES: Final = """
     select exists (
       select from dramatiq.queue
       where queue_name = any(%s) and state in ('queued', 'consumed')
@@ -46,11 +48,11 @@ _LEFT: Final = """
             > extract(epoch from clock_timestamp()) + %s)
     )
 """
-_OPEN: Final = """
+_COUNT_OPEN: Final = """
     select count(*) from public.imports
     where state in ('queued', 'importing', 'cancelling', 'undoing')
 """
-_ENDED: Final = """
+_COUNT_ENDED: Final = """
     select
       count(*) filter (where state = 'completed' and finished_at >= %(since)s),
       count(*) filter (where state = 'failed' and finished_at >= %(since)s),
@@ -59,51 +61,49 @@ _ENDED: Final = """
     from public.imports
     where finished_at >= %(since)s or state = 'undo_failed'
 """
-_LOOKS: Final = 3
-"""So often open imports without a message are queued again before they are reported as open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What has happened between two moments of the database's clock."""
+    """What has happened since a run began, by the database's clock."""
 
     completed: int
     failed: int
     undos_failed: int
     open: int
-    """Imports that nothing on the queue will end."""
+    """Imports that no message on the queue will finish."""
     seconds: float
 
 
 class Database:
-    """Looks at the queue and the imports."""
+    """Reads the queue and the imports; raises psycopg2.OperationalError if it is unavailable."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
-        """``arguments`` are psycopg2's; raises psycopg2.OperationalError if nobody is there."""
+        """Connect, with psycopg2's arguments."""
         self._conn = psycopg2.connect(**arguments)
         self._conn.autocommit = True
 
     def now(self) -> datetime:
-        """The time by the database's clock."""
-        moment: datetime = self._row("select clock_timestamp()")[0]
-        return moment
+        """Return the time of the database's clock."""
+        now: datetime = self._row("select clock_timestamp()")[0]
+        return now
 
     def has_messages(self) -> bool:
-        """Whether a message waits, is delayed, or is being worked on, here or elsewhere.
+        """Whether a message is queued, delayed or being processed, by any worker.
 
-        Webhooks that are delayed for long do not count.
+        Notifications that are delayed for long do not count.
         """
-        return bool(self._row(_LEFT, (_QUEUES, NOTIFY_IMPORT, _SOON))[0])
+        return bool(self._row(_HAS_MESSAGES, (_QUEUES, NOTIFY_IMPORT, _MAX_NOTIFY_DELAY))[0])
 
     def outcome(self, since: datetime) -> Outcome:
-        """The imports that ended since then."""
-        completed, failed, undos_failed = self._row(_ENDED, {"since": since})
+        """Count the imports that have ended since then."""
+        completed, failed, undos_failed = self._row(_COUNT_ENDED, {"since": since})
         seconds = (self.now() - since).total_seconds()
         return Outcome(completed, failed, undos_failed, self.open_imports(), seconds)
 
     def open_imports(self) -> int:
-        """The number of imports that have not ended."""
-        return int(self._row(_OPEN)[0])
+        """Count the imports that have not ended."""
+        return int(self._row(_COUNT_OPEN)[0])
 
     def close(self) -> None:
         """Close the connection."""
@@ -117,61 +117,56 @@ class Database:
 
 
 def run_once(threads: int) -> int:
-    """Drain the queue with so many threads; returns the exit code for the process."""
+    """Empty the queue with so many threads; returns the exit code for the process."""
     broker.emit_after("process_boot")
     try:
-        database = Database(connection_arguments(runtime.settings))
-        try:
-            # Before the work, since nothing waits for the sweeper's thread.
-            sweeper.sweep()
-            return _drain(database, threads)
-        finally:
-            database.close()
+        with closing(Database(connection_arguments(runtime.settings))) as database:
+            # Here and now, since nothing waits for the schedule's thread.
+            sweep_schedule.run_sweep()
+            return _empty_queue(database, threads)
     except psycopg2.OperationalError as error:
         log.error("database cannot be reached", reason=str(error).strip())  # noqa: TRY400
         return EXIT_NO_DATABASE
 
 
-def sweep_now() -> int:
-    """Sweep all there is, whosever turn it is; returns the exit code for the process."""
+def sweep_once() -> int:
+    """Do all sweeps, due or not; returns the exit code for the process."""
     broker.emit_after("process_boot")
     sweep = runtime.services.sweep
     try:
-        queued, removed = sweep.queue_lost(), sweep.remove_orphans()
+        queued, removed = sweep.queue_lost_imports(), sweep.remove_orphans()
     except UpstreamError as error:
-        log.error("sweep broke off", upstream=error.upstream, reason=error.detail)  # noqa: TRY400
+        log.error("sweep interrupted", upstream=error.upstream, reason=error.detail)  # noqa: TRY400
         return EXIT_NO_DATABASE
     print(f"swept: {queued} lost imports queued again, {removed} objects without an import removed")
     return EXIT_OK
 
 
-def _drain(database: Database, threads: int) -> int:
+def _empty_queue(database: Database, threads: int) -> int:
     since = database.now()
     with _stop_signal() as stop:
-        worker = dramatiq.Worker(
-            broker, worker_threads=threads, worker_timeout=_NOTICE_MILLISECONDS
-        )
+        worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=_WORKER_TIMEOUT)
         worker.start()
         try:
-            _work(database, stop)
+            _wait_until_empty(database, stop)
         finally:
             worker.stop()
             broker.close()
     return _report(database.outcome(since), stop)
 
 
-def _work(database: Database, stop: "_Stop") -> None:
-    """Wait until nothing is left to do: no message, and no import that has lost its message."""
-    for look in range(_LOOKS + 1):
+def _wait_until_empty(database: Database, stop: "_Stop") -> None:
+    """Wait until there is no message, and no import that has lost its message."""
+    for rescues in range(_MAX_RESCUES + 1):
         while stop.signal is None and database.has_messages():
             time.sleep(_POLL_SECONDS)
-        if stop.signal is not None or look == _LOOKS or not database.open_imports():
+        if stop.signal is not None or rescues == _MAX_RESCUES or not database.open_imports():
             return
         try:
-            runtime.services.sweep.queue_lost()
+            runtime.services.sweep.queue_lost_imports()
         except UpstreamError as error:
             log.warning(
-                "sweep broke off", upstream=error.upstream, reason=error.detail, code=error.code
+                "sweep interrupted", upstream=error.upstream, reason=error.detail, code=error.code
             )
 
 
@@ -182,6 +177,7 @@ class _Stop:
 
 @contextmanager
 def _stop_signal() -> Iterator[_Stop]:
+    """Note SIGINT and SIGTERM instead of being ended by them."""
     stop = _Stop()
 
     def note(number: int, _: object) -> None:
@@ -196,6 +192,7 @@ def _stop_signal() -> Iterator[_Stop]:
 
 
 def _report(outcome: Outcome, stop: _Stop) -> int:
+    """Print what has happened; returns the exit code."""
     end = "queue is empty" if stop.signal is None else "stopped before the queue was empty"
     print(
         f"{end}: {outcome.completed} imports completed, {outcome.failed} failed, "

@@ -1,41 +1,36 @@
-"""Puts the workers' pieces together, from the settings."""
+"""Builds everything that a worker process needs, from the settings."""
 
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import httpx
 
 from config.settings import Settings
-from core.supabase.bucket import Bucket
 from core.supabase.clients import Project, blocking_client
-from core.supabase.object_reader import ObjectReader
-from core.supabase.rpc import Functions
+from core.supabase.rpc import RpcClient
+from core.supabase.storage import StorageClient
 from tasks.importing.import_contacts import ImportContacts
 from tasks.importing.import_part import ImportPart
-from tasks.importing.import_part import Metrics as PartMetrics
 from tasks.importing.models import PartWork
-from tasks.importing.pipeline import ContactWriter
-from tasks.importing.undo_import import Metrics as UndoMetrics
 from tasks.importing.undo_import import UndoImport
-from tasks.maintenance.sweep import Metrics as SweepMetrics
 from tasks.maintenance.sweep import Sweep
-from tasks.repository import Repository, SweepRepository, UndoRepository
-from tasks.webhooks.notify import EndRepository, NotifyImport
+from tasks.repository import Repository
+from tasks.webhooks.notify import NotifyImport
 from tasks.webhooks.send import Sender
 from tasks.webhooks.sign import Signer
+from tasks.writing.base import ContactWriter
 from tasks.writing.copy import connection_pool, copy_writer
 from tasks.writing.dry_run import DryRunWriter
-from tasks.writing.postgrest import PostgrestWriter, Tables
+from tasks.writing.postgrest import PostgrestWriter
 
-WriterFor: TypeAlias = Callable[[PartWork], AbstractContextManager[ContactWriter]]
-"""Gives the writer for one run through a part."""
+if TYPE_CHECKING:
+    from tasks.metrics import Metrics
 
-
-class Metrics(PartMetrics, SweepMetrics, UndoMetrics, Protocol):
-    """What the services have counted; see PrometheusMetrics."""
+WriterFactory: TypeAlias = Callable[[PartWork], AbstractContextManager[ContactWriter]]
+"""Makes the writer for one attempt at a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +45,46 @@ class Services:
     connections: ExitStack
 
     @classmethod
-    def from_settings(cls, settings: Settings, metrics: Metrics, stopping: threading.Event) -> Self:
-        """Make all clients; no connection is opened before it is needed.
+    def from_settings(
+        cls, settings: Settings, metrics: "Metrics", stopping: threading.Event
+    ) -> Self:
+        """Make all clients; none of them connects before it is used.
 
-        Once ``stopping`` is set, what is in work is handed back.
+        Once ``stopping`` is set, work in progress is handed back.
         """
-        project = Project(
-            settings.supabase_url,
-            settings.supabase_service_role_key.get_secret_value(),
-            settings.upstream_deadline,
-        )
+        deadline = settings.upstream_deadline
+        key = settings.supabase_service_role_key.get_secret_value()
+        project = Project(settings.supabase_url, key, deadline)
         supabase = blocking_client(project)
-        # The first use makes these clients: not in two threads at once.
+        # supabase-py makes these clients when they are first used: not in two threads at once.
         supabase.postgrest, supabase.storage  # noqa: B018
         connections = ExitStack()
-        http = connections.enter_context(httpx.Client(timeout=settings.upstream_deadline))
-        deadline = settings.upstream_deadline
-        functions = Functions(supabase, deadline=deadline, stopping=stopping)
-        bucket = Bucket(supabase, deadline=deadline, stopping=stopping)
-        tables = Tables(supabase, deadline=deadline, stopping=stopping)
-        repository = Repository(functions, part_attempts=settings.part_attempts)
-        reader = ObjectReader(
-            project.url, project.headers, http, deadline=deadline, stopping=stopping
-        )
+        http = connections.enter_context(httpx.Client(timeout=deadline))
+
+        rpc = RpcClient(supabase, deadline=deadline, stopping=stopping)
+        repository = Repository(rpc, part_attempts=settings.part_attempts)
+        storage = StorageClient(project, supabase, http, deadline=deadline, stopping=stopping)
         import_part = ImportPart(
             repository,
-            reader,
-            bucket,
-            _contact_writers(settings, tables, repository, connections),
+            storage,
+            _writer_factory(settings, repository, connections),
             metrics,
             max_retries=settings.part_retries,
             stopping=stopping,
         )
+        secret = settings.webhook_secret
+        notify_import = NotifyImport(
+            repository,
+            Sender(allow_private=settings.webhook_allow_private),
+            None if secret is None else Signer(secret.get_secret_value()),
+            allow_private=settings.webhook_allow_private,
+        )
         return cls(
             import_contacts=ImportContacts(repository, import_part),
             import_part=import_part,
-            notify_import=_notify(settings, functions),
-            undo_import=UndoImport(UndoRepository(functions), bucket, metrics, stopping=stopping),
-            sweep=Sweep(
-                SweepRepository(functions),
-                # One that is looked through has a place in the list, which nobody shares.
-                Bucket(supabase, deadline=deadline, stopping=stopping),
-                metrics,
-                after=settings.sweep_after,
-            ),
+            notify_import=notify_import,
+            undo_import=UndoImport(repository, storage, metrics, stopping=stopping),
+            sweep=Sweep(repository, storage, metrics, after=settings.sweep_after),
             connections=connections,
         )
 
@@ -102,33 +93,18 @@ class Services:
         self.connections.close()
 
 
-def _notify(settings: Settings, functions: Functions) -> NotifyImport:
-    allow_private = settings.webhook_allow_private
-    secret = settings.webhook_secret
-    signer = None if secret is None else Signer(secret.get_secret_value())
-    sender = Sender(allow_private=allow_private)
-    return NotifyImport(EndRepository(functions), sender, signer, allow_private=allow_private)
+def _writer_factory(
+    settings: Settings, repository: Repository, connections: ExitStack
+) -> WriterFactory:
+    batch_records = settings.batch_records
+    uses_copy = settings.contacts_writer == "copy"
+    pool = connections.enter_context(connection_pool(settings)) if uses_copy else None
 
-
-def _contact_writers(
-    settings: Settings, tables: Tables, repository: Repository, connections: ExitStack
-) -> WriterFor:
-    batch = settings.batch_records
-    writing = _writing_contact_writers(settings, tables, repository, connections)
-
-    def writer(work: PartWork) -> AbstractContextManager[ContactWriter]:
+    def writer_for(work: PartWork) -> AbstractContextManager[ContactWriter]:
         if work.dry_run:
-            return nullcontext(DryRunWriter(tables, repository, work, batch_records=batch))
-        return writing(work)
+            return nullcontext(DryRunWriter(repository, work, batch_records=batch_records))
+        if pool is not None:
+            return copy_writer(pool, work, batch_records=batch_records)
+        return nullcontext(PostgrestWriter(repository, work, batch_records=batch_records))
 
-    return writer
-
-
-def _writing_contact_writers(
-    settings: Settings, tables: Tables, repository: Repository, connections: ExitStack
-) -> WriterFor:
-    batch = settings.batch_records
-    if settings.contacts_writer == "copy":
-        pool = connections.enter_context(connection_pool(settings))
-        return lambda work: copy_writer(pool, work, batch_records=batch)
-    return lambda work: nullcontext(PostgrestWriter(tables, repository, work, batch_records=batch))
+    return writer_for

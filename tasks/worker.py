@@ -1,10 +1,11 @@
-"""A worker process from its start to its end, as a middleware of dramatiq."""
+"""The life of a worker process, from its start to its end, as a dramatiq middleware."""
 
 import gc
 import os
 import sys
 import threading
 import time
+from typing import Final
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
@@ -12,26 +13,27 @@ from dramatiq import Broker, Middleware, Worker
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
-from core.self_check import check_answers
+from core.self_check import run_self_check
 from tasks.queue.connections import DeferredPool, connection_arguments
-from tasks.queue.parent_watchdog import end_with_master
+from tasks.queue.parent_watchdog import stop_with_parent
 from tasks.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-EXIT_UNFIT = 2
-EXIT_FORCED = 3
-_STOP_SECONDS = 25.0
-_HAND_BACK_SECONDS = 5.0
-_RECURSION_LIMIT = 3_000
-_GC_THRESHOLD = 5_000
+EXIT_UNFIT: Final = 2
+EXIT_FORCED: Final = 3
+_STOP_SECONDS: Final = 25.0
+_HAND_BACK_SECONDS: Final = 5.0
+_RECURSION_LIMIT: Final = 3_000
+_GC_THRESHOLD: Final = 5_000
+_NOT_BOOTED: Final = "this is not a worker process: no setting was read"
 
 
 class Runtime(Middleware):
-    """Reads the settings, makes the clients, and closes them in the end.
+    """Reads the settings, makes the services and closes them.
 
-    It has to be the first middleware: at a process's start the last one comes first, and dramatiq's
-    Prometheus must have chosen its folder before our metrics are made.
+    It has to be the first middleware. When a process starts, dramatiq calls the last one first, and
+    its Prometheus middleware has to set the metrics' folder before our metrics are created.
     """
 
     def __init__(self, pool: DeferredPool) -> None:
@@ -42,26 +44,26 @@ class Runtime(Middleware):
 
     @property
     def services(self) -> Services:
-        """What this process can do."""
+        """What this process can do; raises RuntimeError outside a worker process."""
         if self._services is None:
-            raise RuntimeError("this is no worker process: nothing was read from the environment")
+            raise RuntimeError(_NOT_BOOTED)
         return self._services
 
     @property
     def settings(self) -> Settings:
-        """What the process was told by the environment."""
+        """The settings of this process; raises RuntimeError outside a worker process."""
         if self._settings is None:
-            raise RuntimeError("this is no worker process: nothing was read from the environment")
+            raise RuntimeError(_NOT_BOOTED)
         return self._settings
 
     def sweep(self) -> None:
-        """Look for what a crash left behind, if it is this process's turn."""
-        self.services.sweep.take_turn()
+        """Do the sweeps that are due; raises UpstreamError."""
+        self.services.sweep.run_if_due()
 
     def after_process_boot(self, _broker: Broker) -> None:
-        """Become able to work; ends the process if a setting is wrong or Python would spoil data.
+        """Make the services; ends the process if a setting is wrong or this Python is unusable.
 
-        dramatiq would only log an exception here and go on with a worker that can do nothing.
+        dramatiq would only log an exception, and continue with a worker that can do nothing.
         """
         try:
             self._boot()
@@ -72,51 +74,53 @@ class Runtime(Middleware):
             log.exception("worker cannot start")
             raise SystemExit(1) from None
 
+    def _boot(self) -> None:
+        stop_with_parent()
+        run_self_check()
+        self._settings = Settings.from_environment()
+        connection_arguments(self._settings)  # raises SettingsError
+        configure_logging(self._settings)
+        # Records that the service could parse must not be nested too deeply for a worker, whose
+        # call stack is deeper.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
+        # A batch of rows is thousands of lists without cycles. With the default threshold, looking
+        # for cycles among them takes a third of the time of reading CSV.
+        gc.set_threshold(_GC_THRESHOLD)
+        from tasks.metrics import Metrics  # noqa: PLC0415 -- its docstring says why
+
+        self._services = Services.from_settings(self._settings, Metrics(), self._stopping)
+
     def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
-        """Take no more messages than can soon be worked on, so that idle machines get them."""
+        """Open the queue's pool, and prefetch only one message: other machines may be idle."""
         worker.queue_prefetch = worker.worker_threads + 1
         self._pool.open(connection_arguments(self.settings), worker.worker_threads)
 
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Have what is in work handed back; end also if the database does not answer.
+        """Ask the threads to hand back their work, and make sure that the process ends.
 
-        An exception that is raised in the threads, as dramatiq's ShutdownNotifications does, could
-        come anywhere: also between the begin of an attempt and the place that would hand it back.
+        They check an event. dramatiq's ShutdownNotifications raises an exception in the threads
+        instead, which could come anywhere: also after an attempt was started and before the code
+        that would hand it back.
         """
         self._stopping.set()
         self._pool.stop_waiting()
-        threading.Thread(target=_end_by_force, name="end", daemon=True).start()
+        threading.Thread(target=_end_by_force, name="end-by-force", daemon=True).start()
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Hand back what threads that do not end have in work, and close what is open."""
-        # In a thread, so that a database that does not answer is not waited for.
-        rest = threading.Thread(target=self.services.import_part.hand_back_rest, daemon=True)
+        """Hand back the work of threads that have not ended, and close all connections."""
+        # In a thread, since the database may not answer.
+        rest = threading.Thread(target=self.services.import_part.hand_back_all, daemon=True)
         rest.start()
         rest.join(_HAND_BACK_SECONDS)
         self.services.close()
         self._pool.close()
 
-    def _boot(self) -> None:
-        end_with_master()
-        check_answers()
-        self._settings = Settings.from_environment()
-        connection_arguments(self._settings)
-        configure_logging(self._settings)
-        # What the service could read, this must be able to read, however deep its call stack was.
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
-        # A batch of rows is thousands of lists, none of them in a cycle: to look through them each
-        # time there are 700 more takes a third of the time of reading CSV.
-        gc.set_threshold(_GC_THRESHOLD)
-        from tasks.metrics import PrometheusMetrics  # noqa: PLC0415 -- see there
-
-        self._services = Services.from_settings(self._settings, PrometheusMetrics(), self._stopping)
-
 
 def _end_by_force() -> None:
-    """End a process that a server which neither answers nor hangs up keeps from ending.
+    """End a process that waits for a server which neither answers nor closes the connection.
 
-    dramatiq bounds its wait for threads, but not what it tells the queue after that. Nothing is
-    lost: the sessions end with the process, and others find what it had in work.
+    dramatiq limits its wait for threads, but not its calls of the queue after that. Nothing is
+    lost: the database sessions end with the process, and other workers find its messages.
     """
     time.sleep(_STOP_SECONDS)
     log.error("not stopped in time: the process ends without handing back its work")

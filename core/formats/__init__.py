@@ -1,5 +1,5 @@
-"""Where records begin and end in a stream of bytes: one answer for the service and the workers.
+"""Bytes to records, without I/O: where each record starts and ends in JSON, CSV and NDJSON.
 
-The service cuts an object into parts with it, the workers read the parts with it, so both always
-see the same records. No I/O here.
+The service cuts objects into parts with these scanners, and the workers read the parts with the
+same ones, so both always see the same records.
 """

@@ -1,4 +1,4 @@
-"""The narrow interface between a stream of bytes and the records in it."""
+"""The interface of the scanners: a stream of bytes in, runs of whole records out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from typing import Generic, Protocol, TypeVar
 T_co = TypeVar("T_co", covariant=True)
 
 Span = tuple[int, int]
-"""Offsets ``(start, end)`` of one record, counted like ``Run.offset``."""
+"""Offsets ``(start, end)`` of one record, counted like ``RecordRun.offset``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run(Generic[T_co]):
-    """Neighbouring whole records; the ``raw`` of all runs, joined, is the input again."""
+class RecordRun(Generic[T_co]):
+    """Consecutive whole records; the ``raw`` of all runs, joined, equals the input."""
 
     offset: int
-    """Where ``raw`` begins, in bytes from the start of the input."""
+    """Where ``raw`` starts, in bytes from the start of the input."""
     raw: bytes
     """The records with the separators before, between and (CSV) after them."""
     lead: int
-    """How many bytes of ``raw`` stand before the first record."""
+    """Number of bytes in ``raw`` before the first record."""
     records: Sequence[T_co]
-    """The decoded records; empty for bytes that only separate or close."""
+    """The decoded records; empty if the bytes only separate records or close the array."""
     spans: Sequence[Span] = ()
-    """Where each record is, if that was found on the way."""
+    """Where each record is, if the scanner found that anyway."""
 
     @property
     def start(self) -> int:
@@ -32,26 +32,26 @@ class Run(Generic[T_co]):
 
     @property
     def end(self) -> int:
-        """Offset behind the last byte."""
+        """Offset after the last byte."""
         return self.offset + len(self.raw)
 
 
 class RecordScanner(Protocol[T_co]):
-    """Turns a stream of bytes into runs of whole records, whatever the sizes of the pieces."""
+    """Turns a stream of bytes into runs of whole records, whatever the sizes of its pieces."""
 
     @property
     def records(self) -> int:
         """Number of records found so far."""
         ...
 
-    def feed(self, data: bytes) -> Iterator[Run[T_co]]:
-        """Take the next bytes; yields what they complete. Raises MalformedInputError."""
+    def feed(self, data: bytes) -> Iterator[RecordRun[T_co]]:
+        """Take the next bytes; yields the records they complete. Raises MalformedInputError."""
         ...
 
-    def close(self) -> Iterator[Run[T_co]]:
-        """Tell that no more bytes come. Raises MalformedInputError if a record is incomplete."""
+    def close(self) -> Iterator[RecordRun[T_co]]:
+        """End the input; yields the rest. Raises MalformedInputError if a record is incomplete."""
         ...
 
-    def spans(self, run: Run[object]) -> list[Span]:
-        """Where exactly each record of a run begins and ends: slower than finding the run."""
+    def spans(self, run: RecordRun[object]) -> list[Span]:
+        """Return where each record of a run starts and ends; slower than finding the run."""
         ...

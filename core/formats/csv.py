@@ -1,12 +1,12 @@
 """Records of a CSV file (RFC 4180, read as leniently as Python's csv module reads it).
 
-A record ends at LF, CRLF or CR outside quotes; a quote opens a quoted field only at the field's
-start, so a stray one is plain text. Blank lines are no records. Structure is ASCII, the delimiter
-included, so rows are counted and found on Latin-1 text, where a character is a byte.
+A record ends at LF, CRLF or CR outside quotes. A quote opens a quoted field only at the start of
+the field; anywhere else it is plain text. Blank lines are not records. All structure is ASCII, the
+delimiter included, so rows can be counted and found in Latin-1 text, where a character is a byte.
 
 Python's csv module alone decides what a row is. Where a row ends in the bytes follows from the
-number of lines that csv has taken: a pattern for rows would need possessive quantifiers to take
-linear time, and Python before 3.11.5 matches those wrongly.
+number of lines that csv has read for it. A regular expression for rows would need possessive
+quantifiers to take linear time, and Python before 3.11.5 matches those wrongly.
 """
 
 import csv
@@ -19,7 +19,7 @@ from itertools import accumulate, chain, pairwise
 from typing import Final, Generic, TypeVar
 
 from core.errors import MalformedInputError
-from core.formats.base import Run, Span
+from core.formats.base import RecordRun, Span
 
 T = TypeVar("T")
 Row = list[str]
@@ -27,29 +27,29 @@ Row = list[str]
 COMMA: Final = ","
 
 _LINE_ENDS: Final = b"\r\n"
-_FIRST_LOOK: Final = 512
-"""Bytes in which the start or the end of a row is sought first."""
+_SEARCH_BYTES: Final = 512
+"""Bytes in which the start or the end of a row is looked for first."""
 _LINE: Final = re.compile(rb"\n|\r\n?|\Z")
 _FEW_LINES: Final = 8
-"""So many are found one after the other."""
+"""Up to so many line ends are found one after the other, more by bisection."""
 _is_delimiter: Final = re.compile(r"[\t!#-/:-@[-`{-~]").fullmatch
 
 _END: Final = "\0end\0"
-"""A line of our own behind the text: it comes back as a row unless a quote is still open."""
+"""A line that we append to the text: csv returns it as a row unless a quote is still open."""
 
-# Our own bound on a record's size is checked before, in bytes; csv's is a global of 128 KiB.
+# csv's own limit on the size of a field is global: 128 KiB. The scanner checks ours before.
 csv.field_size_limit(sys.maxsize)
 
 
 def is_delimiter(text: str) -> bool:
-    """Whether fields can be divided by it: one ASCII mark that is no quote, or a tab."""
+    """Whether this can separate fields: one ASCII punctuation mark except the quote, or a tab."""
     return _is_delimiter(text) is not None
 
 
 def read_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[Row], int]:
-    """Read UTF-8 text; returns its whole rows without the blank ones, and how many bytes they have.
+    """Read UTF-8 text; returns its whole rows without blank ones, and how many bytes they take.
 
-    Fewer than ``data`` has if the last row ends inside a quoted field; that row is left out.
+    If the text ends inside a quoted field, the last row is left out, with its bytes.
     """
     if _is_plain(data):
         lines = data.decode().replace("\r\n", "\n").removesuffix("\n")
@@ -60,9 +60,9 @@ def read_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[Row], int]:
 
 
 def count_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[int], int]:
-    """Return as many numbers as ``read_rows`` returns rows, and as many bytes.
+    """Return as many numbers as ``read_rows`` returns rows, and the same number of bytes.
 
-    Keeps no row in memory.
+    It keeps no rows in memory.
     """
     if _is_plain(data):
         return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
@@ -74,7 +74,7 @@ def count_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[int], int]
 
 
 def first_row(data: bytes, delimiter: str) -> tuple[Row, bool]:
-    """The first row that is not blank, as far as it has come, and whether that is all of it."""
+    """Return the first row that is not blank, and whether ``data`` has all of it."""
     text = data.lstrip(_LINE_ENDS).decode("utf-8", "ignore")
     if not text:
         return [], False
@@ -83,12 +83,12 @@ def first_row(data: bytes, delimiter: str) -> tuple[Row, bool]:
     if row[-1].endswith(_END):  # its quote is still open
         return [*row[:-1], row[-1].removesuffix(_END)], False
     end = lines.tell()
-    # A CR at the very end of what has come may be the first half of a CRLF.
+    # A CR at the very end of the data may be the first half of a CRLF.
     return row, text[end - 1] == "\n" or (text[end - 1] == "\r" and end < len(text))
 
 
 class CsvScanner(Generic[T]):
-    """Runs of rows; the header, being a row, is the first."""
+    """Yields runs of rows; the header counts as a row."""
 
     def __init__(
         self,
@@ -99,42 +99,48 @@ class CsvScanner(Generic[T]):
         offset: int = 0,
         records: int = 0,
     ) -> None:
-        """``decode`` is ``read_rows`` or ``count_rows``; ``records`` came before these bytes."""
+        """``decode`` is ``read_rows`` or ``count_rows``.
+
+        ``records`` is the number of records before these bytes: -1 if they start with the header.
+        """
         self.records = records
         self.delimiter = delimiter
         self._decode = decode
-        self._max_record = max_record_bytes
+        self._max_record_bytes = max_record_bytes
         self._offset = offset
         self._buffer = bytearray()
-        self._wanted = 1
+        self._scan_at = 1
 
-    def feed(self, data: bytes) -> Iterator[Run[T]]:
-        """Take the next bytes; yields what they complete. Raises MalformedInputError."""
+    def feed(self, data: bytes) -> Iterator[RecordRun[T]]:
+        """Take the next bytes; yields the records they complete. Raises MalformedInputError."""
         self._buffer += data
-        if len(self._buffer) >= self._wanted:
+        if len(self._buffer) >= self._scan_at:
             yield from self.flush()
 
-    def close(self) -> Iterator[Run[T]]:
-        """Tell that no more bytes come. Raises MalformedInputError if a quote is still open."""
+    def close(self) -> Iterator[RecordRun[T]]:
+        """End the input; yields the rest. Raises MalformedInputError if a quote is still open."""
         yield from self.flush()
         if self._buffer:
             run = self._up_to(len(self._buffer))
             if run is None or len(run.raw) < len(self._buffer):
-                raise self._unclosed()
+                raise self._error("malformed_csv", "has a quote that is never closed.")
             self._buffer = bytearray()
             yield run
 
-    def flush(self) -> Iterator[Run[T]]:
-        """Yield what is complete by now, also where more bytes were wanted first."""
+    def flush(self) -> Iterator[RecordRun[T]]:
+        """Yield the rows that are complete by now, without waiting for more bytes."""
         while (run := self._next()) is not None:
             del self._buffer[: len(run.raw)]
             yield run
-        if len(self._buffer) > self._max_record:
-            raise self._too_large()
-        self._wanted = min(2 * len(self._buffer), self._max_record + 1)
+        if len(self._buffer) > self._max_record_bytes:
+            limit = self._max_record_bytes
+            raise self._error(
+                "record_too_large", f"is longer than {limit} bytes. Is a quote in it never closed?"
+            )
+        self._scan_at = min(2 * len(self._buffer), self._max_record_bytes + 1)
 
-    def spans(self, run: Run[object]) -> list[Span]:
-        """Where exactly each row of a run begins and ends, its line end included."""
+    def spans(self, run: RecordRun[object]) -> list[Span]:
+        """Return where each row of a run starts and ends, its line end included."""
         if _is_plain(run.raw):
             lines = run.raw.splitlines(keepends=True)
             return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
@@ -153,37 +159,28 @@ class CsvScanner(Generic[T]):
                 spans.append((run.offset + start, run.offset + end))
         return spans
 
-    def _next(self) -> Run[T] | None:
-        limit = min(len(self._buffer), self._max_record)
-        limit += self._buffer[limit - 1 : limit + 1] == b"\r\n"  # never to be cut in two
+    def _next(self) -> RecordRun[T] | None:
+        limit = min(len(self._buffer), self._max_record_bytes)
+        limit += self._buffer[limit - 1 : limit + 1] == b"\r\n"  # never cut a CRLF in two
         end = self._buffer.rfind(b"\n", 0, limit) + 1
         return self._up_to(end) or self._up_to(self._after_bare_cr(limit))
 
-    def _up_to(self, end: int) -> Run[T] | None:
-        """The rows that end there or before; the last line end may be one inside quotes."""
+    def _up_to(self, end: int) -> RecordRun[T] | None:
+        """Return the rows that end at ``end`` or before; the line end there may be in quotes."""
         raw = bytes(self._buffer[:end])
         rows, whole = self._decode(raw, self.delimiter) if raw else ((), 0)
         if whole == 0:
             return None
-        run = Run(self._offset, raw[:whole], 0, rows)
+        run = RecordRun(self._offset, raw[:whole], 0, rows)
         self._offset += whole
         self.records += len(rows)
         return run
 
     def _after_bare_cr(self, limit: int) -> int:
-        # A CR at the very end of what has come may be the first half of a CRLF.
+        # A CR at the very end of the buffer may be the first half of a CRLF.
         return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
 
-    def _too_large(self) -> MalformedInputError:
-        return self._refusal(
-            "record_too_large",
-            f"is longer than {self._max_record} bytes. Is a quote in it never closed?",
-        )
-
-    def _unclosed(self) -> MalformedInputError:
-        return self._refusal("malformed_csv", "has a quote that is never closed.")
-
-    def _refusal(self, code: str, reason: str) -> MalformedInputError:
+    def _error(self, code: str, reason: str) -> MalformedInputError:
         record = self.records + 1 or None
         row = f"Record {record}" if record else "The header"
         return MalformedInputError(
@@ -198,43 +195,44 @@ def _is_plain(data: bytes) -> bool:
     """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
     if b'"' in data or data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
         return False
-    # One byte is looked for ten times as fast as two, and most files have none of these.
+    # Searching for one byte is ten times as fast as for two, and most files have none of these.
     return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
 
 
 def _whole_bytes(data: bytes, last: Row) -> int:
-    """Return where in ``data`` the row begins that has no end; ``last`` is what csv gives last."""
+    """Return how many bytes of ``data`` are whole rows; ``last`` is the last row of ``_reader``."""
     if last == [_END]:
         return len(data)
-    # Its line ends are all inside quotes, where csv keeps them, and each ends a line of ``data``.
-    taken = sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in last)
+    # The row is incomplete. Its line ends are all in quotes, where csv keeps them, so their number
+    # is the number of lines at the end of ``data`` that belong to it.
+    open_lines = sum(field.count("\n") + field.count("\r") - field.count("\r\n") for field in last)
     if not data.endswith((b"\n", b"\r")):
-        taken -= 1  # this one ``_reader`` has added
-    size = _FIRST_LOOK
-    while size < len(data) and _line_ends(data, len(data) - size) <= taken:
+        open_lines -= 1  # the one that ``_reader`` has appended
+    size = _SEARCH_BYTES
+    while size < len(data) and _line_ends(data, len(data) - size) <= open_lines:
         size *= 2
-    places = range(max(0, len(data) - size), len(data) + 1)
-    return places[bisect_left(places, -taken, key=lambda at: -_line_ends(data, at))]
+    positions = range(max(0, len(data) - size), len(data) + 1)
+    return positions[bisect_left(positions, -open_lines, key=lambda at: -_line_ends(data, at))]
 
 
 def _after_lines(data: bytes, start: int, count: int) -> int:
-    """Where so many lines end; the last one may lack its line end."""
+    """Return where the next ``count`` lines end; the last one may lack its line end."""
     if count <= _FEW_LINES:
         for _ in range(count):
             start = _LINE.search(data, start).end()  # type: ignore[union-attr]  # always found
         return start
-    size = _FIRST_LOOK
+    size = _SEARCH_BYTES
     while start + size < len(data) and _line_ends(data, start, start + size) < count:
         size *= 2
-    places = range(start, min(len(data), start + size))
-    end = start + bisect_left(places, count, key=lambda at: _line_ends(data, start, at))
+    positions = range(start, min(len(data), start + size))
+    end = start + bisect_left(positions, count, key=lambda at: _line_ends(data, start, at))
     return end + (data[end - 1 : end + 1] == b"\r\n")
 
 
 def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
-    """Number of line ends between two places; CRLF is one.
+    """Return the number of line ends between two positions; CRLF is one.
 
-    A row may have a million, so its lines are counted at a few places, and never listed.
+    A row may have a million, so they are counted up to a few positions and never listed.
     """
     returns = data.count(b"\r", start, end)
     if returns:
@@ -243,6 +241,6 @@ def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
 
 
 def _reader(text: str, delimiter: str) -> Iterator[Row]:
-    """Rows of ``text``, then ``[_END]`` of its own unless the text ends inside quotes."""
+    """Yield the rows of ``text``, then ``[_END]`` unless the text ends inside quotes."""
     line_end = "" if text.endswith(("\n", "\r")) else "\n"
     return csv.reader(StringIO(text + line_end + _END, newline=""), delimiter=delimiter)

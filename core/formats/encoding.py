@@ -1,4 +1,4 @@
-"""UTF-8 (RFC 3629), checked while the bytes pass."""
+"""The encoding of a text: its detection, and validation of UTF-8 (RFC 3629) in a stream."""
 
 import codecs
 from typing import Final
@@ -7,39 +7,40 @@ from core.errors import MalformedInputError
 
 BOM: Final = codecs.BOM_UTF8
 
-_MARKS: Final = {
+# The marks of UTF-32 come first: the one of UTF-32LE starts with the one of UTF-16LE.
+_BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16le",
     codecs.BOM_UTF16_BE: "utf-16be",
     BOM: "utf-8",
 }
-_UNMARKED: Final = {
+_NUL_PATTERNS: Final = {
     b"\0\0\0\1": "utf-32",
     b"\1\0\0\0": "utf-32",
     b"\0\1\0\1": "utf-16be",
     b"\1\0\1\0": "utf-16le",
 }
-"""Where NUL stands in the first four bytes if the text begins with ASCII (RFC 4627, 3)."""
-_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""What begins so is no text in any encoding."""
+"""Which of the first four bytes are NUL (0) if the text starts with ASCII (RFC 4627, section 3)."""
+_COMPRESSION_SIGNATURES: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""No text in any encoding starts with these bytes."""
 
 
-class Utf8Check:
-    """Finds the first byte that is no UTF-8, also where a character is cut in two."""
+class Utf8Validator:
+    """Finds the first byte that is not UTF-8, also where a character is cut between two pieces."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     @property
     def pending(self) -> int:
-        """How many bytes of a last character have come that lacks others."""
+        """Number of bytes at the end that belong to an incomplete character."""
         return len(self._decoder.getstate()[0])
 
-    def first_wrong(self, data: bytes) -> int | None:
-        """Where in ``data`` the first wrong character begins; None if all may pass.
+    def first_invalid(self, data: bytes) -> int | None:
+        """Return where in ``data`` the first invalid character starts; None if all are valid.
 
-        Negative if it began in an earlier piece.
+        The position is negative if the character started in an earlier piece.
         """
         pending = self.pending
         try:
@@ -49,34 +50,34 @@ class Utf8Check:
         return None
 
 
-def sniffed(head: bytes) -> tuple[str | None, int]:
-    """The encoding of a text that begins with these four bytes, and the size of its mark.
+def detect_encoding(head: bytes) -> tuple[str | None, int]:
+    """Return the encoding of a text by its first four bytes, and the size of its byte order mark.
 
-    None if they do not tell: it is no UTF-16 or UTF-32 then, as far as one can see.
+    The encoding is None if these bytes do not show it; it is not UTF-16 or UTF-32 then.
     """
-    for mark, encoding in _MARKS.items():
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding, len(mark)
-    return _UNMARKED.get(bytes(map(bool, head))), 0
+    return _NUL_PATTERNS.get(bytes(map(bool, head))), 0
 
 
-def refuse_other_encodings(head: bytes) -> None:
-    """Raise MalformedInputError if a body's first four bytes are those of UTF-16 or UTF-32."""
-    refuse_compressed(head)
-    encoding, _ = sniffed(head)
+def check_encoding(head: bytes) -> None:
+    """Raise MalformedInputError if a body's first four bytes are compressed, UTF-16 or UTF-32."""
+    check_not_compressed(head)
+    encoding, _ = detect_encoding(head)
     if encoding not in {None, "utf-8"}:
         name = str(encoding)[: len("utf-16")].upper()
         raise MalformedInputError(
-            "wrong_encoding", f"This is {name}; only UTF-8 is taken. Convert it.", offset=0
+            "wrong_encoding", f"The body is {name}. Convert it to UTF-8.", offset=0
         )
 
 
-def refuse_compressed(head: bytes) -> None:
-    """Raise MalformedInputError if a body is compressed and nobody has said so."""
-    for magic, name in _COMPRESSED.items():
-        if head.startswith(magic):
+def check_not_compressed(head: bytes) -> None:
+    """Raise MalformedInputError if a body is compressed although its headers do not say so."""
+    for signature, name in _COMPRESSION_SIGNATURES.items():
+        if head.startswith(signature):
             raise MalformedInputError(
                 "wrong_encoding",
-                f"This is compressed: send it with Content-Encoding: {name}.",
+                f"The body is compressed: send it with Content-Encoding: {name}.",
                 offset=0,
             )

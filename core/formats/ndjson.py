@@ -1,10 +1,10 @@
-"""Records of newline-delimited JSON (NDJSON, JSON Lines): each line is one value.
+"""Records of newline-delimited JSON (NDJSON, JSON Lines): each line is one JSON value.
 
-Lines end at LF, with or without a CR before it; lines of nothing but white space are no records.
-As with arrays, the usual case is fast: msgspec decodes all whole lines at once. It does not mind
-where lines end, so that is right only if each line end stands between two braces, where no value
-can go on, and if there are as many values. Else, and where it refuses something, each line is
-looked at alone.
+Lines end at LF, with or without a CR before it; lines of white space are not records. As with
+arrays, the usual case is fast: msgspec decodes many whole lines in one call. It does not check
+where lines end, so the result is right only if each line end stands between two braces, where no
+value can continue, and if there are as many values as lines. Otherwise, and where msgspec raises
+an error, each line is decoded separately.
 """
 
 import re
@@ -14,20 +14,20 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from core.errors import MalformedInputError
-from core.formats.base import Run, Span
-from core.formats.json import NESTED, first_error
+from core.formats.base import RecordRun, Span
+from core.formats.json import NESTED_TOO_DEEPLY, first_error
 
 T = TypeVar("T")
 
 _LINE_END: Final = b"\n"
 _LINE: Final = re.compile(rb"[^\n]+\n?|\n")
 _SPACE: Final = b" \t\r\n"
-_AT_ONCE: Final = 64 * 1024
-"""Bytes of lines that are looked at one by one before a run is handed out."""
+_RUN_BYTES: Final = 64 * 1024
+"""Bytes of lines that are decoded separately before they are yielded as a run."""
 
 
 class NdjsonScanner(Generic[T]):
-    """Runs of lines, to the end of the input or of a part."""
+    """Yields runs of lines, to the end of the input or of a part."""
 
     def __init__(
         self,
@@ -37,93 +37,92 @@ class NdjsonScanner(Generic[T]):
         max_record_bytes: int,
         offset: int = 0,
     ) -> None:
-        """``decode_lines`` decodes lines, and must refuse what is no JSON by a msgspec error.
+        """``decode_lines`` decodes lines; it must raise an error of msgspec for invalid JSON.
 
-        ``decode_record`` gets a single record of which the grammar is known to be right.
+        ``decode_record`` decodes a single record that is known to be valid JSON.
         """
         self.records = 0
         self._decode_lines = decode_lines
         self._decode_record = decode_record
-        self._max_record = max_record_bytes
+        self._max_record_bytes = max_record_bytes
         self._offset = offset
         self._lines = 0
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Run[T]]:
-        """Take the next bytes; yields what they complete. Raises MalformedInputError."""
+    def feed(self, data: bytes) -> Iterator[RecordRun[T]]:
+        """Take the next bytes; yields the records they complete. Raises MalformedInputError."""
         self._buffer += data
-        if _LINE_END in data or len(self._buffer) > self._max_record:
+        if _LINE_END in data or len(self._buffer) > self._max_record_bytes:
             yield from self.flush()
 
-    def close(self) -> Iterator[Run[T]]:
-        """Tell that no more bytes come; the last line need not have an end."""
+    def close(self) -> Iterator[RecordRun[T]]:
+        """End the input; the last line need not have a line end. Raises MalformedInputError."""
         yield from self.flush()
         if self._buffer:
             last, self._buffer = bytes(self._buffer), bytearray()
-            yield self._one_by_one(last)
+            yield self._decode_separately(last)
 
-    def flush(self) -> Iterator[Run[T]]:
-        """Yield the lines that are complete by now."""
+    def flush(self) -> Iterator[RecordRun[T]]:
+        """Yield the lines that are complete by now. Raises MalformedInputError."""
         data, at = bytes(self._buffer), 0
-        # A line may have as many bytes as the bound, and its LF.
-        while end := data.rfind(_LINE_END, at, at + self._max_record + 1) + 1:
-            run = self._run(data[at:end])
+        # A line may have as many bytes as the limit, and its LF.
+        while end := data.rfind(_LINE_END, at, at + self._max_record_bytes + 1) + 1:
+            run = self._decode(data[at:end])
             at += len(run.raw)
             yield run
         self._buffer = bytearray(data[at:])
-        if len(self._buffer) > self._max_record:
-            raise self._refusal(
-                "record_too_large", self._lines + 1, 0, 0, f"longer than {self._max_record} bytes"
-            )
+        if len(self._buffer) > self._max_record_bytes:
+            reason = f"longer than {self._max_record_bytes} bytes"
+            raise self._error("record_too_large", self._lines + 1, 0, 0, reason)
 
-    def spans(self, run: Run[object]) -> list[Span]:
-        """Where exactly each line of a run begins and ends, its line end included."""
-        lines = (found for found in _LINE.finditer(run.raw) if found[0].strip(_SPACE))
+    def spans(self, run: RecordRun[object]) -> list[Span]:
+        """Return where each line of a run starts and ends, its line end included."""
+        lines = (line for line in _LINE.finditer(run.raw) if line[0].strip(_SPACE))
         return [(run.offset + line.start(), run.offset + line.end()) for line in lines]
 
-    def _run(self, raw: bytes) -> Run[T]:
-        """These whole lines, or the first of them."""
-        records = self._decoded(raw) if _are_objects(raw) else None
+    def _decode(self, raw: bytes) -> RecordRun[T]:
+        """Decode these whole lines, or the first of them."""
+        records = self._decode_together(raw) if _are_objects(raw) else None
         if records is None or len(records) != raw.count(_LINE_END):
-            return self._one_by_one(raw)
-        return self._found(raw, 0, records)
+            return self._decode_separately(raw)
+        return self._run(raw, 0, records)
 
-    def _decoded(self, raw: bytes) -> list[T] | None:
+    def _decode_together(self, raw: bytes) -> list[T] | None:
         try:
             return self._decode_lines(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 
-    def _one_by_one(self, raw: bytes) -> Run[T]:
+    def _decode_separately(self, raw: bytes) -> RecordRun[T]:
         records: list[T] = []
         lead, size = 0, 0
         for number, line in enumerate(_LINE.finditer(raw), self._lines + 1):
             if line[0].strip(_SPACE):
                 lead = lead if records else line.start()
-                records.append(self._record(line, number, len(records)))
+                records.append(self._decode_line(line, number, len(records)))
             size = line.end()
-            if size >= _AT_ONCE:
+            if size >= _RUN_BYTES:
                 break
-        return self._found(raw[:size], lead if records else size, records)
+        return self._run(raw[:size], lead if records else size, records)
 
-    def _record(self, line: re.Match[bytes], number: int, before: int) -> T:
-        records = self._decoded(line[0])
+    def _decode_line(self, line: re.Match[bytes], number: int, before: int) -> T:
+        records = self._decode_together(line[0])
         if records is not None and len(records) == 1:
             return records[0]
         if error := first_error(line[0].decode("latin-1")):
             position, reason = error
-            code = "nested_too_deeply" if reason == NESTED else "malformed_json"
-            raise self._refusal(code, number, line.start() + position, before, reason)
+            code = "nested_too_deeply" if reason == NESTED_TOO_DEEPLY else "malformed_json"
+            raise self._error(code, number, line.start() + position, before, reason)
         return self._decode_record(line[0].strip(_SPACE))
 
-    def _found(self, raw: bytes, lead: int, records: list[T]) -> Run[T]:
-        run = Run(self._offset, raw, lead, records)
+    def _run(self, raw: bytes, lead: int, records: list[T]) -> RecordRun[T]:
+        run = RecordRun(self._offset, raw, lead, records)
         self._offset += len(raw)
         self._lines += raw.count(_LINE_END)
         self.records += len(records)
         return run
 
-    def _refusal(
+    def _error(
         self, code: str, line: int, at: int, before: int, reason: str
     ) -> MalformedInputError:
         offset, record = self._offset + at, self.records + before + 1
@@ -133,7 +132,7 @@ class NdjsonScanner(Generic[T]):
 
 
 def _are_objects(raw: bytes) -> bool:
-    """Whether each line begins and ends with a brace."""
+    """Whether each line starts and ends with a brace."""
     end = b"}\r\n" if raw.endswith(b"\r\n") else b"}\n"
     between = raw.count(end + b"{")
     return raw.startswith(b"{") and raw.endswith(end) and between == raw.count(_LINE_END) - 1

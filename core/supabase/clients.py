@@ -10,20 +10,20 @@ from core.errors import TransientError
 from core.supabase.errors import (
     DATABASE,
     STORAGE,
-    is_from_gateway,
-    is_page,
-    is_undone,
-    known_code,
-    retry_after,
-    told_in,
+    checked_code,
+    is_gateway_not_found,
+    is_not_committed,
+    is_web_page,
+    parse_json_object,
+    retry_after_seconds,
 )
 
-_NOT_AVAILABLE: Final = {429, 502, 503, 504}
+_UNAVAILABLE_STATUSES: Final = {429, 502, 503, 504}
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Supabase project: its address, a key that may do everything, and how long to wait."""
+    """A Supabase project: its address, its service role key, and how long to wait for it."""
 
     url: str
     key: str = field(repr=False)
@@ -32,12 +32,13 @@ class Project:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Both headers that carry the key: ``sb_secret_...`` keys are no JWTs and need both."""
+        """Both headers that carry the key: ``sb_secret_...`` keys are not JWTs and need both."""
         return {"apikey": self.key, "Authorization": f"Bearer {self.key}"}
 
 
 def async_client(project: Project) -> AsyncClient:
     """Return the client of the service."""
+    hooks = {"response": [_raise_if_unavailable_async]}
     return AsyncClient(
         project.url,
         project.key,
@@ -45,9 +46,7 @@ def async_client(project: Project) -> AsyncClient:
             auto_refresh_token=False,
             persist_session=False,
             postgrest_client_retry=False,
-            httpx_client=httpx.AsyncClient(
-                timeout=project.deadline, event_hooks={"response": [_heed_async]}
-            ),
+            httpx_client=httpx.AsyncClient(timeout=project.deadline, event_hooks=hooks),
         ),
     )
 
@@ -61,46 +60,48 @@ def blocking_client(project: Project) -> Client:
             auto_refresh_token=False,
             persist_session=False,
             postgrest_client_retry=False,
-            httpx_client=httpx.Client(timeout=project.deadline, event_hooks={"response": [_heed]}),
+            httpx_client=httpx.Client(
+                timeout=project.deadline, event_hooks={"response": [_raise_if_unavailable]}
+            ),
         ),
     )
 
 
-def _heed(response: httpx.Response) -> None:
-    if _may_be_gateways(response):
+def _raise_if_unavailable(response: httpx.Response) -> None:
+    if not response.is_success or is_web_page(response.headers):
         response.read()
-        _judge(response)
+        _check_unavailable(response)
 
 
-async def _heed_async(response: httpx.Response) -> None:
-    if _may_be_gateways(response):
+async def _raise_if_unavailable_async(response: httpx.Response) -> None:
+    if not response.is_success or is_web_page(response.headers):
         await response.aread()
-        _judge(response)
+        _check_unavailable(response)
 
 
-def _may_be_gateways(response: httpx.Response) -> bool:
-    return not response.is_success or is_page(response.headers)
+def _check_unavailable(response: httpx.Response) -> None:
+    """Raise TransientError for failures whose cause supabase's exceptions would lose.
 
-
-def _judge(response: httpx.Response) -> None:
-    """Raise TransientError for what the errors of supabase would not tell.
-
-    They carry neither Retry-After nor, if a gateway on the way answered with JSON of its own
+    Those exceptions carry neither Retry-After nor, if a gateway answered with JSON of its own
     (``{"message": ...}``), the status. A gateway's 404, redirection or web page says nothing about
-    what is behind it. And where PostgREST's connection ends in the middle of an answer, it tells an
-    error with an empty code, which says nothing about what was asked.
+    Supabase. And where PostgREST loses its database connection in the middle of an answer, its
+    error has an empty code, which says nothing about the request.
     """
-    status, told = response.status_code, told_in(response.content) or {}
+    status, fields = response.status_code, parse_json_object(response.content) or {}
     upstream = STORAGE if "/storage/v1/" in response.request.url.path else DATABASE
-    away = status < 400 or status in _NOT_AVAILABLE or is_from_gateway(upstream, status, told)
-    if not away and told.get("code", status):
+    unavailable = (
+        status < 400
+        or status in _UNAVAILABLE_STATUSES
+        or is_gateway_not_found(upstream, status, fields)
+    )
+    if not unavailable and fields.get("code", status):
         return
-    code = known_code(told.get("code")) or str(status)
+    code = checked_code(fields.get("code")) or str(status)
     raise TransientError(
         upstream,
         f"is not available (status {status})",
         code=code,
         status=status,
-        retry_after=retry_after(response.headers),
-        undone=is_undone(code),
+        retry_after=retry_after_seconds(response.headers),
+        not_committed=is_not_committed(code),
     )

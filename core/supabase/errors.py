@@ -1,17 +1,17 @@
-"""The one place where the errors of foreign libraries become ours.
+"""Translates the errors of foreign libraries into ours; nothing else in the project does.
 
-What is worth another try: lost or refused connections, time-outs, and the statuses 408, 425, 429
-and 5xx. Storage answers 400 for many things (see its ``statusCode`` and ``code``), so the status
-inside its body counts more than the one of HTTP.
+TransientError is raised for lost and refused connections, time-outs, and the statuses 408, 423,
+425, 429, 544 and 5xx. Storage answers 400 for many things, so the ``statusCode`` inside its body
+takes precedence over the HTTP status.
 
-404 and 410 mean that something is gone only if Storage or PostgREST itself answered, which the form
-of the body shows. From a gateway in front of them, which has no route for now, they are worth
-another try, and so are redirections and web pages in place of a success.
+404 and 410 mean that something does not exist only if Storage or PostgREST itself answered, which
+the form of the body shows. A gateway in front of them that has no route at the moment answers 404
+too; that is worth a retry, and so are redirections and web pages in place of a success.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,8 +33,9 @@ from core.errors import (
 
 STORAGE: Final = "storage"
 DATABASE: Final = "database"
-_ILLEGAL_MOVE: Final = "PT409"
-"""The SQLSTATE by which the ledger's functions refuse."""
+
+_MAX_DETAIL: Final = 300
+"""Characters of a foreign message that our errors keep."""
 
 _TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
 # Connections, conflicts, resources, a restart, the system, PostgREST without a database, time-outs,
@@ -50,8 +51,9 @@ _TRANSIENT_SQLSTATES: Final = (
     "58",
     "PGRST0",
 )
-# Those of them after which nothing can have been committed: PGRST001, say, may be a lost answer.
-_UNDONE_CODES: Final = (
+# Those of them after which nothing can have been committed. PGRST001 is not one of them: it may
+# mean a lost answer.
+_NOT_COMMITTED_CODES: Final = (
     "25006",
     "40001",
     "40P01",
@@ -69,22 +71,31 @@ _NEVER_SENT: Final = (
     httpx.PoolTimeout,
     aiohttp.ClientConnectorError,
 )
-_MAX_DETAIL: Final = 300
-_is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
-_is_failure: Final = re.compile(r"[45][0-9]{2}").fullmatch
-_is_postgrests: Final = re.compile(r"PGRST[A-Z0-9]+|[A-Z0-9]{5}").fullmatch
-"""Its own codes, or SQLSTATEs."""
-_GONE: Final = {404, 410}
+_OTHER_ERRORS: Final = (
+    httpx.HTTPError,
+    aiohttp.ClientError,
+    StorageException,
+    VectorBucketException,
+)
+_INVALID_TRANSITION: Final = "PT409"
+"""SQLSTATE that our SQL functions raise for a state change that is not allowed."""
+_BATCH_TOO_LARGE: Final = frozenset({"57014", "413"})
+"""A statement timeout (SQLSTATE), and "Content Too Large" (HTTP status)."""
+
+_GONE_STATUSES: Final = {404, 410}
 _NO_SUCH_KEY: Final = "NoSuchKey"
 _NOT_FOUND: Final = "not_found"
-_STORAGES_WORDS: Final = {_NO_SUCH_KEY, _NOT_FOUND, "NoSuchBucket", "Bucket not found"}
-"""By ``code`` or ``error``, where something is gone."""
-_TOO_MUCH: Final = frozenset({"57014", "413"})
-_OTHERS: Final = (httpx.HTTPError, aiohttp.ClientError, StorageException, VectorBucketException)
+_STORAGE_GONE_CODES: Final = {_NO_SUCH_KEY, _NOT_FOUND, "NoSuchBucket", "Bucket not found"}
+"""``code`` or ``error`` in the body where Storage itself says that something does not exist."""
+
+_is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
+_is_error_status: Final = re.compile(r"[45][0-9]{2}").fullmatch
+_is_postgrest_code: Final = re.compile(r"PGRST[A-Z0-9]+|[A-Z0-9]{5}").fullmatch
+"""PostgREST's own codes, or SQLSTATEs."""
 
 
 @contextmanager
-def translated(upstream: str) -> Iterator[None]:
+def translate_errors(upstream: str) -> Iterator[None]:
     """Raise UpstreamError for ``upstream`` in place of what httpx, aiohttp and supabase raise."""
     try:
         yield
@@ -93,132 +104,144 @@ def translated(upstream: str) -> Iterator[None]:
             upstream,
             f"cannot be reached ({type(e).__name__})",
             code="unreachable",
-            undone=isinstance(e, _NEVER_SENT),
+            not_committed=isinstance(e, _NEVER_SENT),
         ) from e
     except (TimeoutError, ConnectionError) as error:
         raise TransientError(upstream, "did not answer in time", code="timeout") from error
     except APIError as error:
         code, message = str(error.code or ""), str(error.message or "no message")
-        raise from_code(upstream, code, message) from error
+        raise error_from_code(upstream, code, message) from error
     except StorageApiError as error:
-        raise from_status(
-            upstream, _status(error.status), error.message, code=error.code
-        ) from error
-    except _OTHERS as error:
+        status = _error_status(error.status)
+        raise error_from_status(upstream, status, error.message, code=error.code) from error
+    except _OTHER_ERRORS as error:
         raise PermanentError(upstream, f"broke the protocol ({type(error).__name__})") from error
 
 
 @contextmanager
-def transitions_translated() -> Iterator[None]:
-    """Raise InvalidTransitionError in place of the error by which the ledger's functions refuse a move."""
+def translate_transition_errors() -> Iterator[None]:
+    """Raise InvalidTransitionError in place of the error that our SQL functions raise for it."""
     try:
         yield
     except PermanentError as error:
-        if error.code == _ILLEGAL_MOVE:
+        if error.code == _INVALID_TRANSITION:
             raise InvalidTransitionError(error.detail) from None
         raise
 
 
 @contextmanager
-def too_large_translated() -> Iterator[None]:
-    """Raise BatchTooLargeError where what was sent was refused for its size or its time."""
+def translate_size_errors() -> Iterator[None]:
+    """Raise BatchTooLargeError in place of a statement timeout and of status 413."""
     try:
         yield
     except UpstreamError as error:
-        if error.code in _TOO_MUCH:
+        if error.code in _BATCH_TOO_LARGE:
             raise BatchTooLargeError from error
         raise
 
 
-def from_status(
+def error_from_status(
     upstream: str, status: int, detail: str, *, code: str = "", retry_after: float | None = None
 ) -> UpstreamError:
-    """Our error for an answer with a status that was not expected.
+    """Return our error for an answer with an unexpected HTTP status.
 
-    Neither Storage nor PostgREST gives one below 400: a gateway answered, which may pass.
+    A status below 400 is transient: Storage and PostgREST send none, so a gateway answered.
     """
-    detail, code = detail[:_MAX_DETAIL], known_code(code) or str(status)
+    detail, code = detail[:_MAX_DETAIL], checked_code(code) or str(status)
     if status < 400 or status >= 500 or status in _TRANSIENT_STATUSES:
         return TransientError(upstream, detail, code=code, status=status, retry_after=retry_after)
     return PermanentError(upstream, detail, code=code, status=status)
 
 
-def from_body(
+def error_from_code(upstream: str, code: str, message: str) -> UpstreamError:
+    """Return our error for a code of PostgREST or Postgres.
+
+    ``code`` is an SQLSTATE, ``PGRST...``, or an HTTP status where the body was not PostgREST's.
+    """
+    code, message = checked_code(code) or "unknown", message[:_MAX_DETAIL]
+    if _is_error_status(code):
+        if is_gateway_not_found(upstream, int(code), None):
+            return _gateway_not_found(upstream, int(code), None)
+        return error_from_status(upstream, int(code), message, code=code)
+    if code.startswith(_TRANSIENT_SQLSTATES):
+        return TransientError(upstream, message, code=code, not_committed=is_not_committed(code))
+    return PermanentError(upstream, message, code=code)
+
+
+def error_from_body(
     upstream: str,
     status: int,
     body: bytes,
     *,
     retry_after: float | None = None,
-    own: bool = False,
+    from_upstream: bool = False,
 ) -> UpstreamError:
-    """Our error for an answer of Storage: the status in its body counts, where there is one.
+    """Return our error for an answer of Storage, by the status in its body if there is one.
 
-    ``own`` is whether the answer is known to be Storage's, whatever its body is.
+    ``from_upstream`` says that the answer is known to come from Storage, whatever its body is.
     """
-    told = told_in(body)
-    if not own and is_from_gateway(upstream, status, told):
-        return _not_found_on_the_way(upstream, status, retry_after)
-    if told is None:
+    fields = parse_json_object(body)
+    if not from_upstream and is_gateway_not_found(upstream, status, fields):
+        return _gateway_not_found(upstream, status, retry_after)
+    if fields is None:
         text = body.decode("utf-8", "replace")
-        return from_status(upstream, status, text or f"status {status}", retry_after=retry_after)
-    inner = _status(told.get("statusCode", status), default=status)
-    message = str(told.get("message", f"status {status}"))
-    return from_status(
+        return error_from_status(
+            upstream, status, text or f"status {status}", retry_after=retry_after
+        )
+    return error_from_status(
         upstream,
-        inner,
-        message,
-        code=str(told.get("code") or told.get("error") or ""),
+        _error_status(fields.get("statusCode", status), default=status),
+        str(fields.get("message", f"status {status}")),
+        code=str(fields.get("code") or fields.get("error") or ""),
         retry_after=retry_after,
     )
 
 
-def told_in(body: bytes) -> dict[str, Any] | None:
-    """The JSON object that an error's body is, if it is one."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return told if isinstance(told, dict) else None
+def is_gateway_not_found(upstream: str, status: int, fields: dict[str, Any] | None) -> bool:
+    """Whether the status is 404 or 410 and the answer comes from a gateway, not from ``upstream``.
 
-
-def is_from_gateway(upstream: str, status: int, told: dict[str, Any] | None) -> bool:
-    """Whether the status is 404 or 410 and the body is not of the form that ``upstream`` uses."""
-    if status not in _GONE:
+    ``fields`` is the JSON object in the body; the body of an upstream has a form of its own.
+    """
+    if status not in _GONE_STATUSES:
         return False
-    told = told or {}
+    fields = fields or {}
     if upstream == DATABASE:
-        return not _is_postgrests(str(told.get("code")))
-    words = {str(told.get("code")), str(told.get("error"))}
-    return not (isinstance(told.get("statusCode"), str) or words & _STORAGES_WORDS)
+        return not _is_postgrest_code(str(fields.get("code")))
+    codes = {str(fields.get("code")), str(fields.get("error"))}
+    return not (isinstance(fields.get("statusCode"), str) or codes & _STORAGE_GONE_CODES)
 
 
-def is_page(headers: Any) -> bool:  # noqa: ANN401 -- httpx's or aiohttp's mapping
+def is_web_page(headers: Mapping[str, str]) -> bool:
     """Whether an answer is a web page, which neither Storage nor PostgREST sends."""
-    return str(headers.get("Content-Type", "")).lower().startswith("text/html")
+    return headers.get("Content-Type", "").lower().startswith("text/html")
 
 
 def is_missing_object(error: UpstreamError) -> bool:
-    """Whether Storage itself answered that the object is missing, as opposed to the bucket."""
+    """Whether Storage itself answered that the object does not exist (the bucket does)."""
     return error.code == _NO_SUCH_KEY or (error.code == _NOT_FOUND and error.status == 404)
 
 
-def _not_found_on_the_way(upstream: str, status: int, retry_after: float | None) -> TransientError:
-    return TransientError(
-        upstream,
-        f"is not found by the gateway in front of it (status {status})",
-        code=str(status),
-        status=status,
-        retry_after=retry_after,
-    )
+def is_not_committed(code: str) -> bool:
+    """Whether nothing can have been committed after an error with this code of the database."""
+    return code.startswith(_NOT_COMMITTED_CODES)
 
 
-def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aiohttp's mapping
-    """Seconds until the time in a Retry-After header (RFC 9110, 10.2.3), a number or a date.
+def parse_json_object(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a body is; None if it is anything else."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
-    Returns None if the header is missing or malformed. The value is not bounded here: TransientError and
-    the webhooks have limits of their own.
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds until the time in a Retry-After header (RFC 9110, 10.2.3).
+
+    The header has a number or a date. Returns None if it is missing or malformed. The value is not
+    bounded here: TransientError and the webhooks have limits of their own.
     """
-    value = str(headers.get("Retry-After", "")).strip()
+    value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
     try:
@@ -230,32 +253,25 @@ def retry_after(headers: Any) -> float | None:  # noqa: ANN401 -- httpx's or aio
         return None
 
 
-def is_undone(code: str) -> bool:
-    """Whether a code of Postgres or PostgREST says that nothing can have been committed."""
-    return code.startswith(_UNDONE_CODES)
+def checked_code(value: object) -> str:
+    """Return an upstream's error code; an empty text if the value is not a code.
 
-
-def from_code(upstream: str, code: str, message: str) -> UpstreamError:
-    """Our error for a code of PostgREST or Postgres: an SQLSTATE, PGRST..., or an HTTP status."""
-    code, message = known_code(code) or "unknown", message[:_MAX_DETAIL]
-    if _is_failure(code):  # no JSON body of PostgREST's: the status stands for the code
-        if is_from_gateway(upstream, int(code), None):
-            return _not_found_on_the_way(upstream, int(code), None)
-        return from_status(upstream, int(code), message, code=code)
-    if code.startswith(_TRANSIENT_SQLSTATES):
-        return TransientError(upstream, message, code=code, undone=is_undone(code))
-    return PermanentError(upstream, message, code=code)
-
-
-def known_code(value: object) -> str:
-    """What another side calls an error, empty if that is no code.
-
-    A code is for clients to see, too: a sentence, or the name of a host, is none.
+    Clients see codes, so a sentence or the name of a host must not pass for one.
     """
     text = str(value or "")
     return text if _is_code(text) else ""
 
 
-def _status(value: object, *, default: int = 500) -> int:
+def _error_status(value: object, *, default: int = 500) -> int:
     text = str(value)
-    return int(text) if _is_failure(text) else default
+    return int(text) if _is_error_status(text) else default
+
+
+def _gateway_not_found(upstream: str, status: int, retry_after: float | None) -> TransientError:
+    return TransientError(
+        upstream,
+        f"is not found by the gateway in front of it (status {status})",
+        code=str(status),
+        status=status,
+        retry_after=retry_after,
+    )

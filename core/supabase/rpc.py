@@ -1,40 +1,117 @@
-"""Calls of the migrations' SQL functions, through PostgREST."""
+"""Calls of our SQL functions through PostgREST, with a deadline and retries.
 
+A function that is called here must be safe to call again: an answer can be lost.
+"""
+
+import asyncio
 import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
-from supabase import Client
+from postgrest.exceptions import APIError, generate_default_error_message
+from supabase import AsyncClient, Client
 
-from core.supabase.errors import DATABASE, too_large_translated, translated
-from core.supabase.retry import retrying
+from core.errors import UpstreamError
+from core.supabase.errors import (
+    DATABASE,
+    parse_json_object,
+    translate_errors,
+    translate_size_errors,
+)
+from core.supabase.retry import retrying, retrying_async
+
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
 
-class Functions:
-    """Usable by all threads at once.
+class _CommitTracker:
+    """Marks the error of a call ``not_committed`` only if none of its tries can have committed."""
 
-    Calls are tried again for ``deadline`` seconds and raise UpstreamError after that.
-    """
+    def __init__(self) -> None:
+        self._not_committed = True
+
+    @contextmanager
+    def one_try(self) -> Iterator[None]:
+        """Translate the errors of one try."""
+        try:
+            with translate_errors(DATABASE):
+                yield
+        except UpstreamError as error:
+            self._not_committed = error.not_committed = self._not_committed and error.not_committed
+            raise
+
+
+class AsyncRpcClient:
+    """Calls SQL functions from an event loop; raises UpstreamError."""
+
+    def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
+        """``deadline`` is how many seconds a call may take, retries included."""
+        self._supabase = supabase
+        self._deadline = deadline
+
+    async def call(self, function: str, *, seconds: float | None = None, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
+        """Return what the function returns; ``seconds`` takes the place of the deadline."""
+        deadline = self._deadline if seconds is None else seconds
+        tracker = _CommitTracker()
+
+        async def call_once() -> Any:  # noqa: ANN401 -- JSON
+            with tracker.one_try():
+                return (await self._supabase.rpc(function, arguments).execute()).data
+
+        with translate_errors(DATABASE):
+            async with asyncio.timeout(deadline):
+                return await retrying_async(deadline)(call_once)
+
+    async def call_once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
+        """Return what the function returns, without a retry."""
+        with translate_errors(DATABASE):
+            return (await self._supabase.rpc(function, arguments).execute()).data
+
+
+class RpcClient:
+    """Calls SQL functions from threads, all of which may use it at once; raises UpstreamError."""
 
     def __init__(
         self, supabase: Client, *, deadline: float, stopping: threading.Event | None = None
     ) -> None:
-        """``stopping`` cuts the deadline short, once it is set."""
+        """``deadline`` is for how many seconds a call is retried; ``stopping`` cuts it short."""
         self._supabase = supabase
         self._deadline = deadline
         self._stopping = stopping
 
-    def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        """What the function returns; it must be one that may be called again."""
-        return retrying(self._deadline, self._stopping)(self._once, function, arguments)
+    def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
+        """Return what the function returns."""
+        tracker = _CommitTracker()
 
-    def call_in_time(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401
-        """The same, but where it takes too long, BatchTooLargeError is raised at once."""
-        return retrying(self._deadline, self._stopping)(self._in_time, function, arguments)
+        def call_once() -> Any:  # noqa: ANN401 -- JSON
+            with tracker.one_try():
+                return self._supabase.rpc(function, arguments).execute().data
 
-    def _in_time(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-        with too_large_translated():
-            return self._once(function, arguments)
+        return retrying(self._deadline, self._stopping)(call_once)
 
-    def _once(self, function: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-        with translated(DATABASE):
-            return self._supabase.rpc(function, arguments).execute().data
+    def call_in_time(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
+        """Return the same, but raise BatchTooLargeError at once after a statement timeout."""
+
+        def call_once() -> Any:  # noqa: ANN401 -- JSON
+            with translate_size_errors(), translate_errors(DATABASE):
+                return self._supabase.rpc(function, arguments).execute().data
+
+        return retrying(self._deadline, self._stopping)(call_once)
+
+    def post_text(self, function: str, text: bytes) -> Any:  # noqa: ANN401 -- JSON
+        """Call a function whose only argument is the body of the request, a text.
+
+        supabase-py sends JSON only. Raises BatchTooLargeError at once after a statement timeout.
+        """
+        rest = self._supabase.postgrest
+        url = str(rest.base_url.joinpath("rpc", function))
+
+        def post_once() -> Any:  # noqa: ANN401 -- JSON
+            with translate_size_errors(), translate_errors(DATABASE):
+                response = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
+                if response.is_error:
+                    error = parse_json_object(response.content)
+                    raise APIError(error or generate_default_error_message(response))
+                return response.json()
+
+        return retrying(self._deadline, self._stopping)(post_once)

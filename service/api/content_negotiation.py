@@ -1,32 +1,33 @@
-"""Which of the media types on offer a client wants (RFC 9110, 12.5.1)."""
+"""Choice of a media type by the ``Accept`` header (RFC 9110, 12.5.1)."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-_range: Final = re.compile(
+_media_range: Final = re.compile(
     r"\s*([\w.+*-]+)/([\w.+*-]+)\s*(?:;.*?\bq\s*=\s*\"?([01](?:\.\d*)?)\"?.*|;.*)?", re.ASCII
 ).fullmatch
 
 
 def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
-    """The best of ``offers``, of which the first ones come first; None if none is acceptable.
+    """The offered media type that the client prefers, the first one if it has no preference.
 
-    What is no media range is passed over; where none is left, anything is acceptable.
+    Returns None if it accepts none of them. Invalid media ranges are ignored; without a valid one
+    the client accepts everything.
     """
-    ranges = [found for part in (accept or "").split(",") if (found := _range(part))]
+    ranges = [match for part in (accept or "").split(",") if (match := _media_range(part))]
     if not ranges:
         return offers[0]
-    wanted = {offer: _quality(offer, ranges) for offer in offers}
-    best = max(offers, key=lambda offer: wanted[offer])
-    return best if wanted[best] > 0 else None
+    qualities = {offer: _quality(offer, ranges) for offer in offers}
+    best = max(offers, key=lambda offer: qualities[offer])
+    return best if qualities[best] > 0 else None
 
 
 def _quality(offer: str, ranges: Sequence[re.Match[str]]) -> float:
-    """That of the most specific range; 0 if none is for it."""
+    """The quality (``q``) of the most specific range that matches; 0 if none does."""
     kind, _, subtype = offer.partition("/")
     for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
-        for found in ranges:
-            if (found[1].lower(), found[2].lower()) == wanted:
-                return float(found[3]) if found[3] else 1.0
+        for match in ranges:
+            if (match[1].lower(), match[2].lower()) == wanted:
+                return float(match[3]) if match[3] else 1.0
     return 0.0

@@ -12,6 +12,7 @@ from core.errors import MalformedInputError, UpstreamError
 from core.ids import job_id
 from service.api.middleware import to_problem
 from service.api.readiness import StorageCheck
+from service.api.schemas import Accepted, Check, Health, Readiness, json_answer
 from service.intake.accept import Intake
 from service.intake.multipart import multipart_submission
 from service.intake.request import MULTIPART, Limits, body_submission, broken_off, check_head
@@ -58,8 +59,8 @@ class Handlers:
         if isinstance(accepted, ExistingImport):
             headers["Idempotent-Replayed"] = "true"
         # An earlier import is of a request with the same options.
-        told = {"jobId": job, "url": url, "dryRun": submission.options.dry_run}
-        return web.json_response(told, status=202, headers=headers)
+        answer = Accepted(job_id=job, url=url, dry_run=submission.options.dry_run)
+        return json_answer(answer, status=202, headers=headers)
 
     def _tell(self, accepted: NewImport | ExistingImport) -> None:
         if isinstance(accepted, ExistingImport):
@@ -106,13 +107,15 @@ class Handlers:
 
     async def health(self, _: web.Request) -> web.Response:
         """``GET /healthz``: the process lives."""
-        return web.json_response({"status": "ok"})
+        return json_answer(Health())
 
     async def ready(self, _: web.Request) -> web.Response:
         """``GET /readyz``: Storage takes uploads, PostgREST and the queue answer."""
         checks = {"storage": self._storage(), "database": self._repository.check()}
         passed = await asyncio.gather(*map(_passes, checks.values()))
-        told = {part: "ok" if ok else "away" for part, ok in zip(checks, passed, strict=True)}
+        told: dict[str, Check] = {
+            part: "ok" if ok else "away" for part, ok in zip(checks, passed, strict=True)
+        }
         away = [part for part, word in told.items() if word == "away"]
         if away:
             raise ProblemError(
@@ -121,7 +124,7 @@ class Handlers:
                 headers={"Retry-After": "5"},
                 checks=told,
             )
-        return web.json_response({"status": "ok", "checks": told})
+        return json_answer(Readiness(checks=told))
 
     async def metrics(self, _: web.Request) -> web.Response:
         """``GET /metrics``: counters in Prometheus' text format."""

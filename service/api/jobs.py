@@ -1,7 +1,7 @@
 """The answers to requests about imports that were accepted: what they are, and what can be done."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -9,16 +9,15 @@ from aiohttp import web
 
 from core.errors import InvalidTransitionError
 from core.ids import parse_job_id
-from core.job_view import shown
+from core.job_view import job_view
 from core.states import ImportState
+from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
 from service.api.pagination import link_to, page_limit, single
+from service.api.schemas import ImportsPage, json_answer
 from service.metrics import ServiceMetrics
 from service.options import check_source
 from service.problems import ProblemError, import_not_found
 from service.repository import Repository
-
-MOST: Final = 100
-USUAL: Final = 20
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -32,18 +31,18 @@ class Jobs:
 
     async def list(self, request: web.Request) -> web.Response:
         """``GET /import``: imports, the newest first, a page at a time."""
-        limit = page_limit(request.query, most=MOST, usual=USUAL)
+        limit = page_limit(request.query, maximum=MAX_IMPORTS, default=DEFAULT_IMPORTS)
         found = await self._repository.list_imports(
             state=_state(request), source=_source(request), before=_cursor(request), limit=limit + 1
         )
-        page = [shown(job) for job in found[:limit]]
-        after = page[-1]["jobId"] if len(found) > limit else None
+        page = [job_view(row) for row in found[:limit]]
+        after = page[-1].job_id if len(found) > limit else None
         headers = {"Link": link_to(request, after)} if after else {}
-        return web.json_response({"imports": page, "next": after}, headers=headers)
+        return json_answer(ImportsPage(imports=page, next=after), headers=headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /import/{jobId}``: what has become of an import."""
-        return web.json_response(shown(await _found(self._repository.get_import, request)))
+        return json_answer(job_view(await _found(self._repository.get_import, request)))
 
     async def retry(self, request: web.Request) -> web.Response:
         """``POST /import/{jobId}/retry``: the failed parts again, and only those."""
@@ -61,14 +60,13 @@ class Jobs:
         self, move: str, make: "_Call", request: web.Request, refusal: str
     ) -> web.Response:
         try:
-            job = shown(await _found(make, request))
+            job = job_view(await _found(make, request))
         except InvalidTransitionError:
             state = (await _found(self._repository.get_import, request))["state"]
             raise ProblemError(refusal, f"Its state is {state}.", state=state) from None
         self._metrics.moves.labels(move=move).inc()
-        _log.info("import moved", move=move, job=job["jobId"], state=job["state"])
-        done = job["state"] == ImportState.UNDONE
-        return web.json_response(job, status=200 if done else 202)
+        _log.info("import moved", move=move, job=job.job_id, state=job.state.value)
+        return json_answer(job, status=200 if job.state == ImportState.UNDONE else 202)
 
 
 _Call = Callable[[UUID], Awaitable[dict[str, Any] | None]]

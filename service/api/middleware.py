@@ -51,7 +51,11 @@ def to_problem(error: Exception) -> ProblemError:
             problem = error
         case MalformedInputError():
             problem = ProblemError(
-                error.code, error.detail, offset=error.offset, record=error.record
+                error.code,
+                error.detail,
+                param=error.param,
+                offset=error.offset,
+                record=error.record,
             )
         case UpstreamError():
             problem = _unavailable(error)

@@ -1,4 +1,4 @@
-"""Lists that come a page at a time: how long a page is, and where the next one is found."""
+"""Query parameters and links of lists that are returned one page at a time."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from service.problems import ProblemError
 
 
 def single(query: "MultiMapping[str]", name: str) -> str | None:
-    """The value of a query parameter, None if there is none or it is empty.
+    """The value of a query parameter, None if it is absent or empty.
 
-    Raises ProblemError if it is given twice.
+    Raises ProblemError (``{name}_invalid``) if it is given more than once.
     """
     values = query.getall(name, [])
     if len(values) > 1:
@@ -19,23 +19,26 @@ def single(query: "MultiMapping[str]", name: str) -> str | None:
     return values[0] or None if values else None
 
 
-def number_in(text: str, *, longest: int) -> int:
-    """The number that so many digits at most are; 0 if the text is anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else 0
+def parse_number(text: str, *, max_digits: int) -> int:
+    """The number written in ASCII digits; 0 if the text is anything else or too long."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= max_digits else 0
 
 
-def page_limit(query: "MultiMapping[str]", *, most: int, usual: int) -> int:
-    """How many entries a page shall have; raises ProblemError unless that is 1 to ``most``."""
+def page_limit(query: "MultiMapping[str]", *, maximum: int, default: int) -> int:
+    """The requested page size, ``default`` if there is none.
+
+    Raises ProblemError (``limit_invalid``) unless it is a number from 1 to ``maximum``.
+    """
     text = single(query, "limit")
     if text is None:
-        return usual
-    limit = number_in(text, longest=9)
-    if not 1 <= limit <= most:
-        raise ProblemError("limit_invalid", f"The limit is a number from 1 to {most}.")
+        return default
+    limit = parse_number(text, max_digits=9)
+    if not 1 <= limit <= maximum:
+        raise ProblemError("limit_invalid", f"The limit is a number from 1 to {maximum}.")
     return limit
 
 
 def link_to(request: web.Request, cursor: str) -> str:
-    """A ``Link`` header to the next page (RFC 8288), with all else as it was asked for."""
+    """The ``Link`` header for the next page (RFC 8288): the request's address with ``cursor``."""
     query: Mapping[str, str] = {**request.query, "cursor": cursor}
     return f'<{request.rel_url.with_query(query)}>; rel="next"'

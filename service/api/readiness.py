@@ -12,7 +12,7 @@ from typing import Final
 from core.errors import TransientError
 from core.ids import job_id, new_import_id
 from core.supabase.errors import STORAGE
-from service.intake.storage import Storage
+from core.supabase.storage_async import AsyncStorageClient
 
 _PROBE_SECONDS: Final = 5.0
 """Least time between two probes of one process, however often it is asked."""
@@ -21,7 +21,7 @@ _PROBE_SECONDS: Final = 5.0
 class StorageCheck:
     """What ``/readyz`` asks."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: AsyncStorageClient) -> None:
         self._storage = storage
         self._next_probe = 0.0
 

@@ -1,9 +1,9 @@
-"""``GET /import/{jobId}/rejections``: a page of them in JSON, or all of them as a CSV file."""
+"""``GET /import/{jobId}/rejections``: one page in JSON, or all rejections as a CSV file."""
 
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
@@ -15,110 +15,103 @@ from core.errors import UpstreamError
 from core.ids import MAX_RECORDS, job_id, parse_job_id
 from core.rejection_objects import Rejection, RejectionReader
 from service.api.content_negotiation import preferred
-from service.api.pagination import link_to, number_in, page_limit, single
+from service.api.operations import DEFAULT_REJECTIONS, MAX_REJECTIONS
+from service.api.pagination import link_to, page_limit, parse_number, single
 from service.api.rejection_rows import as_json, columns_of, csv_header, csv_rows
 from service.problems import ProblemError, import_not_found
 from service.repository import KnownRejections, Repository
 
-MOST: Final = 1000
-USUAL: Final = 100
-
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
 _FORMATS: Final = {"json": _JSON, "csv": _CSV}
-_ROWS: Final = 250
-"""Of a file, read at a time: a megabyte or so at most."""
-_BYTES: Final = 64 * 1024
-"""Of a file, written at a time."""
-# Whoever the addresses are of; and what an import rejects grows until it ends.
+_CURSOR_DIGITS: Final = len(str(MAX_RECORDS))
+_READ_ROWS: Final = 250
+"""Rejections read at a time for a CSV file: about a megabyte at most."""
+_WRITE_BYTES: Final = 64 * 1024
+"""Bytes of a CSV file written at a time."""
+# Rejections are personal data, and their number grows until the import has ended.
 _HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept"}
 _RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with a timeout of 0: closing the socket sends RST (socket(7))."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class Objects(Protocol):
-    """Where the rejections are that the table does not keep."""
+    """Reads the objects that hold the rejections beyond those in the table."""
 
     def read(self, name: str) -> AsyncGenerator[bytes, None]:
-        """The bytes of an object, in pieces; raises UpstreamError."""
+        """The bytes of an object, in chunks; raises UpstreamError."""
         ...
 
 
 class _Batch(NamedTuple):
     layout: dict[str, Any] | None
-    """How the import's records are read, if they are rows."""
+    """How the import's rows are read, None if its records are not rows."""
     rows: list[Rejection]
 
 
 class Rejections:
-    """Answers for one route."""
+    """Handler of the rejections of an import."""
 
     def __init__(self, repository: Repository, objects: Objects, *, write_seconds: float) -> None:
-        """``write_seconds`` is how long a client may take nothing of a file."""
+        """``write_seconds`` limits how long a client may not read from a CSV file."""
         self._repository = repository
         self._objects = objects
         self._write_seconds = write_seconds
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """In input order, as far as they are known by now."""
+        """Answer with the rejections known so far, in the order of the input."""
         media_type = _media_type(request)
         import_id = parse_job_id(request.match_info["jobId"])
         if import_id is None:
             raise import_not_found()
         if media_type == _CSV:
-            return await self._stream(request, import_id)
+            return await self._send_file(request, import_id)
         return await self._page(request, import_id)
 
     async def _page(self, request: web.Request, import_id: UUID) -> web.Response:
-        limit = page_limit(request.query, most=MOST, usual=USUAL)
+        limit = page_limit(request.query, maximum=MAX_REJECTIONS, default=DEFAULT_REJECTIONS)
         rows: list[Rejection] = []
         layout: dict[str, Any] | None = None
+        # One more than the page holds shows whether there is a next page.
         async with aclosing(self._batches(import_id, _cursor(request), limit + 1)) as batches:
             async for batch in batches:
                 layout = batch.layout
                 rows += batch.rows
                 if len(rows) > limit:
                     break
-        following = str(rows[limit - 1].record) if len(rows) > limit else None
+        cursor = str(rows[limit - 1].record) if len(rows) > limit else None
         page, columns = rows[:limit], columns_of(layout, ())
-        body = await asyncio.to_thread(as_json, page, columns, following)
-        link = {"Link": link_to(request, following)} if following else {}
+        body = await asyncio.to_thread(as_json, page, columns, cursor)
+        link = {"Link": link_to(request, cursor)} if cursor else {}
         return web.Response(body=body, content_type=_JSON, headers=_HEADERS | link)
 
-    async def _stream(self, request: web.Request, import_id: UUID) -> web.StreamResponse:
-        async with aclosing(self._file(import_id)) as pieces:
-            header = await anext(pieces)
+    async def _send_file(self, request: web.Request, import_id: UUID) -> web.StreamResponse:
+        async with aclosing(self._file(import_id)) as chunks:
+            # The first chunk is read before the head is sent: until then an error can be answered.
+            header = await anext(chunks)
             response = web.StreamResponse(headers=_HEADERS | _file_headers(import_id))
             await response.prepare(request)
             if request.method != "HEAD":
-                await self._send(request, response, header, pieces)
+                try:
+                    await self._write(response, header)
+                    async for chunk in chunks:
+                        await self._write(response, chunk)
+                except BaseException as error:
+                    _abort(request, error)
+                    if not isinstance(error, Exception):
+                        raise
         return response
 
-    async def _send(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        header: bytes,
-        pieces: AsyncIterator[bytes],
-    ) -> None:
-        try:
-            await self._write(response, header)
-            async for piece in pieces:
-                await self._write(response, piece)
-        except BaseException as error:
-            # It is too late to answer with a problem.
-            _cut(request, error)
-            if not isinstance(error, Exception):
-                raise
-
-    async def _write(self, response: web.StreamResponse, piece: bytes) -> None:
-        for start in range(0, len(piece), _BYTES):
+    async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
+        for start in range(0, len(chunk), _WRITE_BYTES):
             async with asyncio.timeout(self._write_seconds):
-                await response.write(piece[start : start + _BYTES])
+                await response.write(chunk[start : start + _WRITE_BYTES])
 
     async def _file(self, import_id: UUID) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self._batches(import_id, 0, _ROWS)) as batches:
+        """The CSV file in chunks, the header first."""
+        async with aclosing(self._batches(import_id, 0, _READ_ROWS)) as batches:
             first = await anext(batches)
             columns = await asyncio.to_thread(columns_of, first.layout, first.rows)
             yield csv_header(columns)
@@ -129,9 +122,9 @@ class Rejections:
     async def _batches(
         self, import_id: UUID, after: int, limit: int
     ) -> AsyncGenerator[_Batch, None]:
-        """The rejections after a record, in input order, some at a time.
+        """The rejections after the record ``after``, in input order, ``limit`` read at a time.
 
-        There is one batch at least, which may be empty.
+        Yields at least one batch, which may be empty. Raises ProblemError (``import_not_found``).
         """
         while True:
             found = await self._read(import_id, after, limit)
@@ -151,11 +144,11 @@ class Rejections:
                 return
 
     async def _stored(self, name: str) -> AsyncGenerator[list[Rejection], None]:
-        """The rejections in an object, some at a time."""
+        """The rejections in an object, in batches."""
         reader = RejectionReader()
-        async with aclosing(self._objects.read(name)) as pieces:
-            async for piece in pieces:
-                batches = reader.feed(piece)
+        async with aclosing(self._objects.read(name)) as chunks:
+            async for chunk in chunks:
+                batches = reader.feed(chunk)
                 while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                     yield batch
         reader.close()
@@ -168,22 +161,23 @@ class Rejections:
 
 
 def _media_type(request: web.Request) -> str:
-    named = single(request.query, "format")
-    if named is not None:
-        if named not in _FORMATS:
+    """The media type that ``format`` names, or else the best one for ``Accept``."""
+    name = single(request.query, "format")
+    if name is not None:
+        if name not in _FORMATS:
             raise ProblemError("format_invalid", f"Use one of: {', '.join(_FORMATS)}.")
-        return _FORMATS[named]
-    found = preferred(request.headers.get("Accept"), list(_FORMATS.values()))
-    if found is None:
-        raise ProblemError("not_acceptable", f"There is {' and '.join(_FORMATS.values())}.")
-    return found
+        return _FORMATS[name]
+    media_type = preferred(request.headers.get("Accept"), list(_FORMATS.values()))
+    if media_type is None:
+        raise ProblemError("not_acceptable", f"Available: {' and '.join(_FORMATS.values())}.")
+    return media_type
 
 
 def _cursor(request: web.Request) -> int:
     text = single(request.query, "cursor")
     if text is None:
         return 0
-    after = number_in(text, longest=11)
+    after = parse_number(text, max_digits=_CURSOR_DIGITS)
     if not 1 <= after <= MAX_RECORDS:
         raise ProblemError("cursor_invalid", "Use the value of next from an answer, as it is.")
     return after
@@ -198,14 +192,14 @@ def _file_headers(import_id: UUID) -> dict[str, str]:
     }
 
 
-def _cut(request: web.Request, error: BaseException) -> None:
-    """End the connection so that no client can take what it has for the whole file.
+def _abort(request: web.Request, error: BaseException) -> None:
+    """Reset the connection, so that no client takes an incomplete file for the whole file.
 
-    One of HTTP/1.0 has nothing but the connection's end to know the file's end by: it is reset.
+    HTTP/1.0 has no other sign than the end of the connection, so a normal close is not enough.
     """
     if not isinstance(error, ConnectionError):
         reason = error.detail if isinstance(error, UpstreamError) else repr(error)
-        _log.warning("file of rejections cut short", reason=reason)
+        _log.warning("rejections file incomplete", reason=reason)
     if request.transport is not None:
         peer = request.transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

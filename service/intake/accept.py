@@ -11,10 +11,10 @@ import structlog
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
 from core.supabase.errors import DATABASE
+from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler, TimeSlice
 from service.intake.buffers import BufferBudget
 from service.intake.rollback import PendingRollbacks
-from service.intake.storage import Storage
 from service.intake.submission import Submission
 from service.intake.upload import Upload
 from service.problems import ProblemError
@@ -28,7 +28,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class Intake:
     """Takes submissions in. Its undoing of failed ones goes on after their requests have ended."""
 
-    def __init__(self, storage: Storage, repository: Repository, *, deadline: float) -> None:
+    def __init__(
+        self, storage: AsyncStorageClient, repository: Repository, *, deadline: float
+    ) -> None:
         """``deadline`` is how many seconds a part of Supabase may be away, undoing included."""
         self._storage = storage
         self._repository = repository
@@ -117,8 +119,8 @@ class Intake:
         try:
             earlier = await self._repository.create_import(new)
         except BaseException as error:
-            undone = isinstance(error, UpstreamError) and error.undone
-            goes_on = await self._undo(self._take_back(new.id, upload, recorded=not undone))
+            not_committed = isinstance(error, UpstreamError) and error.not_committed
+            goes_on = await self._undo(self._take_back(new.id, upload, recorded=not not_committed))
             if not (goes_on and isinstance(error, TransientError)):
                 raise
             _log.warning("only the answers were lost", reason=error.detail)

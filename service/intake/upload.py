@@ -15,11 +15,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from core.errors import PermanentError, TransientError, UpstreamError
-from core.supabase.errors import STORAGE, translated
+from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
+from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
+from core.supabase.storage_api import NAME_TAKEN, Progress
+from core.supabase.storage_async import AsyncStorageClient
 from service.intake.buffers import BufferBudget, Chunk
-from service.intake.storage import NAME_TAKEN, Progress, Storage, StorageConflictError
 
 
 class Upload:
@@ -31,7 +32,7 @@ class Upload:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: AsyncStorageClient,
         name: str,
         content_type: str,
         *,
@@ -210,6 +211,6 @@ def _taken(detail: str) -> PermanentError:
 @asynccontextmanager
 async def _within(seconds: float) -> AsyncIterator[None]:
     """Bound all tries together: each of them may hang."""
-    with translated(STORAGE):
+    with translate_errors(STORAGE):
         async with asyncio.timeout(seconds):
             yield

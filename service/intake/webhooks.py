@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from config.settings import Settings
-from core.webhook_targets import InvalidTargetError, target_of
+from core.errors import InvalidTargetError
+from core.webhook_targets import parse_target
 from service.problems import ProblemError
 
 
@@ -30,7 +31,7 @@ class Webhooks:
         if len(named) > 1:
             raise ProblemError("notify_invalid", "Name one address to notify only.")
         try:
-            target_of(named[0], allow_private=self.allow_private)
+            parse_target(named[0], allow_private=self.allow_private)
         except InvalidTargetError as refused:
             raise ProblemError("notify_invalid", str(refused)) from None
         return named[0]

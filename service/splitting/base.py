@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from core.errors import MalformedInputError
-from core.formats.encoding import BOM, Utf8Check, refuse_other_encodings
+from core.formats.encoding import BOM, Utf8Validator, check_encoding
 from core.states import Format
 from service.splitting.part_cutter import Split
 
@@ -20,7 +20,7 @@ class Splitter(ABC):
     format: Format
 
     def __init__(self) -> None:
-        self._utf8 = Utf8Check()
+        self._utf8 = Utf8Validator()
         self._head: bytes | None = b""
         self._cut = b""
         self._seen = 0
@@ -35,8 +35,8 @@ class Splitter(ABC):
             if len(self._head) < _HEAD_BYTES:
                 return
             data, self._head = self._head, None
-            refuse_other_encodings(data[:_HEAD_BYTES])
-        wrong = self._utf8.first_wrong(data)
+            check_encoding(data[:_HEAD_BYTES])
+        wrong = self._utf8.first_invalid(data)
         yield from self._pass_bom(self._whole_characters(data, wrong))
         if wrong is not None:
             yield from self._flush()

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.errors import MalformedInputError
-from core.field_names import MAX_NAMES, FieldNames, shown_name
-from core.formats.base import Run
+from core.field_names import MAX_KEPT_NAMES, FieldNames, storable_name
+from core.formats.base import RecordRun
 from core.formats.csv import CsvScanner, count_rows, read_rows
 from core.models import Layout
 from core.states import Format
@@ -105,7 +105,7 @@ class CsvSplitter(Splitter):
         if self._runs is not None:
             yield from self._pass(self._runs, self._runs.flush())
 
-    def _pass(self, runs: CsvScanner[int], found: Iterator[Run[int]]) -> Iterator[bytes]:
+    def _pass(self, runs: CsvScanner[int], found: Iterator[RecordRun[int]]) -> Iterator[bytes]:
         for run in found:
             if self._layout is None and run.records:
                 self._read_header(run, runs)
@@ -114,7 +114,7 @@ class CsvSplitter(Splitter):
             self._size = run.end
             yield run.raw
 
-    def _read_header(self, run: Run[int], runs: CsvScanner[int]) -> None:
+    def _read_header(self, run: RecordRun[int], runs: CsvScanner[int]) -> None:
         (start, end), *others = runs.spans(run)
         delimiter = runs.delimiter
         rows, _ = read_rows(run.raw[start - run.offset : end - run.offset], delimiter)
@@ -132,8 +132,8 @@ class CsvSplitter(Splitter):
         return {
             "encoding": self._text.encoding,
             "delimiter": self._layout.delimiter if self._layout else None,
-            "header": [shown_name(name) for name in self._header[:MAX_NAMES]],
-            "mapping": {field: shown_name(self._header[at]) for field, at in found.items()},
+            "header": [storable_name(name) for name in self._header[:MAX_KEPT_NAMES]],
+            "mapping": {field: storable_name(self._header[at]) for field, at in found.items()},
         }
 
     def _ignored(self) -> list[str]:

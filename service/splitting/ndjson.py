@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from core.errors import MalformedInputError
-from core.formats.base import Run
+from core.formats.base import RecordRun
 from core.formats.ndjson import NdjsonScanner
 from core.states import Format
 from service.splitting.base import Splitter
@@ -62,7 +62,7 @@ class NdjsonSplitter(Splitter):
         if self._runs.records == 0:
             raise MalformedInputError("data_missing", "There is no line with a record.")
 
-    def _pass(self, found: Iterator[Run[msgspec.Raw]]) -> Iterator[bytes]:
+    def _pass(self, found: Iterator[RecordRun[msgspec.Raw]]) -> Iterator[bytes]:
         for run in found:
             self._cutter.add(run, self._runs)
             self._size = run.end

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.formats.base import RecordScanner, Run
+from core.formats.base import RecordRun, RecordScanner
 from core.models import Layout, Part
 from core.states import Format
 
@@ -47,7 +47,7 @@ class PartCutter:
         """Number of records seen so far."""
         return self._next_record - 1 + self._count
 
-    def add(self, run: Run[object], runs: RecordScanner[object]) -> None:
+    def add(self, run: RecordRun[object], runs: RecordScanner[object]) -> None:
         """Count a run's records into parts; ``runs`` is who found it."""
         start = run.start if self._start is None else self._start
         if run.records and self._start is not None and run.end - start < self._part_bytes:

@@ -11,7 +11,7 @@ import re
 from typing import Final, Protocol
 
 from core.errors import MalformedInputError
-from core.formats.encoding import refuse_compressed, sniffed
+from core.formats.encoding import check_not_compressed, detect_encoding
 from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 
 _HEAD_BYTES: Final = 4
@@ -61,7 +61,7 @@ class Transcoder:
             data = self._head = self._head + data
             if len(data) < _HEAD_BYTES and not final:
                 return b"", False
-            refuse_compressed(data)
+            check_not_compressed(data)
             self._reader, mark = _reader_for(data[:_HEAD_BYTES], self._charset)
             data = data[mark:]
         return self._reader.read(data, final=final)
@@ -69,7 +69,7 @@ class Transcoder:
 
 def _reader_for(head: bytes, charset: str | None) -> tuple[_Reader, int]:
     """Who reads a text that begins so, and how many bytes of it are but a mark."""
-    found, mark = sniffed(head)
+    found, mark = detect_encoding(head)
     if charset == UTF_16:
         charset = found if found in _WIDE else UTF_16_LE
     if charset and mark and found != charset:

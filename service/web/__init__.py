@@ -1,1 +1,1 @@
-"""What people see in a browser: the page at ``/``, and the API described at ``/docs``."""
+"""Web pages: the import page at ``/``, the API documentation at ``/docs``, and problem types."""

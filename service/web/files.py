@@ -1,10 +1,13 @@
-"""The files of the page: read once, sent with a strict policy and an ETag."""
+"""Files that browsers load, with their security headers and ETags."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
+import aiofiles
+import aiofiles.os
 from aiohttp import web
 
 CONTENT_TYPES: Final = {
@@ -14,57 +17,76 @@ CONTENT_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    # A text from data can then not become markup, whatever a script does with it.
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
-
 HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        # Scripts cannot turn text from data into markup.
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Asked for each time and seldom sent again: a page is never of another version than the API.
+    # Revalidate each time, so that the page is never older than the API it calls.
     "Cache-Control": "no-cache",
 }
 
+DOCS_HEADERS: Final = {
+    **HEADERS,
+    # Stoplight Elements sets style attributes, has images in data: addresses and renders Markdown.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+}
 
-@dataclass(frozen=True, slots=True)
+_STATIC: Final = Path(__file__).parent / "static"
+_RENDERER: Final = {
+    "elements.js": "web-components.min.js",
+    "elements.css": "styles.min.css",
+}
+"""Stoplight Elements, which draws ``/docs``: our names of the files in the package stopments."""
+
+
 class File:
-    """Something to show, and its media type."""
+    """Content to serve, with its media type."""
 
-    body: bytes
-    content_type: str
-
-    @property
-    def etag(self) -> str:
-        """Changes with the content, and with nothing else."""
-        return hashlib.sha256(self.body).hexdigest()[:32]
+    def __init__(
+        self, body: bytes, content_type: str, headers: Mapping[str, str] = HEADERS
+    ) -> None:
+        self.body = body
+        self.content_type = content_type
+        self.etag = hashlib.sha256(body).hexdigest()[:32]
+        self._headers = headers
 
     def response(self, request: web.Request) -> web.Response:
-        """The file, or 304 if the client has it already."""
+        """The file, or 304 if the client has this version of it."""
         known = {tag.value for tag in request.if_none_match or ()}
         if known & {self.etag, "*"}:
-            response = web.Response(status=304, headers=HEADERS)
+            response = web.Response(status=304, headers=self._headers)
         else:
             response = web.Response(
-                body=self.body, content_type=self.content_type, charset="utf-8", headers=HEADERS
+                body=self.body,
+                content_type=self.content_type,
+                charset="utf-8",
+                headers=self._headers,
             )
         response.etag = self.etag
         return response
 
 
-def read_files() -> dict[str, File]:
-    """All files of the page by their names; they are few and small."""
-    folder = resources.files("service.web") / "static"
-    return {
-        file.name: File(file.read_bytes(), CONTENT_TYPES[_ending(file.name)])
-        for file in folder.iterdir()
-    }
+async def read_files() -> dict[str, File]:
+    """All files by name: those of ``static``, and the renderer of the API documentation."""
+    paths = {name: _STATIC / name for name in await aiofiles.os.listdir(_STATIC)}
+    package = resources.files("stopments") / "static"
+    paths |= {name: Path(str(package / theirs)) for name, theirs in _RENDERER.items()}
+    return {name: await _read(path) for name, path in paths.items()}
 
 
-def _ending(name: str) -> str:
-    return name[name.rindex(".") :]
+async def _read(path: Path) -> File:
+    async with aiofiles.open(path, "rb") as file:
+        body = await file.read()
+    headers = DOCS_HEADERS if path.name == "docs.html" else HEADERS
+    return File(body, CONTENT_TYPES[path.suffix], headers)

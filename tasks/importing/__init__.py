@@ -1,1 +1,1 @@
-"""The work on an import: parts are read, parsed, validated, written and finished, or undone."""
+"""Imports parts: read, parse, validate, write, finish. Also starts imports and undoes them."""

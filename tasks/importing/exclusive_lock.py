@@ -1,4 +1,4 @@
-"""Lets the threads of a process work beside each other, or one of them alone."""
+"""A lock that threads share, or that one thread has alone."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,44 +9,45 @@ _WAKE_SECONDS: Final = 1.0
 
 
 class ExclusiveLock:
-    """Whoever wants to be alone waits for those inside, and has newcomers wait."""
+    """Held by any number of threads in shared mode, or by one in exclusive mode.
+
+    Exclusive mode waits until all shared holders have left; new ones wait meanwhile.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
-        self._taken = False
+        self._holders = 0
+        self._is_exclusive = False
 
     @contextmanager
-    def among_others(self) -> Iterator[None]:
-        """Be inside with any number of others."""
+    def shared(self) -> Iterator[None]:
+        """Hold the lock together with other threads."""
         with self._changed:
-            self._await(lambda: not self._taken)
-            self._inside += 1
+            self._wait_until(lambda: not self._is_exclusive)
+            self._holders += 1
         try:
             yield
         finally:
-            self._change(inside=-1)
+            with self._changed:
+                self._holders -= 1
+                self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be inside with nobody else."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock alone."""
         with self._changed:
-            self._await(lambda: not self._taken)
-            self._taken = True
+            self._wait_until(lambda: not self._is_exclusive)
+            self._is_exclusive = True
         try:
             with self._changed:
-                self._await(lambda: not self._inside)
+                self._wait_until(lambda: not self._holders)
             yield
         finally:
-            self._change(taken=False)
+            with self._changed:
+                self._is_exclusive = False
+                self._changed.notify_all()
 
-    def _await(self, condition: Callable[[], bool]) -> None:
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wake now and then: dramatiq cannot interrupt a thread that waits without a timeout."""
         while not condition():
-            # A thread that waits without end could not be interrupted by dramatiq.
             self._changed.wait(_WAKE_SECONDS)
-
-    def _change(self, *, inside: int = 0, taken: bool | None = None) -> None:
-        with self._changed:
-            self._inside += inside
-            self._taken = self._taken if taken is None else taken
-            self._changed.notify_all()

@@ -1,59 +1,42 @@
-"""The story of an import: hand its parts out to all workers, or do the only one at once."""
+"""The import as a whole: queues its parts for all workers, or imports the only one at once."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from core.errors import UpstreamError
 from tasks.errors import RetryLaterError
-from tasks.repository import StartedImport
+from tasks.repository import Repository
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class ImportRepository(Protocol):
-    """What the story needs of Repository."""
-
-    def start_import(self, import_id: UUID) -> StartedImport | None:
-        """See Repository."""
-        ...
-
-    def queue_parts(self, import_id: UUID, started: StartedImport) -> None:
-        """See Repository."""
-        ...
-
-
 class ImportContacts:
-    """Begins imports; usable by all threads of a process at once."""
+    """Starts imports; shared by all threads of a process."""
 
-    def __init__(self, repository: ImportRepository, import_part: Callable[..., None]) -> None:
-        """``import_part`` does a part in this very thread."""
+    def __init__(self, repository: Repository, import_part: Callable[..., None]) -> None:
+        """``import_part`` imports a part in the calling thread, as ImportPart does."""
         self._repository = repository
         self._import_part = import_part
 
-    def __call__(self, import_id: UUID, *, ended: Sequence[UUID] = ()) -> None:
-        """See that all parts get done; raises RetryLaterError if it has to be tried again.
+    def __call__(self, import_id: UUID, *, ended_attempts: Sequence[UUID] = ()) -> None:
+        """Start an import and see that its parts are imported.
 
-        ``ended`` is what a part that was begun with this message has named.
+        ``ended_attempts`` is for ``import_part``, whose errors are raised here too. Raises
+        RetryLaterError if the database is unavailable.
         """
         try:
-            parts = self._hand_out(import_id)
+            started = self._repository.start_import(import_id)
+            if started is None:
+                log.warning("import not found")
+                return
+            log.info("import started", state=started.state.value, parts=len(started.parts))
+            if len(started.parts) > 1:
+                self._repository.queue_parts(import_id, started)
+                return
         except UpstreamError as error:
-            log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-            raise RetryLaterError.since(error, "the repository is away") from None
-        for part in parts:
-            self._import_part(import_id, part, ended=ended)
-
-    def _hand_out(self, import_id: UUID) -> Sequence[int]:
-        """Queue the parts; returns those to be done here."""
-        started = self._repository.start_import(import_id)
-        if started is None:
-            log.warning("import is unknown")
-            return ()
-        log.info("import begun", state=started.state.value, parts=len(started.parts))
-        if len(started.parts) <= 1:
-            return started.parts
-        self._repository.queue_parts(import_id, started)
-        return ()
+            log.warning("repository call failed", reason=error.detail, code=error.code)
+            raise RetryLaterError.because_of(error, "the database is unavailable") from None
+        for part in started.parts:
+            self._import_part(import_id, part, ended_attempts=ended_attempts)

@@ -1,27 +1,113 @@
-"""What passes between the steps of a part's import."""
+"""The values that pass between the steps of a part's import, and to and from the repository."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeAlias
 from uuid import UUID, uuid4
 
 import msgspec
 
 from core.field_names import FieldNames
 from core.models import Layout, Part
-from core.states import Format
+from core.states import Format, ImportState
 from tasks.importing.rejection_reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Neighbouring records as two columns: a fraction of the work that an object each would be.
+class StartedImport:
+    """An import that has been started: now, or some time ago."""
 
-    A field that a contact lacks is empty. Where both are empty, the record is no contact.
+    state: ImportState
+    parts: tuple[int, ...]
+    """Numbers of the parts that have not ended."""
+    generation: int = 0
+    """How often the import was retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run through a part. Only the attempt that was started last may change the part."""
+
+    import_id: UUID
+    part: int
+    """Number of the part within the import, from 1."""
+    id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True, slots=True)
+class PartWork:
+    """Everything that a worker has to know to import a part."""
+
+    attempt: Attempt
+    source: str
+    format: Format
+    layout: Layout | None
+    """The columns of a row; CSV only."""
+    object: str
+    """Name of the stored object."""
+    part: Part
+    dry_run: bool = False
+    """Whether contacts are counted and not written."""
+    rerun: bool = False
+    """Whether an earlier attempt may have written some of the part's contacts."""
+
+    @property
+    def import_id(self) -> UUID:
+        """The import that the part belongs to."""
+        return self.attempt.import_id
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnd:
+    """What the end of a part has changed."""
+
+    newly_recorded: bool
+    """False if the part had ended in this way before."""
+    import_state: ImportState
+    import_closed: bool
+    """Whether the import ended with this part."""
+    import_seconds: float | None
+    """From the import's acceptance to its end."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what the SQL function ``part_ended`` returns."""
+        state = ImportState(value["state"])
+        return cls(value["moved"], state, value["closed"], value["seconds"])
+
+
+@dataclass(frozen=True, slots=True)
+class PartGivenUp:
+    """The part has failed just now: too many of its attempts never ended."""
+
+    end: PartEnd
+
+
+@dataclass(frozen=True, slots=True)
+class PartCancelled:
+    """The part was cancelled just now, since its import is being cancelled."""
+
+    end: PartEnd
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsExclusiveRun:
+    """The part may have killed a worker: start it where nothing else runs. No attempt was made."""
+
+
+PartStart: TypeAlias = PartWork | PartGivenUp | PartCancelled | NeedsExclusiveRun | None
+"""Result of starting a part; None if the part is unknown or has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records as two columns: much cheaper than an object for each.
+
+    A field that a contact lacks is empty. Where both are empty, the record was rejected.
     """
 
     first_record: int
-    """Number within the import, from 1; the others follow on it."""
+    """Number of the first record within the import, from 1."""
     names: list[str]
     emails: list[str]
 
@@ -39,47 +125,28 @@ class Batch:
         return any(self.names) or any(self.emails)
 
     def between(self, start: int, end: int) -> "Batch":
-        """Some of the records, by their places in the batch."""
+        """The records at the positions ``[start, end)`` of this batch."""
         return Batch(self.first_record + start, self.names[start:end], self.emails[start:end])
 
 
 class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record that is no contact, and why."""
+    """A record that is not a valid contact, and why."""
 
     record: int
+    """Number within the import, from 1."""
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One run through a part. Only the last one that was begun may change or end the part."""
+class RejectionObject:
+    """An object in Storage that holds rejections, as the repository records it."""
 
-    import_id: UUID
-    part: int
-    """Number of the part within the import, from 1."""
-    id: UUID = field(default_factory=uuid4)
-
-
-@dataclass(frozen=True, slots=True)
-class PartWork:
-    """All that a worker has to know to import a part."""
-
-    attempt: Attempt
-    source: str
-    format: Format
-    layout: Layout | None
-    """Where a row's fields stand; CSV only."""
     object: str
-    part: Part
-    dry_run: bool = False
-    """Whether contacts are only counted."""
-    rerun: bool = False
-    """Whether an earlier attempt may have written some of the part's contacts."""
-
-    @property
-    def import_id(self) -> UUID:
-        """The import that the part belongs to."""
-        return self.attempt.import_id
+    """Its name in the bucket."""
+    first_record: int
+    last_record: int
+    codes: dict[str, int]
+    """Number of rejections in it by code."""
 
 
 @dataclass(slots=True)
@@ -90,15 +157,15 @@ class PartCounts:
     rejected: Counter[str] = field(default_factory=Counter)
     """Number of rejections by code."""
     ignored: FieldNames = field(default_factory=FieldNames)
-    """Fields that were seen and are no part of a contact."""
+    """Names of fields that occur in the records and are not imported."""
 
     @property
     def records(self) -> int:
-        """Number of records that have come to an end, one way or the other."""
+        """Number of records that were imported or rejected."""
         return self.imported + self.rejected.total()
 
     def to_json(self) -> dict[str, Any]:
-        """What the repository keeps of it when the part is done."""
+        """The counts as the SQL function ``finish_part`` takes them."""
         return {
             "imported": self.imported,
             "rejected": self.rejected.total(),

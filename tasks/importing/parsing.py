@@ -1,4 +1,8 @@
-"""Bytes of a part to records, with the very code that the service cut the parts with."""
+"""Parses the bytes of a part into records: a parser for each format.
+
+The scanners of ``core.formats``, with which the service has cut the object into parts, find the
+records here too, so both agree about where a record begins and ends.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,11 +10,11 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from core.formats.base import RecordScanner, Run
+from core.formats.base import RecordRun, RecordScanner
 from core.formats.csv import CsvScanner, Row, read_rows
 from core.formats.json import JsonScanner
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import restored
+from core.formats.spreadsheet import unescape_formulas
 from core.models import Layout
 from core.states import Format
 from tasks.importing.models import PartWork
@@ -20,13 +24,13 @@ from tasks.importing.rejection_reasons import (
     WRONG_FIELD_COUNT,
     Reason,
 )
-from tasks.importing.validation import RecordRejectedError
 
-_FIELDS: Final = frozenset({"name", "email"})
-_CANDIDATES: Final = 8
-"""Closing braces at which a record is thought to end, to see which fields it has."""
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
-"""The most that the service may be set to take: what it took is not refused here."""
+"""The highest limit that the service can be set to: a record that it has accepted is parsed."""
+
+_CONTACT_FIELDS: Final = frozenset({"name", "email"})
+_MAX_CLOSING_BRACES: Final = 8
+"""How many closing braces are tried as the end of an object."""
 
 T = TypeVar("T")
 Columns: TypeAlias = tuple[list[Any], list[Any]]
@@ -34,32 +38,35 @@ Columns: TypeAlias = tuple[list[Any], list[Any]]
 
 
 class Parser(Protocol[T]):
-    """The records of one part: where they are, what they say, how they were written."""
+    """Parses the records of one part."""
 
     @property
-    def runs(self) -> RecordScanner[T]:
+    def scanner(self) -> RecordScanner[T]:
         """Takes the part's bytes and finds the records in them."""
         ...
 
     def columns(self, records: Sequence[T]) -> Columns | None:
-        """All names and all e-mails, unchecked; None if a record is not of the usual kind."""
+        """All names and all e-mails, not validated; None if a record has an unusual form.
+
+        Then ``fields`` has to be called for each record.
+        """
         ...
 
-    def fields(self, record: T) -> tuple[object, object]:
-        """Name and e-mail as they stand in the record, unchecked; raises RecordRejectedError."""
+    def fields(self, record: T) -> tuple[object, object] | Reason:
+        """Name and e-mail of a record, not validated, or why it has none."""
         ...
 
-    def texts(self, run: Run[T]) -> Sequence[bytes]:
-        """Each record of a run as it came, as JSON; slower than finding the run."""
+    def texts(self, run: RecordRun[T]) -> Sequence[bytes]:
+        """Each record of a run as JSON, as it was sent; slower than finding the run."""
         ...
 
-    def unknown(self, run: Run[T], most: int) -> Iterable[str]:
-        """Names of fields that a contact does not have, in so many of the run's first records."""
+    def ignored_fields(self, run: RecordRun[T], max_records: int) -> Iterable[str]:
+        """Names of fields in the run's first records that are not part of a contact."""
         ...
 
 
 def parser_for(work: PartWork) -> Parser[Any]:
-    """A parser for the bytes of this part."""
+    """Return a parser for the format of the part's object."""
     if work.format is Format.CSV and work.layout is not None:
         return CsvParser(work.layout, work.part.byte_start)
     if work.format is Format.NDJSON:
@@ -68,7 +75,7 @@ def parser_for(work: PartWork) -> Parser[Any]:
 
 
 class Fields(msgspec.Struct, gc=False):
-    """What is looked at in an object; all other keys are skipped without being kept."""
+    """The fields of an object that are decoded; msgspec skips all others."""
 
     name: object = None
     email: object = None
@@ -83,10 +90,10 @@ _decode_raw_lines: Final = msgspec.json.Decoder(msgspec.Raw).decode_lines
 
 
 class _ObjectParser:
-    """A record is an object, or the reason why it is none."""
+    """A record is the fields of an object, or the reason why it is not one."""
 
     def columns(self, records: Sequence[Fields | Reason]) -> Columns | None:
-        """See Parser."""
+        """None if a record is not an object."""
         try:
             return (
                 ["" if (name := record.name) is None else name for record in records],  # type: ignore[union-attr]
@@ -95,83 +102,85 @@ class _ObjectParser:
         except AttributeError:  # one of them is a Reason
             return None
 
-    def fields(self, record: Fields | Reason) -> tuple[object, object]:
-        """See Parser."""
-        if isinstance(record, Reason):
-            raise RecordRejectedError(record)
-        return record.name, record.email
+    def fields(self, record: Fields | Reason) -> tuple[object, object] | Reason:
+        """None for a field that is missing or null."""
+        return record if isinstance(record, Reason) else (record.name, record.email)
 
 
 class JsonParser(_ObjectParser):
-    """For the records of an array."""
+    """Parses the elements of a JSON array."""
 
     def __init__(self, offset: int) -> None:
-        """``offset`` is where the part begins in the object, in bytes."""
-        self.runs: JsonScanner[Fields | Reason] = JsonScanner(
+        """``offset`` is the part's first byte in the object."""
+        self.scanner: JsonScanner[Fields | Reason] = JsonScanner(
             _decode_run, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
-        """See Parser."""
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
+        """Taken from the run without decoding them, or by their spans if that is not possible."""
         try:
             return [bytes(raw) for raw in _decode_raw(b"[%b]" % run.raw[run.lead :])]
         except (msgspec.MsgspecError, RecursionError):
-            spans = self.runs.spans(run)
+            spans = self.scanner.spans(run)
             return [run.raw[start - run.offset : end - run.offset] for start, end in spans]
 
-    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
-        """See Parser; for a single record the run is not read again."""
-        if most == 1:
-            return _unknown_in_first(run.raw, run.lead)
-        return _unknown_in(self.texts(run)[:most])
+    def ignored_fields(self, run: RecordRun[Fields | Reason], max_records: int) -> Iterable[str]:
+        """For a single record, the rest of the run is not read again."""
+        if max_records == 1:
+            return _ignored_in_first_object(run.raw, run.lead)
+        return _ignored_in(self.texts(run)[:max_records])
 
 
 class NdjsonParser(_ObjectParser):
-    """For records that are a line each."""
+    """Parses lines that are a JSON value each."""
 
     def __init__(self, offset: int) -> None:
-        """``offset`` is where the part begins in the object, in bytes."""
-        self.runs: NdjsonScanner[Fields | Reason] = NdjsonScanner(
+        """``offset`` is the part's first byte in the object."""
+        self.scanner: NdjsonScanner[Fields | Reason] = NdjsonScanner(
             _decode_lines, _decode_record, max_record_bytes=MAX_RECORD_BYTES, offset=offset
         )
 
-    def texts(self, run: Run[Fields | Reason]) -> Sequence[bytes]:
-        """See Parser."""
-        spans = self.runs.spans(run)
+    def texts(self, run: RecordRun[Fields | Reason]) -> Sequence[bytes]:
+        """The lines without surrounding white space."""
+        spans = self.scanner.spans(run)
         return [run.raw[start - run.offset : end - run.offset].strip() for start, end in spans]
 
-    def unknown(self, run: Run[Fields | Reason], most: int) -> Iterable[str]:
-        """See Parser; blank lines count."""
-        return _unknown_in(_first_lines(run.raw, run.lead, most))
+    def ignored_fields(self, run: RecordRun[Fields | Reason], max_records: int) -> Iterable[str]:
+        """Of the first lines, of which some may be blank."""
+        return _ignored_in(_first_lines(run.raw, run.lead, max_records))
 
 
-def _unknown_in(records: Iterable[bytes]) -> Iterator[str]:
-    """Names of fields that are not looked at; of what is no object, none."""
+def _ignored_in(records: Iterable[bytes]) -> Iterator[str]:
+    """Names of ignored fields in those of the records that are objects."""
     for record in records:
-        yield from _unknown_keys(record) or ()
+        yield from _ignored_keys(record) or ()
 
 
-def _unknown_keys(record: bytes) -> list[str] | None:
+def _ignored_in_first_object(data: bytes, start: int) -> Iterable[str]:
+    """Names of ignored fields in the object that begins at ``start``.
+
+    Its end is searched among the next closing braces; an object with more of them has no names.
+    """
+    end = start
+    for _ in range(_MAX_CLOSING_BRACES):
+        end = data.find(b"}", end) + 1
+        if not end:
+            break
+        if (keys := _ignored_keys(data[start:end])) is not None:
+            return keys
+    return ()
+
+
+def _ignored_keys(record: bytes) -> list[str] | None:
+    """None if the record is not an object."""
     try:
-        return [key for key in _decode_keys(record) if key not in _FIELDS]
+        return [key for key in _decode_keys(record) if key not in _CONTACT_FIELDS]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _unknown_in_first(data: bytes, start: int) -> Iterable[str]:
-    """The same of the object that begins there; its end is one of the next closing braces."""
-    end = start
-    for _ in range(_CANDIDATES):
-        end = data.find(b"}", end) + 1
-        if not end:
-            break
-        if (unknown := _unknown_keys(data[start:end])) is not None:
-            return unknown
-    return ()
-
-
-def _first_lines(data: bytes, start: int, most: int) -> Iterator[bytes]:
-    for _ in range(most):
+def _first_lines(data: bytes, start: int, count: int) -> Iterator[bytes]:
+    for _ in range(count):
         end = data.find(b"\n", start) + 1 or len(data)
         yield data[start:end]
         start = end
@@ -188,7 +197,7 @@ def _decode_run(data: bytes) -> list[Fields | Reason]:
     try:
         return _decode_fields(data)
     except (msgspec.ValidationError, RecursionError):
-        # A record is no object, a number too large, a name nested deeply: only that one suffers.
+        # A record is not an object, has a huge number, or is nested deeply: decode one by one.
         return [_decode_record(bytes(raw)) for raw in _decode_raw(data)]
 
 
@@ -196,13 +205,13 @@ def _decode_record(data: bytes) -> Fields | Reason:
     try:
         return _decode_one(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _decode_oddity(data)
+        return _decode_leniently(data)
 
 
-def _decode_oddity(data: bytes) -> Fields | Reason:
-    """Reads what msgspec refuses although it is JSON: lone surrogates, numbers of any size."""
+def _decode_leniently(data: bytes) -> Fields | Reason:
+    """Decode JSON that msgspec refuses: lone surrogates, numbers of any size."""
     try:
-        # Numbers are never looked at, and converting a million digits would take minutes.
+        # Numbers are not used, and converting a million digits would take minutes.
         value = json.loads(data.decode("utf-8", "replace"), parse_int=len, parse_float=len)
     except RecursionError:
         return NESTED_TOO_DEEPLY
@@ -214,60 +223,60 @@ def _decode_oddity(data: bytes) -> Fields | Reason:
 
 
 class CsvParser:
-    """A record is a row, as a list of its fields."""
+    """Parses rows; a record is the list of a row's fields."""
 
     def __init__(self, layout: Layout, offset: int) -> None:
-        """``offset`` is where the part begins in the object, in bytes."""
-        self.runs: CsvScanner[Row] = CsvScanner(
+        """``offset`` is the part's first byte in the object."""
+        self.scanner: CsvScanner[Row] = CsvScanner(
             read_rows,
             max_record_bytes=MAX_RECORD_BYTES,
             delimiter=layout.delimiter,
             offset=offset,
         )
         self._layout = layout
-        places = (layout.first_name, layout.last_name)
-        self._name_parts = [at for at in places if at is not None]
+        positions = (layout.first_name, layout.last_name)
+        self._name_parts = [position for position in positions if position is not None]
 
     def columns(self, records: Sequence[Row]) -> Columns | None:
-        """See Parser."""
+        """None if a row has more or fewer fields than the header."""
         layout = self._layout
         if set(map(len, records)) != {layout.fields}:
             return None
         emails = self._column(records, layout.email)
         if self._name_parts:
-            return [self._joined(record) for record in records], emails
+            return [self._full_name(record) for record in records], emails
         return self._column(records, layout.name), emails
 
-    def fields(self, record: Row) -> tuple[object, object]:
-        """See Parser."""
+    def fields(self, record: Row) -> tuple[object, object] | Reason:
+        """None for a field that the header does not have."""
         layout = self._layout
         if len(record) != layout.fields:
-            raise RecordRejectedError(WRONG_FIELD_COUNT)
+            return WRONG_FIELD_COUNT
         email = self._field(record, layout.email)
         if self._name_parts:
-            return self._joined(record), email
+            return self._full_name(record), email
         return self._field(record, layout.name), email
 
-    def texts(self, run: Run[Row]) -> Sequence[bytes]:
-        """See Parser: the fields as a JSON array, whatever divided them in the file."""
+    def texts(self, run: RecordRun[Row]) -> Sequence[bytes]:
+        """The fields of each row as a JSON array, whatever the delimiter in the file is."""
         return [msgspec.json.encode(row) for row in run.records]
 
-    def unknown(self, run: Run[Row], most: int) -> Iterable[str]:  # noqa: ARG002
-        """See Parser: the header has told the service."""
+    def ignored_fields(self, run: RecordRun[Row], max_records: int) -> Iterable[str]:  # noqa: ARG002
+        """Always empty: the service has read the header."""
         return ()
 
-    def _joined(self, record: Row) -> str:
-        """First and last name, where that is how names are given."""
-        parts = (self._field(record, at) or "" for at in self._name_parts)
+    def _full_name(self, row: Row) -> str:
+        """First and last name, in a file that has them in two columns."""
+        parts = (self._field(row, position) or "" for position in self._name_parts)
         return " ".join(part.strip() for part in parts).strip()
 
-    def _column(self, rows: Sequence[Row], at: int | None) -> list[str]:
-        if at is None:
+    def _column(self, rows: Sequence[Row], position: int | None) -> list[str]:
+        if position is None:
             return [""] * len(rows)
-        column = [row[at] for row in rows]
-        return list(map(restored, column)) if self._layout.neutralised else column
+        column = [row[position] for row in rows]
+        return list(map(unescape_formulas, column)) if self._layout.formulas_escaped else column
 
-    def _field(self, row: Row, at: int | None) -> str | None:
-        if at is None:
+    def _field(self, row: Row, position: int | None) -> str | None:
+        if position is None:
             return None
-        return restored(row[at]) if self._layout.neutralised else row[at]
+        return unescape_formulas(row[position]) if self._layout.formulas_escaped else row[position]

@@ -1,7 +1,7 @@
-"""Why a record is no contact: a stable code for programs, a message for people.
+"""Why a record is not a valid contact: a stable code for programs, a message for people.
 
-The first check that fails names the reason: the record as such, the types of name and e-mail, then
-all of the name, then all of the e-mail.
+A record has one reason, of the first check that fails: its form, the types of name and e-mail, then
+the name, then the e-mail.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_NAME: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """``code`` never changes its meaning; ``message`` says what to do."""
+    """``code`` never changes its meaning; ``message`` also says how to correct the record."""
 
     code: str
     message: str
@@ -42,12 +42,12 @@ EMAIL_TOO_LONG: Final = Reason(
 )
 UNSTORABLE_TEXT: Final = Reason(
     "unstorable_text",
-    "The name or email contains a NUL character or half of a surrogate pair, which no database "
-    "stores; remove it.",
+    "The name or email contains a NUL character or a lone surrogate, which the database cannot "
+    "store; remove it.",
 )
 EMAIL_INVALID: Final = Reason(
     "email_invalid",
-    "The email is no valid address such as ada@example.com; correct it, or leave it out.",
+    "The email is not a valid address such as ada@example.com; correct it, or leave it out.",
 )
 NO_NAME_AND_NO_EMAIL: Final = Reason(
     "no_name_and_no_email", "The record has neither a name nor an email; give at least one."
@@ -57,12 +57,12 @@ _REFUSED: Final = "refused_by_database"
 _HINTS: Final = {
     "22001": "a value is too long for its column",
     "23502": "a value is missing that the contacts table requires",
-    "23505": "a value is taken that the contacts table wants to be unique",
-    "23514": "a value breaks a rule of the contacts table",
+    "23505": "a value that must be unique in the contacts table exists already",
+    "23514": "a value violates a check of the contacts table",
 }
 
 
 def refused_by_database(sqlstate: str) -> Reason:
-    """The reason for a record that Postgres itself does not take."""
+    """The reason for a record that Postgres does not store; ``sqlstate`` is its error code."""
     hint = _HINTS.get(sqlstate, "see the rules and triggers of the contacts table")
-    return Reason(_REFUSED, f"The database refused the record: {hint} (SQLSTATE {sqlstate}).")
+    return Reason(_REFUSED, f"The database rejected the record: {hint} (SQLSTATE {sqlstate}).")

@@ -1,146 +1,107 @@
-"""The story of an undo: the contacts and rejections go, then the objects, then it is recorded.
+"""The undo of an import: removes its contacts and rejections, then its objects.
 
-A few thousand contacts at a time, each time in a transaction of its own: so no statement takes
-long, nobody waits for it, and wherever it breaks off, the same message goes on from there.
+Contacts are removed some thousands at a time, in a transaction each: so no statement takes long or
+blocks others for long, and an interrupted undo continues where it was.
 """
 
 import threading
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
 
 from core.errors import BatchTooLargeError, PermanentError, UpstreamError
-from core.rejection_objects import folder_of
+from core.rejection_objects import rejections_folder
 from core.supabase.errors import DATABASE
+from core.supabase.storage import StorageClient
 from tasks.errors import RetryLaterError, WorkerStoppingError
+from tasks.repository import Repository
+
+if TYPE_CHECKING:
+    from tasks.metrics import Metrics
 
 log = structlog.stdlib.get_logger(__name__)
 
-MOST: Final = 20_000
-"""Contacts that are removed at a time, if that can be done within the time of a statement."""
-_REFUSED: Final = "undo_refused"
-_REFERENCED: Final = "23503"
-"""SQLSTATE of a foreign key that refuses a row's removal."""
-
-
-class Repository(Protocol):
-    """What is left to undo, and how it ended; all raise UpstreamError."""
-
-    def object_to_undo(self, import_id: UUID) -> str | None:
-        """The name of the object; None unless the import is being undone."""
-        ...
-
-    def undo_some(self, import_id: UUID, contacts: int) -> bool:
-        """Remove so many contacts at most; False when nothing was left. Raises BatchTooLargeError."""
-        ...
-
-    def finish_undo(self, import_id: UUID) -> None:
-        """Record that nothing is left."""
-        ...
-
-    def fail_undo(self, import_id: UUID, code: str, detail: str) -> None:
-        """Record that it cannot go on."""
-        ...
-
-
-class Objects(Protocol):
-    """The stored objects; all raise UpstreamError."""
-
-    def remove(self, names: Sequence[str]) -> None:
-        """Remove objects; it is no error if one is gone already."""
-        ...
-
-    def remove_folder(self, folder: str) -> int:
-        """Remove all objects in a folder; returns how many there were."""
-        ...
-
-
-class Metrics(Protocol):
-    """What is counted of undos."""
-
-    def import_undone(self) -> None:
-        """All of an import is gone."""
-        ...
-
-    def undo_failed(self) -> None:
-        """An undo was refused."""
-        ...
+MAX_CONTACTS: Final = 20_000
+"""Contacts that are removed in one statement, unless that takes too long."""
+_UNDO_REFUSED: Final = "undo_refused"
+_FOREIGN_KEY_VIOLATION: Final = "23503"
 
 
 class UndoImport:
-    """Undoes imports; usable by all threads of a process at once."""
+    """Undoes imports; shared by all threads of a process."""
 
     def __init__(
         self,
         repository: Repository,
-        bucket: Objects,
-        metrics: Metrics,
+        storage: StorageClient,
+        metrics: "Metrics",
         *,
         stopping: threading.Event,
     ) -> None:
-        """``stopping`` has an undo end before its next step."""
+        """Once ``stopping`` is set, an undo ends before its next statement."""
         self._repository = repository
-        self._bucket = bucket
+        self._storage = storage
         self._metrics = metrics
         self._stopping = stopping
 
     def __call__(self, import_id: UUID) -> None:
-        """Remove all of an import that is being undone.
+        """Remove everything of an import that is being undone.
 
-        Raises RetryLaterError if it has to go on later, WorkerStoppingError if not here.
+        Raises RetryLaterError if it has to continue later, WorkerStoppingError if elsewhere.
         """
         try:
             try:
                 self._undo(import_id)
             except PermanentError as error:
-                self._fail(import_id, error)
+                log.error(  # noqa: TRY400 -- foreseen, so without a traceback
+                    "undo failed", upstream=error.upstream, code=error.code, reason=error.detail
+                )
+                self._repository.fail_undo(import_id, _UNDO_REFUSED, _reason(error))
+                self._metrics.undo_failed()
         except UpstreamError as error:
             log.warning(
-                "undo put off", upstream=error.upstream, reason=error.detail, code=error.code
+                "undo postponed", upstream=error.upstream, reason=error.detail, code=error.code
             )
-            raise RetryLaterError.since(error, "something the undo needs is away") from None
+            raise RetryLaterError.because_of(
+                error, "Storage or the database is unavailable"
+            ) from None
 
     def _undo(self, import_id: UUID) -> None:
         if self._repository.object_to_undo(import_id) is None:
-            log.info("nothing to do: the import is not being undone")
+            log.info("import is not being undone")
             return
         self._remove_contacts(import_id)
-        # Another worker may have ended it meanwhile.
+        # Asked again: another worker may have finished the undo meanwhile.
         name = self._repository.object_to_undo(import_id)
         if name is None:
             return
-        self._bucket.remove_folder(folder_of(import_id))
-        self._bucket.remove([name])
+        self._storage.remove_folder(rejections_folder(import_id))
+        self._storage.remove([name])
         self._repository.finish_undo(import_id)
         self._metrics.import_undone()
         log.info("import undone")
 
     def _remove_contacts(self, import_id: UUID) -> None:
-        most, left = MOST, True
-        while left:
+        """Remove all contacts and rejections, in smaller steps where a step takes too long."""
+        max_contacts, any_left = MAX_CONTACTS, True
+        while any_left:
             if self._stopping.is_set():
                 raise WorkerStoppingError
             try:
-                left = self._repository.undo_some(import_id, most)
+                any_left = self._repository.undo_some(import_id, max_contacts)
             except BatchTooLargeError:
-                if most == 1:
+                if max_contacts == 1:
                     raise RetryLaterError("one contact takes too long to remove") from None
-                most //= 2
-
-    def _fail(self, import_id: UUID, error: PermanentError) -> None:
-        log.error("undo refused", upstream=error.upstream, code=error.code, reason=error.detail)
-        self._repository.fail_undo(import_id, *_failure(error))
-        self._metrics.undo_failed()
+                max_contacts //= 2
 
 
-def _failure(error: PermanentError) -> tuple[str, str]:
-    """Code and words for clients: of the database's own words only the SQLSTATE."""
+def _reason(error: PermanentError) -> str:
+    """Why the undo cannot continue, for clients: of the database's words only the SQLSTATE."""
     if error.upstream != DATABASE:
-        return _REFUSED, f"Storage refused to remove the stored files ({error.code})."
-    if error.code == _REFERENCED:
-        return _REFUSED, (
+        return f"Storage rejected the removal of the stored files ({error.code})."
+    if error.code == _FOREIGN_KEY_VIOLATION:
+        return (
             f"Other rows in the database refer to contacts of this import (SQLSTATE {error.code})."
         )
-    return _REFUSED, f"The database refused to remove contacts (SQLSTATE {error.code})."
+    return f"The database rejected the removal of contacts (SQLSTATE {error.code})."

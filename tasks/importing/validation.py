@@ -1,7 +1,7 @@
-"""From the fields of a record to those of a contact: what is valid, and how it is stored.
+"""Decides whether the fields of a record are a valid contact, and how they are stored.
 
-``judged`` decides, one record at a time. ``all_plain`` looks at many at once and sees only whether
-they are of the usual kind, at a quarter of the time; ``unusual`` finds those that are not.
+``validate_contact`` decides about one record. Most contacts are valid as they are: ``all_plain``
+sees that for many records at a quarter of the time, and ``needs_validation`` finds the others.
 """
 
 from collections.abc import Sequence
@@ -21,63 +21,13 @@ from tasks.importing.rejection_reasons import (
 )
 
 
-class RecordRejectedError(Exception):
-    """A record is no contact; ``reason`` tells why."""
+def validate_contact(  # noqa: PLR0911 -- a return for each reason
+    name: object, email: object
+) -> tuple[str, str] | Reason:
+    """Return name and e-mail as they are stored, or the reason why they are not a valid contact.
 
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.code)
-        self.reason = reason
-
-
-def all_plain(names: Sequence[object], emails: Sequence[object]) -> bool:
-    """Whether all of these records are contacts of which nothing has to be changed.
-
-    None of them needs ``judged`` then, which would return each as it is. False tells nothing.
+    Both are trimmed, the e-mail is normalised, and a missing one of the two is empty.
     """
-    try:
-        return (
-            _are_plain_names(names)  # type: ignore[arg-type]
-            and are_plain_emails(emails)  # type: ignore[arg-type]
-            and not ("" in names and ("", "") in zip(names, emails, strict=True))
-        )
-    except TypeError:  # one of them is no text
-        return False
-
-
-def unusual(names: Sequence[Any], emails: Sequence[Any]) -> Sequence[int]:
-    """Positions of the records that need ``judged``; it would return the others as they are."""
-    try:
-        if _are_plain_names(names):
-            return [
-                at
-                for at, (name, email) in enumerate(zip(names, emails, strict=True))
-                if not (is_plain_email(email) if email else name and email == "")
-            ]
-    except TypeError:  # one of them is not text
-        pass
-    return range(len(names))
-
-
-def _are_plain_names(names: Sequence[str]) -> bool:
-    """Printable text has no NUL, no half of a surrogate pair, and no white space but blanks."""
-    text = "|".join(names) + "|"
-    blanks_outside = text.startswith(" ") or " |" in text or "| " in text
-    return text.isprintable() and not blanks_outside and max(map(len, names), default=0) <= MAX_NAME
-
-
-def validated(name: object, email: object) -> tuple[str, str]:
-    """The name and e-mail address as they are stored, empty where there is none.
-
-    Raises RecordRejectedError if they make no contact.
-    """
-    found = judged(name, email)
-    if isinstance(found, Reason):
-        raise RecordRejectedError(found)
-    return found
-
-
-def judged(name: object, email: object) -> tuple[str, str] | Reason:  # noqa: PLR0911 -- as many reasons
-    """The name and e-mail address as they are stored, or why they do not make a contact."""
     name, email = _trimmed(name), _trimmed(email)
     if name is None:
         return NAME_NOT_TEXT
@@ -96,19 +46,55 @@ def judged(name: object, email: object) -> tuple[str, str] | Reason:  # noqa: PL
         return EMAIL_TOO_LONG
     if not _is_storable(email):
         return UNSTORABLE_TEXT
-    found = normalised_email(email)
-    return EMAIL_INVALID if found is None else (name, found)
+    normalised = normalised_email(email)
+    return EMAIL_INVALID if normalised is None else (name, normalised)
+
+
+def all_plain(names: Sequence[object], emails: Sequence[object]) -> bool:
+    """Return whether ``validate_contact`` would return each of these records unchanged.
+
+    False means that at least one of them has to be validated, or may have to be.
+    """
+    try:
+        return (
+            _are_plain_names(names)  # type: ignore[arg-type]
+            and are_plain_emails(emails)  # type: ignore[arg-type]
+            and not ("" in names and ("", "") in zip(names, emails, strict=True))
+        )
+    except TypeError:  # a field is not text
+        return False
+
+
+def needs_validation(names: Sequence[Any], emails: Sequence[Any]) -> Sequence[int]:
+    """Return the positions of the records that ``validate_contact`` may change or reject."""
+    try:
+        if _are_plain_names(names):
+            return [
+                position
+                for position, (name, email) in enumerate(zip(names, emails, strict=True))
+                if not (is_plain_email(email) if email else name and email == "")
+            ]
+    except TypeError:  # a field is not text
+        pass
+    return range(len(names))
+
+
+def _are_plain_names(names: Sequence[str]) -> bool:
+    """Printable text has no NUL, no lone surrogate, and no white space other than blanks."""
+    text = "|".join(names) + "|"
+    untrimmed = text.startswith(" ") or " |" in text or "| " in text
+    return text.isprintable() and not untrimmed and max(map(len, names), default=0) <= MAX_NAME
 
 
 def _trimmed(value: object) -> str | None:
-    """The text without white space around it, empty for null; None for what is not text."""
+    """Text without surrounding white space, empty for null; None for anything but text."""
     if isinstance(value, str):
         return value.strip()
     return "" if value is None else None
 
 
 def _is_storable(text: str) -> bool:
-    """Whether Postgres can store it: no NUL, no half of a surrogate pair."""
+    """Postgres stores neither NUL nor lone surrogates."""
     if "\0" in text:
         return False
     if text.isascii():

@@ -1,1 +1,1 @@
-"""Periodic maintenance: imports that lost their message, objects without an import."""
+"""Periodic maintenance: the sweep, and when it runs."""

@@ -1,7 +1,8 @@
-"""When the workers sweep: as they start, and then now and again, by turns.
+"""Runs the sweep in each worker process: at its start, and then about once a minute.
 
-A thread, not an actor: a message that comes again for ever would never let the queue be empty,
-which run-once waits for; and sweeping must not wait behind a hundred thousand parts.
+The repository decides which process sweeps. This is a thread and not an actor: a message that is
+queued for ever would keep the queue from becoming empty, which ``--once`` waits for, and a sweep
+must not wait until a hundred thousand parts are done.
 """
 
 import random
@@ -21,36 +22,36 @@ _STOP_SECONDS: Final = 1.0
 
 
 class SweepSchedule(Middleware):
-    """Takes a turn from time to time, in each worker process; the repository says whose turn it is."""
+    """Calls ``sweep`` in a thread of its own while the worker runs."""
 
-    def __init__(self, take_turn: Callable[[], None]) -> None:
-        self._take_turn = take_turn
+    def __init__(self, sweep: Callable[[], None]) -> None:
+        self._sweep = sweep
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def after_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
-        """Begin; the first turn comes at once."""
+        """Start; the first sweep is run at once."""
         self._thread.start()
 
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """End soon. A sweep may break off anywhere, so nothing waits long for it."""
+        """Stop; a sweep may be interrupted anywhere, so this waits for a second at most."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
 
-    def sweep(self) -> None:
-        """Take a turn now; whatever goes wrong, the work of the process goes on."""
+    def run_sweep(self) -> None:
+        """Sweep now; an error is logged and does not end the process."""
         try:
-            self._take_turn()
+            self._sweep()
         except UpstreamError as error:
             log.warning(
-                "sweep broke off", upstream=error.upstream, reason=error.detail, code=error.code
+                "sweep interrupted", upstream=error.upstream, reason=error.detail, code=error.code
             )
         except Exception:
-            log.exception("sweep failed in a way that was not foreseen")
+            log.exception("sweep failed: unexpected error")
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.sweep()
-            # Spread, so that many processes do not ask at the same moment.
+            self.run_sweep()
+            # A random time, so that the processes do not all ask at the same moment.
             self._stopping.wait(MESSAGES_EVERY * random.uniform(0.75, 1.25))  # noqa: S311

@@ -1,1 +1,1 @@
-"""The queue: dramatiq-pg's broker and consumer, its connections, and process supervision."""
+"""The queue: dramatiq-pg's broker and consumer, with what this project changes about them."""

@@ -1,4 +1,4 @@
-"""The broker: dramatiq-pg's queue, and what happens around each message."""
+"""The broker: dramatiq-pg's queue, and the middleware around each message."""
 
 from typing import Final
 
@@ -12,34 +12,35 @@ from tasks.queue.parent_watchdog import WatchedPrometheus
 from tasks.queue.retries import BackingOffRetries
 from tasks.worker import Runtime
 
-_HOUR: Final = 3_600_000
+_TIME_LIMIT: Final = 3_600_000
 _MIN_BACKOFF: Final = 1_000
 _MAX_BACKOFF: Final = 60_000
+"""All in milliseconds."""
 
 
 class QueueBroker(PostgresBroker):  # type: ignore[misc]
     """dramatiq-pg's broker with our consumer."""
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Consumer:
-        """A consumer of one queue; ``timeout`` is in milliseconds."""
+        """Return a consumer of one queue; ``timeout`` is in milliseconds."""
         return Consumer(pool=self.pool, queue_name=queue_name, prefetch=prefetch, timeout=timeout)
 
 
 pool: Final = DeferredPool()
 runtime: Final = Runtime(pool)
-sweeper: Final = SweepSchedule(runtime.sweep)
-# Before a message they come in this order, after it in the opposite one: whatever may interrupt a
-# thread is switched off before Retries decides what becomes of the message.
+sweep_schedule: Final = SweepSchedule(runtime.sweep)
+# dramatiq calls them in this order before a message, and in reverse after it: TimeLimit, which
+# interrupts threads, is off when Retries decides what happens to the message.
 broker: Final = QueueBroker(
     pool=pool,
     results=False,
     middleware=[
         runtime,
-        sweeper,
+        sweep_schedule,
         BackingOffRetries(  # type: ignore[no-untyped-call]
             max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF
         ),
-        TimeLimit(time_limit=_HOUR),
+        TimeLimit(time_limit=_TIME_LIMIT),
         CurrentMessage(),
         WatchedPrometheus(),  # type: ignore[no-untyped-call]
     ],

@@ -1,7 +1,7 @@
-"""The queue's connections to Postgres: a pool that exists before it is known where Postgres is.
+"""The queue's connections to Postgres, in a pool that is made before the settings are read.
 
-Both ends notice within half a minute that the other has vanished. It matters most at the server's:
-what a worker had in work stays locked for as long as the server believes in its connection.
+Keepalives at both ends detect within half a minute that the other end is gone. It matters most for
+the server: the messages of a vanished worker stay locked for as long as its session exists.
 """
 
 from typing import Any, Final
@@ -13,11 +13,11 @@ from psycopg2.pool import PoolError, ThreadedConnectionPool
 
 from config.settings import Settings, SettingsError
 
-_CONSUMERS: Final = 4
-"""Connections held all the time: a queue and its delay queue, two each."""
-_SPARE: Final = 4
-"""For what the consumers and the main thread do beside their waiting."""
-_CLIENT: Final = {
+_CONSUMER_CONNECTIONS: Final = 4
+"""Held all the time: two for the queue, two for its delay queue."""
+_SPARE_CONNECTIONS: Final = 4
+"""For the short transactions of the consumers and the main thread."""
+_CLIENT_KEEPALIVES: Final = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -25,75 +25,77 @@ _CLIENT: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-NOTICE_LOSS: Final = """
+SERVER_KEEPALIVES: Final = """
     set tcp_keepalives_idle = 10;
     set tcp_keepalives_interval = 5;
     set tcp_keepalives_count = 3;
     set tcp_user_timeout = 25000;
 """
-"""What a session tells its server, so that the server notices when we have vanished."""
+"""Run at the start of a session, so that the server detects that this client is gone."""
 
 
 class QueueConnection(connection):
-    """A connection whose loss the server notices, too.
+    """A connection with keepalives at the server's end too.
 
-    (Not by libpq's ``options``: poolers refuse or misread them.)
+    Not with libpq's ``options``: poolers reject or misread them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
         with self, self.cursor() as cursor:
-            cursor.execute(NOTICE_LOSS)
+            cursor.execute(SERVER_KEEPALIVES)
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
-    """How to connect to the database for the queue, as psycopg2 takes it; raises SettingsError."""
+    """Return psycopg2's arguments for a connection of the queue; raises SettingsError."""
     return {"connection_factory": QueueConnection, **libpq_arguments(settings)}
 
 
 def libpq_arguments(settings: Settings) -> dict[str, Any]:
-    """How to connect to the database, as libpq takes it; raises SettingsError."""
+    """Return libpq's parameters for a connection; raises SettingsError if the URL has others."""
     try:
-        given = parse_dsn(settings.database_url.get_secret_value())
+        parameters = parse_dsn(settings.database_url.get_secret_value())
     except ProgrammingError:
         # libpq's message may quote the password.
-        line = "DATABASE_URL must be an address that libpq knows, without foreign query parameters"
+        line = "DATABASE_URL must be an address for libpq, with query parameters that libpq knows"
         raise SettingsError([line]) from None
-    return {**_CLIENT, "application_name": "contacts-worker", **given}
+    return {**_CLIENT_KEEPALIVES, "application_name": "contacts-worker", **parameters}
 
 
 class DeferredPool:
-    """A psycopg2 pool that is opened after the broker got it; no I/O until a connection is used."""
+    """A psycopg2 pool that the broker gets before it is known where Postgres is."""
 
     def __init__(self) -> None:
         self._pool: ThreadedConnectionPool | None = None
         self._stopping = False
 
     def open(self, arguments: dict[str, Any], threads: int) -> None:
-        """Tell where Postgres is, and how many threads work here."""
-        # With fewer connections than users, psycopg2 would not wait but raise.
-        most = _CONSUMERS + _SPARE + threads
-        self._pool = make_pool({**arguments, "minconn": _CONSUMERS + 1}, maxconn=most)
+        """Make the pool for a process with so many worker threads; does not connect yet."""
+        # psycopg2 raises if there are fewer connections than users, and does not wait.
+        max_connections = _CONSUMER_CONNECTIONS + _SPARE_CONNECTIONS + threads
+        arguments = {**arguments, "minconn": _CONSUMER_CONNECTIONS + 1}
+        self._pool = make_pool(arguments, maxconn=max_connections)
 
     @property
     def minconn(self) -> int:
-        """Connections that stay open when they are not in use."""
+        """Connections that stay open while they are not in use."""
         return int(self._opened().minconn)
 
     def getconn(self) -> connection:
-        """Take a connection; raises OperationalError, or PoolError if it is no use to try again.
+        """Take a connection.
 
-        dramatiq-pg tries again for minutes at the former, and never at the latter.
+        Raises OperationalError if Postgres is unavailable, which dramatiq-pg retries for minutes,
+        or PoolError, which it does not retry, if this process is stopping as well.
         """
         try:
             return self._opened().getconn()
         except OperationalError as error:
             if self._stopping:
-                raise PoolError("Postgres is away, and this process is stopping") from error
+                raise PoolError("Postgres is unavailable, and the process is stopping") from error
             raise
 
     def stop_waiting(self) -> None:
-        """From now on do not wait for a Postgres that is away."""
+        """Do not wait for an unavailable Postgres from now on."""
         self._stopping = True
 
     def putconn(self, conn: connection) -> None:
@@ -108,5 +110,5 @@ class DeferredPool:
 
     def _opened(self) -> ThreadedConnectionPool:
         if self._pool is None:
-            raise RuntimeError("the queue's connections are only there in a worker process")
+            raise RuntimeError("the queue's connections are open in a worker process only")
         return self._pool

@@ -1,26 +1,27 @@
-"""How messages are taken from the queue and given back: dramatiq-pg's way, made sure.
+"""How messages are taken from the queue and given back: dramatiq-pg's way, with these changes.
 
 * A message whose actor raised is never marked as done. Normally Retries has queued it again by
-  then; if that failed, or was interrupted, the message is found by the next look.
-* Messages of dead processes, and those that a stopping process gives back, are announced to nobody.
-  dramatiq-pg looks for them by a throw of dice, on average after five minutes; here it is seconds.
-  It would read the whole queue for that; here it is a page of those that nobody has locked. While
-  the pages are full, the next one comes without waiting.
-* A message is marked as done before its lock is let go of. dramatiq-pg does the second first, and
-  another process that looked just then would have it done once more.
-* A message is taken only from the queue that it is in. dramatiq-pg looks at its id alone: who had
-  read of it before it was delayed would take it from the delay queue, and it would be done twice.
-* A done message's lock is let go of before the next message is taken. dramatiq-pg does so when
-  there is nothing left to take: at the end of a long queue the locks fill the server's memory.
-* While a process has all the messages it may have, it waits for one of them to end, to the moment.
-  dramatiq-pg sleeps, and longer each time, a second in the end: small imports would wait for that.
-* A message's lock is taken once. dramatiq-pg takes it while it looks for the row; where that row is
-  changed meanwhile, Postgres looks again, and the lock is held twice, or for nothing. It was let go
-  of once, or never, and the message found by nobody for as long as the session lived.
-* A connection that is lost is dramatiq's ConnectionError, after which it tries again. dramatiq-pg
-  makes it of one of psycopg2's two errors only; where a transaction breaks, it is the other one.
-* A message is locked by a database session. When a consumer closes, so does its session; back in
-  the pool, it would keep the lock for as long as the process lives.
+  then; if that failed or was interrupted, a later look finds the message.
+* The messages of dead processes, and those that a stopping process gives back, are not announced.
+  dramatiq-pg looks for them at random, every five minutes on average; here it is every few seconds.
+  It would read the whole queue; here it is a page of messages that nobody has locked, and the next
+  page at once while the pages are full.
+* A message is marked as done before its lock is released. dramatiq-pg does that the other way
+  round, and a process that looked in between would run the message once more.
+* A message is taken only from the queue that it is in. dramatiq-pg checks its id only: a process
+  that read of a message before it was delayed would take it from the delay queue, and the message
+  would be run twice.
+* The lock of a done message is released before the next message is taken. dramatiq-pg releases
+  locks when no message is left: at the end of a long queue they would fill the server's memory.
+* A process that has prefetched as many messages as it may waits until one of them is done.
+  dramatiq-pg sleeps for longer and longer, up to a second, by which small imports would be delayed.
+* A message's lock is taken once. dramatiq-pg takes it in the condition of an update; if the row is
+  changed meanwhile, Postgres evaluates the condition again, and the lock is held twice, or for
+  nothing. Released once or never, it would hide the message for as long as the session exists.
+* A lost connection is dramatiq's ConnectionError, after which dramatiq reconnects. dramatiq-pg
+  translates one of psycopg2's two errors for that, and not the one of an interrupted transaction.
+* A consumer that is closed closes its database session, which holds the locks. In the pool, the
+  session would hold them for as long as the process runs.
 """
 
 import random
@@ -39,9 +40,11 @@ from psycopg2.extensions import Notify
 from psycopg2.pool import PoolError
 
 _LOOK_SECONDS: Final = 5.0
+"""Time between two looks for unclaimed messages, on average."""
 _PAGE: Final = 100
+"""Messages that one look finds at most."""
 _FULL_SECONDS: Final = 1.0
-"""So often at least dramatiq must be able to look whether it shall stop."""
+"""How long a full process waits, until dramatiq checks whether it has to stop."""
 _CLAIM: Final = """
     with claimed as materialized (select pg_try_advisory_lock(%(lock)s) as lock),
     taken as (
@@ -57,12 +60,12 @@ _SETTLE: Final = """
     update dramatiq.queue set state = %s
     where message_id = %s and queue_name = %s and state = 'consumed'
 """
-_LET_GO: Final = "select pg_advisory_unlock(%(lock)s)"
+_UNLOCK: Final = "select pg_advisory_unlock(%(lock)s)"
 _UNCLAIMED: Final = "select message from dramatiq.unclaimed_messages(%s, %s) as message"
 
 
 @contextmanager
-def _telling_loss() -> Iterator[None]:
+def _translate_connection_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -70,58 +73,58 @@ def _telling_loss() -> Iterator[None]:
 
 
 class Delivery(MessageProxy):
-    """A message in work, which knows whether its actor has raised."""
+    """A message that is being processed; knows whether its actor has raised."""
 
     raised = False
 
     def stuff_exception(self, exception: BaseException) -> None:
-        """Called by dramatiq with what the actor raised, before any middleware sees it."""
+        """Note that the actor has raised; dramatiq calls this before any middleware."""
         self.raised = True
         super().stuff_exception(exception)  # type: ignore[no-untyped-call]
 
 
 class _InProcessing(set[str]):
-    """Ids of the messages that this process has; tells when they become fewer."""
+    """Ids of the messages that this process has taken; its size can be waited for."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._fewer = threading.Event()
+        self._discarded = threading.Event()
 
     def discard(self, message_id: object) -> None:
-        """As usual, and wake up who waits for it.
+        """Remove an id, and wake the waiting thread.
 
-        After a reconnect, messages that the former consumer has taken end here too.
+        The id may be missing: after a reconnect, messages of the former consumer end here too.
         """
         super().discard(message_id)
-        self._fewer.set()
+        self._discarded.set()
 
-    def are_fewer_than(self, count: int, seconds: float) -> bool:
-        """Wait until there are, but no longer than that."""
-        self._fewer.clear()
-        return len(self) < count or (self._fewer.wait(seconds) and len(self) < count)
+    def wait_for_fewer_than(self, count: int, seconds: float) -> bool:
+        """Wait for so many seconds at most; returns whether there are fewer ids."""
+        self._discarded.clear()
+        return len(self) < count or (self._discarded.wait(seconds) and len(self) < count)
 
 
 class Consumer(PostgresConsumer):  # type: ignore[misc]
-    """Takes messages for one process, from a queue or from its delay queue."""
+    """Takes the messages of a queue, or of its delay queue, for one process."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self.in_processing = _InProcessing()
         self._next_look = _next_look()
-        self._more = False
+        self._has_more = False
 
-    @_telling_loss()
+    @_translate_connection_errors()
     def __next__(self) -> Delivery | None:
         if not self.unlock_q.empty():
             self.purge_locks()
-        if not self.in_processing.are_fewer_than(self.prefetch, _FULL_SECONDS):
+        if not self.in_processing.wait_for_fewer_than(self.prefetch, _FULL_SECONDS):
             return None
         taken: MessageProxy | None = super().__next__()
         return None if taken is None else Delivery(taken.copy())  # type: ignore[no-untyped-call]
 
-    @_telling_loss()
+    @_translate_connection_errors()
     def consume_one(self, message: Message[None]) -> bool:
-        """Take a message unless another has it, or it is done."""
+        """Claim a message; returns False if another process has it, or it is done."""
         if message.message_id in self.in_processing:
             return False
         ids = {
@@ -133,53 +136,53 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
             cursor.execute(_CLAIM, ids)
             claimed, taken = cursor.fetchone()
             if claimed and not taken:
-                cursor.execute(_LET_GO, ids)
+                cursor.execute(_UNLOCK, ids)
         return bool(taken)
 
     def poll_for_notify(self) -> None:
-        """Wait up to a second for news; now and then look for messages nobody told of."""
-        if not self._more:
+        """Wait up to a second for a notification; every few seconds look for other messages."""
+        if not self._has_more:
             super().poll_for_notify()
-        if self._more or (not self.notifies and time.monotonic() >= self._next_look):
+        if self._has_more or (not self.notifies and time.monotonic() >= self._next_look):
             self.notifies += self.fetch_pending_notifies()
 
-    @_telling_loss()
+    @_translate_connection_errors()
     def fetch_pending_notifies(self) -> list[Notify]:
-        """Look for messages that wait, or whose process is gone: the oldest ones, one page."""
+        """Return the oldest messages that nobody has locked, one page, as notifications."""
         with transaction(self.get_listen_conn()) as cursor:
             cursor.execute(_UNCLAIMED, (self.queue_name, _PAGE))
-            found = [Notify(0, "", payload) for (payload,) in cursor]
-        self._more = len(found) == _PAGE
+            notifies = [Notify(0, "", payload) for (payload,) in cursor]
+        self._has_more = len(notifies) == _PAGE
         self._next_look = _next_look()
-        return found
+        return notifies
 
     def ack(self, message: MessageProxy) -> None:
-        """Mark a message as done unless its actor has raised, and let go of it."""
+        """Mark a message as done unless its actor has raised, and release it."""
         if not (isinstance(message, Delivery) and message.raised):
             self._settle(message, "done")
-        self._let_go(message)
+        self._release(message)
 
     def nack(self, message: MessageProxy) -> None:
-        """Mark a message as one that is not tried again, and let go of it."""
+        """Mark a message as rejected, so that it is not retried, and release it."""
         self._settle(message, "rejected")
-        self._let_go(message)
+        self._release(message)
 
-    @_telling_loss()
+    @_translate_connection_errors()
     def _settle(self, message: MessageProxy, state: str) -> None:
-        # One that Retries has queued again is not in work any more: it stays as it is.
+        # A message that Retries has queued again is not 'consumed' any more, and stays queued.
         with transaction(self.pool) as cursor:
             cursor.execute(_SETTLE, (state, message.message_id, message.queue_name))
 
-    def _let_go(self, message: MessageProxy) -> None:
+    def _release(self, message: MessageProxy) -> None:
         self.unlock_q.put_nowait(message)
         self.in_processing.discard(message.message_id)
 
-    @_telling_loss()
+    @_translate_connection_errors()
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Give back messages that nobody has begun to work on.
+        """Give back messages that no thread has started.
 
-        Raises dramatiq's ConnectionError if Postgres is away, also where the process is stopping
-        and so gets no new connection: with another error dramatiq would end it as broken.
+        Raises dramatiq's ConnectionError if Postgres is unavailable, also if the process is
+        stopping and gets no new connection: on another error it would end with exit code 1.
         """
         try:
             super().requeue(messages)
@@ -195,5 +198,5 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
 
 
 def _next_look() -> float:
-    # Spread, so that many processes do not look at the same moment.
+    # A random time, so that the processes do not all look at the same moment.
     return time.monotonic() + _LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311

@@ -1,7 +1,7 @@
-"""What dramatiq starts must not outlive it.
+"""Ends the processes that dramatiq has started when their parent is gone.
 
-A master that is killed takes nobody along: its workers would go on beside those of the next master,
-and its metrics server would keep the port.
+A parent that is killed leaves its children running: its workers would go on beside those of the
+next parent, and its metrics server would keep the port.
 """
 
 import multiprocessing
@@ -14,37 +14,39 @@ from typing import Final
 from dramatiq.middleware import Prometheus
 from dramatiq.middleware.prometheus import _run_exposition_server
 
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 30.0
 
 
 class WatchedPrometheus(Prometheus):
-    """dramatiq's metrics, served by a process that ends with its master."""
+    """dramatiq's Prometheus, whose metrics server ends with its parent."""
 
     @property
     def forks(self) -> list[object]:
-        """What the master shall run beside the workers; dramatiq finds it by its name."""
+        """Functions that dramatiq runs in processes of their own; it finds them by their names."""
         return [serve_metrics]
 
 
 def serve_metrics() -> int:
-    """Serve the metrics of all worker processes until the master ends."""
-    end_with_master()
+    """Serve the metrics of all worker processes until the parent ends."""
+    stop_with_parent()
     exit_code: int = _run_exposition_server()
     return exit_code
 
 
-def end_with_master() -> None:
-    """Be told to stop when the master is gone; nothing to do in a process that has none."""
-    master = multiprocessing.parent_process()
-    if master is not None:
-        threading.Thread(target=_watch, args=(master.pid,), name="orphans", daemon=True).start()
+def stop_with_parent() -> None:
+    """Have this process stopped when its parent is gone; nothing to do if it has none."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(
+            target=_watch, args=(parent.pid,), name="parent-watchdog", daemon=True
+        ).start()
 
 
-def _watch(master: int | None) -> None:
-    while os.getppid() == master:
-        time.sleep(_LOOK_SECONDS)
+def _watch(parent: int | None) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
-    # A master that was killed while its workers started may have taken a lock of theirs with it.
+    # A parent that was killed while its workers started may have left a lock of theirs locked.
     time.sleep(_STOP_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The delay of a message that has to be tried again: the backoff, or a named time if longer."""
+"""The delay before a message is processed again: the backoff, or a named time if that is longer."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dramatiq.middleware import Retries
 
 
 class RetryNoSoonerError(Retry):
-    """Requeues the message after ``delay``, or after its backoff if that is longer."""
+    """Raised by an actor to be called again after ``delay``, or after the backoff if longer."""
 
     def __init__(self, message: str, delay: int) -> None:
         """``delay`` is in milliseconds."""
@@ -18,9 +18,9 @@ class RetryNoSoonerError(Retry):
 
 
 class BackingOffRetries(Retries):
-    """dramatiq's Retries, whose backoff cannot be shortened by the time that an upstream names.
+    """dramatiq's Retries with the backoff as a lower limit for RetryNoSoonerError.
 
-    Otherwise ``Retry-After: 0`` would use up all tries of a part within a short time.
+    Otherwise an upstream that sends ``Retry-After: 0`` would use up all retries of a part at once.
     """
 
     def after_process_message(
@@ -31,7 +31,7 @@ class BackingOffRetries(Retries):
         result: Any = None,  # noqa: ANN401
         exception: BaseException | None = None,
     ) -> None:
-        """Queue the message again if its actor raised."""
+        """Queue the message again if its actor has raised."""
         if isinstance(exception, RetryNoSoonerError):
             exception.delay = max(exception.delay, self._backoff(broker, message))
         super().after_process_message(  # type: ignore[no-untyped-call]
@@ -39,9 +39,9 @@ class BackingOffRetries(Retries):
         )
 
     def _backoff(self, broker: Broker, message: MessageProxy) -> int:
-        """Milliseconds; computed as dramatiq does."""
+        """The backoff in milliseconds, computed as dramatiq's Retries does."""
         options = {**broker.get_actor(message.actor_name).options, **message.options}
         factor = options.get("min_backoff", self.min_backoff)
-        most = options.get("max_backoff", self.max_backoff)
+        longest = options.get("max_backoff", self.max_backoff)
         retries = options.get("retries", 0)
-        return int(compute_backoff(retries, factor=factor, max_backoff=most)[1])
+        return int(compute_backoff(retries, factor=factor, max_backoff=longest)[1])

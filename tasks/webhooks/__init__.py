@@ -1,1 +1,1 @@
-"""Requests that tell somebody of an import's end: signed, and never into a private network."""
+"""Sends webhooks when imports end: signed, and never into a private network."""

@@ -1,181 +1,107 @@
-"""The story of a webhook: an import has ended, and somebody wants to know.
+"""Notifies a client's webhook of the end of an import.
 
-They are told at least once of each end: a request is sent until it is answered with 2xx, for a day.
-All requests of one end have the same id, so that a receiver can tell them from others.
+At least once for each end: the request is repeated until it is answered with 2xx, for a day. All
+requests about one end have the same id, so that a receiver can drop repetitions.
 """
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
-from uuid import UUID, uuid5
+from typing import Final
+from uuid import UUID
 
-import msgspec
 import structlog
 
-from core.errors import UpstreamError
-from core.job_view import shown
-from core.states import ImportState
-from core.supabase.rpc import Functions
-from core.webhook_targets import InvalidTargetError, Target, target_of
+from core.errors import InvalidTargetError, UpstreamError
+from core.webhook_targets import Target, parse_target
 from tasks.errors import RetryLaterError
-from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError
+from tasks.repository import Repository
+from tasks.webhooks.event import ImportEvent
+from tasks.webhooks.send import DeliveryError, PrivateAddressError, Sender
 from tasks.webhooks.sign import Signer
 
 log = structlog.stdlib.get_logger(__name__)
 
-DAY: Final = 86_400.0
-"""Seconds from the import's end, after which nobody is told any more."""
-_LONGEST_WAIT: Final = 3600.0
-"""Seconds that a receiver may ask for, at most, before it is tried again."""
-_ENDS: Final = {
-    ImportState.COMPLETED,
-    ImportState.FAILED,
-    ImportState.CANCELLED,
-    ImportState.UNDONE,
-    ImportState.UNDO_FAILED,
-}
-_GONE: Final = 410
-_AGAIN_SECONDS: Final = 1.0
-
-
-class ImportEnd:
-    """The end of an import, as a message tells it."""
-
-    def __init__(self, url: str, found: dict[str, Any]) -> None:
-        """``found`` is what the database's ``get_import`` tells."""
-        self.url = url
-        self.import_id = UUID(found["id"])
-        self.state = ImportState(found["state"])
-        self.finished_at: str = found["finished_at"]
-        self._found = found
-
-    @property
-    def is_one(self) -> bool:
-        """Whether the import has ended indeed: one that failed may have been begun again."""
-        return self.state in _ENDS
-
-    @property
-    def id(self) -> str:
-        """The same for each request that tells of this end, another one for the next."""
-        return f"msg_{uuid5(self.import_id, f'{self.state} {self.finished_at}').hex}"
-
-    def seconds_ago(self, now: datetime) -> float:
-        """How long it has been."""
-        return (now - datetime.fromisoformat(self.finished_at)).total_seconds()
-
-    def body(self) -> bytes:
-        """What is sent; the import as ``GET /import/{jobId}`` shows it."""
-        told = {
-            "type": f"import.{self.state}",
-            "timestamp": self.finished_at,
-            "data": shown(self._found),
-        }
-        return msgspec.json.encode(told)
-
-
-class EndRepository:
-    """Tells of imports that somebody wants to be told of."""
-
-    def __init__(self, functions: Functions) -> None:
-        self._functions = functions
-
-    def show_end(self, import_id: UUID) -> ImportEnd | None:
-        """The import as it is now; None if nobody wants to know. Raises UpstreamError."""
-        found = self._functions.call("show_end", p_import=str(import_id))
-        return ImportEnd(found["url"], found["import"]) if found else None
-
-
-class Repository(Protocol):
-    """What the story needs of EndRepository."""
-
-    def show_end(self, import_id: UUID) -> ImportEnd | None:
-        """See EndRepository."""
-        ...
-
-
-class Sender(Protocol):
-    """What the story needs of webhooks.sending.Sender."""
-
-    def post(self, target: Target, headers: dict[str, str], body: bytes) -> Answer:
-        """See Sender."""
-        ...
+GIVE_UP_AFTER: Final = 86_400.0
+"""Seconds from an import's end after which a notification is not tried again."""
+_MAX_RETRY_AFTER: Final = 3600.0
+"""The longest time in seconds for which a receiver can delay the next try."""
+_HTTP_GONE: Final = 410
+_RETRIED_DELAY: Final = 1.0
+"""Seconds after which an import that was retried meanwhile is looked at again."""
 
 
 class NotifyImport:
-    """Tells of ends; usable by all threads of a process at once."""
+    """Sends notifications; shared by all threads of a process."""
 
     def __init__(
         self, repository: Repository, sender: Sender, signer: Signer | None, *, allow_private: bool
     ) -> None:
-        """Without a ``signer`` nobody is told anything."""
+        """``signer`` is None if webhooks are disabled; ``allow_private`` is for tests."""
         self._repository = repository
         self._sender = sender
         self._signer = signer
         self._allow_private = allow_private
 
     def __call__(self, import_id: UUID) -> None:
-        """Tell of an import's end; raises RetryLaterError if it has to be tried again."""
-        end = self._read(import_id)
-        if end is None:
-            log.info("nobody to notify")
-        elif not end.is_one:
-            raise RetryLaterError("the import goes on")
-        else:
-            self._tell(end)
-            self._look_again(end)
-
-    def _tell(self, end: ImportEnd) -> None:
-        target = self._target(end)
-        if target is None or self._signer is None:
-            log.warning("not notified: webhooks are off, or the address is not taken any more")
+        """Notify of an import's end; raises RetryLaterError if it has to be tried again."""
+        event = self._read_event(import_id)
+        if event is None:
+            log.info("import has no webhook")
             return
-        body = end.body()
-        headers = self._signer.headers(end.id, int(time.time()), body)
+        if not event.has_ended:
+            raise RetryLaterError("the import has not ended")
+        self._notify(event)
+        # While this message is processed, the same message of a later end is not queued.
+        latest = self._read_event(import_id)
+        if latest is not None and latest.id != event.id:
+            raise RetryLaterError("the import was retried", _RETRIED_DELAY, exact=True)
+
+    def _notify(self, event: ImportEvent) -> None:
+        try:  # again, since the setting may have changed after the import was accepted
+            target = parse_target(event.url, allow_private=self._allow_private)
+        except InvalidTargetError:
+            log.warning("not notified: the address is not allowed")
+            return
+        if self._signer is None:
+            log.warning("not notified: webhooks are disabled")
+            return
+        body = event.body()
+        headers = self._signer.headers(event.id, int(time.time()), body)
         headers["Content-Type"] = "application/json"
         try:
-            answer = self._sender.post(target, headers, body)
+            response = self._sender.post(target, headers, body)
         except PrivateAddressError as error:
             log.warning("not notified", host=target.host, reason=str(error))
+            return
         except DeliveryError as error:
-            self._put_off(end, target, str(error), None)
+            self._retry_later(event, target, str(error), None)
+            return
+        if 200 <= response.status < 300:
+            log.info("notified", state=event.state.value, host=target.host, status=response.status)
+        elif response.status == _HTTP_GONE:
+            log.warning(
+                "not notified: the receiver is gone", host=target.host, status=response.status
+            )
         else:
-            self._heed(end, target, answer)
+            self._retry_later(event, target, f"status {response.status}", response.retry_after)
 
-    def _heed(self, end: ImportEnd, target: Target, answer: Answer) -> None:
-        told = {"host": target.host, "status": answer.status}
-        if 200 <= answer.status < 300:
-            log.info("notified", state=end.state.value, **told)
-        elif answer.status == _GONE:
-            log.warning("not notified: the receiver wants to hear no more", **told)
-        else:
-            self._put_off(end, target, f"status {answer.status}", answer.retry_after)
-
-    def _put_off(self, end: ImportEnd, target: Target, reason: str, seconds: float | None) -> None:
-        age = end.seconds_ago(datetime.now(UTC))
+    def _retry_later(
+        self, event: ImportEvent, target: Target, reason: str, retry_after: float | None
+    ) -> None:
+        """Raise RetryLaterError, or give up a day after the import's end."""
+        age = event.age(datetime.now(UTC))
         log.warning("notification failed", host=target.host, reason=reason, age=round(age))
-        if age > DAY:
-            log.error("not notified: given up", host=target.host)
+        if age > GIVE_UP_AFTER:
+            log.error("notification given up", host=target.host)
             return
         raise RetryLaterError(
-            "not told yet", None if seconds is None else min(seconds, _LONGEST_WAIT)
+            "the notification failed",
+            None if retry_after is None else min(retry_after, _MAX_RETRY_AFTER),
         )
 
-    def _target(self, end: ImportEnd) -> Target | None:
-        """The settings may have changed since the import was accepted."""
-        try:
-            return target_of(end.url, allow_private=self._allow_private)
-        except InvalidTargetError:
-            return None
-
-    def _look_again(self, told: ImportEnd) -> None:
-        """The message of another end changes nothing while this one is in work."""
-        end = self._read(told.import_id)
-        if end is not None and end.id != told.id:
-            raise RetryLaterError("the import has been begun again", _AGAIN_SECONDS, exact=True)
-
-    def _read(self, import_id: UUID) -> ImportEnd | None:
+    def _read_event(self, import_id: UUID) -> ImportEvent | None:
         try:
             return self._repository.show_end(import_id)
         except UpstreamError as error:
-            log.warning("ledger does not do its part", reason=error.detail, code=error.code)
-            raise RetryLaterError.since(error, "the repository is away") from None
+            log.warning("repository call failed", reason=error.detail, code=error.code)
+            raise RetryLaterError.because_of(error, "the database is unavailable") from None

@@ -1,9 +1,9 @@
-"""One request to an address that a client has named.
+"""Sends one request to an address that a client has named.
 
-The host's name is looked up once; only public addresses are connected to, and none but those that
-were looked at: a name cannot lead to another place a moment later (DNS rebinding). The certificate
-must be that of the name. Redirects are not followed, no proxy is asked, the answer's body is not
-read, and all of it has a time to end in, however slowly the other side goes.
+The host's name is resolved once, and only those addresses are connected to, if all of them are
+public: a name cannot lead somewhere else a moment later (DNS rebinding). The certificate must be
+for the name. Redirects are not followed, no proxy is used, the response's body is not read, and one
+deadline covers everything, however slowly the other side sends.
 """
 
 import socket
@@ -16,60 +16,62 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from core.supabase.errors import retry_after
-from core.webhook_targets import Address, Target, is_public, literal
+from core.supabase.errors import retry_after_seconds
+from core.webhook_targets import Address, Target, ip_literal, is_public
 
-SECONDS: Final = 15.0
-"""For one request, from the connection's begin to the answer's head."""
-
-_AGENT: Final = "contacts-importer"
+DEADLINE: Final = 15.0
+"""Seconds from connecting to the response's header."""
+_USER_AGENT: Final = "contacts-importer"
 
 Resolve = Callable[[str, int], list[Address]]
 
 
 class DeliveryError(Exception):
-    """There was no answer; the message tells why, and has nothing of what was sent."""
+    """There was no response; the message gives the reason, and nothing of the request."""
 
 
 class PrivateAddressError(DeliveryError):
-    """The name leads into a private network."""
+    """The host's name leads into a private network."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the other side said."""
+class Response:
+    """What the receiver has answered."""
 
     status: int
     retry_after: float | None = None
-    """Seconds, if it named a time."""
+    """Seconds, from the header Retry-After."""
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name, as the system knows them."""
+    """Return the addresses of a name; raises DeliveryError if it is unknown."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise DeliveryError(f"the host is not known ({type(error).__name__})") from error
-    addresses = (literal(str(entry[4][0])) for entry in found)
+        raise DeliveryError(f"the host is unknown ({type(error).__name__})") from error
+    addresses = (ip_literal(str(entry[4][0])) for entry in entries)
     return list(dict.fromkeys(address for address in addresses if address is not None))
 
 
 class Sender:
-    """Usable by all threads at once."""
+    """Sends requests; shared by all threads of a process."""
 
     def __init__(
-        self, *, allow_private: bool, seconds: float = SECONDS, resolve: Resolve = resolve
+        self, *, allow_private: bool, seconds: float = DEADLINE, resolve: Resolve = resolve
     ) -> None:
-        """``allow_private`` is for tests and development."""
+        """``allow_private`` is for tests and development; ``seconds`` is the deadline."""
         self._allow_private = allow_private
         self._seconds = seconds
         self._resolve = resolve
         self._tls = httpx.create_ssl_context()
 
-    def post(self, target: Target, headers: dict[str, str], body: bytes) -> Answer:
-        """Raises DeliveryError if there is no answer."""
-        network = _Network(self._addresses(target), time.monotonic() + self._seconds)
-        named = {"Host": target.authority, "User-Agent": _AGENT, **headers}
+    def post(self, target: Target, headers: dict[str, str], body: bytes) -> Response:
+        """Send a POST request.
+
+        Raises DeliveryError if there is no response, PrivateAddressError if none was asked for.
+        """
+        network = _PinnedNetwork(self._addresses(target), time.monotonic() + self._seconds)
+        all_headers = {"Host": target.authority, "User-Agent": _USER_AGENT, **headers}
         url = httpcore.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.path
         )
@@ -78,20 +80,22 @@ class Sender:
                 httpcore.ConnectionPool(
                     ssl_context=self._tls, network_backend=network, keepalive_expiry=0
                 ) as pool,
-                pool.stream("POST", url, headers=list(named.items()), content=body) as answer,
+                pool.stream(
+                    "POST", url, headers=list(all_headers.items()), content=body
+                ) as response,
             ):
-                return Answer(answer.status, retry_after(httpx.Headers(answer.headers)))
+                return Response(
+                    response.status, retry_after_seconds(httpx.Headers(response.headers))
+                )
         except _FAILURES as error:
-            raise DeliveryError(f"no answer came ({type(error).__name__})") from error
+            raise DeliveryError(f"there was no response ({type(error).__name__})") from error
 
     def _addresses(self, target: Target) -> list[Address]:
-        known = literal(target.host)
-        found = self._resolve(target.host, target.port) if known is None else [known]
-        if self._allow_private:
-            return found
-        if not all(map(is_public, found)):
+        address = ip_literal(target.host)
+        addresses = self._resolve(target.host, target.port) if address is None else [address]
+        if not self._allow_private and not all(map(is_public, addresses)):
             raise PrivateAddressError("the host is in a private network")
-        return found
+        return addresses
 
 
 _FAILURES: Final = (
@@ -103,8 +107,8 @@ _FAILURES: Final = (
 )
 
 
-class _Network(httpcore.NetworkBackend):
-    """Connects to certain addresses, whatever the name, and until a certain moment."""
+class _PinnedNetwork(httpcore.NetworkBackend):
+    """Connects to fixed addresses, whatever the host's name is, until a deadline."""
 
     def __init__(self, addresses: list[Address], deadline: float) -> None:
         self._addresses = addresses
@@ -113,43 +117,43 @@ class _Network(httpcore.NetworkBackend):
 
     def connect_tcp(
         self,
-        host: str,  # noqa: ARG002 -- it was looked up before
+        host: str,  # noqa: ARG002 -- it is resolved already
         port: int,
         timeout: float | None = None,  # noqa: ARG002
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """See NetworkBackend; the first address that takes the connection."""
-        reason: Exception = httpcore.ConnectError("there is no address")
+        """Connect to the first address that accepts; raises the last one's error."""
+        reason: Exception = httpcore.ConnectError("the host has no address")
         for address in self._addresses:
             try:
-                connected = self._sockets.connect_tcp(
-                    str(address), port, _left(self._deadline), None, socket_options
+                stream = self._sockets.connect_tcp(
+                    str(address), port, _seconds_until(self._deadline), None, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 reason = error
             else:
-                return _Stream(connected, self._deadline)
+                return _DeadlineStream(stream, self._deadline)
         raise reason
 
 
-class _Stream(httpcore.NetworkStream):
-    """A connection of which no step may pass the deadline."""
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose operations share one deadline, instead of a timeout each."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """See NetworkStream."""
-        return self._stream.read(max_bytes, _left(self._deadline))
+        """Read until the deadline."""
+        return self._stream.read(max_bytes, _seconds_until(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """See NetworkStream."""
-        self._stream.write(buffer, _left(self._deadline))
+        """Write until the deadline."""
+        self._stream.write(buffer, _seconds_until(self._deadline))
 
     def close(self) -> None:
-        """See NetworkStream."""
+        """Close the connection."""
         self._stream.close()
 
     def start_tls(
@@ -158,17 +162,18 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """See NetworkStream."""
-        secured = self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline))
-        return _Stream(secured, self._deadline)
+        """Shake hands until the deadline."""
+        left = _seconds_until(self._deadline)
+        secured = self._stream.start_tls(ssl_context, server_hostname, left)
+        return _DeadlineStream(secured, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401
-        """See NetworkStream."""
+        """Pass on what httpcore asks for."""
         return self._stream.get_extra_info(info)
 
 
-def _left(deadline: float) -> float:
+def _seconds_until(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("the time is over")
+        raise httpcore.ReadTimeout("the deadline has passed")
     return left

@@ -1,20 +1,26 @@
-"""Signatures of Standard Webhooks (https://www.standardwebhooks.com), version 1: HMAC-SHA256."""
+"""Signs webhooks as Standard Webhooks does: version 1, HMAC-SHA256.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
 
 import base64
 import hashlib
 import hmac
 
-from core.webhook_targets import WHSEC
+from core.webhook_targets import WHSEC_PREFIX
 
 
 class Signer:
-    """Signs with one secret, which is ``whsec_`` and a key in base64."""
+    """Signs with a secret: ``whsec_`` followed by a key in base64."""
 
     def __init__(self, secret: str) -> None:
-        self._key = base64.b64decode(secret.removeprefix(WHSEC))
+        self._key = base64.b64decode(secret.removeprefix(WHSEC_PREFIX))
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-        """What a receiver checks ``body`` by; ``timestamp`` is in seconds since 1970."""
+        """Return the headers with which a receiver verifies ``body``.
+
+        ``timestamp`` is in seconds since 1970.
+        """
         signed = b"%b.%d.%b" % (message_id.encode(), timestamp, body)
         signature = base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
         return {

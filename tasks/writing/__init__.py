@@ -1,1 +1,1 @@
-"""Where the records of a part go to: two writers behind one protocol (see carrying.ContactWriter)."""
+"""Writes contacts and rejections: by PostgREST or COPY, or rejections only for a dry run."""

@@ -1,8 +1,9 @@
-"""Contacts and rejections into their tables by COPY, over a connection of its own to Postgres.
+"""Writes contacts with COPY, over a direct connection to Postgres.
 
-A part is one transaction: its contacts, its rejections and its end come to be in the same moment,
-or not at all. Whoever runs the part holds a lock on it, so a second run of it waits, and then finds
-it done. What an earlier run had written in another way (through PostgREST) is replaced.
+An attempt is one transaction: its contacts, its rejections and the end of its part become visible
+together, or not at all. The transaction holds a lock on the part, so a second attempt waits for it
+and then finds the part done. Contacts that an earlier attempt has written through PostgREST are
+deleted first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,49 +20,64 @@ from core.errors import InvalidTransitionError
 from core.ids import contact_id_prefix
 from core.rejection_objects import Rejection
 from core.states import ImportState
-from core.supabase.errors import DATABASE, from_code, too_large_translated
-from tasks.errors import ImportCancelledError, StaleAttemptError, part_transitions_translated
-from tasks.importing.models import Batch, PartCounts, PartWork, RejectedRecord
-from tasks.queue.connections import NOTICE_LOSS, libpq_arguments
-from tasks.repository import PartEnd
-from tasks.writing.bisecting import BAD_DATA, refusals_of, write_bisecting
-from tasks.writing.rejections import RejectionObject, as_row
-from tasks.writing.row_encoding import as_copy_rows, as_fields
+from core.supabase.errors import DATABASE, error_from_code, translate_size_errors
+from tasks.errors import ImportCancelledError, StaleAttemptError, translate_part_errors
+from tasks.importing.models import (
+    Batch,
+    PartCounts,
+    PartEnd,
+    PartWork,
+    RejectedRecord,
+    RejectionObject,
+)
+from tasks.queue.connections import SERVER_KEEPALIVES, libpq_arguments
+from tasks.writing.bisecting import ROW_ERRORS, rejected_records, write_bisecting
+from tasks.writing.rejections import rejection_row
+from tasks.writing.row_encoding import encode_batch, encode_copy_rows
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _MAX_CONNECTIONS: Final = 64
-"""More than a process has threads: each uses one at most."""
-# Two keys: dramatiq-pg uses one.
-_LOCK: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
-_PART: Final = "select state, attempt from public.import_parts where import_id = %s and part = %s"
-_IMPORT_STATE: Final = "select state from public.imports where id = %s"
-_CLEAR_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
-_COPY: Final = "copy public.contacts (id, name, email, source) from stdin with (null '')"
-_REJECT: Final = """
+"""More than a process has threads, each of which uses one at most."""
+# A lock with two keys: dramatiq-pg's locks have one.
+_LOCK_PART: Final = "select pg_advisory_xact_lock(hashtext('part'), hashtext(%s))"
+_READ_PART: Final = """
+    select state, attempt from public.import_parts where import_id = %s and part = %s
+"""
+_READ_IMPORT_STATE: Final = "select state from public.imports where id = %s"
+_DELETE_CONTACTS: Final = "delete from public.contacts where id between %s and %s"
+_COPY_CONTACTS: Final = """
+    copy public.contacts (id, name, email, source) from stdin with (null '')
+"""
+_WRITE_BY_ROW: Final = "select public.insert_apart(%s)"
+_INSERT_REJECTION: Final = """
     insert into public.import_rejections (import_id, record, part, code, message, content)
     values (%(import_id)s, %(record)s, %(part)s, %(code)s, %(message)s, %(content)s)
 """
-_REJECT_STORED: Final = """
+_INSERT_REJECTION_OBJECT: Final = """
     insert into public.import_rejection_objects
       (import_id, part, first_record, last_record, codes, object)
     values (%s, %s, %s, %s, %s, %s)
 """
-_WRITE_APART: Final = "select public.insert_apart(%s)"
-_FINISH: Final = """
+_FINISH_PART: Final = """
     select public.finish_part(
       %(import)s, %(part)s, %(attempt)s, %(imported)s, %(rejected)s, %(ignored)s)
 """
 
 
 def connection_pool(settings: Settings) -> ConnectionPool[Connection]:
-    """Connections for the threads of a worker process, made when they are needed.
+    """Return a pool for the threads of a process; it connects when a connection is first needed.
 
-    Waiting for one takes no longer than the settings' deadline.
+    A thread waits for a connection for ``settings.upstream_deadline`` seconds at most.
     """
+
+    def configure(connection: Connection) -> None:
+        connection.execute(SERVER_KEEPALIVES)
+        connection.commit()
+
     return ConnectionPool(
         kwargs=libpq_arguments(settings),
-        configure=_configure,
+        configure=configure,
         check=ConnectionPool.check_connection,
         min_size=0,
         max_size=_MAX_CONNECTIONS,
@@ -71,132 +87,126 @@ def connection_pool(settings: Settings) -> ConnectionPool[Connection]:
     )
 
 
-def _configure(connection: Connection) -> None:
-    connection.execute(NOTICE_LOSS)
-    connection.commit()
-
-
 @contextmanager
 def copy_writer(
     pool: ConnectionPool[Connection], work: PartWork, *, batch_records: int
 ) -> Iterator["CopyWriter"]:
-    """A writer for one run through a part; what is not finished in the end is undone.
+    """Make a writer with a transaction, which is rolled back unless ``finish`` was called.
 
-    Raises InvalidTransitionError if the part has ended or belongs to another attempt.
+    Raises UpstreamError if there is no connection, InvalidTransitionError if the part has ended,
+    and StaleAttemptError if it is owned by another attempt.
     """
-    with _translated(), pool.connection() as connection:
-        _take_part(connection, work)
+    with translate_psycopg_errors(), pool.connection() as connection:
+        import_id, part = work.import_id, work.part
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK_PART, [f"{import_id} {part.part}"])
+            row = cursor.execute(_READ_PART, [import_id, part.part]).fetchone()
+            state, attempt = row or (None, None)
+            if state != "importing":
+                raise InvalidTransitionError(f"the part is {state}")
+            if attempt != work.attempt.id:
+                raise StaleAttemptError("the part is owned by another attempt")
+            # A deferred constraint would fail at the commit, where no row can be blamed.
+            cursor.execute("set constraints all immediate")
+            if work.rerun:
+                prefix = contact_id_prefix(import_id)
+                first, last = part.first_record, part.first_record + part.records - 1
+                cursor.execute(_DELETE_CONTACTS, [f"{prefix}{first:09x}", f"{prefix}{last:09x}"])
         yield CopyWriter(connection, work, batch_records)
 
 
-def _take_part(connection: Connection, work: PartWork) -> None:
-    import_id, part = work.import_id, work.part
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [f"{import_id} {part.part}"])
-        state, attempt = cursor.execute(_PART, [import_id, part.part]).fetchone() or (None, None)
-        if state != "importing":
-            raise InvalidTransitionError(f"the part is {state}")
-        if attempt != work.attempt.id:
-            raise StaleAttemptError("the part belongs to another attempt")
-        # What would be checked at the end of the transaction could not be told apart there.
-        cursor.execute("set constraints all immediate")
-        if work.rerun:
-            first, last = part.first_record, part.first_record + part.records - 1
-            prefix = contact_id_prefix(import_id)
-            cursor.execute(_CLEAR_CONTACTS, [f"{prefix}{record:09x}" for record in (first, last)])
-
-
 class CopyWriter:
-    """Takes what comes of one part; see carrying.ContactWriter."""
+    """A ContactWriter: what it has written is visible once the part is finished."""
 
     def __init__(self, connection: Connection, work: PartWork, batch_records: int) -> None:
         self.batch_records = batch_records
         self._connection = connection
         self._work = work
-        self._prefix = contact_id_prefix(work.import_id)
+        self._id_prefix = contact_id_prefix(work.import_id)
 
     def write(self, batch: Batch) -> list[RejectedRecord]:
-        """See carrying.ContactWriter."""
-        self._heed_cancelling()
-        return write_bisecting(batch, self._copy, self._write_apart)
+        """COPY in a savepoint, and row by row if the database rejects one."""
+        self._check_cancelled()
+        return write_bisecting(batch, self._copy, self._write_by_row)
+
+    def contacts_among(self, records: list[int]) -> set[int]:  # noqa: ARG002
+        """None: they were deleted when this attempt began."""
+        return set()
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
-        """See carrying.ContactWriter."""
-        self._heed_cancelling()
-        with _translated(), self._connection.cursor() as cursor:
-            cursor.executemany(_REJECT, [as_row(self._work.attempt, one) for one in rejections])
+        """Insert them in one round trip."""
+        self._check_cancelled()
+        rows = [rejection_row(self._work.attempt, rejection) for rejection in rejections]
+        with translate_psycopg_errors(), self._connection.cursor() as cursor:
+            cursor.executemany(_INSERT_REJECTION, rows)
 
-    def reject_stored(self, stored: RejectionObject) -> None:
-        """See carrying.ContactWriter."""
+    def add_rejection_object(self, stored: RejectionObject) -> None:
+        """Insert it."""
         values = [
             *(self._work.import_id, self._work.part.part, stored.first_record, stored.last_record),
             *(Jsonb(stored.codes), stored.object),
         ]
-        with _translated():
-            self._connection.execute(_REJECT_STORED, values)
+        with translate_psycopg_errors():
+            self._connection.execute(_INSERT_REJECTION_OBJECT, values)
 
-    def contacts_among(self, records: list[int]) -> set[int]:  # noqa: ARG002
-        """See carrying.ContactWriter: what an earlier attempt wrote was removed when this one began."""
-        return set()
-
-    def write_last(self, batch: Batch, counts: PartCounts) -> None:
-        """See carrying.ContactWriter: nothing would be saved."""
+    def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd | None:
+        """None: it would save nothing, since all is one transaction anyway."""
 
     def finish(self, counts: PartCounts) -> PartEnd:
-        """See carrying.ContactWriter."""
+        """Finish the part and commit."""
         attempt = self._work.attempt
         ids = {"import": attempt.import_id, "part": attempt.part, "attempt": attempt.id}
         values = {**ids, **counts.to_json()}
         values["ignored"] = Jsonb(values["ignored"])
         with (
-            part_transitions_translated(),
-            _translated(),
+            translate_part_errors(),
+            translate_psycopg_errors(),
             self._connection.cursor(row_factory=scalar_row) as cursor,
         ):
-            end: Any = cursor.execute(_FINISH, values).fetchone()
+            end: Any = cursor.execute(_FINISH_PART, values).fetchone()
             self._connection.commit()
         return PartEnd.from_json(end)
 
-    def _heed_cancelling(self) -> None:
-        """Each statement sees what was committed before it."""
-        with _translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
-            state = cursor.execute(_IMPORT_STATE, [self._work.import_id]).fetchone()
+    def _check_cancelled(self) -> None:
+        """Read the import's state as of now: the transaction's isolation is read committed."""
+        with (
+            translate_psycopg_errors(),
+            self._connection.cursor(row_factory=scalar_row) as cursor,
+        ):
+            state = cursor.execute(_READ_IMPORT_STATE, [self._work.import_id]).fetchone()
         if state == ImportState.CANCELLING:
             raise ImportCancelledError(f"import {self._work.import_id} is being cancelled")
 
     def _copy(self, batch: Batch) -> None:
-        rows = as_copy_rows(batch, self._prefix, self._work.source)
+        rows = encode_copy_rows(batch, self._id_prefix, self._work.source)
         with (
-            too_large_translated(),
-            _translated(),
+            translate_size_errors(),
+            translate_psycopg_errors(),
             self._connection.transaction(),  # a savepoint
             self._connection.cursor() as cursor,
-            cursor.copy(_COPY) as copy,
+            cursor.copy(_COPY_CONTACTS) as copy,
         ):
             copy.write(rows)
 
-    def _write_apart(self, batch: Batch) -> list[RejectedRecord]:
-        text = as_fields(batch, self._work, row_errors=BAD_DATA).decode()
+    def _write_by_row(self, batch: Batch) -> list[RejectedRecord]:
+        text = encode_batch(batch, self._work, row_errors=ROW_ERRORS).decode()
         with (
-            too_large_translated(),
-            _translated(),
+            translate_size_errors(),
+            translate_psycopg_errors(),
             self._connection.transaction(),
             self._connection.cursor(row_factory=scalar_row) as cursor,
         ):
-            found: Any = cursor.execute(_WRITE_APART, [text]).fetchone()
-        return refusals_of(found)
+            result: Any = cursor.execute(_WRITE_BY_ROW, [text]).fetchone()
+        return rejected_records(result)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Raise UpstreamError in place of what psycopg raises."""
+def translate_psycopg_errors() -> Iterator[None]:
+    """Raise UpstreamError in place of psycopg's errors; it shows no address and no password."""
     try:
         yield
     except psycopg.Error as error:
-        # No SQLSTATE: the connection is lost, or there was none to be had.
+        # Without an SQLSTATE the connection is lost, or none could be made.
         code = error.sqlstate or "08006"
-        raise from_code(DATABASE, code, _message(error)) from error
-
-
-def _message(error: psycopg.Error) -> str:
-    return error.diag.message_primary or f"cannot be reached ({type(error).__name__})"
+        message = error.diag.message_primary or f"cannot be reached ({type(error).__name__})"
+        raise error_from_code(DATABASE, code, message) from error

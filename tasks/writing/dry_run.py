@@ -1,20 +1,19 @@
-"""A dry run: all is read, validated and counted, and only rejections are written."""
+"""A dry run: everything is read, validated and counted, and only rejections are written."""
 
-from tasks.importing.models import Batch, PartCounts, RejectedRecord
-from tasks.repository import PartEnd
+from tasks.importing.models import Batch, PartCounts, PartEnd, RejectedRecord
 from tasks.writing.postgrest import PostgrestWriter
 
 
 class DryRunWriter(PostgrestWriter):
-    """Takes what comes of one part, whichever way contacts are written; see carrying.ContactWriter.
+    """A ContactWriter that writes no contacts, whatever the setting for others is.
 
-    What only the database itself would refuse is not found.
+    Records that only the database would reject count as imported.
     """
 
-    def write(self, batch: Batch) -> list[RejectedRecord]:  # noqa: ARG002 -- counted by others
-        """See carrying.ContactWriter."""
+    def write(self, batch: Batch) -> list[RejectedRecord]:  # noqa: ARG002 -- the pipeline counts
+        """Write nothing."""
         return []
 
     def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd:  # noqa: ARG002
-        """See carrying.ContactWriter."""
+        """Finish the part; there is nothing to write."""
         return self.finish(counts)

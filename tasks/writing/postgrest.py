@@ -1,158 +1,85 @@
-"""Contacts and rejections into their tables, through PostgREST.
+"""Writes contacts and rejections through PostgREST.
 
-Every write may be repeated: ids are computed from the record's number, and what is there is left
-alone.
+Each request is a transaction of its own and may be repeated: the ids of contacts are computed from
+the records' numbers, and existing rows are left alone.
 """
 
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, Final
-
-import httpx
-from postgrest.exceptions import APIError, generate_default_error_message
-from supabase import Client
+from collections.abc import Sequence
+from typing import Final
 
 from core.errors import BatchTooLargeError, PermanentError
 from core.rejection_objects import Rejection
-from core.supabase.errors import DATABASE, told_in, too_large_translated, translated
-from core.supabase.retry import retrying
-from tasks.errors import write_errors_translated
-from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
-from tasks.repository import PartEnd, Repository
-from tasks.writing.bisecting import BAD_DATA, refusals_of, write_bisecting
-from tasks.writing.rejections import RejectionObject, as_row
-from tasks.writing.row_encoding import as_fields
+from tasks.importing.models import (
+    Batch,
+    PartCounts,
+    PartEnd,
+    PartWork,
+    RejectedRecord,
+    RejectionObject,
+)
+from tasks.repository import Repository
+from tasks.writing.bisecting import ROW_ERRORS, rejected_records, write_bisecting
+from tasks.writing.rejections import rejection_row
+from tasks.writing.row_encoding import encode_batch
 
-Row = dict[str, Any]
-
-_REJECTIONS_A_REQUEST: Final = 250
-_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
-
-
-class Tables:
-    """The tables that a worker writes to; usable by all threads at once.
-
-    Writes are tried again for ``deadline`` seconds and raise UpstreamError after that. They raise
-    InvalidTransitionError if the part has ended or belongs to another attempt, and ImportCancelledError if its import is
-    being cancelled.
-    """
-
-    def __init__(
-        self, supabase: Client, *, deadline: float, stopping: threading.Event | None = None
-    ) -> None:
-        """``stopping`` cuts the deadline short, once it is set."""
-        self._supabase = supabase
-        self._deadline = deadline
-        self._stopping = stopping
-
-    def write_contacts(self, text: bytes) -> Any:  # noqa: ANN401 -- as JSON has it
-        """Store a batch as ``as_fields`` makes it, and tell how the part ended, if it did.
-
-        Raises BatchTooLargeError if the batch has to become smaller.
-        """
-        return self._write(self._post, "write_contacts", text)
-
-    def write_apart(self, text: bytes) -> dict[str, Any]:
-        """Store a batch row by row; returns what is refused. Raises BatchTooLargeError likewise."""
-        found: dict[str, Any] = self._write(self._post, "write_apart", text)
-        return found
-
-    def write_rejections(self, attempt: Attempt, rows: list[Row]) -> None:
-        """Store rejections of a part."""
-        self._write(self._call, "write_rejections", attempt, {"p_rows": rows})
-
-    def add_rejection_object(self, attempt: Attempt, stored: RejectionObject) -> None:
-        """Note an object with rejections of a part."""
-        self._write(self._call, "add_rejection_object", attempt, {"p_object": asdict(stored)})
-
-    def _write(self, send: Callable[..., Any], *content: Any) -> Any:  # noqa: ANN401
-        with write_errors_translated():
-            return retrying(self._deadline, self._stopping)(send, *content)
-
-    def _post(self, function: str, text: bytes) -> Any:  # noqa: ANN401
-        """As text, which supabase-py cannot send."""
-        rest = self._supabase.postgrest
-        url = str(rest.base_url.joinpath("rpc", function))
-        with too_large_translated(), translated(DATABASE):
-            answer = rest.session.post(url, content=text, headers={**rest.headers, **_TEXT})
-            if answer.is_error:
-                raise APIError(_told(answer))
-            return answer.json()
-
-    def _call(self, function: str, attempt: Attempt, arguments: dict[str, Any]) -> None:
-        ids = {
-            "p_import": str(attempt.import_id),
-            "p_part": attempt.part,
-            "p_attempt": str(attempt.id),
-        }
-        with translated(DATABASE):
-            self._supabase.rpc(function, {**ids, **arguments}).execute()
-
-
-def _told(answer: httpx.Response) -> dict[str, Any]:
-    told = told_in(answer.content)
-    return generate_default_error_message(answer) if told is None else told
+_REJECTIONS_PER_REQUEST: Final = 250
 
 
 class PostgrestWriter:
-    """Takes what comes of one part; see carrying.ContactWriter."""
+    """A ContactWriter: what it has written is visible at once, and stays if the attempt fails."""
 
-    def __init__(
-        self, tables: Tables, repository: Repository, work: PartWork, *, batch_records: int
-    ) -> None:
+    def __init__(self, repository: Repository, work: PartWork, *, batch_records: int) -> None:
         self.batch_records = batch_records
-        self._tables = tables
         self._repository = repository
         self._work = work
 
     def write(self, batch: Batch) -> list[RejectedRecord]:
-        """See carrying.ContactWriter."""
-        refused: list[RejectedRecord] = []
+        """A request for each ``batch_records`` records, and more where the database rejects one."""
+        rejected: list[RejectedRecord] = []
         for start in range(0, len(batch), self.batch_records):
-            some = batch.between(start, start + self.batch_records)
-            refused += write_bisecting(some, self._send, self._send_apart)
-        return refused
-
-    def reject(self, rejections: Sequence[Rejection]) -> None:
-        """See carrying.ContactWriter."""
-        for start in range(0, len(rejections), _REJECTIONS_A_REQUEST):
-            some = rejections[start : start + _REJECTIONS_A_REQUEST]
-            rows = [as_row(self._work.attempt, one) for one in some]
-            self._tables.write_rejections(self._work.attempt, rows)
-
-    def reject_stored(self, stored: RejectionObject) -> None:
-        """See carrying.ContactWriter."""
-        self._tables.add_rejection_object(self._work.attempt, stored)
+            piece = batch.between(start, start + self.batch_records)
+            rejected += write_bisecting(piece, self._write, self._write_by_row)
+        return rejected
 
     def contacts_among(self, records: list[int]) -> set[int]:
-        """See carrying.ContactWriter."""
+        """Ask the database."""
         return self._repository.contacts_among(self._work.import_id, records)
 
+    def reject(self, rejections: Sequence[Rejection]) -> None:
+        """In small requests: a rejection may be a few kilobytes."""
+        attempt = self._work.attempt
+        rows = [rejection_row(attempt, rejection) for rejection in rejections]
+        for start in range(0, len(rows), _REJECTIONS_PER_REQUEST):
+            self._repository.write_rejections(
+                attempt, rows[start : start + _REJECTIONS_PER_REQUEST]
+            )
+
+    def add_rejection_object(self, stored: RejectionObject) -> None:
+        """Record it at once."""
+        self._repository.add_rejection_object(self._work.attempt, stored)
+
     def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd | None:
-        """See carrying.ContactWriter."""
+        """One request if the batch is small enough for that."""
         if len(batch) > self.batch_records:
             return None
         try:
-            return PartEnd.from_json(self._write_last(batch, counts))
+            text = encode_batch(batch, self._work, finish=counts.to_json())
+            return self._repository.write_contacts(text)
         except BatchTooLargeError:
             return None
         except PermanentError as error:
-            if error.code.startswith(BAD_DATA):  # or the part is in another's hands
+            # "PT4" is also how a part's end is rejected: finish() then raises what that means.
+            if error.code.startswith(ROW_ERRORS):
                 return None
             raise
 
     def finish(self, counts: PartCounts) -> PartEnd:
-        """See carrying.ContactWriter."""
+        """One request."""
         return self._repository.finish_part(self._work.attempt, counts)
 
-    def _write_last(self, batch: Batch, counts: PartCounts) -> Any:  # noqa: ANN401
-        text = as_fields(batch, self._work, finish=counts.to_json())
-        return self._tables.write_contacts(text)
+    def _write(self, batch: Batch) -> None:
+        self._repository.write_contacts(encode_batch(batch, self._work))
 
-    def _send(self, batch: Batch) -> None:
-        self._tables.write_contacts(as_fields(batch, self._work))
-
-    def _send_apart(self, batch: Batch) -> list[RejectedRecord]:
-        text = as_fields(batch, self._work, row_errors=BAD_DATA)
-        return refusals_of(self._tables.write_apart(text))
+    def _write_by_row(self, batch: Batch) -> list[RejectedRecord]:
+        text = encode_batch(batch, self._work, row_errors=ROW_ERRORS)
+        return rejected_records(self._repository.write_contacts_by_row(text))

@@ -1,129 +1,83 @@
-"""Keeps all rejections of a part: the first ones in their table, the others as objects in Storage.
+"""Keeps the rejections of a part: the first ones in a table, the others as objects in Storage.
 
-So a file of which nothing is a contact costs the database no more than another one does, and still
-none of its rejections is lost. In the order of the records, those of the table come before those of
-the objects.
+A file in which no record is valid thus costs the database little, and no rejection is lost. In the
+order of records, the rejections in the table come before those in objects.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from core.rejection_objects import (
     CONTENT_TYPE,
     Rejection,
     RejectionWriter,
-    folder_of,
-    name_of,
-    prefix_of,
+    object_name,
+    part_prefix,
+    rejections_folder,
 )
-from tasks.importing.models import Attempt, PartWork
+from core.supabase.storage import StorageClient
+from tasks.importing.models import Attempt, PartWork, RejectionObject
+from tasks.writing.base import ContactWriter
 
 MAX_ROWS: Final = 1000
-"""Rejections of a part that the table keeps."""
+"""Rejections of a part that are kept in the table."""
 _OBJECT_BYTES: Final = 4 * 1024 * 1024
-"""Size of an object before it is packed: a page of rejections is found in one of these."""
+"""Size of an object before compression: a page of rejections is read from one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class RejectionObject:
-    """A stored object, as the repository notes it."""
+class PartRejections:
+    """Takes the rejections of one attempt, in the order of their records; raises UpstreamError."""
 
-    object: str
-    """Its name in the bucket."""
-    first_record: int
-    last_record: int
-    codes: dict[str, int]
-    """Number of rejections in it by code."""
-
-
-class RejectionTables(Protocol):
-    """Where the rejections of one attempt go to."""
-
-    def reject(self, rejections: Sequence[Rejection]) -> None:
-        """Store rejections in the table; raises UpstreamError."""
-        ...
-
-    def reject_stored(self, stored: RejectionObject) -> None:
-        """Note an object with rejections; raises UpstreamError."""
-        ...
-
-
-class Objects(Protocol):
-    """Where the objects go to."""
-
-    def put(self, name: str, content: bytes, content_type: str) -> None:
-        """Store an object, in place of one of the same name; raises UpstreamError."""
-        ...
-
-    def names_in(self, folder: str, *, prefix: str = "") -> list[str]:
-        """Names of all objects in a folder that begin so; raises UpstreamError."""
-        ...
-
-    def remove(self, names: Sequence[str]) -> None:
-        """Remove objects; it is no error if one is gone already. Raises UpstreamError."""
-        ...
-
-
-class Rejections:
-    """Takes the rejections of one attempt, in the order of their records."""
-
-    def __init__(self, work: PartWork, tables: RejectionTables, objects: Objects) -> None:
+    def __init__(self, work: PartWork, writer: ContactWriter, storage: StorageClient) -> None:
+        """Remove the objects of earlier attempts at the part: nothing refers to them any more."""
         self._attempt: Attempt = work.attempt
-        self._tables = tables
-        self._objects = objects
-        self._folder = folder_of(work.import_id)
-        self._room = MAX_ROWS
-        self._writer: RejectionWriter | None = None
+        self._writer = writer
+        self._storage = storage
+        self._folder = rejections_folder(work.import_id)
+        self._free_rows = MAX_ROWS
+        self._encoder: RejectionWriter | None = None
         self._codes: Counter[str] = Counter()
-        self._first = self._last = 0
+        self._first_record = self._last_record = 0
         if work.rerun:
-            self._remove_others()
+            names = storage.names_in(self._folder, prefix=part_prefix(work.part.part))
+            own_id = str(work.attempt.id)
+            if others := [f"{self._folder}/{name}" for name in names if own_id not in name]:
+                storage.remove(others)
 
     def add(self, rejections: Sequence[Rejection]) -> None:
-        """Keep some more; the last of them may wait for ``flush``."""
-        rows, others = rejections[: self._room], rejections[self._room :]
+        """Store some rejections; those of the last object wait for ``flush``."""
+        rows, others = rejections[: self._free_rows], rejections[self._free_rows :]
         if rows:
-            self._room -= len(rows)
-            self._tables.reject(rows)
-        if others:
-            self._pack(others)
-
-    def flush(self) -> None:
-        """Store what waits."""
-        writer, self._writer = self._writer, None
-        if writer is None:
+            self._free_rows -= len(rows)
+            self._writer.reject(rows)
+        if not others:
             return
-        name = name_of(self._attempt.part, self._first, self._attempt.id)
-        stored = RejectionObject(
-            f"{self._folder}/{name}", self._first, self._last, dict(self._codes)
-        )
-        self._objects.put(stored.object, writer.close(), CONTENT_TYPE)
-        self._tables.reject_stored(stored)
-
-    def _pack(self, rejections: Sequence[Rejection]) -> None:
-        if self._writer is None:
-            self._writer = RejectionWriter()
+        if self._encoder is None:
+            self._encoder = RejectionWriter()
             self._codes.clear()
-            self._first = rejections[0].record
-        self._writer.add(rejections)
-        self._codes.update([rejection.code for rejection in rejections])
-        self._last = rejections[-1].record
-        if self._writer.size >= _OBJECT_BYTES:
+            self._first_record = others[0].record
+        self._encoder.add(others)
+        self._codes.update([rejection.code for rejection in others])
+        self._last_record = others[-1].record
+        if self._encoder.size >= _OBJECT_BYTES:
             self.flush()
 
-    def _remove_others(self) -> None:
-        """Remove what earlier attempts at the part have stored: nothing refers to it any more."""
-        prefix = prefix_of(self._attempt.part)
-        names = self._objects.names_in(self._folder, prefix=prefix)
-        own = str(self._attempt.id)
-        if others := [name for name in names if own not in name]:
-            self._objects.remove([f"{self._folder}/{name}" for name in others])
+    def flush(self) -> None:
+        """Store the object that is being filled, if there is one."""
+        encoder, self._encoder = self._encoder, None
+        if encoder is None:
+            return
+        name = object_name(self._attempt.part, self._first_record, self._attempt.id)
+        stored = RejectionObject(
+            f"{self._folder}/{name}", self._first_record, self._last_record, dict(self._codes)
+        )
+        self._storage.put(stored.object, encoder.close(), CONTENT_TYPE)
+        self._writer.add_rejection_object(stored)
 
 
-def as_row(attempt: Attempt, rejection: Rejection) -> dict[str, Any]:
-    """The columns of ``import_rejections``."""
+def rejection_row(attempt: Attempt, rejection: Rejection) -> dict[str, Any]:
+    """The columns of the table ``import_rejections``."""
     return {
         "import_id": str(attempt.import_id),
         "record": rejection.record,

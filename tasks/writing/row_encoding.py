@@ -1,8 +1,7 @@
-"""A batch as the text that Postgres reads."""
+"""Encodes a batch as text: for the SQL functions that write contacts, and for COPY."""
 
 import itertools
 import secrets
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +14,12 @@ _TAILS: Final = tuple(f"{number:03x}" for number in range(0x1000))
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def as_fields(batch: Batch, work: PartWork, **more: Any) -> bytes:  # noqa: ANN401
-    """The text of the SQL functions ``write_contacts`` and ``insert_apart``.
+def encode_batch(batch: Batch, work: PartWork, **options: Any) -> bytes:  # noqa: ANN401 -- JSON
+    """The text that the SQL functions ``write_contacts`` and ``insert_apart`` take.
 
-    ``more`` is what else they are told: ``finish``, the counts of a part that ends with this batch;
-    ``row_errors``, what the SQLSTATEs begin with that blame a row.
+    A JSON object in the first line, then all names and all e-mails with a delimiter between them.
+    ``options`` are added to the object: ``finish``, the counts of a part that ends with this batch;
+    ``row_errors``, the beginnings of SQLSTATEs that blame a row.
     """
     delimiter, fields = _joined([*batch.names, *batch.emails])
     head = {
@@ -30,13 +30,13 @@ def as_fields(batch: Batch, work: PartWork, **more: Any) -> bytes:  # noqa: ANN4
         "first_record": batch.first_record,
         "source": work.source,
         "delimiter": delimiter,
-        **more,
+        **options,
     }
     return b"%b\n%b" % (msgspec.json.encode(head), fields.encode())
 
 
 def _joined(fields: list[str]) -> tuple[str, str]:
-    """The fields, and what stands between them and in none of them."""
+    """Return a delimiter that is in none of the fields, and the fields joined by it."""
     delimiter, text = _UNIT_SEPARATOR, _UNIT_SEPARATOR.join(fields)
     while text.count(delimiter) >= len(fields):
         delimiter = _UNIT_SEPARATOR + secrets.token_hex(8)
@@ -44,14 +44,14 @@ def _joined(fields: list[str]) -> tuple[str, str]:
     return delimiter, text
 
 
-def as_copy_rows(batch: Batch, prefix: str, source: str) -> bytes:
-    """Rows ``id, name, email, source`` in COPY's text format, of which NULL is the empty text.
+def encode_copy_rows(batch: Batch, prefix: str, source: str) -> bytes:
+    """Rows ``id, name, email, source`` in COPY's text format, where an empty field is NULL.
 
-    (https://www.postgresql.org/docs/current/sql-copy.html, "Text Format")
+    https://www.postgresql.org/docs/current/sql-copy.html, "Text Format"
     """
     source = source.translate(_ESCAPES)
     names, emails = _escaped(batch.names), _escaped(batch.emails)
-    # Each row ends where the next one's id begins: so all cells can be joined in one go.
+    # Each id is prefixed with the end of the row before it, so that one join makes all rows.
     ids = _ids(f"{source}\n{prefix}", batch.numbers)
     if "" in names and ("", "") in zip(names, emails, strict=True):
         is_contact = [bool(name or email) for name, email in zip(names, emails, strict=True)]
@@ -65,16 +65,13 @@ def as_copy_rows(batch: Batch, prefix: str, source: str) -> bytes:
 
 
 def _ids(prefix: str, numbers: range) -> list[str]:
-    """``f"{prefix}{number:09x}"`` for each number, at a third of the time."""
+    """``f"{prefix}{number:09x}"`` for each number, in a third of the time."""
     ids: list[str] = []
-    for head in range(numbers.start >> 12, (numbers.stop - 1 >> 12) + 1):
-        tails = _TAILS[max(0, numbers.start - (head << 12)) : numbers.stop - (head << 12)]
-        ids += _appended(f"{prefix}{head:06x}", tails)
+    for high in range(numbers.start >> 12, (numbers.stop - 1 >> 12) + 1):
+        head = f"{prefix}{high:06x}"
+        tails = _TAILS[max(0, numbers.start - (high << 12)) : numbers.stop - (high << 12)]
+        ids += [head + tail for tail in tails]
     return ids
-
-
-def _appended(head: str, tails: Iterable[str]) -> list[str]:
-    return [head + tail for tail in tails]
 
 
 def _escaped(values: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that the README and the Procfile name."""
+"""The commands that the documentation and the Procfile name."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -16,9 +16,12 @@ import pytest
 from local.ports import free_port
 from local.processes import PROJECT, started, worker_environment
 from tests.acceptance.conftest import ENDED, Importer
+from tests.support.commands import Checkout, is_shown, shown_outputs
+from tests.support.markdown import Document, documents
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 PATIENCE = 60
+RUN = [one for one in documents() if any(block.is_run for block in one.blocks())]
 
 
 def test_demo_exits_0_and_shows_right_counts() -> None:
@@ -110,47 +113,120 @@ def test_the_procfile_commands_import_and_count(
     assert _value(metrics, 'contacts_rejected_total{code="email_invalid"}') == 3
 
 
-def test_up_ends_all_it_started_on_ctrl_c(tmp_path: Path) -> None:
-    with _up(tmp_path) as (process, url):
-        answer = httpx.post(
-            f"{url}/import",
-            data={"source": "up"},
-            files={"file": ("c.csv", b"name,email\nA,a@b.co\n", "text/csv")},
-        )
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
-        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+class Up:
+    """``python -m local up`` in a checkout of its own, which is started again once it has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = Checkout(folder)
+        self.url = ""
+        self.metrics = ""
+        self.process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "up.log"
+
+    def run(self) -> psutil.Process:
+        """Start it unless it runs; returns once the service listens."""
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        assert self.process is not None
+        return psutil.Process(self.process.pid)
+
+    def await_said(self, words: str) -> str:
+        """The line with these words, once it is there."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            log = self._log.read_text()
+            for line in log.splitlines():
+                if words in line:
+                    return line
+            assert time.monotonic() < deadline, f"{words!r} was not said:\n{log}"
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        """Stop it in order, if it runs."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(PATIENCE)
+
+    def _start(self) -> None:
+        port = free_port()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "local", "up"],
+                cwd=self.checkout.folder,
+                stdout=log,
+                env={**os.environ, "PORT": str(port)},
+            )
+        self.await_said("Ctrl-C ends all of it")
+        self.url = f"http://127.0.0.1:{port}"
+        self.metrics = self.await_said("/metrics and ").rpartition(" ")[2].rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def ups(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("checkout"))
+    yield up
+    up.end()
+
+
+@pytest.fixture
+def up(ups: Up) -> Up:
+    ups.run()
+    return ups
+
+
+@pytest.mark.parametrize("document", RUN, ids=[str(one.path) for one in RUN])
+def test_the_commands_of_the_documentation_run_as_pasted(up: Up, document: Document) -> None:
+    here = {"http://127.0.0.1:8000": up.url, "http://127.0.0.1:9191": up.metrics}
+
+    outcomes = up.checkout.run(document, here)
+
+    for outcome in outcomes:
+        code = outcome.block.noted("exit code")
+        expected = [int(code)] if code else []
+        assert outcome.codes == expected, (outcome.block, outcome.output)
+    output = {outcome.block.line: outcome.output for outcome in outcomes}
+    for block, shown in shown_outputs(document):
+        assert is_shown(output[block.line], shown), (shown.text, output[block.line])
+
+
+def test_up_starts_a_killed_worker_again(up: Up) -> None:
+    contacts = [{"name": f"P {n}"} for n in range(1000)]
+    up.await_said("Worker process is ready")
+    masters = [p for p in up.run().children(recursive=True) if _is_master(p)]
+    masters[0].kill()
+    up.await_said("it is started again")
+    answer = httpx.post(f"{up.url}/import", json={"source": "up", "data": contacts})
+    location = answer.headers["Location"]
+    deadline = time.monotonic() + PATIENCE
+    while (shown := httpx.get(up.url + location).json())["state"] not in ENDED:
+        assert time.monotonic() < deadline, shown
+
+    assert (shown["state"], shown["imported"]) == ("completed", 1000)
+
+
+def test_up_ends_all_it_started_on_ctrl_c(up: Up) -> None:
+    file = ("c.csv", b"name,email\nA,a@b.co\n", "text/csv")
+    answer = httpx.post(f"{up.url}/import", data={"source": "up"}, files={"file": file})
+    process = up.run()
+    family = process.children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert up.process is not None
+    up.process.wait(PATIENCE)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
 
     assert answer.status_code == 202
-    assert process.returncode == 0
+    assert up.process.returncode == 0
     assert alive == []
 
 
-def test_up_leaves_nothing_behind_when_killed(tmp_path: Path) -> None:
-    with _up(tmp_path) as (process, _):
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        _, alive = psutil.wait_procs(family, timeout=PATIENCE)
+def test_up_leaves_nothing_behind_when_killed(up: Up) -> None:
+    process = up.run()
+    family = process.children(recursive=True)
+    process.kill()
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE)
 
     assert len(family) > 5
     assert alive == []
-
-
-def test_up_starts_a_killed_worker_again(tmp_path: Path) -> None:
-    with _up(tmp_path) as (process, url):
-        contacts = [{"name": f"P {n}"} for n in range(1000)]
-        _await_said(process, "Worker process is ready")
-        masters = [p for p in psutil.Process(process.pid).children(recursive=True) if _is_master(p)]
-        masters[0].kill()
-        _await_said(process, "it is started again")
-        answer = httpx.post(f"{url}/import", json={"source": "up", "data": contacts})
-        location = answer.headers["Location"]
-        deadline = time.monotonic() + PATIENCE
-        while (shown := httpx.get(url + location).json())["state"] not in ENDED:
-            assert time.monotonic() < deadline, shown
-
-    assert (shown["state"], shown["imported"]) == ("completed", 1000)
 
 
 def _is_master(process: psutil.Process) -> bool:
@@ -160,39 +236,6 @@ def _is_master(process: psutil.Process) -> bool:
         and "parent_watchdog.py" not in " ".join(command)
         and bool(process.children())
     )
-
-
-def _await_said(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stdout is not None
-    assert any(words in line for line in process.stdout), f"{words!r} was not said"
-
-
-class _up:  # noqa: N801 -- reads as the command it runs
-    """``python -m local up`` in a folder of its own; entered once the service listens."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> tuple[subprocess.Popen[str], str]:
-        port = free_port()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "local", "up"],
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), "PORT": str(port)},
-            text=True,
-        )
-        assert self._process.stdout is not None
-        said = []
-        for line in self._process.stdout:
-            said.append(line)
-            if "Ctrl-C ends all of it" in line:
-                return self._process, f"http://127.0.0.1:{port}"
-        raise AssertionError("".join(said))
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=PATIENCE)
 
 
 def _metrics(port: int) -> str:

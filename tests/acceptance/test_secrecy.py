@@ -170,7 +170,8 @@ def test_a_failed_import_shows_no_internals_of_storage(watched: Watched) -> None
     assert shown["state"] == "failed"
     assert shown["failure"] == {
         "code": "storage_refused",
-        "detail": "The storage refused what the import needs (403); the operator has to look.",
+        "detail": "The storage rejected a request of this import (403); "
+        "ask the operator to look into it.",
         "part": 1,
         "advice": advice("storage_refused"),
     }
@@ -186,8 +187,8 @@ def test_workers_survive_invalid_answers(watched: Watched) -> None:
     with watched.leaking(*leaky_answers):
         assert watched.ended(watched.post())["state"] == "completed"
     log = watched.processes[1].log.read_text()
-    assert "failed in a way that was not foreseen" in log
-    assert "sweep failed in a way that was not foreseen" in log
+    assert "message failed: unexpected error" in log
+    assert "sweep failed: unexpected error" in log
 
 
 def test_run_once_prints_no_password(watched: Watched, importer: Importer) -> None:
@@ -207,7 +208,7 @@ def test_sweep_prints_no_wrong_key(watched: Watched, importer: Importer) -> None
     with watched.leaking(LeakyAnswer("/storage/v1/", 403)):
         done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.upstream.url)
     assert done.returncode == 3
-    assert "sweep broke off" in done.stderr
+    assert "sweep interrupted" in done.stderr
     assert WRONG_KEY not in done.stdout + done.stderr
 
 
@@ -217,7 +218,7 @@ def test_an_unexpected_end_is_logged_without_secrets(watched: Watched, importer)
         done = importer.run("tasks", "--sweep", **settings)
     assert done.returncode == 1
     last = json.loads(done.stderr.splitlines()[-1])
-    assert (last["event"], last["level"]) == ("ended in a way that was not foreseen", "critical")
+    assert (last["event"], last["level"]) == ("uncaught exception", "critical")
 
 
 def test_no_secret_in_any_output(watched: Watched, embedded_env) -> None:

@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
-from core.interpreter import FLOOR
+from core.interpreter import MINIMUM_PYTHON
 
 PROJECT = Path(__file__).resolve().parents[2]
-FLOOR_TEXT = ".".join(map(str, FLOOR))
+FLOOR_TEXT = ".".join(map(str, MINIMUM_PYTHON))
 READ_BY_OLD_ONES = [
     "config/__init__.py", "core/interpreter.py", "service/__init__.py", "tasks/__init__.py"
 ]  # fmt: skip

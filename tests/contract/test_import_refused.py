@@ -219,7 +219,7 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
     assert problem["status"] == status
-    assert problem["type"] == f"urn:contacts-importer:problem:{code}"
+    assert problem["type"] == f"/problems/{code}"
     assert problem["title"]
     assert problem["detail"]
     return problem

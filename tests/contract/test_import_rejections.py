@@ -160,7 +160,7 @@ def test_a_file_that_cannot_go_on_is_broken_off(client, proxy, address, service)
     proxy.inject(Answer(SHOW, skip=1, status=403, times=100))
     with pytest.raises(httpx.TransportError):
         client.get(f"{address}?format=csv")
-    assert service.await_line(lambda line: line["event"] == "file of rejections cut short")
+    assert service.await_line(lambda line: line["event"] == "rejections file incomplete")
 
 
 def test_a_client_of_http_1_0_sees_it_too(proxy, address, service):

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from core.webhook_targets import Target, target_of
-from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError, Sender
+from core.webhook_targets import Target, parse_target
+from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response, Sender
 from tests.support.webhook_receiver import Receiver
 
 HEADERS = {"webhook-id": "msg_1"}
@@ -23,7 +23,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def target(url: str) -> Target:
-    return target_of(url, allow_private=True)
+    return parse_target(url, allow_private=True)
 
 
 def lenient(**options) -> Sender:
@@ -52,7 +52,7 @@ def talking(*pieces: bytes, for_ever: bool = False) -> Iterator[int]:
 def test_the_body_arrives_as_it_is(receiver):
     answer = lenient().post(target(f"{receiver.url}/hook?a=1"), HEADERS, b'{"a":1}')
     told = receiver.requests.get(timeout=30)
-    assert answer == Answer(204)
+    assert answer == Response(204)
     assert (told.path, told.body) == ("/hook?a=1", b'{"a":1}')
     assert told.headers["webhook-id"] == "msg_1"
     assert told.headers["host"] == receiver.url.removeprefix("http://")
@@ -125,7 +125,7 @@ def test_no_proxy_is_asked(receiver, monkeypatch):
 )  # fmt: skip
 def test_a_time_that_is_named_is_told(receiver, named, seconds):
     receiver.statuses, receiver.headers = [429], {"Retry-After": named}
-    assert lenient().post(target(receiver.url), HEADERS, b"") == Answer(429, seconds)
+    assert lenient().post(target(receiver.url), HEADERS, b"") == Response(429, seconds)
 
 
 def test_a_body_without_an_end_is_not_read():
@@ -143,7 +143,7 @@ def test_a_body_without_an_end_is_not_read():
     ],
 )
 def test_what_is_no_answer_is_a_failure(said):
-    with talking(said) as port, pytest.raises(DeliveryError, match="no answer came"):
+    with talking(said) as port, pytest.raises(DeliveryError, match="there was no response"):
         lenient(seconds=5).post(target(f"http://127.0.0.1:{port}"), HEADERS, b"")
 
 
@@ -168,7 +168,7 @@ def test_nobody_is_there():
 
 
 def test_no_name_no_address():
-    with pytest.raises(DeliveryError, match="not known"):
+    with pytest.raises(DeliveryError, match="the host is unknown"):
         lenient().post(Target("https", "nobody.invalid", 443, "/"), HEADERS, b"")
 
 

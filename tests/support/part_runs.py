@@ -7,10 +7,17 @@ from core.models import Part
 from core.rejection_objects import Rejection, RejectionReader
 from core.states import ImportState
 from service.splitting.part_cutter import Split
-from tasks.importing.models import Attempt, Batch, PartCounts, PartWork, RejectedRecord
+from tasks.importing.models import (
+    Attempt,
+    Batch,
+    PartCounts,
+    PartEnd,
+    PartWork,
+    RejectedRecord,
+    RejectionObject,
+)
 from tasks.importing.pipeline import PartPipeline
-from tasks.repository import PartEnd
-from tasks.writing.rejections import RejectionObject, Rejections
+from tasks.writing.rejections import PartRejections
 from tests.support.reference_rules import Outcome
 from tests.support.splits import pieces_of
 
@@ -38,7 +45,7 @@ class FakeTables:
             self._add(rejection.record, rejection.code)
             self.texts.append(rejection.content)
 
-    def reject_stored(self, stored: RejectionObject) -> None:
+    def add_rejection_object(self, stored: RejectionObject) -> None:
         """Record an object of rejections, which ``put`` has read already."""
         assert self.outcomes[stored.first_record]
         assert self.outcomes[stored.last_record]
@@ -76,9 +83,9 @@ def run_parts(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     for part in parts:
         attempt = Attempt(new_import_id(), part.part)
         work = PartWork(attempt, "s", split.format, split.layout, "o", part)
-        pipeline = PartPipeline(work, tables, Rejections(work, tables, tables))
-        pipeline.carry(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
-        pipeline.finish()
+        pipeline = PartPipeline(work, tables, PartRejections(work, tables, tables))
+        pipeline.process(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
+        pipeline.write_last()
         assert pipeline.counts.records == pipeline.records_read == part.records
     return tables
 

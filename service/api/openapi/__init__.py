@@ -1,1 +1,1 @@
-"""The API as an OpenAPI 3.1 document: states and codes come from the code."""
+"""The OpenAPI document: made from ``service.api.operations`` and the types in ``schemas``."""

@@ -1,39 +1,106 @@
-"""The document as a whole."""
+"""The OpenAPI document, served at ``/openapi.json`` and shown at ``/docs``."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from service.api.openapi import create_import, jobs, operations, rejections
-from service.api.openapi.responses import Json
-from service.api.openapi.schemas import SCHEMAS
+import msgspec
+from msgspec import Meta
+
+from core.job_view import Job, WebhookEvent
+from service.api import examples, schemas
+from service.api.openapi.elements import ALWAYS, REFERENCE, Json, answer, content, header
+from service.api.operations import IMPORTS, MONITORING, OPERATIONS, PAGES
+from service.problem_types import PROBLEM_TYPES
+from service.problems import Problem
 
 _DESCRIPTION: Final = (
-    "Contacts in, as JSON, NDJSON or CSV of any size. An import that was answered 202 ends with "
-    "each of its records either among the contacts, exactly once, or among the rejections, with a "
-    "reason, or it is told why it was not processed: `records` = `imported` + `rejected` + "
-    "`notProcessed`, always.\n\n"
-    "Errors are `application/problem+json` (RFC 9457) with a stable `code`. What is no valid HTTP "
-    "is answered `malformed_request` (400) or `head_too_large` (431), an address that there is not "
-    "`not_found` (404), another method `method_not_allowed` (405), and an expectation other than "
-    "`100-continue` `expectation_failed` (417). What another web site has a browser change is "
-    "refused as `cross_site` (403)."
+    "Imports contacts from JSON, NDJSON or CSV of any size. When an import has ended, each of its "
+    "records is either a contact (exactly once), or a rejection with a reason, or was not "
+    "processed: `records` = `imported` + `rejected` + `notProcessed`.\n\n"
+    "Errors are `application/problem+json` (RFC 9457). `code` identifies the kind of problem and "
+    "is stable, `type` links to a page about it, and `param` names the parameter at fault. Any "
+    "request can also be answered with `cross_site` (403), `not_found` (404), "
+    "`method_not_allowed` (405) or `expectation_failed` (417)."
 )
-
-_IMPORTS: Final[Json] = {
-    "/import": {"post": create_import.SEND, "get": jobs.LIST},
-    "/import/{jobId}": {"get": jobs.SHOW, "delete": jobs.UNDO},
-    "/import/{jobId}/rejections": {"get": rejections.SHOW},
-    "/import/{jobId}/retry": {"post": jobs.RETRY},
-    "/import/{jobId}/cancel": {"post": jobs.CANCEL},
+_TAGS: Final = {
+    IMPORTS: "Create imports, follow their progress, and retry, cancel or undo them.",
+    MONITORING: "For load balancers, container platforms and Prometheus.",
+    PAGES: "For people: the import page and this documentation.",
+}
+_TYPES: Final = (
+    schemas.Accepted,
+    schemas.Health,
+    schemas.ImportForm,
+    schemas.ImportRequest,
+    schemas.ImportsPage,
+    schemas.Readiness,
+    schemas.RejectionsPage,
+    Job,
+    Problem,
+    WebhookEvent,
+)
+_IMPORT_ENDED: Final[Json] = {
+    "operationId": "importEnded",
+    "tags": [IMPORTS],
+    "summary": "An import has ended",
+    "description": "Sent to the address given in `notify` when the import is `completed`, "
+    "`failed`, `cancelled`, `undone` or `undo_failed`. The request is signed "
+    "according to [Standard Webhooks](https://www.standardwebhooks.com) and repeated for a day "
+    "until the receiver answers with a 2xx status. Repetitions have the same `webhook-id`.",
+    "parameters": [
+        header("webhook-id", str, "Identifies the event: the same for each repetition.")
+        | {"required": True, "example": "msg_2b7e151628aed2a6abf7158809cf4f3c"},
+        header(
+            "webhook-timestamp",
+            Annotated[str, Meta(pattern="^[0-9]+$")],
+            "When the request was sent, in seconds since 1970-01-01 UTC.",
+        )
+        | {"required": True, "example": "1795687203"},
+        header(
+            "webhook-signature",
+            Annotated[str, Meta(pattern="^v1,")],
+            "`v1,` and the HMAC-SHA256, in base64, of `{webhook-id}.{webhook-timestamp}.{body}` "
+            "with the shared secret.",
+        )
+        | {"required": True, "example": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="},
+    ],
+    "requestBody": {
+        "required": True,
+        "content": content(WebhookEvent, example=examples.EVENT),
+    },
+    "responses": {
+        "2XX": answer("The event was received."),
+        "410": answer("The receiver wants no more events of this import."),
+        "default": answer("The request is repeated later."),
+    },
 }
 
 
 def openapi_document() -> Json:
-    """The API in OpenAPI 3.1, to be served and shown."""
+    """The API in OpenAPI 3.1.1 (https://spec.openapis.org/oas/v3.1.1.html)."""
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = operation.to_openapi()
+    _, components = msgspec.json.schema_components(_TYPES, ref_template=REFERENCE)
+    used = {*ALWAYS, *(code for operation in OPERATIONS for code in operation.problems)}
+    problems = {
+        code: {"summary": kind.title, "value": msgspec.to_builtins(examples.problem_example(code))}
+        for code, kind in PROBLEM_TYPES.items()
+        if code in used
+    }
     return {
-        "openapi": "3.1.0",
-        "info": {"title": "Contacts import", "version": "1", "description": _DESCRIPTION},
-        "servers": [{"url": "/"}],
-        "tags": [{"name": "Imports"}, {"name": "Running it"}, {"name": "Pages"}],
-        "paths": _IMPORTS | operations.PATHS,
-        "components": {"schemas": SCHEMAS},
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Contacts import",
+            "version": "1",
+            "summary": "Imports contacts of any size, exactly once",
+            "description": _DESCRIPTION,
+            "contact": {"name": "The operator of this service"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "This service"}],
+        "security": [],
+        "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
+        "paths": paths,
+        "webhooks": {"importEnded": {"post": _IMPORT_ENDED}},
+        "components": {"schemas": components, "examples": problems},
     }

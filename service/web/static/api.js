@@ -1,4 +1,4 @@
-// The HTTP API as the page needs it. Whatever goes wrong becomes a Problem.
+// Calls of the HTTP API. Every error becomes a Problem.
 
 export class Problem extends Error {
   constructor({ title, detail, code, status, offset, record }) {
@@ -7,9 +7,9 @@ export class Problem extends Error {
   }
 }
 
-const AWAY = {
+const UNREACHABLE = {
   title: "The service cannot be reached",
-  detail: "Look at your connection, then try again.",
+  detail: "Check your connection and try again.",
   code: "unreachable",
 };
 
@@ -18,7 +18,7 @@ export async function call(method, path) {
   try {
     answer = await fetch(path, { method, headers: { Accept: "application/json" } });
   } catch {
-    throw new Problem(AWAY);
+    throw new Problem(UNREACHABLE);
   }
   return read(answer.status, await answer.text().catch(() => ""));
 }
@@ -37,20 +37,20 @@ export function listImports({ state, cursor, limit }) {
   return call("GET", `/import?${query}`);
 }
 
-/** Sends a file; `progress` is told the bytes that went out, and all there are. */
+/** Sends a file; `progress` is called with the bytes sent and the total. */
 export function upload({ file, source, dryRun, key, progress, signal }) {
   const form = new FormData();
   form.append("source", source);
-  form.append("file", named(file));
+  form.append("file", asCsv(file));
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch tells no progress of an upload
+    const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     request.open("POST", dryRun ? "/import?dryRun=true" : "/import");
     request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => progress(event.loaded, event.total);
     request.onload = () => settle(() => read(request.status, request.responseText), resolve, reject);
     request.onerror = () => reject(new Problem({
-      title: "The connection broke",
-      detail: "Import it again: what has arrived already is not imported twice.",
+      title: "The connection was lost",
+      detail: "Import the file again. It will not be imported twice.",
     }));
     request.onabort = () => reject(signal.reason);
     signal.addEventListener("abort", () => request.abort());
@@ -58,14 +58,14 @@ export function upload({ file, source, dryRun, key, progress, signal }) {
   });
 }
 
-/** Tables that are called otherwise are CSV, too; nothing is copied. */
-function named(file) {
+/** The file, as CSV if its name is that of another kind of table. Its content is not copied. */
+function asCsv(file) {
   return /\.(tsv|tab|txt)$/i.test(file.name) ? new File([file], file.name, { type: "text/csv" }) : file;
 }
 
-/** A key of our own for one submission: sent again with it, it is still one import. */
+/** A new Idempotency-Key: requests with the same key create one import. */
 export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is there on https only
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs https
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -84,12 +84,12 @@ function read(status, text) {
   try {
     body = JSON.parse(text);
   } catch {
-    // No JSON: a proxy's page, perhaps. The status has to do.
+    // Not JSON, perhaps the error page of a proxy: the status has to suffice.
   }
   if (status >= 200 && status < 300 && body) return body;
   throw new Problem(body?.title ? body : {
-    title: "The service did not answer as it should",
-    detail: `It said HTTP ${status}. Try again in a moment.`,
+    title: "Unexpected answer from the service",
+    detail: `The service answered HTTP ${status}. Try again in a moment.`,
     status,
   });
 }

@@ -1,4 +1,4 @@
-// The few things that every module does with the document. Text from data is only ever text.
+// Helpers for the document. Data is only ever inserted as text.
 
 export const by = (id) => document.getElementById(id);
 
@@ -14,13 +14,13 @@ export function show(node, visible) {
   node.hidden = !visible;
 }
 
-/** For screen readers, politely; the same words twice are said once. */
-export function say(words) {
-  if (by("said").textContent !== words) by("said").textContent = words;
+/** Announces a text to screen readers, unless it was the last one. */
+export function announce(text) {
+  if (by("announcement").textContent !== text) by("announcement").textContent = text;
 }
 
-/** A problem in words: what it is, what to do, and where. Null takes it away. */
-export function tell(node, problem) {
+/** Shows a problem: its title, what to do, and where it is. Null hides it. */
+export function showProblem(node, problem) {
   node.replaceChildren();
   if (problem) {
     node.append(element("strong", {}, problem.title));

@@ -1,21 +1,21 @@
-// What is known of an import beside its counts: when, how large, what was found in it.
+// Details of an import besides its counts: times, size, and what was detected in the file.
 import { element } from "./dom.js";
 import { duration, moment, plain, size } from "./words.js";
 
 /** Terms and their descriptions, for a `dl`. */
 export function facts(job) {
-  return told(job)
+  return entries(job)
     .filter(([, words]) => words)
     .flatMap(([term, words]) => [element("dt", {}, term), element("dd", {}, words)]);
 }
 
-function told(job) {
+function entries(job) {
   return [
     ["Sent", `${moment(job.createdAt)}${took(job)}`],
     ["File", file(job)],
-    ["Found in it", found(job.detected)],
+    ["Detected", detected(job.detected)],
     ["Columns", columns(job.detected?.mapping)],
-    ["Not used", ignored(job.ignored)],
+    ["Ignored", ignored(job.ignored)],
     ["SHA-256", job.receipt?.sha256 && element("code", {}, job.receipt.sha256)],
   ];
 }
@@ -29,9 +29,9 @@ const file = (job) => `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ??
 
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 
-function found(detected) {
-  if (!detected) return "";
-  const { delimiter, encoding, compression } = detected;
+function detected(found) {
+  if (!found) return "";
+  const { delimiter, encoding, compression } = found;
   return [
     delimiter && `separated by ${DELIMITERS[delimiter] ?? delimiter}`,
     encoding && `encoded as ${encoding}`,

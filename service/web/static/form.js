@@ -1,6 +1,6 @@
-// The form: a file and a source become an import.
+// The form that creates an import.
 import { newKey, Problem, upload } from "./api.js";
-import { by, say, show, tell } from "./dom.js";
+import { announce, by, show, showProblem } from "./dom.js";
 import { duration, percent, size } from "./words.js";
 
 let chosen = null;
@@ -10,7 +10,7 @@ let stopping = null;
 /** `accepted` is called with the jobId. */
 export function startForm(accepted) {
   by("file").addEventListener("change", () => choose(by("file").files[0]));
-  for (const id of ["source", "dry-run"]) by(id).addEventListener("change", forget);
+  for (const id of ["source", "dry-run"]) by(id).addEventListener("change", renewKey);
   by("source").addEventListener("input", () => mark(by("source"), false));
   by("stop").addEventListener("click", () => stopping?.abort(null));
   by("upload").addEventListener("submit", (event) => {
@@ -26,7 +26,7 @@ function takeDrops() {
     event.preventDefault();
     drop.classList.add("over");
   };
-  // Anywhere on the page: a file that misses the field would replace the page.
+  // Drops are accepted anywhere: otherwise the browser would open a file that misses the field.
   document.addEventListener("dragover", over);
   document.addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) drop.classList.remove("over");
@@ -41,17 +41,17 @@ function takeDrops() {
 function choose(file) {
   if (!file) return;
   chosen = file;
-  forget();
+  renewKey();
   by("file-name").textContent = file.name;
   by("file-size").textContent = size(file.size);
-  show(by("file-told"), true);
-  tell(by("form-told"), null);
-  say(`${file.name} chosen, ${size(file.size)}`);
+  show(by("file-chosen"), true);
+  showProblem(by("form-problem"), null);
+  announce(`${file.name} chosen, ${size(file.size)}`);
   if (!by("source").value) by("source").focus();
 }
 
-/** Another submission has another key. */
-function forget() {
+/** A changed form is another import and needs another key. */
+function renewKey() {
   key = newKey();
 }
 
@@ -61,19 +61,19 @@ function mark(field, wrong) {
 }
 
 function missing() {
-  if (!chosen) return [by("file"), "There is no file yet", "Drop one on the page, or choose one."];
+  if (!chosen) return [by("file"), "No file is chosen", "Drop a file on the page, or choose one."];
   if (!by("source").value.trim()) {
-    return [by("source"), "Where the contacts come from is missing", "Give it a name, such as crm-tool-x."];
+    return [by("source"), "The source is missing", "Enter a name for where the contacts come from, such as crm-tool-x."];
   }
   return null;
 }
 
 async function submit(accepted) {
-  const lack = missing();
-  mark(by("source"), lack?.[0] === by("source"));
-  tell(by("form-told"), lack && { title: lack[1], detail: lack[2] });
-  if (lack) {
-    lack[0].focus();
+  const problem = missing();
+  mark(by("source"), problem?.[0] === by("source"));
+  showProblem(by("form-problem"), problem && { title: problem[1], detail: problem[2] });
+  if (problem) {
+    problem[0].focus();
     return;
   }
   await send(accepted);
@@ -88,14 +88,14 @@ async function send(accepted) {
       source: by("source").value,
       dryRun: by("dry-run").checked,
       key,
-      progress: paced(),
+      progress: showProgress(),
       signal: stopping.signal,
     });
     reset();
     accepted(jobId);
   } catch (problem) {
-    tell(by("form-told"), problem instanceof Problem ? problem : null);
-    if (!problem) say("The upload was stopped; nothing was imported.");
+    showProblem(by("form-problem"), problem instanceof Problem ? problem : null);
+    if (!problem) announce("The upload was stopped; nothing was imported.");
     else if (!(problem instanceof Problem)) throw problem;
   } finally {
     stopping = null;
@@ -112,24 +112,24 @@ function busy(is) {
     by("upload-bar").value = 0;
     by("upload-words").textContent = "Uploading";
     by("upload-numbers").textContent = "";
-    say(`Uploading ${chosen.name}`);
+    announce(`Uploading ${chosen.name}`);
   }
 }
 
-function paced() {
+function showProgress() {
   const start = performance.now();
   return (loaded, total) => {
     by("upload-bar").value = total ? loaded / total : 0;
     const left = ((performance.now() - start) / 1000 / loaded) * (total - loaded);
     const rest = loaded < total && left > 3 ? `, ${duration(left)} left` : "";
     by("upload-numbers").textContent = `${percent(loaded, total)} % of ${size(total)}${rest}`;
-    if (loaded === total) by("upload-words").textContent = "Uploaded; being stored";
+    if (loaded === total) by("upload-words").textContent = "Uploaded, waiting for storage";
   };
 }
 
 function reset() {
   chosen = null;
   by("file").value = "";
-  show(by("file-told"), false);
-  forget();
+  show(by("file-chosen"), false);
+  renewKey();
 }

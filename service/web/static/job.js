@@ -1,18 +1,18 @@
-// One import: where it stands, what can be done with it, what was rejected.
+// One import: its state, its actions and its rejections.
 import { cancelImport, getImport, Problem, retryImport, undoImport } from "./api.js";
-import { confirmed } from "./confirming.js";
-import { by, element, say, show, tell } from "./dom.js";
+import { confirmed } from "./confirm.js";
+import { announce, by, element, show, showProblem } from "./dom.js";
 import { facts } from "./facts.js";
 import { forgetRejections, showRejections } from "./rejections.js";
 import { counted, duration, ENDED, number, percent, STATES, stateWord } from "./words.js";
 
-const SOON = 400;
-const LATE = 3000;
+const FIRST_POLL = 400; // milliseconds
+const SLOWEST_POLL = 3000;
 
 let current = null;
 let watch = 0;
 let wanted = false;
-let unseen = false;
+let loadFailed = false;
 let changed = () => {};
 
 /** `onChange` is called whenever a state changed. */
@@ -29,15 +29,15 @@ export function startJob(onChange) {
 
 const CANCEL = {
   title: "Cancel this import?",
-  words: "What is imported already stays; the rest is left out. You can undo the whole import later.",
+  words: "Contacts that are already imported stay, the rest is not imported. You can undo the whole import later.",
   yes: "Cancel it",
 };
 
 const undoQuestion = (job) => ({
   title: "Undo this import?",
   words: job.dryRun
-    ? "Its file and its rejections are removed. This cannot be taken back."
-    : `Its ${counted(job.imported, "contact", "contacts")}, its file and its rejections are removed. This cannot be taken back.`,
+    ? "Its file and its rejections are removed. This cannot be reversed."
+    : `Its ${counted(job.imported, "contact", "contacts")}, its file and its rejections are removed. This cannot be reversed.`,
   yes: "Undo it",
 });
 
@@ -45,7 +45,7 @@ const undoQuestion = (job) => ({
 export async function openJob(id, { focus = false } = {}) {
   if (current?.jobId !== id) {
     current = null;
-    told(null);
+    setProblem(null);
     forgetRejections();
     show(by("job"), false);
   }
@@ -61,39 +61,39 @@ export function closeJob() {
 
 async function follow(id) {
   const mine = ++watch;
-  for (let wait = SOON; ; wait = Math.min(wait * 1.15, LATE)) {
-    const job = await look(id, mine);
+  for (let wait = FIRST_POLL; ; wait = Math.min(wait * 1.15, SLOWEST_POLL)) {
+    const job = await load(id, mine);
     if (job === null || (job && ENDED.has(job.state))) return;
     await pause(wait);
     if (mine !== watch) return;
   }
 }
 
-/** The job; undefined if it cannot be seen now, null if it never will or is not wanted any more. */
-async function look(id, mine) {
+/** The job; undefined if it cannot be loaded now, null if it never can or is no longer wanted. */
+async function load(id, mine) {
   try {
     const job = await getImport(id);
     if (mine !== watch) return null;
-    if (unseen) told(null);
+    if (loadFailed) setProblem(null);
     render(job);
     return job;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (mine !== watch) return null;
-    if (!current) untold(id);
-    told(problem);
-    unseen = true;
+    if (!current) showUnknown(id);
+    setProblem(problem);
+    loadFailed = true;
     return problem.status >= 400 && problem.status < 500 ? null : undefined;
   }
 }
 
-/** What went wrong: seeing it clears what kept it from being seen, and nothing else. */
-function told(problem) {
-  tell(by("job-told"), problem);
-  unseen = false;
+/** Shows a problem, or hides it. A later load hides only a problem of loading. */
+function setProblem(problem) {
+  showProblem(by("job-problem"), problem);
+  loadFailed = false;
 }
 
-/** The page is not seen: look again when it is. */
+/** Waits; while the page is hidden, until it is visible again. */
 function pause(milliseconds) {
   return new Promise((resolve) => {
     setTimeout(() => {
@@ -106,7 +106,7 @@ function pause(milliseconds) {
 async function act(action) {
   const { jobId } = current;
   enable(false);
-  told(null);
+  setProblem(null);
   try {
     const job = await action(jobId);
     if (current?.jobId !== jobId) return;
@@ -115,7 +115,7 @@ async function act(action) {
     follow(jobId);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    told(problem);
+    setProblem(problem);
   } finally {
     enable(true);
   }
@@ -133,7 +133,7 @@ function appear() {
   wanted = false;
 }
 
-function untold(id) {
+function showUnknown(id) {
   by("job-title").textContent = "Import";
   by("job-id").textContent = id;
   for (const part of ["importing", "job-failure", ...BUTTONS]) show(by(part), false);
@@ -156,7 +156,7 @@ function render(job) {
   showRejections(job);
   appear();
   if (before?.jobId !== job.jobId || before.state !== job.state) {
-    say(`${stateWord(job)}: ${sentence(job)}`);
+    announce(`${stateWord(job)}: ${sentence(job)}`);
     changed();
   }
 }
@@ -218,5 +218,5 @@ function buttons(job) {
   show(by("retry"), now === "failed");
   show(by("cancel"), now === "queued" || now === "importing");
   show(by("undo"), ["completed", "failed", "cancelled", "undo_failed"].includes(now));
-  by("undo").textContent = job.dryRun ? "Forget this check" : "Undo the import";
+  by("undo").textContent = job.dryRun ? "Remove this check" : "Undo the import";
 }

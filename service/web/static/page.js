@@ -1,4 +1,4 @@
-// Puts the page together. The import that it shows is named in the address, after the #.
+// Connects the parts of the page. The address has the id of the import to show after the #.
 import { startForm } from "./form.js";
 import { closeJob, openJob, startJob } from "./job.js";
 import { markRecent, refreshRecent, startRecent } from "./recent.js";

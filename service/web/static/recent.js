@@ -1,12 +1,12 @@
-// The imports of late, newest first, by state if wanted.
+// The list of recent imports, newest first, filtered by state.
 import { listImports, Problem } from "./api.js";
-import { by, element, show, tell } from "./dom.js";
+import { by, element, show, showProblem } from "./dom.js";
 import { counted, moment, number, STATES, stateWord } from "./words.js";
 
 const PAGE = 10;
 
 let next = null;
-let asked = 0;
+let requests = 0;
 
 export function startRecent() {
   by("filter").append(element("option", { value: "" }, "all"));
@@ -18,15 +18,15 @@ export function startRecent() {
 }
 
 export async function refreshRecent() {
-  const mine = ++asked;
+  const mine = ++requests;
   const page = await load(null);
-  if (!page || mine !== asked) return;
+  if (!page || mine !== requests) return;
   by("recent").replaceChildren(...page.imports.map(line));
   show(by("recent-none"), !page.imports.length);
   after(page);
 }
 
-/** Which of them the page shows above. */
+/** Marks the import that the page shows. */
 export function markRecent(id) {
   for (const link of by("recent").querySelectorAll("a")) {
     if (link.hash === `#${id}`) link.setAttribute("aria-current", "true");
@@ -35,9 +35,9 @@ export function markRecent(id) {
 }
 
 async function more() {
-  const mine = ++asked;
+  const mine = ++requests;
   const page = await load(next);
-  if (!page || mine !== asked) return;
+  if (!page || mine !== requests) return;
   const lines = page.imports.map(line);
   by("recent").append(...lines);
   after(page);
@@ -53,11 +53,11 @@ function after(page) {
 async function load(cursor) {
   try {
     const page = await listImports({ state: by("filter").value, cursor, limit: PAGE });
-    tell(by("recent-told"), null);
+    showProblem(by("recent-problem"), null);
     return page;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    tell(by("recent-told"), problem);
+    showProblem(by("recent-problem"), problem);
     return null;
   }
 }

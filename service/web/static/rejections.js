@@ -1,4 +1,4 @@
-// The first rejections of an import, and the way to all of them.
+// The first rejections of an import, and a link to all of them.
 import { listRejections, Problem, rejectionsCsv } from "./api.js";
 import { by, element, show } from "./dom.js";
 import { number, plain } from "./words.js";
@@ -12,7 +12,7 @@ export function forgetRejections() {
   show(by("rejections"), false);
 }
 
-/** Load them when there are new ones, as long as there is room for more. */
+/** Loads the rejections when their number has changed. */
 export async function showRejections(job) {
   const now = `${job.jobId} ${job.state} ${job.rejected}`;
   if (now === seen) return;
@@ -30,7 +30,7 @@ async function load(id) {
     return (await listRejections(id, FIRST)).rejections;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    seen = ""; // the next look at the import tries again
+    seen = ""; // the next poll of the import tries again
     return null;
   }
 }
@@ -45,14 +45,14 @@ function render(job, rows) {
 
 const first = (job, rows) => `The first ${number(rows.length)} of ${number(job.rejected)} are shown.`;
 
-/** How many there are of each reason, where there are several. */
+/** The number of rejections for each reason, if there are several. */
 function reasons({ rejectedByCode }) {
   const codes = Object.entries(rejectedByCode).sort((a, b) => b[1] - a[1]);
   if (codes.length < 2) return "";
   return `${codes.map(([code, count]) => `${number(count)} ${code.replaceAll("_", " ")}`).join(", ")}. `;
 }
 
-// Roles are spelled out since a phone shows the rows as blocks, which would take them away.
+// The roles are explicit because narrow screens show rows as blocks, which removes implicit roles.
 function row({ record, message, hint, content }) {
   const why = element("td", { role: "cell" }, message);
   if (hint) why.append(element("span", { className: "hint" }, `Did you mean ${hint}?`));
@@ -61,11 +61,11 @@ function row({ record, message, hint, content }) {
     { role: "row" },
     element("td", { className: "number", role: "cell" }, number(record)),
     why,
-    element("td", { className: "content", role: "cell" }, element("code", {}, asItCame(content))),
+    element("td", { className: "content", role: "cell" }, element("code", {}, contentText(content))),
   );
 }
 
-function asItCame(content) {
+function contentText(content) {
   if (content === null || typeof content !== "object") return plain(content);
   if (Array.isArray(content)) return plain(content);
   return Object.entries(content).map(([name, value]) => `${name}: ${plain(value)}`).join("\n");

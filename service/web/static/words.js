@@ -1,4 +1,4 @@
-// Numbers, times and states, as people read them.
+// Numbers, times and states as text.
 
 export const STATES = {
   queued: { word: "Waiting", tone: "busy" },
@@ -42,7 +42,7 @@ export function duration(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
-/** A value of unknown kind as text. */
+/** Any value as text. */
 export function plain(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }

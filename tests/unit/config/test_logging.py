@@ -44,13 +44,13 @@ def last_line(capsys):
 def test_an_event_is_one_line_with_the_bound_ids(capsys):
     configure()
     with structlog.contextvars.bound_contextvars(import_id="i", part=3):
-        structlog.stdlib.get_logger("tasks").info("part done", imported=5)
+        structlog.stdlib.get_logger("tasks").info("part finished", imported=5)
     line = last_line(capsys)
-    assert (line["event"], line["imported"], line["level"]) == ("part done", 5, "info")
+    assert (line["event"], line["imported"], line["level"]) == ("part finished", 5, "info")
     assert (line["import_id"], line["part"], line["logger"]) == ("i", 3, "tasks")
 
 
-def test_lines_of_libraries_take_the_same_way(capsys):
+def test_library_log_lines_have_the_same_format(capsys):
     configure()
     with structlog.contextvars.bound_contextvars(part=3):
         logging.getLogger("dramatiq.worker").warning("Failed %s", "it")
@@ -58,7 +58,7 @@ def test_lines_of_libraries_take_the_same_way(capsys):
     assert (line["event"], line["part"], line["level"]) == ("Failed it", 3, "warning")
 
 
-def test_an_exception_stays_on_one_line(capsys):
+def test_json_has_an_exception_in_one_line(capsys):
     configure()
     try:
         _ = 1 / 0
@@ -67,7 +67,7 @@ def test_an_exception_stays_on_one_line(capsys):
     assert "ZeroDivisionError" in last_line(capsys)["exception"]
 
 
-def test_the_level_counts_and_chatty_libraries_are_quiet(capsys):
+def test_log_level_applies_and_verbose_libraries_are_quiet(capsys):
     configure(log_level="warning")
     structlog.stdlib.get_logger("tasks").info("not shown")
     assert capsys.readouterr().err == ""
@@ -76,16 +76,16 @@ def test_the_level_counts_and_chatty_libraries_are_quiet(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_configuring_twice_does_not_double_the_lines(capsys):
+def test_configure_logging_twice_does_not_duplicate_lines(capsys):
     configure()
     configure()
     logging.getLogger("x").warning("once")
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_people_may_have_it_readable(capsys):
+def test_console_format_shows_key_and_value(capsys):
     configure(log_format="console")
-    structlog.stdlib.get_logger("tasks").info("part done", imported=5)
+    structlog.stdlib.get_logger("tasks").info("part finished", imported=5)
     assert "imported=5" in capsys.readouterr().err
 
 
@@ -127,7 +127,7 @@ def fail(error, cause):
 
 @FORMATS
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_no_text_can_end_a_line_or_steer_a_terminal(capsys, log_format, text):
+def test_text_cannot_end_a_line_or_control_a_terminal(capsys, log_format, text):
     configure(log_format=log_format)
     log_in_each_way(text)
     lines = capsys.readouterr().err.split("\n")
@@ -137,7 +137,7 @@ def test_no_text_can_end_a_line_or_steer_a_terminal(capsys, log_format, text):
 
 @FORMATS
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_no_exceptions_text_can_pass_for_a_line(capsys, log_format, text):
+def test_text_of_an_exception_cannot_look_like_a_log_line(capsys, log_format, text):
     configure(log_format=log_format)
     structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(text))
     logging.getLogger("library").error("broke", exc_info=error_with(text))
@@ -148,7 +148,7 @@ def test_no_exceptions_text_can_pass_for_a_line(capsys, log_format, text):
     assert all("broke" in line for line in own)
 
 
-def test_json_has_the_text_as_it_was(capsys):
+def test_json_keeps_the_text_unchanged(capsys):
     configure(log_format="json")
     for text in HOSTILE.values():
         structlog.stdlib.get_logger("x").info("event", source=text)
@@ -157,7 +157,7 @@ def test_json_has_the_text_as_it_was(capsys):
 
 @FORMATS
 @pytest.mark.parametrize("secret", [KEY, PASSWORD, DATABASE, "p%40ss%2Fw0rd"])
-def test_no_line_has_a_secret_in_it(capsys, log_format, secret):
+def test_secrets_are_replaced_in_every_line(capsys, log_format, secret):
     configure(log_format=log_format, log_level="debug")
     log_in_each_way(f"Bearer {secret}")
     structlog.stdlib.get_logger("x").error("broke", exc_info=error_with(f"key={secret}"))
@@ -168,7 +168,7 @@ def test_no_line_has_a_secret_in_it(capsys, log_format, secret):
 
 
 @FORMATS
-def test_not_even_the_better_part_of_one(capsys, log_format):
+def test_the_start_of_a_secret_is_replaced_too(capsys, log_format):
     """Details of errors are cut at some length."""
     configure(log_format=log_format)
     structlog.stdlib.get_logger("x").info(f"cut {KEY[:-1]}", rest=KEY[:17])
@@ -178,7 +178,7 @@ def test_not_even_the_better_part_of_one(capsys, log_format):
 
 
 @FORMATS
-def test_quotes_in_a_password_do_not_hide_it(capsys, log_format):
+def test_a_password_with_quotes_is_replaced(capsys, log_format):
     configure(log_format=log_format, database_url="postgresql://u:ab%22cd%5Cef'gh@h/db")
     structlog.stdlib.get_logger("x").info("event", value="ab\"cd\\ef'gh", more=["ab\"cd\\ef'gh"])
     logging.getLogger("library").error("bad password: %s", "ab\"cd\\ef'gh")
@@ -188,7 +188,7 @@ def test_quotes_in_a_password_do_not_hide_it(capsys, log_format):
 
 
 @FORMATS
-def test_a_short_secret_does_not_spoil_the_lines(capsys, log_format):
+def test_a_short_secret_is_not_replaced(capsys, log_format):
     configure(log_format=log_format, supabase_service_role_key="e")
     structlog.stdlib.get_logger("x").info("event")
     assert "event" in capsys.readouterr().err
@@ -204,12 +204,12 @@ def test_tracebacks_show_no_variables(capsys, log_format):
 
 
 @FORMATS
-def test_what_ends_the_process_takes_the_same_way(capsys, log_format):
+def test_an_uncaught_exception_is_logged(capsys, log_format):
     configure(log_format=log_format)
     error = error_with(f"bad\x1b key {KEY}")
     sys.excepthook(type(error), error, error.__traceback__)
     said = capsys.readouterr().err
-    assert "ended in a way that was not foreseen" in said.splitlines()[0]
+    assert "uncaught exception" in said.splitlines()[0]
     assert "KeyError" in said
     assert KEY not in said
     assert all(line.isprintable() for line in said.splitlines())

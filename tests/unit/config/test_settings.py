@@ -36,7 +36,7 @@ def lines(read):
     return of_error
 
 
-def test_three_settings_are_enough(read):
+def test_three_settings_are_required_and_the_others_have_defaults(read):
     settings = read(**GOOD)
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.part_bytes == 6 * 1024 * 1024
@@ -45,7 +45,7 @@ def test_three_settings_are_enough(read):
     assert (settings.batch_records, settings.upstream_deadline) == (5000, 30)
 
 
-def test_what_is_missing_has_a_line_each(lines):
+def test_each_missing_setting_has_a_line(lines):
     found = lines()
     assert [line.split()[0] for line in found] == list(GOOD)
     assert all("is missing" in line for line in found)
@@ -53,7 +53,7 @@ def test_what_is_missing_has_a_line_each(lines):
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("empty", ["", "   "])
-def test_empty_is_as_good_as_missing(lines, name, empty):
+def test_an_empty_setting_is_an_error(lines, name, empty):
     (line,) = lines(**{**GOOD, name: empty})
     assert line.startswith(f"{name} ")
 
@@ -97,7 +97,7 @@ def test_empty_is_as_good_as_missing(lines, name, empty):
         ("LOG_FORMAT", "xml"),
     ],
 )
-def test_nonsense_has_one_line_that_names_the_variable(lines, name, value):
+def test_an_invalid_setting_has_one_line_with_its_name(lines, name, value):
     (line,) = lines(**{**GOOD, name: value})
     assert line.startswith((f"{name} ", f"{name}:"))
     assert "\n" not in line
@@ -115,18 +115,18 @@ def test_nonsense_has_one_line_that_names_the_variable(lines, name, value):
         ("SUPABASE_URL", "http://127.0.0.1:54321"),
     ],
 )  # fmt: skip
-def test_what_stands_at_a_bound_is_taken(read, name, value):
+def test_values_at_a_limit_are_accepted(read, name, value):
     assert read(**{**GOOD, name: value})
 
 
-def test_the_transaction_pooler_is_refused_with_a_way_out(lines):
+def test_the_transaction_pooler_is_rejected_with_a_hint(lines):
     pooler = "postgresql://u:p@aws-0-eu.pooler.supabase.com:6543/postgres"
     (line,) = lines(**{**GOOD, "DATABASE_URL": pooler})
     assert "transaction pooler" in line
     assert "5432" in line
 
 
-def test_no_line_and_no_repr_shows_a_secret(read, lines):
+def test_neither_error_lines_nor_repr_show_a_secret(read, lines):
     bad = "postgresql://u:TOPSECRET@h:6543/db"
     assert "TOPSECRET" not in str(lines(**{**GOOD, "DATABASE_URL": bad}))
     assert "TOPSECRET" not in str(lines(**{**GOOD, "SUPABASE_SERVICE_ROLE_KEY": "TOPSECRET\n"}))
@@ -143,13 +143,13 @@ def test_no_line_and_no_repr_shows_a_secret(read, lines):
         ("postgresql://u@h/db", set()),
     ],
 )
-def test_all_secrets_are_known(read, address, passwords):
+def test_secrets_has_keys_address_and_passwords(read, address, passwords):
     secrets = read(**{**GOOD, "DATABASE_URL": address}).secrets()
     assert {"sb_secret_abc", address, *passwords} <= secrets
     assert "" not in secrets
 
 
-def test_the_signing_key_is_a_secret_with_its_prefix_and_without(read):
+def test_secrets_has_the_signing_key_with_and_without_prefix(read):
     assert read(**GOOD).webhook_secret is None
     settings = read(**GOOD, WEBHOOK_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     key = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -157,9 +157,9 @@ def test_the_signing_key_is_a_secret_with_its_prefix_and_without(read):
     assert key not in repr(settings)
 
 
-def test_a_slash_at_the_end_of_the_address_does_not_matter(read):
+def test_a_trailing_slash_of_the_address_is_removed(read):
     assert read(**{**GOOD, "SUPABASE_URL": "http://h:1/"}).supabase_url == "http://h:1"
 
 
-def test_other_variables_do_not_matter(read):
+def test_other_variables_are_ignored(read):
     assert read(**GOOD, SUPABASE_ANON_KEY="x", NONSENSE="y")

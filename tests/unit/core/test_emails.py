@@ -1,4 +1,4 @@
-"""The look at many addresses at once agrees with the look at one, and with a reader by hand."""
+"""Checking many addresses at once agrees with checking one, and with a hand-written check."""
 
 import string
 
@@ -16,7 +16,7 @@ LONGEST = 64
 
 
 def is_plain(email: str) -> bool:
-    """By the words of the HTML standard, without a pattern."""
+    """The rule of the HTML standard, without a regular expression."""
     local, at, domain = email.partition("@")
     labels = domain.split(".")
     return email == "" or (
@@ -44,19 +44,19 @@ RIGHT = [
 
 
 @pytest.mark.parametrize("email", WRONG)
-def test_one_that_is_not_plain_is_seen_wherever_it_stands(email):
+def test_are_plain_emails_finds_an_address_that_is_not_plain_anywhere(email):
     assert not is_plain(email)
     for at in range(len(RIGHT) + 1):
         assert not are_plain_emails([*RIGHT[:at], email, *RIGHT[at:]])
 
 
 @pytest.mark.parametrize("email", RIGHT)
-def test_each_kind_of_plain_address(email):
+def test_are_plain_emails_accepts_each_kind_of_plain_address(email):
     assert is_plain(email)
     assert are_plain_emails([email])
 
 
-def test_all_kinds_together_are_plain():
+def test_are_plain_emails_accepts_all_kinds_together():
     assert are_plain_emails(RIGHT)
     assert are_plain_emails(RIGHT * 400)
 
@@ -71,12 +71,12 @@ emails = characters | st.lists(parts, max_size=10).map("".join) | st.sampled_fro
 @example(["a@ex-.de"])
 @example(["a@x."])
 @example(["a@b.de\na@b.de"])
-def test_it_agrees_with_a_reader_by_hand(addresses):
+def test_are_plain_emails_agrees_with_a_hand_written_check(addresses):
     assert are_plain_emails(addresses) == all(map(is_plain, addresses))
 
 
 @given(st.lists(emails, min_size=1, max_size=6))
-def test_what_is_plain_is_stored_as_it_is(addresses):
+def test_plain_emails_are_normalised_already(addresses):
     if are_plain_emails(addresses):
         assert [normalised_email(email) for email in filter(None, addresses)] == [
             email for email in addresses if email
@@ -90,7 +90,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
-def test_hostile_addresses_cost_no_more_than_their_length(unit):
+def test_hostile_addresses_take_linear_time_and_memory(unit):
     short = ("x@y.z" + unit * LONGEST)[:LONGEST].replace("\n", "")
     many = ["a@" + "b." * 30 + "d", *[short] * 20_000]
     for addresses in ([unit * (MIB // len(unit))], many, [*RIGHT, *many]):
@@ -106,8 +106,8 @@ SPECIALS = st.text("ab1AB.@-_+\"'[]() <>,:;\\\t!#%xn", max_size=30)
 @example("a@[127.0.0.1]")
 @example("a@b")
 @example("a(comment)@b.de")
-def test_what_is_ascii_and_valid_is_plain(email):
-    """So the full check, which takes long, is asked of other addresses only."""
+def test_every_valid_ascii_address_is_plain(email):
+    """So only other addresses need the full check, which is slow."""
     assume(email.isascii() and len(email) <= MAX_EMAIL)
     if normalised_email(email) is None:
         with pytest.raises(EmailNotValidError):
@@ -115,7 +115,7 @@ def test_what_is_ascii_and_valid_is_plain(email):
 
 
 @given(SPECIALS | st.emails() | st.from_regex(r"[a-z]{1,3}@[a-z-]{1,4}(\.[a-z-]{1,70}){1,3}"))
-def test_a_plain_address_is_stored_as_it_is(email):
+def test_is_plain_email_matches_what_normalised_email_leaves_unchanged(email):
     if is_plain_email(email):
         assert normalised_email(email) == email
     elif email.isascii() and normalised_email(email) == email:

@@ -23,14 +23,14 @@ def test_an_import_id_is_a_uuid7_of_now(import_id):
     assert abs((import_id.int >> 80) / 1000 - time.time()) < 60
 
 
-def test_import_ids_are_unguessable_and_grow_with_time():
+def test_import_ids_are_unique_and_grow_with_time():
     ids = [new_import_id() for _ in range(2000)]
     assert len(set(ids)) == len({contact_id_prefix(one) for one in ids}) == 2000
     assert [one.int >> 80 for one in ids] == sorted(one.int >> 80 for one in ids)
 
 
 @pytest.mark.parametrize("record", [1, 2, 255, 16**8, MAX_RECORDS])
-def test_a_contact_id_is_a_uuid8_that_begins_as_its_import(import_id, record):
+def test_a_contact_id_is_a_uuid8_with_the_prefix_of_its_import(import_id, record):
     found = contact_id(import_id, record)
     assert found.version == 8
     assert found.variant == uuid.RFC_4122
@@ -43,20 +43,20 @@ records = st.integers(1, MAX_RECORDS)
 
 
 @given(records, records)
-def test_contact_ids_are_ordered_as_the_records_are(one, other):
+def test_contact_ids_have_the_order_of_their_records(one, other):
     import_id = uuid.UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
     first, second = contact_id(import_id, one), contact_id(import_id, other)
     assert (first < second) == (one < other)
     assert (first == second) == (one == other)
 
 
-def test_contacts_of_imports_a_millisecond_apart_never_mix():
+def test_contact_ids_of_imports_a_millisecond_apart_do_not_overlap():
     earlier = uuid.UUID("01a2072c-a553-7fff-bfff-ffffffffffff")
     later = uuid.UUID("01a2072c-a554-7000-8000-000000000000")
     assert contact_id(earlier, MAX_RECORDS) < contact_id(later, 1)
 
 
-def test_a_job_id_is_read_back(import_id):
+def test_parse_job_id_reads_what_job_id_wrote(import_id):
     assert job_id(import_id) == f"import-{import_id}"
     assert parse_job_id(job_id(import_id)) == import_id
 
@@ -74,5 +74,5 @@ def test_a_job_id_is_read_back(import_id):
         "import-import-01a2072c-a553-70c3-afd6-2ab12031aef1",
     ],
 )  # fmt: skip
-def test_what_cannot_be_ours_is_none(text):
+def test_parse_job_id_returns_none_for_other_texts(text):
     assert parse_job_id(text) is None

@@ -1,6 +1,9 @@
+from typing import Any
+
+import msgspec
 import pytest
 
-from core.job_view import advice, shown
+from core.job_view import WebhookEvent, advice, job_view
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
@@ -25,14 +28,20 @@ FOUND = {
     "parts_cancelled": 0,
     "sha256": "ab",
     "received": 10,
-    "detected": {"delimiter": ";"},
+    "detected": {"encoding": "utf-8", "delimiter": ";", "compression": None},
     "ignored": ["phone"],
     "failure": {"code": "object_missing", "detail": "y", "part": 2},
 }
 
 
-def test_all_is_shown_in_the_words_of_the_api():
-    assert shown(FOUND) == {
+def view(**changes: Any) -> dict[str, Any]:
+    """The view of FOUND with these changes, as JSON has it."""
+    seen: dict[str, Any] = msgspec.to_builtins(job_view(FOUND | changes))
+    return seen
+
+
+def test_job_view_has_the_field_names_of_the_api():
+    assert view() == {
         "jobId": JOB,
         "source": "s",
         "format": "csv",
@@ -50,26 +59,34 @@ def test_all_is_shown_in_the_words_of_the_api():
         "rate": 2.5,
         "parts": {"total": 2, "done": 1, "failed": 1, "cancelled": 0},
         "receipt": {"sha256": "ab", "bytes": 10},
-        "detected": {"delimiter": ";"},
+        "detected": {"encoding": "utf-8", "delimiter": ";", "compression": None},
         "ignored": {"fields": ["phone"], "more": False},
         "failure": {**FOUND["failure"], "advice": advice("object_missing")},
     }
 
 
-def test_an_undo_that_failed_is_shown_with_what_it_has_left():
+def test_a_failed_undo_has_the_contacts_left_and_advice():
     failure = {"code": "undo_refused", "detail": "why", "contacts_left": 0}
-    told = shown(FOUND | {"state": "undo_failed", "failure": failure})["failure"]
+    seen = view(state="undo_failed", failure=failure)["failure"]
     words = {"detail": "why", "advice": advice("undo_refused")}
-    assert told == {"code": "undo_refused", "contactsLeft": 0, **words}
-    assert "DELETE" in told["advice"]
+    assert seen == {"code": "undo_refused", "contactsLeft": 0, **words}
+    assert "DELETE" in seen["advice"]
 
 
-def test_what_is_not_known_is_not_made_up():
-    early = shown(FOUND | {"sha256": None, "seconds": None, "failure": None, "started_at": None})
+def test_receipt_and_rate_are_null_and_failure_is_absent_while_unknown():
+    early = view(sha256=None, seconds=None, failure=None, started_at=None)
     assert (early["receipt"], early["rate"], "failure" in early) == (None, None, False)
 
 
 @pytest.mark.parametrize(("names", "more"), [(0, False), (100, False), (101, True)])
-def test_no_more_than_so_many_ignored_names_are_told(names, more):
-    ignored = shown(FOUND | {"ignored": [f"n{n:03}" for n in range(names)]})["ignored"]
+def test_at_most_100_ignored_fields_are_named(names, more):
+    ignored = view(ignored=[f"n{n:03}" for n in range(names)])["ignored"]
     assert ignored == {"fields": [f"n{n:03}" for n in range(min(names, 100))], "more": more}
+
+
+def test_keys_are_in_the_order_of_the_documented_type():
+    event = WebhookEvent(type="import.failed", timestamp=FOUND["finished_at"], data=job_view(FOUND))
+    encoded = msgspec.json.decode(msgspec.json.encode(event))
+    assert list(encoded) == ["type", "timestamp", "data"]
+    assert list(encoded["data"])[:4] == ["jobId", "source", "format", "state"]
+    assert list(encoded["data"]["failure"]) == ["code", "detail", "part", "advice"]

@@ -16,14 +16,14 @@ from core.messages import (
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
 
 
-def test_a_message_is_one_that_dramatiq_reads():
+def test_dramatiq_decodes_a_message():
     message = Message.decode(json.dumps(import_part_message(IMPORT, 3)).encode())
     assert (message.queue_name, message.actor_name) == (QUEUE, "import_part")
     assert tuple(message.args) == (str(IMPORT), 3)
     assert UUID(message.message_id)
 
 
-def test_the_same_work_has_the_same_message_id_and_other_work_another():
+def test_equal_work_has_the_same_message_id_and_other_work_another():
     ids = [
         message["message_id"]
         for message in (
@@ -38,18 +38,18 @@ def test_the_same_work_has_the_same_message_id_and_other_work_another():
     assert import_part_message(IMPORT, 2)["message_id"] == ids[2]
 
 
-def test_each_retry_has_a_message_of_its_own():
+def test_each_retry_has_a_new_message():
     again, once_more = retry_message(IMPORT), retry_message(IMPORT)
     assert again["message_id"] != once_more["message_id"]
     assert (again["actor_name"], again["args"]) == ("import_contacts", [str(IMPORT)])
 
 
-def test_nothing_but_ids_travels():
+def test_messages_carry_only_ids():
     message = import_contacts_message(IMPORT)
     assert (message["args"], message["kwargs"], message["options"]) == ([str(IMPORT)], {}, {})
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 100])
-def test_an_import_of_one_part_is_told_by_the_message_of_the_part(parts):
+def test_first_message_of_an_import_with_one_part_is_for_that_part(parts):
     told = import_part_message(IMPORT, 1) if parts == 1 else import_contacts_message(IMPORT)
     assert first_message(IMPORT, parts)["message_id"] == told["message_id"]

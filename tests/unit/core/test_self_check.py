@@ -1,4 +1,4 @@
-"""A Python that gives a wrong answer is found out before it spoils data."""
+"""A Python that reads samples wrongly is detected before it spoils data."""
 
 import re
 
@@ -6,11 +6,11 @@ import pytest
 
 from core import self_check
 from core.errors import SelfCheckError
-from core.self_check import check_answers
+from core.self_check import run_self_check
 
 
-def test_this_python_is_right():
-    check_answers()
+def test_self_check_passes_on_this_python():
+    run_self_check()
 
 
 def fails(*arguments, **options):
@@ -34,21 +34,21 @@ BROKEN = [
     ("first_row", lambda data, delimiter: ([], False), "CSV"),
     ("first_error", lambda text: (text.index("NaN"), "reason"), "JSON"),
     ("first_error", lambda text: None, "JSON"),
-    ("restored", lambda cell: cell, "cells of spreadsheets"),
-    ("neutralised", lambda cell: cell, "cells of spreadsheets"),
+    ("unescape_formulas", lambda cell: cell, "cells of spreadsheets"),
+    ("escape_formulas", lambda cell: cell, "cells of spreadsheets"),
 ]
 
 
-@pytest.mark.parametrize(("name", "broken", "told"), BROKEN)
-def test_a_broken_matcher_is_told_in_one_line(monkeypatch, name, broken, told):
+@pytest.mark.parametrize(("name", "broken", "reported"), BROKEN)
+def test_self_check_reports_wrong_results_in_one_line(monkeypatch, name, broken, reported):
     monkeypatch.setattr(self_check, name, broken)
     with pytest.raises(SelfCheckError) as error:
-        check_answers()
+        run_self_check()
     assert "\n" not in str(error.value)
-    assert f"reads known samples wrongly ({told}" in str(error.value)
+    assert f"reads known samples wrongly ({reported}" in str(error.value)
 
 
-def test_lines_cut_wrongly_are_told(monkeypatch):
+def test_self_check_reports_lines_that_are_split_wrongly(monkeypatch):
     monkeypatch.setattr("core.formats.ndjson._LINE", re.compile(rb"[^\n]*\n"))
     with pytest.raises(SelfCheckError, match="NDJSON"):
-        check_answers()
+        run_self_check()

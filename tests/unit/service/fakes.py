@@ -5,16 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from core.errors import PermanentError, TransientError
-from service.intake.storage import Progress, StorageConflictError
+from core.errors import PermanentError, StorageConflictError, TransientError
+from core.supabase.storage_api import Progress
 from service.repository import ExistingImport, NewImport
 
 Fault = Callable[[], Awaitable[None]]
 
 
-def away(part: str = "storage", *, undone: bool = False) -> TransientError:
+def away(part: str = "storage", *, not_committed: bool = False) -> TransientError:
     """An error that may be tried again at once, so that tests need not wait."""
-    return TransientError(part, "is away", code="unreachable", retry_after=0, undone=undone)
+    return TransientError(
+        part, "is away", code="unreachable", retry_after=0, not_committed=not_committed
+    )
 
 
 def conflict() -> StorageConflictError:

@@ -3,7 +3,13 @@
 import pytest
 
 from core.errors import MalformedInputError
-from service.options import MAX_SOURCE_LENGTH, check_source
+from service.options import (
+    IMPORT_OPTIONS,
+    MAX_SOURCE_LENGTH,
+    check_source,
+    refuse_option_like,
+    refuse_unknown,
+)
 
 GOOD = [
     "s",
@@ -29,3 +35,12 @@ def test_bad_sources_are_refused(source):
     with pytest.raises(MalformedInputError) as caught:
         check_source(source)
     assert caught.value.code == "source_invalid"
+
+
+def test_an_unknown_option_is_named_as_param():
+    with pytest.raises(MalformedInputError) as caught:
+        refuse_unknown(["dryrun"], IMPORT_OPTIONS, "query parameter")
+    assert (caught.value.code, caught.value.param) == ("unknown_option", "dryrun")
+    with pytest.raises(MalformedInputError) as caught:
+        refuse_option_like("dry_run")
+    assert (caught.value.code, caught.value.param) == ("unknown_option", "dry_run")

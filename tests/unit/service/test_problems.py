@@ -1,17 +1,19 @@
-"""What clients are told when something goes wrong (RFC 9457)."""
+"""Problems: the answers to requests that fail (RFC 9457)."""
 
 import ast
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import service
-from service.problems import PROBLEM_TYPES, ProblemError
+from service.problem_types import PROBLEM_TYPES
+from service.problems import Problem, ProblemError
 
 SOURCES = [
     *Path(service.__path__[0]).rglob("*.py"),
-    *(Path(service.__path__[0]).parent / "config" / "formats").glob("*.py"),
+    *(Path(service.__path__[0]).parent / "core" / "formats").glob("*.py"),
 ]
 
 
@@ -26,17 +28,32 @@ def test_the_body_of_each_kind(code):
     assert answer.headers["X-A"] == "b"
     assert isinstance(answer.body, bytes)
     assert json.loads(answer.body) == {
-        "type": f"urn:contacts-importer:problem:{code}",
+        "type": f"/problems/{code}",
         "title": kind.title,
         "status": kind.status,
         "detail": "What to do.",
         "code": code,
+        **({"param": kind.param} if kind.param else {}),
         "offset": 5,
     }
+    assert msgspec.json.decode(answer.body, type=Problem).code == code
+
+
+def test_param_is_that_of_the_error_where_it_names_one():
+    answer = ProblemError("duplicate_key", "x", param="data", state="failed").response()
+    assert isinstance(answer.body, bytes)
+    assert json.loads(answer.body)["param"] == "data"
+
+
+@pytest.mark.parametrize("code", PROBLEM_TYPES)
+def test_each_problem_type_is_explained_in_sentences(code):
+    kind = PROBLEM_TYPES[code]
+    assert not kind.title.endswith(".")
+    assert all(text.endswith((".", "?", "`.")) for text in (kind.description, kind.advice))
 
 
 def raised_codes() -> set[str]:
-    """Codes in the first place of each ProblemError and MalformedInputError that is made anywhere."""
+    """First arguments of all calls that make a ProblemError or MalformedInputError."""
     names = {"ProblemError", "MalformedInputError", "_at", "_invalid", "_refusal"}
     return {
         node.args[0].value

@@ -15,6 +15,7 @@ from core.errors import PermanentError, TransientError, UpstreamError
 from core.messages import import_contacts_message, notify_import_message
 from core.models import Layout, Part
 from core.states import Format
+from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest
 from service.intake.options import Options
 from service.repository import ExistingImport, NewImport, Repository
@@ -48,7 +49,7 @@ class FakeSupabase:
 
 
 def ledger_on(supabase: FakeSupabase, deadline: float = 30) -> Repository:
-    return Repository(supabase, deadline=deadline)  # type: ignore[arg-type]
+    return Repository(AsyncRpcClient(supabase, deadline=deadline))  # type: ignore[arg-type]
 
 
 def postgrest_error(code: str) -> APIError:
@@ -176,7 +177,7 @@ async def test_what_does_not_pass_is_told_in_the_end(error):
 
 
 @pytest.mark.parametrize(
-    ("answers", "undone"),
+    ("answers", "not_committed"),
     [
         ([httpx.ConnectError("x")], True),
         ([postgrest_error("PGRST000"), httpx.ConnectError("x")], True),
@@ -186,10 +187,12 @@ async def test_what_does_not_pass_is_told_in_the_end(error):
     ],
     ids=repr,
 )
-async def test_one_lost_answer_among_all_tries_leaves_open_whether_it_was_done(answers, undone):
+async def test_one_lost_answer_among_all_tries_leaves_open_whether_it_was_done(
+    answers, not_committed
+):
     with pytest.raises(UpstreamError) as caught:
         await ledger_on(FakeSupabase(*answers), 0.9).get_import(IMPORT)
-    assert caught.value.undone is undone
+    assert caught.value.not_committed is not_committed
 
 
 @pytest.mark.parametrize("code", ["42501", "PGRST202", "23505", "401"])

@@ -1,14 +1,27 @@
-"""Stand-ins at the workers' own boundaries."""
+"""Stand-ins for what is around the workers: PostgREST, Storage, the repository, a writer."""
 
+import json
 from uuid import UUID
+
+import httpx
+from supabase import Client, ClientOptions
 
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from tasks.importing.models import Attempt, PartWork, RejectedRecord
+from core.supabase.rpc import RpcClient
+from tasks.importing.models import (
+    Attempt,
+    NeedsExclusiveRun,
+    PartEnd,
+    PartWork,
+    RejectedRecord,
+    StartedImport,
+)
 from tasks.importing.rejection_reasons import refused_by_database
-from tasks.repository import PartEnd, StartedImport, Suspect
+from tasks.repository import Repository
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+NAME_AND_EMAIL = Layout(fields=2, name=0, email=1)
 
 
 def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.JSON, rerun=False):
@@ -23,37 +36,40 @@ def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.J
     )
 
 
-NAME_AND_EMAIL = Layout(fields=2, name=0, email=1)
+def supabase_client(handler):
+    """A client whose requests are answered by ``handler``."""
+    http = httpx.Client(transport=httpx.MockTransport(handler))
+    return Client("http://supabase", "key", ClientOptions(httpx_client=http))
 
 
-class FakeReader:
-    """Gives ``data`` in pieces; raises ``error`` after the first of them."""
+class FakePostgrest:
+    """Answers calls of SQL functions with the given values, in turn; Responses as they are."""
 
-    def __init__(self, data, *, piece=64, error=None):
-        self.data = data
-        self.piece = piece
-        self.error = error
-        self.closed = False
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.calls = []
 
-    def read(self, name, start, end):
-        try:
-            for at in range(start, end, self.piece):
-                if self.error and at > start:
-                    raise self.error
-                yield self.data[at : min(at + self.piece, end)]
-        finally:
-            self.closed = True
+    def __call__(self, request):
+        self.calls.append((request.url.path.rpartition("/")[2], json.loads(request.content)))
+        answer = self.answers.pop(0)
+        if isinstance(answer, httpx.Response):
+            return answer
+        return httpx.Response(200, content=json.dumps(answer))
+
+    def repository(self, deadline=5):
+        return Repository(RpcClient(supabase_client(self), deadline=deadline), part_attempts=5)
 
 
-class FakeDesk:
-    """Keeps contacts by record, as the table does; refuses the records in ``refuse``."""
+class FakeWriter:
+    """Keeps contacts by record, as the table does; rejects the records in ``bad``."""
 
-    def __init__(self, batch_records=10, *, refuse=(), error=None, repository=None):
+    def __init__(self, batch_records=10, *, bad=(), error=None, repository=None):
         self.batch_records = batch_records
         self.stored = {}
         self.batches = []
+        """Their numbers of records."""
         self.rejections = []
-        self.refuse = set(refuse)
+        self.bad = set(bad)
         self.error = error
         self.repository = repository
         self.opened = 0
@@ -73,41 +89,55 @@ class FakeDesk:
         if self.error:
             raise self.error
         self.batches.append(len(batch))
-        found = zip(batch.numbers, batch.names, batch.emails, strict=True)
-        contacts = {record: (name, email) for record, name, email in found if name or email}
-        refused = sorted(self.refuse & contacts.keys())
-        self.stored |= {record: contacts[record] for record in contacts.keys() - self.refuse}
-        return [RejectedRecord(record, refused_by_database("23514")) for record in refused]
+        records = zip(batch.numbers, batch.names, batch.emails, strict=True)
+        contacts = {record: (name, email) for record, name, email in records if name or email}
+        self.stored |= {record: contacts[record] for record in contacts.keys() - self.bad}
+        bad = sorted(self.bad & contacts.keys())
+        return [RejectedRecord(record, refused_by_database("23514")) for record in bad]
 
     def reject(self, rejections):
         self.rejections += rejections
 
-    def reject_stored(self, stored):
+    def add_rejection_object(self, stored):
         self.objects.append(stored)
 
     def contacts_among(self, records):
         return self.known & set(records)
 
     def write_last(self, batch, counts):
-        if self.refuse:
+        if self.bad:
             return None
         self.write(batch)
-        return (
-            self.finish(counts)
-            if self.repository
-            else PartEnd(True, ImportState.COMPLETED, True, 1)
-        )
+        if self.repository is None:
+            return PartEnd(True, ImportState.COMPLETED, True, 1)
+        return self.finish(counts)
 
     def finish(self, counts):
         return self.repository.finish_part(self.repository.work.attempt, counts)
 
 
-class FakeObjects:
-    """Keeps objects by name, as the bucket does; ``error`` is raised instead."""
+class FakeStorage:
+    """Keeps objects by name, and reads ``data`` in chunks.
 
-    def __init__(self, *, error=None):
-        self.stored = {}
+    ``read_error`` is raised after the first chunk, ``error`` when an object is stored.
+    """
+
+    def __init__(self, data=b"", *, chunk=64, read_error=None, error=None):
+        self.data = data
+        self.chunk = chunk
+        self.read_error = read_error
         self.error = error
+        self.read_closed = False
+        self.stored = {}
+
+    def read(self, name, start, end):
+        try:
+            for at in range(start, end, self.chunk):
+                if self.read_error and at > start:
+                    raise self.read_error
+                yield self.data[at : min(at + self.chunk, end)]
+        finally:
+            self.read_closed = True
 
     def put(self, name, content, content_type):
         if self.error:
@@ -130,15 +160,16 @@ class FakeRepository:
     def __init__(self, work=None, *, retries=1, started=None, error=None, failing=()):
         self.calls = []
         self.work = work
+        """What start_part returns."""
         self.retries = retries
         self.started = started
         self.error = error
         self.failing = failing
-        self.suspect = False
-        self.begun = []
-        """Attempts, in their order."""
-        self.ended = []
-        """What the last of them was told to have ended."""
+        self.needs_exclusive_run = False
+        self.attempts = []
+        """Those that were started, in order."""
+        self.ended_attempts = []
+        """Those that were reported with the last start."""
 
     def _note(self, name, *arguments):
         self.calls.append((name, *arguments))
@@ -152,11 +183,11 @@ class FakeRepository:
     def queue_parts(self, import_id, started):
         self._note("queue_parts", import_id, started.parts)
 
-    def start_part(self, attempt, *, alone, ended):
-        self.begun.append(attempt)
-        self.ended = list(ended)
-        self._note("start_part", attempt.import_id, attempt.part, alone)
-        return Suspect() if self.suspect and not alone else self.work
+    def start_part(self, attempt, *, exclusive, ended_attempts):
+        self.attempts.append(attempt)
+        self.ended_attempts = list(ended_attempts)
+        self._note("start_part", attempt.import_id, attempt.part, exclusive)
+        return NeedsExclusiveRun() if self.needs_exclusive_run and not exclusive else self.work
 
     def finish_part(self, attempt, counts):
         self._note("finish_part", counts.imported, counts.rejected.total())
@@ -170,12 +201,14 @@ class FakeRepository:
         self._note("cancel_part")
         return PartEnd(True, ImportState.CANCELLED, True, 1.5)
 
-    def postpone_part(self, attempt, *, away):
-        self._note("postpone_part", "away" if away else "stopped")
+    def postpone_part(self, attempt, *, unavailable):
+        self._note("postpone_part", "unavailable" if unavailable else "stopping")
         return self.retries
 
 
 class FakeMetrics:
+    """Remembers what was counted."""
+
     def __init__(self):
         self.seen = []
 

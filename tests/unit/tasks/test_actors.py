@@ -13,14 +13,14 @@ from tasks.queue.retries import RetryNoSoonerError
 from tests.unit.tasks.fakes import IMPORT
 
 
-class FakeStories:
+class FakeServices:
     def __init__(self, error=None):
         self.error = error
-        self.told = []
+        self.calls = []
 
-    def import_contacts(self, *arguments, ended=()):
-        self.told.append(arguments)
-        self.ended = ended
+    def import_contacts(self, *arguments, ended_attempts=()):
+        self.calls.append(arguments)
+        self.ended_attempts = ended_attempts
         if self.error:
             raise self.error
 
@@ -29,7 +29,7 @@ class FakeStories:
 
 @pytest.fixture
 def services(monkeypatch):
-    fake = FakeStories()
+    fake = FakeServices()
     monkeypatch.setattr(runtime, "_services", fake)
     return fake
 
@@ -51,7 +51,7 @@ def test_each_message_names_an_actor_and_its_queue(message, services):
     actor = tasks.broker.get_actor(message["actor_name"])
     assert actor.queue_name == message["queue_name"]
     actor(*message["args"], **message["kwargs"])
-    assert services.told[0][0] == IMPORT
+    assert services.calls[0][0] == IMPORT
 
 
 def test_there_are_no_other_actors_and_no_other_queue():
@@ -75,7 +75,7 @@ def test_there_are_no_other_actors_and_no_other_queue():
         (ZeroDivisionError(), None, Retry),
     ],
 )
-def test_whatever_happens_the_message_comes_again(services, error, delay, kind):
+def test_every_error_has_the_message_retried(services, error, delay, kind):
     services.error = error
     calls = [
         (tasks.import_contacts, str(IMPORT)),
@@ -91,11 +91,13 @@ def test_whatever_happens_the_message_comes_again(services, error, delay, kind):
 
 
 @pytest.mark.parametrize(
-    "error", [RetryLaterError("away", ended=IMPORT), WorkerStoppingError(IMPORT)]
+    "error", [RetryLaterError("away", ended_attempt=IMPORT), WorkerStoppingError(IMPORT)]
 )
 @pytest.mark.parametrize("message", [messages.import_contacts_message(IMPORT),
                                      messages.import_part_message(IMPORT, 3)])  # fmt: skip
-def test_a_message_carries_the_attempts_that_ended_in_order(services, error, message):
+def test_a_retried_message_carries_the_attempts_whose_end_was_not_recorded(
+    services, error, message
+):
     message = dramatiq.Message(**{**message, "args": tuple(message["args"]), "options": {}})
     actor = tasks.broker.get_actor(message.actor_name)
     current = CurrentMessage()
@@ -105,13 +107,13 @@ def test_a_message_carries_the_attempts_that_ended_in_order(services, error, mes
         for count in range(30):
             with pytest.raises(Retry):
                 actor(*message.args)
-            assert services.ended == [IMPORT] * min(count, 20)
+            assert services.ended_attempts == [IMPORT] * min(count, 20)
     finally:
         current.after_process_message(tasks.queue.broker, message)
 
 
-def test_outside_a_worker_process_there_is_nothing_to_work_with():
-    with pytest.raises(RuntimeError, match="no worker process"):
+def test_the_runtime_raises_outside_a_worker_process():
+    with pytest.raises(RuntimeError, match="not a worker process"):
         _ = runtime.services
-    with pytest.raises(RuntimeError, match="no worker process"):
+    with pytest.raises(RuntimeError, match="not a worker process"):
         _ = runtime.settings

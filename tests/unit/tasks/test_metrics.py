@@ -5,9 +5,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from core.states import ImportState
-from tasks.importing.models import PartCounts
-from tasks.metrics import PrometheusMetrics
-from tasks.repository import PartEnd
+from tasks.importing.models import PartCounts, PartEnd
+from tasks.metrics import Metrics
 from tests.unit.tasks.fakes import work_on
 
 
@@ -24,61 +23,61 @@ def grown():
 
 
 WORK = work_on(b"", records=7)
-END = PartEnd(moved=True, state=ImportState.COMPLETED, closed=False, seconds=None)
-CLOSED = PartEnd(moved=True, state=ImportState.FAILED, closed=True, seconds=12.0)
-AGAIN = PartEnd(moved=False, state=ImportState.COMPLETED, closed=False, seconds=12.0)
+END = PartEnd(True, ImportState.COMPLETED, import_closed=False, import_seconds=None)
+CLOSED = PartEnd(True, ImportState.FAILED, import_closed=True, import_seconds=12.0)
+AGAIN = PartEnd(False, ImportState.COMPLETED, import_closed=False, import_seconds=12.0)
 
 
 def test_a_done_part_counts_its_records(grown):
-    PrometheusMetrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), END)
+    Metrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), END)
     assert grown("contacts_imported_total") == 5
     assert grown("contacts_rejected_total", code="email_invalid") == 2
     assert grown("contacts_import_parts_total", outcome="done") == 1
     assert grown("contacts_import_seconds_count", state="completed") == 0
 
 
-def test_a_dry_part_imports_nothing(grown):
+def test_a_part_of_a_dry_run_counts_no_contacts(grown):
     work = replace(WORK, dry_run=True)
-    PrometheusMetrics().part_done(work, PartCounts(5, Counter(email_invalid=2)), END)
+    Metrics().part_done(work, PartCounts(5, Counter(email_invalid=2)), END)
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 1
 
 
 def test_a_part_that_was_done_before_counts_nothing(grown):
-    PrometheusMetrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), AGAIN)
+    Metrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), AGAIN)
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 0
 
 
-def test_the_end_that_closes_an_import_tells_how_long_it_took(grown):
-    PrometheusMetrics().part_failed(CLOSED)
+def test_the_end_of_an_import_is_observed_with_its_duration(grown):
+    Metrics().part_failed(CLOSED)
     assert grown("contacts_import_parts_total", outcome="failed") == 1
     assert grown("contacts_import_seconds_sum", state="failed") == 12
 
 
 @pytest.mark.parametrize("state", [ImportState.CANCELLED, ImportState.UNDOING])
-def test_the_part_that_was_stopped_last_closes_its_import_as_cancelled(grown, state):
-    PrometheusMetrics().part_cancelled(PartEnd(True, state, True, 12.0))
+def test_an_import_that_is_cancelled_or_undone_is_observed_as_cancelled(grown, state):
+    Metrics().part_cancelled(PartEnd(True, state, True, 12.0))
     assert grown("contacts_import_parts_total", outcome="cancelled") == 1
     assert grown("contacts_import_seconds_sum", state="cancelled") == 12
 
 
 def test_undone_imports_are_counted(grown):
-    PrometheusMetrics().import_undone()
+    Metrics().import_undone()
     assert grown("contacts_imports_undone_total") == 1
 
 
 def test_what_a_sweep_found_is_seen(grown):
-    PrometheusMetrics().imports_queued_again(2)
-    PrometheusMetrics().objects_removed(3)
+    Metrics().imports_queued_again(2)
+    Metrics().objects_removed(3)
     assert grown("contacts_imports_queued_again_total") == 2
     assert grown("contacts_objects_removed_total") == 3
 
 
-def test_work_and_waiting_are_seen(grown):
-    metrics = PrometheusMetrics()
+def test_work_and_postponed_parts_are_counted(grown):
+    metrics = Metrics()
     metrics.part_worked_on(0.5)
     metrics.records_read(7)
     metrics.part_postponed()

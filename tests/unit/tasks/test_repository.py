@@ -1,177 +1,242 @@
+"""The repository's calls of SQL functions, and what it makes of their answers."""
+
 import json
 from collections import Counter
 
 import httpx
 import pytest
-from supabase import Client, ClientOptions
 
-from core.errors import InvalidTransitionError, PermanentError, TransientError
+from core.errors import (
+    BatchTooLargeError,
+    InvalidTransitionError,
+    PermanentError,
+    TransientError,
+)
 from core.field_names import FieldNames
-from core.messages import import_part_message
+from core.ids import new_import_id
+from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from core.supabase.rpc import Functions
 from tasks.errors import ImportCancelledError, StaleAttemptError
-from tasks.importing.models import Attempt, PartCounts, PartWork
-from tasks.repository import GivenUp, PartEnd, Repository, StartedImport, Stopped, Suspect
-from tests.unit.tasks.fakes import IMPORT, work_on
+from tasks.importing.models import (
+    Attempt,
+    NeedsExclusiveRun,
+    PartCancelled,
+    PartCounts,
+    PartEnd,
+    PartGivenUp,
+    PartWork,
+    StartedImport,
+)
+from tests.unit.tasks.fakes import IMPORT, FakePostgrest, work_on
 
-
-class FakeFunctions:
-    """Answers rpc calls with the values given, in turn; Responses go out as they are."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-        self.calls = []
-
-    def __call__(self, request):
-        self.calls.append((request.url.path.rpartition("/")[2], json.loads(request.content)))
-        answer = self.answers.pop(0)
-        if isinstance(answer, httpx.Response):
-            return answer
-        return httpx.Response(200, content=json.dumps(answer))
-
-    def repository(self, deadline=5):
-        http = httpx.Client(transport=httpx.MockTransport(self))
-        supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
-        return Repository(Functions(supabase, deadline=deadline), part_attempts=5)
-
-
-WORK = work_on(b"x", records=3, part=2).attempt
-IDS = {"p_import": str(IMPORT), "p_part": 2, "p_attempt": str(WORK.id)}
+ATTEMPT = work_on(b"x", records=3, part=2).attempt
+IDS = {"p_import": str(IMPORT), "p_part": 2, "p_attempt": str(ATTEMPT.id)}
 FOURTH = Attempt(IMPORT, 4)
 END = {"moved": True, "state": "completed", "closed": True, "seconds": 2.5}
 
 
-def test_an_import_is_started():
-    functions = FakeFunctions({"state": "importing", "parts": [1, 3], "generation": 2})
+def test_start_import_returns_the_parts_that_are_left():
+    postgrest = FakePostgrest({"state": "importing", "parts": [1, 3], "generation": 2})
     started = StartedImport(ImportState.IMPORTING, (1, 3), 2)
-    assert functions.repository().start_import(IMPORT) == started
-    assert functions.calls == [("start_import", {"p_import": str(IMPORT)})]
+    assert postgrest.repository().start_import(IMPORT) == started
+    assert postgrest.calls == [("start_import", {"p_import": str(IMPORT)})]
 
 
-def test_an_unknown_import_is_none():
-    assert FakeFunctions(None).repository().start_import(IMPORT) is None
+def test_start_import_returns_none_for_an_unknown_import():
+    assert FakePostgrest(None).repository().start_import(IMPORT) is None
 
 
-def test_parts_are_queued_with_one_message_each_a_thousand_at_a_time():
-    functions = FakeFunctions(None, None, None)
+def test_queue_parts_queues_a_message_for_each_a_thousand_in_a_call():
+    postgrest = FakePostgrest(None, None, None)
     started = StartedImport(ImportState.IMPORTING, tuple(range(1, 2002)), 3)
-    functions.repository().queue_parts(IMPORT, started)
-    sent = [call[1]["p_messages"] for call in functions.calls]
+    postgrest.repository().queue_parts(IMPORT, started)
+    sent = [call[1]["p_messages"] for call in postgrest.calls]
     assert [len(messages) for messages in sent] == [1000, 1000, 1]
     assert sent[2][0]["message_id"] == import_part_message(IMPORT, 2001, 3)["message_id"]
 
 
-def test_a_part_is_started():
-    found = {
+def test_start_part_returns_the_work():
+    started = {
         "source": "fair", "format": "csv",
         "layout": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True, "rerun": True,
     }  # fmt: skip
-    functions = FakeFunctions(found)
-    work = functions.repository().start_part(FOURTH, alone=False, ended=[WORK.id])
+    postgrest = FakePostgrest(started)
+    work = postgrest.repository().start_part(FOURTH, exclusive=False, ended_attempts=[ATTEMPT.id])
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
     assert (work.format, work.layout) == (Format.CSV, Layout(1, None, 0, ("Mail",)))
     assert (work.attempt, work.dry_run, work.rerun) == (FOURTH, True, True)
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
-    assert functions.calls[0][1] == {
+    assert postgrest.calls[0][1] == {
         "p_import": str(IMPORT), "p_part": 4, "p_attempt": str(FOURTH.id), "p_max_attempts": 5,
-        "p_alone": False, "p_ended": [str(WORK.id)],
+        "p_alone": False, "p_ended": [str(ATTEMPT.id)],
     }  # fmt: skip
 
 
-def test_an_attempt_that_is_asked_for_again_is_the_same():
-    functions = FakeFunctions(httpx.Response(503), None)
-    functions.repository().start_part(FOURTH, alone=True)
-    first, again = functions.calls
+def test_start_part_that_is_called_again_names_the_same_attempt():
+    postgrest = FakePostgrest(httpx.Response(503), None)
+    postgrest.repository().start_part(FOURTH, exclusive=True)
+    first, again = postgrest.calls
     assert first == again
 
 
-def test_a_part_that_has_ended_is_none():
-    assert FakeFunctions(None).repository().start_part(FOURTH, alone=True) is None
+def test_start_part_returns_none_for_a_part_that_has_ended():
+    assert FakePostgrest(None).repository().start_part(FOURTH, exclusive=True) is None
 
 
-def test_a_part_that_was_given_up_just_now_is_told_apart():
-    given_up = FakeFunctions({"given_up": END}).repository().start_part(FOURTH, alone=True)
-    assert given_up == GivenUp(PartEnd(True, ImportState.COMPLETED, True, 2.5))
+def test_start_part_returns_the_end_of_a_part_that_is_given_up():
+    postgrest = FakePostgrest({"given_up": END})
+    given_up = postgrest.repository().start_part(FOURTH, exclusive=True)
+    assert given_up == PartGivenUp(PartEnd(True, ImportState.COMPLETED, True, 2.5))
 
 
-def test_a_part_that_has_to_be_alone_is_told_apart():
-    functions = FakeFunctions({"suspect": True})
-    assert functions.repository().start_part(FOURTH, alone=False) == Suspect()
+def test_start_part_says_that_a_part_needs_an_exclusive_run():
+    postgrest = FakePostgrest({"suspect": True})
+    assert postgrest.repository().start_part(FOURTH, exclusive=False) == NeedsExclusiveRun()
 
 
-def test_a_part_is_finished_with_its_counts():
-    functions = FakeFunctions(END)
-    end = functions.repository().finish_part(
-        WORK, PartCounts(2, Counter(a=3, b=4), FieldNames(["phone"]))
+def test_finish_part_sends_the_counts():
+    postgrest = FakePostgrest(END)
+    end = postgrest.repository().finish_part(
+        ATTEMPT, PartCounts(2, Counter(a=3, b=4), FieldNames(["phone"]))
     )
     assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
     counts = {"p_imported": 2, "p_rejected": 7, "p_ignored": ["phone"]}
-    assert functions.calls == [
-        ("finish_part", {**IDS, **counts}),
-    ]
+    assert postgrest.calls == [("finish_part", {**IDS, **counts})]
 
 
-def test_a_part_is_failed_with_a_reason():
-    functions = FakeFunctions({**END, "state": "failed", "seconds": None})
-    end = functions.repository().fail_part(WORK, "code", "detail")
-    assert (end.state, end.seconds) == (ImportState.FAILED, None)
-    assert functions.calls[0][1] == {**IDS, "p_code": "code", "p_failure": "detail"}
+def test_fail_part_sends_the_reason():
+    postgrest = FakePostgrest({**END, "state": "failed", "seconds": None})
+    end = postgrest.repository().fail_part(ATTEMPT, "code", "detail")
+    assert (end.import_state, end.import_seconds) == (ImportState.FAILED, None)
+    assert postgrest.calls[0][1] == {**IDS, "p_code": "code", "p_failure": "detail"}
 
 
-def test_a_part_of_an_import_that_is_being_cancelled_has_ended():
-    end = {**END, "state": "cancelling", "closed": False}
-    functions = FakeFunctions({"cancelled": end}, end)
-    ended = PartEnd(True, ImportState.CANCELLING, False, 2.5)
-    assert functions.repository().start_part(WORK, alone=False) == Stopped(ended)
-    assert functions.repository().cancel_part(WORK) == ended
-    assert functions.calls[1] == ("cancel_part", IDS)
+def test_a_part_of_an_import_that_is_being_cancelled_is_cancelled():
+    answer = {**END, "state": "cancelling", "closed": False}
+    postgrest = FakePostgrest({"cancelled": answer}, answer)
+    end = PartEnd(True, ImportState.CANCELLING, False, 2.5)
+    assert postgrest.repository().start_part(ATTEMPT, exclusive=False) == PartCancelled(end)
+    assert postgrest.repository().cancel_part(ATTEMPT) == end
+    assert postgrest.calls[1] == ("cancel_part", IDS)
 
 
 @pytest.mark.parametrize("retries", [3, None])
-def test_a_part_is_postponed(retries):
-    functions = FakeFunctions(retries)
-    assert functions.repository().postpone_part(WORK, away=True) == retries
-    assert functions.calls == [("postpone_part", {**IDS, "p_away": True})]
+def test_postpone_part_returns_the_number_of_retries(retries):
+    postgrest = FakePostgrest(retries)
+    assert postgrest.repository().postpone_part(ATTEMPT, unavailable=True) == retries
+    assert postgrest.calls == [("postpone_part", {**IDS, "p_away": True})]
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("PT409", InvalidTransitionError), ("CI001", InvalidTransitionError), ("CI002", ImportCancelledError),
-        ("CI003", StaleAttemptError),
+        ("PT409", InvalidTransitionError), ("CI001", InvalidTransitionError),
+        ("CI002", ImportCancelledError), ("CI003", StaleAttemptError),
     ],
 )  # fmt: skip
-def test_a_refused_move_is_told_apart(code, error):
+def test_a_refused_transition_raises_the_error_for_its_sqlstate(code, error):
     answer = httpx.Response(400, json={"code": code, "message": "it is failed"})
     with pytest.raises(error, match="it is failed") as raised:
-        FakeFunctions(answer).repository().finish_part(WORK, PartCounts())
+        FakePostgrest(answer).repository().finish_part(ATTEMPT, PartCounts())
     assert type(raised.value) is error
 
 
-def test_records_that_are_contacts_are_told_apart():
-    functions = FakeFunctions([2, 9])
-    assert functions.repository().contacts_among(IMPORT, [1, 2, 9]) == {2, 9}
+def test_contacts_among_returns_the_records_that_are_contacts():
+    postgrest = FakePostgrest([2, 9])
+    assert postgrest.repository().contacts_among(IMPORT, [1, 2, 9]) == {2, 9}
     arguments = {"p_import": str(IMPORT), "p_records": [1, 2, 9]}
-    assert functions.calls == [("contacts_among", arguments)]
+    assert postgrest.calls == [("contacts_among", arguments)]
 
 
-def test_a_revoked_key_is_permanent():
+def test_a_revoked_key_is_a_permanent_error():
     answer = httpx.Response(401, json={"code": "PGRST301", "message": "JWT expired"})
     with pytest.raises(PermanentError):
-        FakeFunctions(answer).repository().start_import(IMPORT)
+        FakePostgrest(answer).repository().start_import(IMPORT)
 
 
-def test_an_answer_that_was_lost_is_asked_for_again():
-    functions = FakeFunctions(httpx.Response(503), END)
-    functions.repository().finish_part(WORK, PartCounts())
-    assert len(functions.calls) == 2
+def test_a_call_whose_answer_was_lost_is_repeated():
+    postgrest = FakePostgrest(httpx.Response(503), END)
+    postgrest.repository().finish_part(ATTEMPT, PartCounts())
+    assert len(postgrest.calls) == 2
 
 
-def test_it_gives_up_for_now_at_its_deadline():
+def test_a_call_raises_the_transient_error_at_its_deadline():
     with pytest.raises(TransientError):
-        FakeFunctions(*[httpx.Response(503)] * 9).repository(deadline=0.01).start_import(IMPORT)
+        FakePostgrest(*[httpx.Response(503)] * 9).repository(deadline=0.01).start_import(IMPORT)
+
+
+@pytest.mark.parametrize("until", [0.0, 1795416631.5, None])
+def test_begin_sweep_returns_where_the_last_sweep_ended_or_none(until):
+    postgrest = FakePostgrest(until)
+    assert postgrest.repository().begin_sweep("objects", 60.0) == until
+    assert postgrest.calls == [("begin_sweep", {"p_kind": "objects", "p_every": 60.0})]
+
+
+def test_end_sweep_records_how_far_it_came():
+    postgrest = FakePostgrest(None)
+    postgrest.repository().end_sweep("objects", 5.0)
+    assert postgrest.calls == [("end_sweep", {"p_kind": "objects", "p_until": 5.0})]
+
+
+def test_lost_imports_are_read_in_pages_each_after_the_last_id():
+    ids = [new_import_id() for _ in range(3)]
+    postgrest = FakePostgrest([str(ids[0]), str(ids[1])], [str(ids[2])], [])
+    assert list(postgrest.repository().lost_imports()) == [ids[:2], ids[2:]]
+    after = [arguments["p_after"] for _, arguments in postgrest.calls]
+    assert [text[:8] for text in after] == ["00000000", str(ids[1])[:8], str(ids[2])[:8]]
+
+
+def test_queue_imports_queues_the_message_that_the_import_had():
+    postgrest = FakePostgrest(None)
+    postgrest.repository().queue_imports([IMPORT])
+    ((name, arguments),) = postgrest.calls
+    (message,) = arguments["p_messages"]
+    wanted = json.loads(json.dumps(import_contacts_message(IMPORT)))
+    assert name == "queue_messages"
+    assert message | {"message_timestamp": 0} == wanted | {"message_timestamp": 0}
+
+
+def test_queue_undos_is_left_to_the_database():
+    postgrest = FakePostgrest(None)
+    postgrest.repository().queue_undos()
+    assert postgrest.calls == [("queue_undos", {})]
+
+
+def test_known_imports_returns_the_ids_of_imports():
+    postgrest = FakePostgrest([str(IMPORT)])
+    assert postgrest.repository().known_imports([IMPORT, new_import_id()]) == {IMPORT}
+
+
+def test_an_undo_calls_its_functions():
+    postgrest = FakePostgrest("object", None, True, False, None)
+    repository = postgrest.repository()
+    assert repository.object_to_undo(IMPORT) == "object"
+    assert repository.object_to_undo(IMPORT) is None
+    assert repository.undo_some(IMPORT, 5) is True
+    assert repository.undo_some(IMPORT, 5) is False
+    repository.finish_undo(IMPORT)
+    assert [name for name, _ in postgrest.calls] == [
+        "object_to_undo", "object_to_undo", "undo_some", "undo_some", "finish_undo",
+    ]  # fmt: skip
+    assert postgrest.calls[2][1] == {"p_import": str(IMPORT), "p_limit": 5}
+
+
+def test_undo_some_raises_at_once_after_a_statement_timeout():
+    timeout = httpx.Response(500, json={"code": "57014", "message": "canceling statement"})
+    postgrest = FakePostgrest(httpx.Response(503), timeout)
+    with pytest.raises(BatchTooLargeError):
+        postgrest.repository().undo_some(IMPORT, 5)
+    assert postgrest.answers == []
+
+
+def test_show_end_returns_the_event_or_none():
+    found = {"id": str(IMPORT), "state": "failed", "finished_at": "2026-11-26T06:00:02+00:00"}
+    postgrest = FakePostgrest({"url": "https://example.com/hook", "import": found}, None)
+    event = postgrest.repository().show_end(IMPORT)
+    assert (event.url, event.state, event.has_ended) == ("https://example.com/hook", "failed", True)
+    assert postgrest.repository().show_end(IMPORT) is None
+    assert postgrest.calls == [("show_end", {"p_import": str(IMPORT)})] * 2

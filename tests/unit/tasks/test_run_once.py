@@ -58,9 +58,9 @@ def worker(monkeypatch):
 
 
 @pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 1)])
-def test_it_works_until_the_queue_is_empty(failed, code, capsys):
+def test_run_once_works_until_the_queue_is_empty(failed, code, capsys):
     database = FakeDatabase([True, True, False], failed)
-    assert once._drain(database, 3) == code
+    assert once._empty_queue(database, 3) == code
     assert database.looks == []
     (worker,) = FakeWorker.made
     assert (worker.threads, worker.life) == (3, ["started", "stopped"])
@@ -69,30 +69,30 @@ def test_it_works_until_the_queue_is_empty(failed, code, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order(number, capsys):
+def test_a_signal_stops_the_worker(number, capsys):
     class Signalling(FakeDatabase):
         def has_messages(self):
             os.kill(os.getpid(), number)
             return True
 
     before = signal.getsignal(number)
-    assert once._drain(Signalling([]), 1) == 128 + number
+    assert once._empty_queue(Signalling([]), 1) == 128 + number
     assert FakeWorker.made[0].life == ["started", "stopped"]
     assert signal.getsignal(number) == before
     assert capsys.readouterr().out.startswith("stopped before")
 
 
-def test_a_worker_is_stopped_whatever_happens():
+def test_the_worker_is_stopped_after_an_error():
     class Lost(FakeDatabase):
         def has_messages(self):
             raise psycopg2.OperationalError
 
     with pytest.raises(psycopg2.OperationalError):
-        once._drain(Lost([]), 1)
+        once._empty_queue(Lost([]), 1)
     assert FakeWorker.made[0].life == ["started", "stopped"]
 
 
-def test_without_a_database_the_exit_code_says_so(monkeypatch):
+def test_an_unavailable_database_has_its_exit_code(monkeypatch):
     def nobody(**arguments):
         raise psycopg2.OperationalError("refused")
 
@@ -107,7 +107,7 @@ class FakeSweep:
     def __init__(self, error=None):
         self.error = error
 
-    def queue_lost(self):
+    def queue_lost_imports(self):
         if self.error:
             raise self.error
         return 2
@@ -117,31 +117,29 @@ class FakeSweep:
 
 
 @pytest.mark.parametrize(("left", "code"), [([1, 1, 0], 0), ([1, 1, 1, 1, 1], 4)])
-def test_imports_that_have_lost_their_message_are_queued_and_worked_on(
-    monkeypatch, capsys, left, code
-):
+def test_imports_that_have_lost_their_message_are_queued_again(monkeypatch, capsys, left, code):
     sweeps = []
-    sweep = SimpleNamespace(queue_lost=lambda: sweeps.append("queued"))
+    sweep = SimpleNamespace(queue_lost_imports=lambda: sweeps.append("queued"))
     monkeypatch.setattr(once.runtime, "_services", SimpleNamespace(sweep=sweep))
     database = FakeDatabase([False] * 4, open_imports=left)
-    assert once._drain(database, 1) == code
+    assert once._empty_queue(database, 1) == code
     assert len(sweeps) == min(3, left.count(1))
     assert ("1 imports are still open" in capsys.readouterr().out) == (code == 4)
 
 
-def test_an_undo_that_failed_is_told_by_the_exit_code(capsys):
-    assert once._drain(FakeDatabase([False], undos_failed=2), 1) == 1
+def test_a_failed_undo_has_the_exit_code_of_a_failed_import(capsys):
+    assert once._empty_queue(FakeDatabase([False], undos_failed=2), 1) == 1
     assert "2 undos failed" in capsys.readouterr().out
 
 
-def sweep_now(monkeypatch, sweep):
+def sweep_once(monkeypatch, sweep):
     monkeypatch.setattr(once.broker, "emit_after", lambda signal: None)
     monkeypatch.setattr(once.runtime, "_services", SimpleNamespace(sweep=sweep))
-    return once.sweep_now()
+    return once.sweep_once()
 
 
-def test_a_sweep_says_what_it_did(monkeypatch, capsys):
-    assert sweep_now(monkeypatch, FakeSweep()) == 0
+def test_a_sweep_prints_what_it_did(monkeypatch, capsys):
+    assert sweep_once(monkeypatch, FakeSweep()) == 0
     said = "swept: 2 lost imports queued again, 3 objects without an import removed\n"
     assert capsys.readouterr().out == said
 
@@ -149,6 +147,6 @@ def test_a_sweep_says_what_it_did(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "error", [TransientError("database", "away"), PermanentError("storage", "no key")]
 )
-def test_a_sweep_that_broke_off_is_told_by_the_exit_code(monkeypatch, capsys, error):
-    assert sweep_now(monkeypatch, FakeSweep(error)) == 3
+def test_an_interrupted_sweep_has_its_exit_code(monkeypatch, capsys, error):
+    assert sweep_once(monkeypatch, FakeSweep(error)) == 3
     assert "swept" not in capsys.readouterr().out

@@ -22,7 +22,7 @@ GOOD = {
 
 @pytest.fixture
 def boot(monkeypatch):
-    """Boots a runtime with these variables; what is global in a process stays as it was."""
+    """Boots a runtime with these variables, and leaves the process's globals as they are."""
     monkeypatch.setattr(module, "configure_logging", lambda settings: None)
     monkeypatch.setattr(module.sys, "setrecursionlimit", lambda limit: None)
 
@@ -46,7 +46,7 @@ def test_wrong_settings_end_the_process_with_a_line_for_each(boot, capsys):
     assert [line.split()[0] for line in lines] == ["SUPABASE_URL", "DATABASE_URL"]
 
 
-def test_an_address_that_only_libpq_refuses_ends_it_as_well(boot, capsys):
+def test_an_address_that_only_libpq_rejects_ends_the_process_too(boot, capsys):
     with pytest.raises(SystemExit) as end:
         boot(**{**GOOD, "DATABASE_URL": "postgresql://u@h/x?pgbouncer=true"})
     assert end.value.code == 2
@@ -62,14 +62,14 @@ def test_a_python_that_would_spoil_data_ends_the_process_with_one_line(boot, mon
     assert "reads known samples wrongly (e-mail addresses)" in line
 
 
-def test_a_worker_that_cannot_start_does_not_go_on(boot, monkeypatch):
+def test_a_worker_that_cannot_start_ends_with_1(boot, monkeypatch):
     monkeypatch.setattr(Settings, "from_environment", lambda: 1 / 0)
     with pytest.raises(SystemExit) as end:
         boot(**GOOD)
     assert end.value.code == 1
 
 
-def test_a_process_takes_one_message_more_than_it_has_threads(boot):
+def test_a_process_prefetches_one_message_more_than_it_has_threads(boot):
     runtime = boot(**GOOD)
     worker = SimpleNamespace(worker_threads=4, queue_prefetch=8)
     runtime.before_worker_boot(None, worker)
@@ -81,7 +81,7 @@ def test_a_process_takes_one_message_more_than_it_has_threads(boot):
     assert closed
 
 
-def test_a_process_that_does_not_come_to_an_end_is_ended(monkeypatch):
+def test_a_process_that_does_not_stop_in_time_is_ended_by_force(monkeypatch):
     ends = []
     monkeypatch.setattr(module.time, "sleep", ends.append)
     monkeypatch.setattr(module.os, "_exit", ends.append)
@@ -90,7 +90,7 @@ def test_a_process_that_does_not_come_to_an_end_is_ended(monkeypatch):
     assert ends[1] == 3
 
 
-def test_importing_tasks_reads_no_setting_and_leaves_the_metrics_for_later():
+def test_importing_tasks_reads_no_setting_and_imports_no_metrics():
     code = (
         "import sys, tasks; "
         "assert 'prometheus_client' not in sys.modules; "
@@ -100,20 +100,20 @@ def test_importing_tasks_reads_no_setting_and_leaves_the_metrics_for_later():
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=60)
 
 
-def test_dramatiqs_own_lines_are_not_silenced():
+def test_the_log_of_dramatiq_is_not_silenced():
     assert logging.getLogger("dramatiq").level in (logging.NOTSET, logging.INFO)
 
 
-def test_work_is_handed_back_at_the_end_but_not_waited_for_without_end(boot, monkeypatch):
+def test_work_is_handed_back_at_the_end_and_waited_for_only_so_long(boot, monkeypatch):
     monkeypatch.setattr(module, "_HAND_BACK_SECONDS", 0.01)
     runtime, begun, closed = boot(**GOOD), threading.Event(), threading.Event()
     stuck = threading.Event()
 
-    def hand_back_rest():
+    def hand_back_all():
         begun.set()
         assert stuck.wait(60)
 
-    monkeypatch.setattr(runtime.services.import_part, "hand_back_rest", hand_back_rest)
+    monkeypatch.setattr(runtime.services.import_part, "hand_back_all", hand_back_all)
     runtime.services.connections.callback(closed.set)
     runtime.after_worker_shutdown(None, None)
     assert closed.is_set()

@@ -63,7 +63,7 @@ def within(cuts, data):
 @example("\n\n", [])
 @example('""""\n', [2])
 @example("\r", [])
-def test_it_reads_what_python_reads_in_any_pieces(text, cuts):
+def test_csv_scanner_reads_what_pythons_csv_reads_in_any_pieces(text, cuts):
     data = text.encode()
     try:
         scan = Scan(data, within(cuts, data))
@@ -77,7 +77,7 @@ def test_it_reads_what_python_reads_in_any_pieces(text, cuts):
 
 
 @given(texts, cut_places)
-def test_counting_agrees_with_reading(text, cuts):
+def test_count_rows_agrees_with_read_rows(text, cuts):
     data = text.encode()
     try:
         read = Scan(data)
@@ -96,7 +96,7 @@ tables = st.lists(st.lists(fields, min_size=2, max_size=4), max_size=10)
 
 
 @given(tables, st.sampled_from(["\n", "\r\n"]), st.booleans(), cut_places)
-def test_what_was_written_is_read_back(table, line_end, last, cuts):
+def test_csv_scanner_reads_what_csv_writer_wrote(table, line_end, last, cuts):
     out = io.StringIO(newline="")
     # Left to itself, Python 3.11 leaves a CR unquoted where lines end with LF.
     csv.writer(out, lineterminator=line_end, quoting=csv.QUOTE_ALL).writerows(table)
@@ -111,7 +111,7 @@ def test_what_was_written_is_read_back(table, line_end, last, cuts):
 
 
 @given(tables.filter(bool), st.data())
-def test_parts_read_alone_are_the_whole(table, data):
+def test_csv_parts_read_separately_equal_the_whole(table, data):
     out = io.StringIO(newline="")
     csv.writer(out).writerows(table)
     text = out.getvalue().encode()
@@ -119,7 +119,7 @@ def test_parts_read_alone_are_the_whole(table, data):
     assert Scan(text[:end]).rows + Scan(text[end:]).rows == table
 
 
-def test_blank_lines_are_no_records_but_are_passed_on():
+def test_blank_lines_are_not_records_but_stay_in_raw():
     data = b"\n\na,b\n\r\n\nc,d\n\n"
     scan = Scan(data)
     assert scan.rows == [["a", "b"], ["c", "d"]]
@@ -127,21 +127,21 @@ def test_blank_lines_are_no_records_but_are_passed_on():
 
 
 @given(texts.filter(quote_is_open), cut_places)
-def test_a_quote_that_is_never_closed_is_refused(text, cuts):
+def test_an_unclosed_quote_raises_malformed_csv(text, cuts):
     data = text.encode()
     with pytest.raises(MalformedInputError) as error:
         Scan(data, within(cuts, data), offset=10)
     assert error.value.code == "malformed_csv"
 
 
-def test_an_open_quote_is_told_with_offset_and_record():
+def test_an_unclosed_quote_is_reported_with_offset_and_record():
     with pytest.raises(MalformedInputError) as error:
         Scan(b'a,b\nc,d\n"e,f\ng,h\n', offset=100)
     assert (error.value.offset, error.value.record) == (108, 3)
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
-def test_a_row_may_be_as_long_as_the_bound_and_no_longer(piece):
+def test_a_row_may_have_max_record_bytes_and_not_more(piece):
     for size, fits in ((29, True), (30, True), (31, False)):
         data = b"a,b\n" + b"x" * (size - 1) + b"\nc,d\n"
         cuts = range(piece, len(data), piece)
@@ -155,7 +155,7 @@ def test_a_row_may_be_as_long_as_the_bound_and_no_longer(piece):
 
 
 @given(tables, cut_places)
-def test_a_tiny_bound_changes_nothing_for_what_fits(table, cuts):
+def test_a_small_max_record_bytes_changes_nothing_for_rows_that_fit(table, cuts):
     out = io.StringIO(newline="")
     csv.writer(out).writerows(table)
     data = out.getvalue().encode()
@@ -164,14 +164,14 @@ def test_a_tiny_bound_changes_nothing_for_what_fits(table, cuts):
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
-def test_a_line_end_in_quotes_does_not_hide_the_bare_crs_behind_it(piece):
+def test_bare_crs_after_a_line_end_in_quotes_are_found(piece):
     data = b'a\r"b\nc"\r' + b"d\r" * 20
     scan = Scan(data, range(piece, len(data), piece), max_record_bytes=10)
     assert scan.rows == [["a"], ["b\nc"], *[["d"]] * 20]
 
 
 @pytest.mark.parametrize("bound", range(4, 20))
-def test_no_line_end_is_cut_in_two_by_the_bound(bound):
+def test_max_record_bytes_does_not_cut_a_crlf_in_two(bound):
     data = b"a\rbbb\r\nc\r\r\nddd\r\n"
     spans = [(0, 2), (2, 7), (7, 9), (11, 16)]
     for piece in (1, 2, 3, 5, 1000):
@@ -180,14 +180,14 @@ def test_no_line_end_is_cut_in_two_by_the_bound(bound):
         assert Scan(data, cuts, max_record_bytes=bound, decode=count_rows).spans == spans
 
 
-def test_records_before_these_bytes_are_counted():
+def test_errors_count_the_records_before_these_bytes():
     runs = CsvScanner(count_rows, max_record_bytes=100, records=-1)
     list(runs.feed(b"name,email\na,b\n"))
     assert runs.records == 1
 
 
 @pytest.mark.parametrize("data", [b"a", b"a,b\n", b"a\r\nb\r\n", b"a\n\nb", b"\na", b'"a\nb"\n'])
-def test_both_decoders_agree_on_small_things(data):
+def test_count_rows_agrees_with_read_rows_on_short_texts(data):
     rows, whole = read_rows(data)
     counted, also_whole = count_rows(data)
     assert len(rows) == len(counted)
@@ -212,7 +212,7 @@ def as_csv_places(data):
     return spans
 
 
-def test_rows_are_where_csv_has_them_in_all_short_texts():
+def test_spans_of_rows_agree_with_pythons_csv_on_all_short_texts():
     texts = ["".join(letters) for letters in product('",\n\ra', repeat=6)]
     whole = [text for text in texts if read_rows(text.encode())[1] == len(text)]
     assert len(whole) > len(texts) / 2
@@ -221,7 +221,7 @@ def test_rows_are_where_csv_has_them_in_all_short_texts():
 
 
 @given(texts, st.sampled_from([";", "\t", "|", "^", "\\"]), cut_places)
-def test_another_delimiter_is_but_another_comma(text, delimiter, cuts):
+def test_another_delimiter_gives_the_same_rows(text, delimiter, cuts):
     data = text.encode()
     swapped = text.replace(",", delimiter).encode()
     try:
@@ -238,17 +238,17 @@ def test_another_delimiter_is_but_another_comma(text, delimiter, cuts):
 
 
 @pytest.mark.parametrize("text", [",", ";", "\t", "|", ":", "^", "~", "'"])
-def test_marks_that_divide(text):
+def test_is_delimiter_accepts_ascii_punctuation_and_tab(text):
     assert is_delimiter(text)
 
 
 @pytest.mark.parametrize("text", ["", ",,", '"', "\n", "\r", " ", "a", "0", "\0", "é", ",\n"])
-def test_what_does_not_divide(text):
+def test_is_delimiter_rejects_everything_else(text):
     assert not is_delimiter(text)
 
 
 @given(texts, st.sampled_from(";,"), st.text(alphabet='ab",\n\r;', max_size=9))
-def test_a_first_row_that_is_whole_stays_the_same(text, delimiter, more):
+def test_first_row_stays_the_same_once_it_is_complete(text, delimiter, more):
     row, whole = first_row(text.encode(), delimiter)
     if whole:
         assert first_row((text + more).encode(), delimiter) == (row, True)
@@ -301,7 +301,7 @@ def as_read_by_hand(text):
 @example('"a\r""\n"\nb', [3])
 @example('"a"b"\n"\r', [])
 @example('x\r\n"\r', [])
-def test_it_agrees_with_a_reader_by_hand(text, cuts):
+def test_csv_scanner_agrees_with_a_hand_written_reader(text, cuts):
     data = text.encode()
     expected = as_read_by_hand(text)
     if expected is None:
@@ -316,7 +316,7 @@ def test_it_agrees_with_a_reader_by_hand(text, cuts):
 
 
 @given(texts.filter(bool), st.sampled_from(",;"))
-def test_the_whole_rows_before_an_open_one_are_read_alone(text, delimiter):
+def test_read_rows_leaves_out_the_row_with_an_unclosed_quote(text, delimiter):
     data = text.encode()
     rows, whole = read_rows(data, delimiter)
     counted, same = count_rows(data, delimiter)
@@ -345,7 +345,7 @@ def read_hostile(decode, text):
 
 @pytest.mark.parametrize("unit", HOSTILE)
 @pytest.mark.parametrize("first", ["", '"', "a,b\n"])
-def test_hostile_files_cost_no_more_than_their_length(unit, first):
+def test_hostile_csv_takes_linear_time_and_memory(unit, first):
     text = first + unit * (MIB // len(unit))
     assert seconds(lambda: read_hostile(count_rows, text)) < 10
     assert seconds(lambda: first_row(text[: 64 * KIB].encode(), ",")) < 1

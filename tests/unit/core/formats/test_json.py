@@ -66,7 +66,9 @@ def encoded(array, *, ascii_only, indent):
 
 
 @given(arrays, st.booleans(), indents, st.data())
-def test_any_pieces_give_the_same_records_and_lose_no_byte(array, ascii_only, indent, data):
+def test_json_scanner_gives_the_same_records_and_all_bytes_for_any_pieces(
+    array, ascii_only, indent, data
+):
     text = encoded(array, ascii_only=ascii_only, indent=indent)
     body = text + b" tail"
     cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=8))
@@ -78,7 +80,7 @@ def test_any_pieces_give_the_same_records_and_lose_no_byte(array, ascii_only, in
 
 
 @given(arrays, st.booleans(), indents)
-def test_byte_after_byte_is_fine_too(array, ascii_only, indent):
+def test_json_scanner_reads_single_bytes(array, ascii_only, indent):
     text = encoded(array, ascii_only=ascii_only, indent=indent)
     scan = Scan(text, range(1, len(text)))
     assert scan.raw == text
@@ -86,7 +88,7 @@ def test_byte_after_byte_is_fine_too(array, ascii_only, indent):
 
 
 @given(arrays, st.data())
-def test_a_part_need_not_end_with_the_array(array, data):
+def test_json_part_need_not_end_with_the_array(array, data):
     text = encoded(array, ascii_only=True, indent=None).removesuffix(b"]")
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=5))
     scan = Scan(text, cuts, offset=1000)
@@ -96,7 +98,7 @@ def test_a_part_need_not_end_with_the_array(array, data):
 
 
 @given(arrays.filter(bool), st.data())
-def test_parts_parsed_alone_are_the_whole(array, data):
+def test_json_parts_read_separately_equal_the_whole(array, data):
     text = encoded(array, ascii_only=False, indent=None).removesuffix(b"]")
     spans = Scan(text).spans
     at = data.draw(st.integers(0, len(spans) - 1))
@@ -115,7 +117,7 @@ def test_parts_parsed_alone_are_the_whole(array, data):
 @example(b"NaN]", [])
 @example(b'{"a":Infinity}]', [])
 @example(b'"\x01"]', [])
-def test_it_takes_what_json_takes_and_nothing_else(data, cuts):
+def test_json_scanner_accepts_what_pythons_json_accepts_and_nothing_else(data, cuts):
     text = "[" + data.decode("latin-1")
     try:
         json.JSONDecoder(parse_constant=lambda name: 1 / 0).raw_decode(text)
@@ -131,7 +133,7 @@ def test_it_takes_what_json_takes_and_nothing_else(data, cuts):
 
 
 @given(arrays.filter(lambda array: len(array) > 1), st.data())
-def test_a_spoilt_record_is_found_where_it_is(array, data):
+def test_an_invalid_record_is_reported_with_its_number(array, data):
     text = encoded(array, ascii_only=True, indent=None)
     spans = Scan(text).spans
     bad = data.draw(st.integers(0, len(spans) - 1))
@@ -151,12 +153,12 @@ def test_a_spoilt_record_is_found_where_it_is(array, data):
         (b"[" * 100_000, "nested_too_deeply", 0, 1),
     ],
 )
-def test_errors_tell_offset_and_record(data, code, offset, record):
+def test_errors_have_offset_and_record(data, code, offset, record):
     assert problem(data) == (code, offset, record)
 
 
 @pytest.mark.parametrize("cut_off", [b'{"a":1},{"b":"x', b'{"a":1},{"b"', b'{"a":1},{"b":tr'])
-def test_a_record_that_stops_is_an_error_at_the_end_only(cut_off):
+def test_an_incomplete_record_is_an_error_only_at_the_end(cut_off):
     runs = JsonScanner(decode_raw, msgspec.Raw, max_record_bytes=1000)
     list(runs.feed(cut_off))
     with pytest.raises(MalformedInputError) as error:
@@ -165,7 +167,7 @@ def test_a_record_that_stops_is_an_error_at_the_end_only(cut_off):
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
-def test_a_record_may_be_as_long_as_the_bound_and_no_longer(piece):
+def test_a_record_may_have_max_record_bytes_and_not_more(piece):
     for size, fits in ((49, True), (50, True), (51, False)):
         record = b'{"a":"' + b"x" * (size - 8) + b'"}'
         data = b'{"b":1},' + record + b',{"c":2}]'
@@ -177,7 +179,7 @@ def test_a_record_may_be_as_long_as_the_bound_and_no_longer(piece):
 
 
 @given(arrays, st.data())
-def test_a_tiny_bound_changes_nothing_for_what_fits(array, data):
+def test_a_small_max_record_bytes_changes_nothing_for_records_that_fit(array, data):
     text = encoded(array, ascii_only=True, indent=None)
     longest = max((end - start for start, end in Scan(text).spans), default=1)
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6))
@@ -186,7 +188,7 @@ def test_a_tiny_bound_changes_nothing_for_what_fits(array, data):
     assert scan.runs.records == len(array)
 
 
-def test_memory_stays_bounded_for_a_record_that_never_ends():
+def test_memory_stays_bounded_for_an_endless_record():
     runs = JsonScanner(decode_raw, msgspec.Raw, max_record_bytes=1000)
     fed = []
 
@@ -202,7 +204,7 @@ def test_memory_stays_bounded_for_a_record_that_never_ends():
 
 
 @given(st.lists(st.sampled_from([b" ", b"\n", b"\r", b"\t"]), max_size=30))
-def test_white_space_is_passed_on(spaces):
+def test_white_space_is_yielded_as_a_run_without_records(spaces):
     space = b"".join(spaces)
     scan = Scan(space + b"{}" + space + b"," + space + b"1" + space + b"]" + space)
     assert (
@@ -219,16 +221,16 @@ decoys = st.text(alphabet='NaInfity-\\"n', max_size=12) | constants
 @given(st.lists(decoys, max_size=5), constants, st.text(alphabet='NaN"\\,', max_size=9))
 @example(["\\"], "NaN", "")
 @example(["\\\\", 'NaN"\\'], "-Infinity", '"')
-def test_a_constant_is_told_where_it_stands_however_strings_are_escaped(strings, constant, rest):
+def test_first_error_finds_nan_and_infinity_after_escaped_strings(strings, constant, rest):
     before = "[" + "".join(json.dumps(text) + ", " for text in strings)
     position, reason = first_error(before + constant + rest)
-    assert (position, reason) == (len(before), "NaN and Infinity are no JSON")
+    assert (position, reason) == (len(before), "NaN and Infinity are not JSON")
 
 
 @pytest.mark.parametrize("unit", ["\\n", '\\"', '","', "NaN", "a", '\\\\","'])
-def test_a_constant_behind_hostile_strings_costs_no_more_than_their_length(unit):
+def test_first_error_takes_linear_time_and_memory_for_hostile_strings(unit):
     text = '["' + unit * (MIB // len(unit)) + '", NaN]'
-    assert first_error(text) == (len(text) - 4, "NaN and Infinity are no JSON")
+    assert first_error(text) == (len(text) - 4, "NaN and Infinity are not JSON")
     assert seconds(lambda: first_error(text)) < 5
     small = '["' + unit * (32 * KIB // len(unit)) + '", NaN]'
     assert most_memory(lambda: first_error(small)) < 100 * len(small)

@@ -49,7 +49,7 @@ lines = st.lists(
 
 
 @given(raw=lines, data=st.data(), bound=st.sampled_from([1, 3, 8, 1 << 20]))
-def test_both_ways_and_all_pieces_give_the_same(raw, data, bound):
+def test_ndjson_scanner_gives_the_same_for_both_ways_and_any_pieces(raw, data, bound):
     whole = result(raw, [raw], max_record_bytes=bound)
     assert result(raw, data.draw(splits.cuts(raw)), max_record_bytes=bound) == whole
     assert result(raw, [raw], refuse_all, max_record_bytes=bound) == whole
@@ -58,7 +58,7 @@ def test_both_ways_and_all_pieces_give_the_same(raw, data, bound):
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
-def test_each_line_is_a_record_with_its_line_end(end, last):
+def test_spans_of_lines_include_their_line_ends(end, last):
     written = [json.dumps({"name": f"N{n}", "x": {"y": "}{"}}).encode() for n in range(5000)]
     raw = end.join(written) + end * last
     records, spans = scan(raw, splits.pieces_of(raw, 70_000), offset=7)
@@ -69,7 +69,7 @@ def test_each_line_is_a_record_with_its_line_end(end, last):
     assert all(spans[at][1] == spans[at + 1][0] for at in range(len(spans) - 1))
 
 
-def test_an_error_names_its_line_and_its_record():
+def test_errors_have_line_and_record():
     raw = b'\n{"a":1}\n\n{"a":2}\n{"a":}\n'
     for pieces in splits.chunkings(raw):
         with pytest.raises(MalformedInputError, match="Line 5, at byte 23") as caught:
@@ -78,7 +78,7 @@ def test_an_error_names_its_line_and_its_record():
 
 
 @pytest.mark.parametrize("unit", [b"\n", b" \n", b"1\n", b"x", b"{}\n", b" ", b"\r"])
-def test_hostile_lines_cost_no_more_than_their_length(unit):
+def test_hostile_lines_take_linear_time_and_memory(unit):
     def read(size):
         return result(
             unit * (size // len(unit)), [unit * (size // len(unit))], max_record_bytes=MIB

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.spreadsheet import neutralised, restored
+from core.formats.spreadsheet import escape_formulas, unescape_formulas
 
 CELLS = st.text("=+-@\uff1d;\t\r\n' \u00a0a,1\"", max_size=12) | st.text(max_size=20)
 
@@ -38,36 +38,36 @@ CELLS = st.text("=+-@\uff1d;\t\r\n' \u00a0a,1\"", max_size=12) | st.text(max_siz
         ("'\tx", "''\tx"),
     ],
 )
-def test_a_formula_gets_an_apostrophe(cell, safe):
-    assert neutralised(cell) == safe
-    assert restored(safe) == cell
+def test_escape_formulas_inserts_an_apostrophe(cell, safe):
+    assert escape_formulas(cell) == safe
+    assert unescape_formulas(safe) == cell
 
 
 @given(CELLS)
-def test_all_of_it_can_be_undone(cell):
-    assert restored(neutralised(cell)) == cell
+def test_unescape_formulas_restores_any_cell(cell):
+    assert unescape_formulas(escape_formulas(cell)) == cell
 
 
 @given(CELLS, st.sampled_from([None, ";", "\t", "\n", "\r"]))
-def test_however_the_file_is_divided_no_cell_starts_a_formula(cell, divider):
-    for part in neutralised(cell).split(divider) if divider else [neutralised(cell)]:
+def test_no_escaped_cell_starts_a_formula_however_the_file_is_split(cell, divider):
+    for part in escape_formulas(cell).split(divider) if divider else [escape_formulas(cell)]:
         assert not part.strip().startswith(("=", "+", "-", "@", "\uff1d"))
 
 
 @pytest.mark.parametrize("cell", ["=1", "'x", "Ada", "-", "ada@example.com", "it's; fine"])
-def test_a_cell_that_was_written_anew_stays(cell):
-    assert restored(cell) == cell
+def test_unescape_formulas_keeps_cells_that_are_not_escaped(cell):
+    assert unescape_formulas(cell) == cell
 
 
 @pytest.mark.parametrize("char", ["\n", ";", " ", "'", "\t", "; ", "='"])
-def test_long_cells_take_no_longer_than_their_length(char):
+def test_long_cells_take_linear_time(char):
     cell = char * (400_000 // len(char))
-    assert restored(neutralised(cell)) == cell  # or it does not end in time
+    assert unescape_formulas(escape_formulas(cell)) == cell  # or it does not end in time
 
 
-def test_all_white_space_is_skipped_but_what_starts_a_cell():
+def test_white_space_before_a_formula_is_skipped_unless_it_starts_a_cell():
     for char in map(chr, range(sys.maxunicode + 1)):
-        marked = neutralised(f"{char}=")
+        marked = escape_formulas(f"{char}=")
         if char in "=+-@\uff1d\uff0b\uff0d\uff20'" or (char.isspace() and char not in "\t\r\n"):
             assert marked == f"'{char}=", ascii(char)
         elif char == ";":

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from core.errors import LONGEST_WAIT, PermanentError, TransientError, UpstreamError
-from core.supabase.errors import from_body, from_status, is_missing_object, retry_after, translated
+from core.errors import MAX_RETRY_AFTER, PermanentError, TransientError, UpstreamError
+from core.supabase.errors import (
+    error_from_body,
+    error_from_status,
+    is_missing_object,
+    retry_after_seconds,
+    translate_errors,
+)
 
 REQUEST = httpx.Request("GET", "http://h/")
 INFO = aiohttp.RequestInfo(URL("http://h"), "GET", CIMultiDictProxy(CIMultiDict()))
@@ -23,7 +29,7 @@ KEY = ConnectionKey(
 )
 
 
-def made(kind):
+def make_error(kind):
     """An instance of a foreign exception, however many arguments it wants."""
     attempts = (
         lambda: kind("m", request=REQUEST, response=httpx.Response(500)),
@@ -47,47 +53,47 @@ def made(kind):
     raise AssertionError(f"cannot make {kind}")
 
 
-def below(root, module):
-    found = [
+def exceptions_in(root, module):
+    kinds = [
         kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, root)
     ]
-    assert found
-    return found
+    assert kinds
+    return kinds
 
 
 FOREIGN = {
-    *below(httpx.HTTPError, httpx),
-    *below(aiohttp.ClientError, aiohttp),
+    *exceptions_in(httpx.HTTPError, httpx),
+    *exceptions_in(aiohttp.ClientError, aiohttp),
     *[
         kind
-        for kind in below(Exception, postgrest.exceptions)
+        for kind in exceptions_in(Exception, postgrest.exceptions)
         if kind.__module__.startswith("postgrest")
     ],
     *[
         kind
-        for kind in below(Exception, storage3.exceptions)
+        for kind in exceptions_in(Exception, storage3.exceptions)
         if kind.__module__.startswith("storage3")
     ],
 }
 
 
 @pytest.mark.parametrize("kind", sorted(FOREIGN, key=str), ids=lambda kind: kind.__qualname__)
-def test_no_exception_of_our_libraries_is_left_out(kind):
-    with pytest.raises(UpstreamError) as error, translated("storage"):
-        raise made(kind)
+def test_translate_errors_covers_every_exception_of_the_libraries(kind):
+    with pytest.raises(UpstreamError) as error, translate_errors("storage"):
+        raise make_error(kind)
     assert error.value.upstream == "storage"
     if issubclass(kind, httpx.TransportError | aiohttp.ClientConnectionError):
         assert isinstance(error.value, TransientError)
 
 
 @pytest.mark.parametrize("kind", [TimeoutError, ConnectionResetError, BrokenPipeError])
-def test_what_the_system_raises_may_work_later(kind):
-    with pytest.raises(TransientError), translated("database"):
+def test_timeouts_and_connection_errors_of_the_system_are_transient(kind):
+    with pytest.raises(TransientError), translate_errors("database"):
         raise kind
 
 
 @pytest.mark.parametrize(
-    ("error", "undone"),
+    ("error", "not_committed"),
     [
         (httpx.ConnectError("m"), True),
         (httpx.ReadError("m"), False),
@@ -102,58 +108,61 @@ def test_what_the_system_raises_may_work_later(kind):
     ],
     ids=repr,
 )
-def test_a_lost_answer_leaves_open_whether_it_was_done(error, undone):
-    with pytest.raises(UpstreamError) as caught, translated("database"):
+def test_not_committed_is_false_after_a_lost_answer(error, not_committed):
+    with pytest.raises(UpstreamError) as caught, translate_errors("database"):
         raise error
-    assert caught.value.undone is undone
+    assert caught.value.not_committed is not_committed
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyError, ZeroDivisionError])
-def test_bugs_stay_what_they_are(kind):
-    with pytest.raises(kind), translated("database"):
+def test_translate_errors_lets_other_exceptions_pass(kind):
+    with pytest.raises(kind), translate_errors("database"):
         raise kind
 
 
-def test_our_own_errors_pass():
+def test_translate_errors_lets_our_own_errors_pass():
     ours = TransientError("database", "busy", retry_after=3)
-    with pytest.raises(TransientError) as error, translated("storage"):
+    with pytest.raises(TransientError) as error, translate_errors("storage"):
         raise ours
     assert error.value is ours
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("57014", TransientError), ("40001", TransientError), ("40P01", TransientError), ("53300", TransientError),
-        ("08006", TransientError), ("57P01", TransientError), ("58030", TransientError), ("55P03", TransientError),
-        ("PGRST000", TransientError), ("PGRST003", TransientError),
-        ("503", TransientError), ("429", TransientError), ("502", TransientError),
-        ("23505", PermanentError), ("22001", PermanentError), ("42P01", PermanentError), ("42501", PermanentError),
-        ("P0001", PermanentError), ("PT409", PermanentError), ("PGRST204", PermanentError),
-        ("PGRST301", PermanentError), ("PGRST202", PermanentError), ("401", PermanentError), ("403", PermanentError),
-        ("404", TransientError), ("410", TransientError),
-        (None, PermanentError), ("", PermanentError),
-    ],
+    "code",
+    ["57014", "40001", "40P01", "53300", "08006", "57P01", "58030", "55P03", "PGRST000",
+     "PGRST003", "503", "429", "502", "404", "410"],
 )  # fmt: skip
-def test_postgrests_codes_tell_what_may_work_later(code, kind):
-    with pytest.raises(kind) as error, translated("database"):
+def test_error_codes_of_the_database_that_are_transient(code):
+    with pytest.raises(TransientError) as error, translate_errors("database"):
+        raise postgrest.exceptions.APIError({"code": code, "message": "m"})
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["23505", "22001", "42P01", "42501", "P0001", "PT409", "PGRST204", "PGRST301", "PGRST202",
+     "401", "403", None, ""],
+)  # fmt: skip
+def test_error_codes_of_the_database_that_are_permanent(code):
+    with pytest.raises(PermanentError) as error, translate_errors("database"):
         raise postgrest.exceptions.APIError({"code": code, "message": "m"})
     assert error.value.code == (code or "unknown")
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(400, PermanentError), (401, PermanentError), (403, PermanentError), (404, PermanentError), (409, PermanentError),
-     (413, PermanentError), (416, PermanentError), (408, TransientError), (423, TransientError), (425, TransientError),
-     (429, TransientError), (500, TransientError), (502, TransientError), (503, TransientError), (544, TransientError)],
-)  # fmt: skip
-def test_statuses_tell_what_may_work_later(status, kind):
-    error = from_status("storage", status, "m" * 1000, retry_after=4)
-    assert type(error) is kind
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 416])
+def test_http_statuses_that_are_permanent(status):
+    error = error_from_status("storage", status, "m" * 1000, retry_after=4)
+    assert type(error) is PermanentError
     assert (error.status, error.code) == (status, str(status))
     assert len(error.detail) <= 300
-    if isinstance(error, TransientError):
-        assert error.retry_after == 4
+
+
+@pytest.mark.parametrize("status", [408, 423, 425, 429, 500, 502, 503, 544])
+def test_http_statuses_that_are_transient(status):
+    error = error_from_status("storage", status, "m" * 1000, retry_after=4)
+    assert isinstance(error, TransientError)
+    assert (error.status, error.code, error.retry_after) == (status, str(status), 4)
+    assert len(error.detail) <= 300
 
 
 @pytest.mark.parametrize(
@@ -184,14 +193,16 @@ def test_statuses_tell_what_may_work_later(status, kind):
         (503, b"\xff\xfe", TransientError, 503, "503"),
     ],
 )  # fmt: skip
-def test_storages_bodies_count_more_than_the_status(status, body, kind, inner, code):
-    error = from_body("storage", status, body)
+def test_error_from_body_prefers_the_status_in_the_body(status, body, kind, inner, code):
+    error = error_from_body("storage", status, body)
     assert type(error) is kind
     assert (error.status, error.code) == (inner, code)
 
 
-def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
-    error = from_body("storage", 404, b"The file for this url was not found\n", own=True)
+def test_error_from_body_is_permanent_if_storage_itself_answered_404():
+    error = error_from_body(
+        "storage", 404, b"The file for this url was not found\n", from_upstream=True
+    )
     assert (type(error), error.status) == (PermanentError, 404)
 
 
@@ -200,14 +211,14 @@ def test_what_storage_itself_says_is_its_verdict_whatever_its_body():
     [("NoSuchKey", "", 404, True), ("", "not_found", 404, True), ("NoSuchKey", "", 400, True),
      ("", "not_found", 400, False), ("NoSuchBucket", "", 404, False), ("", "", 404, False)],
 )  # fmt: skip
-def test_a_missing_object_is_told_by_its_code(code, error, status, missing):
+def test_is_missing_object_depends_on_the_code_in_the_body(code, error, status, missing):
     told = {"statusCode": str(status), "code": code, "error": error, "message": "m"}
-    assert is_missing_object(from_body("storage", 400, json.dumps(told).encode())) is missing
+    assert is_missing_object(error_from_body("storage", 400, json.dumps(told).encode())) is missing
 
 
 @pytest.mark.parametrize("status", ["\u00b2", "\u0664\u0660\u0664", "4" * 5000, "", None, "x"])
-def test_a_status_that_is_none_may_work_later(status):
-    with pytest.raises(TransientError), translated("storage"):
+def test_a_malformed_status_of_storage_is_transient(status):
+    with pytest.raises(TransientError), translate_errors("storage"):
         raise storage3.exceptions.StorageApiError("m", "code", status)
 
 
@@ -221,37 +232,37 @@ def test_a_status_that_is_none_may_work_later(status):
         ("Wed, 21 Oct 99999999999 07:28:00 GMT", None), ("\udcb2", None), ("\x00", None),
     ],
 )  # fmt: skip
-def test_retry_after_is_read(value, seconds):
-    assert retry_after({"Retry-After": value}) == seconds
-    assert retry_after({}) is None
+def test_retry_after_seconds_reads_numbers_and_dates(value, seconds):
+    assert retry_after_seconds({"Retry-After": value}) == seconds
+    assert retry_after_seconds({}) is None
 
 
 @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000"])
-def test_retry_after_may_be_a_date(zone):
+def test_retry_after_seconds_reads_a_date_in_utc(zone):
     moment = datetime.now(UTC) + timedelta(seconds=1000)
-    named = retry_after({"Retry-After": moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")})
+    named = retry_after_seconds({"Retry-After": moment.strftime(f"%a, %d %b %Y %H:%M:%S {zone}")})
     assert named is not None
     assert 0 < named <= 1000
 
 
 @given(st.text())
-def test_no_retry_after_is_an_error(value):
-    found = retry_after({"Retry-After": value})
+def test_retry_after_seconds_accepts_any_text(value):
+    found = retry_after_seconds({"Retry-After": value})
     assert found is None or found >= 0
 
 
 @pytest.mark.parametrize("named", [86_400, float("inf")])
-def test_nobody_makes_us_wait_for_a_day(named):
-    assert TransientError("storage", "busy", retry_after=named).retry_after == LONGEST_WAIT
-    assert from_status("storage", 503, "m", retry_after=named).retry_after == LONGEST_WAIT
+def test_retry_after_is_limited_to_a_minute(named):
+    assert TransientError("storage", "busy", retry_after=named).retry_after == MAX_RETRY_AFTER
+    assert error_from_status("storage", 503, "m", retry_after=named).retry_after == MAX_RETRY_AFTER
 
 
 @pytest.mark.parametrize(
     "said", ["db-1.internal:5432", "no such host", "a" * 41, "1\n2", "x\x1b[2J", "/etc/x", "é"]
 )
-def test_what_is_no_code_is_not_passed_on_as_one(said):
+def test_a_text_that_is_not_a_code_is_not_passed_on_as_one(said):
     body = json.dumps({"message": "m", "code": said, "error": said}).encode()
-    assert from_body("storage", 403, body).code == "403"
-    with pytest.raises(PermanentError) as error, translated("database"):
+    assert error_from_body("storage", 403, body).code == "403"
+    with pytest.raises(PermanentError) as error, translate_errors("database"):
         raise postgrest.exceptions.APIError({"code": said, "message": "m"})
     assert error.value.code == "unknown"

@@ -27,20 +27,20 @@ class Flaky:
 BUSY = TransientError("storage", "busy")
 
 
-def test_what_may_work_later_is_tried_again():
+def test_transient_errors_are_retried():
     flaky = Flaky(BUSY, BUSY)
     assert retrying(10)(flaky) == "done"
     assert flaky.calls == 3
 
 
-async def test_coroutines_are_tried_again():
+async def test_coroutines_are_retried():
     flaky = Flaky(BUSY, BUSY)
     assert await retrying_async(10)(flaky.later) == "done"
     assert flaky.calls == 3
 
 
 @pytest.mark.parametrize("error", [PermanentError("storage", "no"), ValueError()])
-def test_nothing_else_is_tried_again(error):
+def test_other_errors_are_not_retried(error):
     flaky = Flaky(error)
     with pytest.raises(type(error)):
         retrying(10)(flaky)
@@ -74,13 +74,13 @@ def backoff(monkeypatch):
 @pytest.mark.parametrize(
     ("named", "waited"), [(None, 3), (0, 3), (2, 3), (7, 7), (60, 60), (61, 60), (86_400, 60)]
 )
-def test_a_named_time_is_bounded_both_ways(clock, backoff, named, waited):
+def test_retry_after_is_at_least_the_backoff_and_at_most_a_minute(clock, backoff, named, waited):
     busy = TransientError("storage", "busy", retry_after=named)
     assert retrying(600)(Flaky(busy, busy)) == "done"
     assert clock.slept == [waited, waited]
 
 
-def test_a_day_is_no_reason_to_give_up_at_once(clock, backoff):
+def test_a_retry_after_of_a_day_does_not_end_the_retries(clock, backoff):
     """The next try is within the deadline, though the time that was named is not."""
     busy = TransientError("storage", "busy", retry_after=86_400)
     assert retrying(100)(Flaky(busy)) == "done"
@@ -88,7 +88,7 @@ def test_a_day_is_no_reason_to_give_up_at_once(clock, backoff):
         retrying(100)(Flaky(busy, busy))
 
 
-def test_it_does_not_wait_for_what_comes_after_the_deadline(clock):
+def test_no_wait_beyond_the_deadline(clock):
     with pytest.raises(TransientError):
         retrying(1)(Flaky(TransientError("storage", "busy", retry_after=60)))
     assert clock.slept == []
@@ -102,7 +102,7 @@ def test_the_last_error_is_raised_at_the_deadline(clock, backoff):
     assert clock.slept == [3, 3, 3]
 
 
-def test_a_process_that_is_stopping_is_not_patient(clock, monkeypatch):
+def test_a_stopping_process_retries_for_a_few_seconds_only(clock, monkeypatch):
     monkeypatch.setattr(module, "_backoff", tenacity.wait_fixed(1))
     monkeypatch.setattr(module.time, "sleep", clock.sleep)
     stopping = threading.Event()
@@ -112,7 +112,7 @@ def test_a_process_that_is_stopping_is_not_patient(clock, monkeypatch):
     assert clock.slept == [1, 1]
 
 
-def test_a_wait_ends_when_the_process_is_stopping():
+def test_a_wait_ends_once_the_process_is_stopping():
     stopping = threading.Event()
     flaky = Flaky(TransientError("storage", "busy", retry_after=60))
     with ThreadPoolExecutor(1) as pool:

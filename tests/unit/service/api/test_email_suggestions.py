@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.email_suggestions import _PROVIDERS, _is_slip, suggestion
-from tasks.importing.validation import validated
+from service.api.email_suggestions import _PROVIDERS, _is_one_edit, suggestion
+from tasks.importing.validation import validate_contact
 
 PLAIN = {
     "ada@gmial.com": "ada@gmail.com",
@@ -86,7 +86,7 @@ def test_a_suggestion_is_valid_as_it_is_and_another_one(email):
     found = suggestion(email)
     if found is not None:
         assert found != email
-        assert validated(None, found) == ("", found)
+        assert validate_contact(None, found) == ("", found)
         assert suggestion(found) is None
 
 
@@ -95,7 +95,7 @@ LETTERS = st.text("abc.", max_size=5)
 
 @given(LETTERS, LETTERS)
 def test_a_slip_is_one_edit(seen, meant):
-    assert _is_slip(seen, meant) == (seen in edits(meant))
+    assert _is_one_edit(seen, meant) == (seen in edits(meant))
 
 
 def edits(word: str) -> set[str]:
@@ -109,4 +109,4 @@ def edits(word: str) -> set[str]:
 
 
 def test_no_provider_is_a_slip_of_another():
-    assert [(a, b) for a in _PROVIDERS for b in _PROVIDERS if a != b and _is_slip(a, b)] == []
+    assert [(a, b) for a in _PROVIDERS for b in _PROVIDERS if a != b and _is_one_edit(a, b)] == []

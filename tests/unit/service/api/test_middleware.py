@@ -23,6 +23,12 @@ UNAVAILABLE = {"Retry-After": "5"}
             {"offset": 0, "record": 7},
         ),
         (MalformedInputError("source_invalid", "x"), "source_invalid", {}, {}),
+        (
+            MalformedInputError("unknown_option", "x", param="y"),
+            "unknown_option",
+            {},
+            {"param": "y"},
+        ),
         (TransientError("storage", "x"), "storage_unavailable", UNAVAILABLE, {}),
         (PermanentError("database", "secret"), "database_unavailable", UNAVAILABLE, {}),
         (PermanentError("storage", "secret", status=413), "body_too_large", {}, {}),

@@ -5,15 +5,15 @@ from unittest.mock import AsyncMock, call
 import pytest
 
 from core.errors import TransientError
+from core.supabase.storage_async import AsyncStorageClient
 from service.api import readiness
 from service.api.readiness import StorageCheck
-from service.intake.storage import Storage
 from tests.unit.service.fakes import away
 
 
 @pytest.fixture
 def storage() -> AsyncMock:
-    storage = AsyncMock(spec=Storage, last_write_failed=False)
+    storage = AsyncMock(spec=AsyncStorageClient, last_write_failed=False)
     storage.create_upload.return_value = "upload-1"
     return storage
 

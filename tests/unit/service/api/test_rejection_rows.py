@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.spreadsheet import restored
+from core.formats.spreadsheet import unescape_formulas
 from core.models import Layout
 from core.rejection_objects import Rejection
 from service.api.rejection_rows import KeyColumns, as_json, columns_of, csv_header, csv_rows
@@ -126,7 +126,7 @@ def test_what_later_objects_have_beside_is_not_lost():
 def test_what_is_no_object_is_shown_as_text(content):
     assert shown(content) == (content, None)
     assert table([row(content)])[1][:2] == ["", ""]
-    assert restored(table([row(content)])[1][-1]) == content
+    assert unescape_formulas(table([row(content)])[1][-1]) == content
 
 
 @pytest.mark.parametrize("value", ['{"first": "Ada"}', '["Ada"]'])

@@ -158,7 +158,7 @@ async def test_an_import_that_is_refused_for_good_was_not_recorded(storage):
 
 
 async def test_an_import_that_never_reached_the_database_is_not_looked_for(storage):
-    repository = FakeRepository(error=away("database", undone=True))
+    repository = FakeRepository(error=away("database", not_committed=True))
     with pytest.raises(TransientError):
         await intake_of(storage, repository).accept(submission(each(SMALL)))
     assert repository.discarded == []

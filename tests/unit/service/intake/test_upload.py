@@ -8,8 +8,8 @@ import tenacity
 
 from core.errors import PermanentError, TransientError
 from core.supabase import retry as retrying
+from core.supabase.storage_api import Progress
 from service.intake.buffers import CHUNK_BYTES, BufferBudget
-from service.intake.storage import Progress
 from service.intake.upload import Upload
 from tests.unit.service.fakes import (
     Cut,

@@ -179,7 +179,7 @@ def test_the_names_of_columns_are_kept_unless_they_are_too_many(header, kept):
     ],
 )
 def test_a_file_of_rejections_is_known_by_its_header(header, neutralised):
-    assert read_layout(header).neutralised is neutralised
+    assert read_layout(header).formulas_escaped is neutralised
 
 
 @pytest.mark.parametrize("header", [[], [""], ["nme", "emil"], ["names"], ["x" * 500] * 50])

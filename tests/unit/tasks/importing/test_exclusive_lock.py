@@ -13,65 +13,65 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "_WAKE_SECONDS", 0.01)
 
 
-def in_thread(way, log, name):
-    def pass_through():
-        with way:
+def in_thread(mode, log, name):
+    def hold():
+        with mode:
             log.append(name)
 
-    thread = threading.Thread(target=pass_through)
+    thread = threading.Thread(target=hold)
     thread.start()
     return thread
 
 
-def test_any_number_may_be_inside_together():
+def test_the_lock_can_be_shared_any_number_of_times():
     lock = ExclusiveLock()
-    with lock.among_others(), lock.among_others():
+    with lock.shared(), lock.shared():
         pass
 
 
-def test_who_wants_to_be_alone_waits_for_those_inside_and_keeps_newcomers_out():
+def test_exclusive_mode_waits_for_shared_holders_and_keeps_new_ones_out():
     lock, log = ExclusiveLock(), []
-    with lock.among_others():
-        alone = in_thread(lock.alone(), log, "alone")
-        while not lock._taken:
+    with lock.shared():
+        exclusive = in_thread(lock.exclusive(), log, "exclusive")
+        while not lock._is_exclusive:
             time.sleep(0.001)
-        newcomer = in_thread(lock.among_others(), log, "newcomer")
-        newcomer.join(0.05)
+        new = in_thread(lock.shared(), log, "new")
+        new.join(0.05)
         assert log == []
-    for thread in (alone, newcomer):
+    for thread in (exclusive, new):
         thread.join(5)
-    assert log == ["alone", "newcomer"]
+    assert log == ["exclusive", "new"]
 
 
-def test_only_one_is_alone():
+def test_only_one_thread_has_the_lock_in_exclusive_mode():
     lock, log = ExclusiveLock(), []
-    with lock.alone():
-        other = in_thread(lock.alone(), log, "other")
+    with lock.exclusive():
+        other = in_thread(lock.exclusive(), log, "other")
         other.join(0.05)
         assert log == []
     other.join(5)
     assert log == ["other"]
 
 
-@pytest.mark.parametrize("way", ["alone", "among_others"])
-def test_errors_leave_nobody_inside(way):
+@pytest.mark.parametrize("mode", ["exclusive", "shared"])
+def test_an_error_releases_the_lock(mode):
     lock = ExclusiveLock()
-    with pytest.raises(ZeroDivisionError), getattr(lock, way)():
+    with pytest.raises(ZeroDivisionError), getattr(lock, mode)():
         raise ZeroDivisionError
-    with lock.alone():
+    with lock.exclusive():
         pass
 
 
-def test_an_interrupted_wait_leaves_the_gate_open(monkeypatch):
+def test_an_interrupted_wait_for_exclusive_mode_releases_the_lock(monkeypatch):
     lock = ExclusiveLock()
 
     def interrupted(seconds):
         raise ZeroDivisionError
 
-    with ExitStack() as inside:
-        inside.enter_context(lock.among_others())
+    with ExitStack() as holders:
+        holders.enter_context(lock.shared())
         monkeypatch.setattr(lock._changed, "wait", interrupted)
         with pytest.raises(ZeroDivisionError):
-            lock.alone().__enter__()
-    with lock.among_others():
+            lock.exclusive().__enter__()
+    with lock.shared():
         pass

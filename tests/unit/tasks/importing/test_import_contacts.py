@@ -6,38 +6,36 @@ from tasks.importing.import_contacts import ImportContacts
 from tests.unit.tasks.fakes import IMPORT, FakeRepository
 
 
-def tell(repository, **more):
-    done_here = []
+def import_contacts(repository, **more):
+    """Returns the parts that were imported in the same message."""
+    parts = []
 
-    def import_part(import_id, part, *, ended):
-        done_here.append((import_id, part, *ended))
+    def import_part(import_id, part, *, ended_attempts):
+        parts.append((import_id, part, *ended_attempts))
 
     ImportContacts(repository, import_part)(IMPORT, **more)
-    return done_here
+    return parts
 
 
-def test_an_unknown_import_is_no_work():
-    repository = FakeRepository(started=None)
-    assert tell(repository) == []
+@pytest.mark.parametrize("started", [None, ()], ids=["unknown", "without parts"])
+def test_an_import_that_is_unknown_or_without_parts_is_no_work(started):
+    repository = FakeRepository(started=started)
+    assert import_contacts(repository) == []
     assert repository.calls == [("start_import", IMPORT)]
 
 
-def test_an_import_of_nothing_is_no_work():
-    repository = FakeRepository(started=())
-    assert tell(repository) == []
-    assert repository.calls == [("start_import", IMPORT)]
-
-
-def test_a_single_part_is_done_in_the_same_message():
+def test_a_single_part_is_imported_in_the_same_message():
     repository = FakeRepository(started=(1,))
-    assert tell(repository) == [(IMPORT, 1)]
+    assert import_contacts(repository) == [(IMPORT, 1)]
     assert repository.calls == [("start_import", IMPORT)]
-    assert tell(repository, ended=("an attempt",)) == [(IMPORT, 1, "an attempt")]
+    assert import_contacts(repository, ended_attempts=("an attempt",)) == [
+        (IMPORT, 1, "an attempt"),
+    ]
 
 
 def test_several_parts_are_queued():
     repository = FakeRepository(started=(1, 2, 5))
-    assert tell(repository) == []
+    assert import_contacts(repository) == []
     assert repository.calls[1:] == [("queue_parts", IMPORT, (1, 2, 5))]
 
 
@@ -49,7 +47,7 @@ def test_several_parts_are_queued():
         (PermanentError("database", "no"), None),
     ],
 )
-def test_without_the_ledger_the_message_comes_again(call, error, seconds):
-    with pytest.raises(RetryLaterError) as put_off:
-        tell(FakeRepository(started=(1, 2), error=error, failing={call}))
-    assert put_off.value.seconds == seconds
+def test_the_message_is_retried_if_the_repository_fails(call, error, seconds):
+    with pytest.raises(RetryLaterError) as later:
+        import_contacts(FakeRepository(started=(1, 2), error=error, failing={call}))
+    assert later.value.seconds == seconds

@@ -12,32 +12,28 @@ from core.models import Layout
 from core.states import Format
 from tasks.importing import parsing
 from tasks.importing.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
-from tasks.importing.validation import RecordRejectedError
+from tasks.importing.rejection_reasons import Reason
 from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
 
 
-def parse(parser, data, piece=None):
-    step = piece or max(1, len(data))
+def parse(parser, data, chunk=None):
+    step = chunk or max(1, len(data))
     runs = [
-        run for at in range(0, len(data), step) for run in parser.runs.feed(data[at : at + step])
+        run for at in range(0, len(data), step) for run in parser.scanner.feed(data[at : at + step])
     ]
-    return runs + list(parser.runs.close())
+    return runs + list(parser.scanner.close())
 
 
-def fields(parser, data, piece=None):
-    """Fields or the refusal's code, record by record."""
-    found = []
-    for run in parse(parser, data, piece):
-        for record in run.records:
-            try:
-                found.append(parser.fields(record))
-            except RecordRejectedError as refused:
-                found.append(refused.reason.code)
-    return found
+def fields(parser, data, chunk=None):
+    """The fields of each record, or the code of its rejection."""
+    results = [
+        parser.fields(record) for run in parse(parser, data, chunk) for record in run.records
+    ]
+    return [result.code if isinstance(result, Reason) else result for result in results]
 
 
-def json_fields(data, piece=None):
-    return fields(JsonParser(0), data, piece)
+def json_fields(data, chunk=None):
+    return fields(JsonParser(0), data, chunk)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +64,7 @@ def test_one_odd_record_among_good_ones(record, expected):
     good = b'{"name":"Eve"}'
     data = b", ".join([good, record, good])
     assert json_fields(data) == [("Eve", None), expected, ("Eve", None)]
-    assert json_fields(data, piece=7) == [("Eve", None), expected, ("Eve", None)]
+    assert json_fields(data, chunk=7) == [("Eve", None), expected, ("Eve", None)]
 
 
 @pytest.mark.parametrize("number", [b"1", b"9" * 5000, b"1e999", b"-0.5"])
@@ -84,12 +80,12 @@ def test_texts_are_the_records_as_they_came():
     assert [text for run in runs for text in parser.texts(run)] == records
 
 
-def test_bytes_that_are_no_records_are_malformed():
+def test_bytes_that_are_not_records_are_malformed():
     with pytest.raises(MalformedInputError):
         json_fields(b'{"name":"Ada"},,')
 
 
-def test_depth_within_the_limit_is_no_trouble_in_a_thread():
+def test_deeply_nested_records_are_parsed_in_a_thread():
     deep = b'{"name":' + b"[" * 600 + b"]" * 600 + b"}"
     found = []
     thread = threading.Thread(target=lambda: found.extend(json_fields(deep + b',{"name":"Ada"}')))
@@ -114,9 +110,9 @@ records = st.lists(
 
 
 @given(records, st.booleans(), st.integers(1, 40))
-def test_parsing_says_what_json_says(values, ascii_only, piece):
+def test_json_parser_agrees_with_the_json_module(values, ascii_only, chunk):
     data = json.dumps(values, ensure_ascii=ascii_only)[1:-1].encode("utf-8", "surrogatepass")
-    found = json_fields(data, piece)
+    found = json_fields(data, chunk)
     assert len(found) == len(values)
     for value, seen in zip(values, found, strict=True):
         if not isinstance(value, dict):
@@ -128,18 +124,18 @@ def test_parsing_says_what_json_says(values, ascii_only, piece):
 
 
 @given(records, st.booleans(), st.integers(1, 40))
-def test_lines_say_what_an_array_says(values, ascii_only, piece):
+def test_ndjson_parser_agrees_with_json_parser(values, ascii_only, chunk):
     written = [json.dumps(value, ensure_ascii=ascii_only) for value in values]
     array = ",".join(written).encode("utf-8", "surrogatepass")
     lines = "\n".join(written).encode("utf-8", "surrogatepass")
-    assert fields(NdjsonParser(0), lines, piece) == json_fields(array)
+    assert fields(NdjsonParser(0), lines, chunk) == json_fields(array)
 
 
 @pytest.mark.parametrize("record", [b"[]", b"17", b"null", b"9" * 5000, b'{"x":1e999}', b"{ }"])
 def test_one_odd_line_among_good_ones(record):
     data = b'{"name":"Eve"}\n \n%b\r\n{"name":"Eve"}\n' % record
-    for piece in (7, None):
-        first, odd, last = fields(NdjsonParser(0), data, piece)
+    for chunk in (7, None):
+        first, odd, last = fields(NdjsonParser(0), data, chunk)
         assert first == last == ("Eve", None)
         assert odd == ((None, None) if record.startswith(b"{") else "not_an_object")
 
@@ -157,28 +153,28 @@ ODD = [b"17", b'{"a":"\\ud800"}', b"[{}]", b'{"last":9}']
 
 
 @pytest.mark.parametrize("kind", [JsonParser, NdjsonParser])
-def test_names_of_unknown_fields_are_told(kind):
+def test_ignored_fields_returns_names_that_are_not_imported(kind):
     parser, between = kind(0), b", " if kind is JsonParser else b"\n"
     [run] = [run for run in parse(parser, between.join(PLAIN) + b"\n") if run.records]
-    assert list(parser.unknown(run, 1)) == ["phone"]
-    assert list(parser.unknown(run, 9)) == ["phone", "tel\u00e9", "phone"]
+    assert list(parser.ignored_fields(run, 1)) == ["phone"]
+    assert list(parser.ignored_fields(run, 9)) == ["phone", "tel\u00e9", "phone"]
 
 
 @pytest.mark.parametrize("kind", [JsonParser, NdjsonParser])
-def test_records_that_cannot_be_read_have_no_unknown_fields(kind):
+def test_records_that_are_not_objects_have_no_ignored_fields(kind):
     parser, between = kind(0), b"," if kind is JsonParser else b"\n"
     runs = [run for run in parse(parser, between.join(ODD)) if run.records]
-    assert [name for run in runs for name in parser.unknown(run, 9)] == ["last"]
-    assert all(set(parser.unknown(run, 1)) <= {"last"} for run in runs)
+    assert [name for run in runs for name in parser.ignored_fields(run, 9)] == ["last"]
+    assert all(set(parser.ignored_fields(run, 1)) <= {"last"} for run in runs)
 
 
-def test_the_header_has_told_the_unknown_columns():
+def test_rows_have_no_ignored_fields_since_the_header_has_them():
     parser = CsvParser(NAME_AND_EMAIL, 0)
     [run] = parse(parser, b"a,b\n")
-    assert list(parser.unknown(run, 9)) == []
+    assert list(parser.ignored_fields(run, 9)) == []
 
 
-def test_first_and_last_names_are_joined_fast_and_slowly():
+def test_first_and_last_names_are_joined_by_columns_and_by_fields():
     layout = Layout(3, None, 2, first_name=1, last_name=0, delimiter=";")
     parser = CsvParser(layout, 0)
     [run] = parse(parser, b"Lovelace ; Ada;a@b.co\n;Eve;\nByron;;x\n")
@@ -195,7 +191,7 @@ def test_rows_need_the_fields_of_the_header():
     ]  # fmt: skip
 
 
-def test_a_column_that_is_not_there_is_null():
+def test_a_field_without_a_column_is_none():
     found = fields(CsvParser(Layout(fields=2, name=None, email=1), 0), b"x,ada@b.co\n")
     assert found == [(None, "ada@b.co")]
 
@@ -210,7 +206,7 @@ def test_texts_of_rows_are_their_fields():
 REJECTED = Layout(6, 4, 5, ("record", "code", "message", "hint", "name", "email"))
 
 
-def test_cells_of_a_file_of_rejections_are_undone():
+def test_cells_of_a_rejections_file_are_restored():
     data = b"1,c,m,h,'=Ada,'+a@b.co\n2,c,m,h,O'Neil,o'neil@b.co\n"
     expected = [("=Ada", "+a@b.co"), ("O'Neil", "o'neil@b.co")]
     parser = CsvParser(REJECTED, 0)
@@ -220,12 +216,12 @@ def test_cells_of_a_file_of_rejections_are_undone():
     assert list(zip(names, emails, strict=True)) == expected
 
 
-def test_cells_of_other_files_are_not():
+def test_cells_of_other_files_are_left_as_they_are():
     other = replace(REJECTED, header=("id", *REJECTED.header[1:]))
     assert fields(CsvParser(other, 0), b"1,c,m,h,'=Ada,'+a@b.co\n") == [("'=Ada", "'+a@b.co")]
 
 
-def test_the_format_chooses_the_parser():
+def test_parser_for_returns_the_parser_of_the_format():
     assert isinstance(parser_for(work_on(b"", records=1)), JsonParser)
     lines = work_on(b"", records=1, kind=Format.NDJSON)
     assert isinstance(parser_for(lines), NdjsonParser)
@@ -233,7 +229,7 @@ def test_the_format_chooses_the_parser():
 
 
 @pytest.mark.parametrize("bug", [ValueError, KeyError])
-def test_a_bug_is_no_record_that_is_no_object(monkeypatch, bug):
+def test_an_unexpected_error_of_json_is_not_a_rejection(monkeypatch, bug):
     monkeypatch.setattr(parsing.json, "loads", Mock(side_effect=bug("a bug")))
     with pytest.raises(bug, match="a bug"):
-        parsing._decode_oddity(b'{"name":"\\ud800"}')
+        parsing._decode_leniently(b'{"name":"\\ud800"}')

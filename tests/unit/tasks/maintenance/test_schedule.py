@@ -8,43 +8,43 @@ from tasks.maintenance import schedule as module
 from tasks.maintenance.schedule import SweepSchedule
 
 
-def test_the_first_turn_comes_at_once_and_others_follow_until_the_end(monkeypatch):
+def test_the_first_sweep_is_run_at_once_and_others_follow_until_the_end(monkeypatch):
     monkeypatch.setattr(module, "MESSAGES_EVERY", 0.01)
-    turns, thrice = [], threading.Event()
+    sweeps, thrice = [], threading.Event()
 
-    def take_turn():
-        turns.append(1)
-        if len(turns) == 3:
+    def sweep():
+        sweeps.append(1)
+        if len(sweeps) == 3:
             thrice.set()
 
-    sweeper = SweepSchedule(take_turn)
-    sweeper.after_worker_boot(None, None)
+    schedule = SweepSchedule(sweep)
+    schedule.after_worker_boot(None, None)
     assert thrice.wait(5)
-    sweeper.before_worker_shutdown(None, None)
-    assert not sweeper._thread.is_alive()
+    schedule.before_worker_shutdown(None, None)
+    assert not schedule._thread.is_alive()
 
 
-def test_nothing_waits_long_for_a_sweep_that_hangs(monkeypatch):
+def test_a_stop_does_not_wait_long_for_a_hanging_sweep(monkeypatch):
     monkeypatch.setattr(module, "_STOP_SECONDS", 0.01)
     hanging, go_on = threading.Event(), threading.Event()
-    sweeper = SweepSchedule(lambda: hanging.set() or go_on.wait(5))
-    sweeper.after_worker_boot(None, None)
+    schedule = SweepSchedule(lambda: hanging.set() or go_on.wait(5))
+    schedule.after_worker_boot(None, None)
     assert hanging.wait(5)
-    sweeper.before_worker_shutdown(None, None)
-    assert sweeper._thread.daemon
+    schedule.before_worker_shutdown(None, None)
+    assert schedule._thread.daemon
     go_on.set()
-    sweeper._thread.join(5)
+    schedule._thread.join(5)
 
 
-def test_a_worker_that_never_began_can_be_stopped():
+def test_a_schedule_that_never_started_can_be_stopped():
     SweepSchedule(lambda: None).before_worker_shutdown(None, None)
 
 
 @pytest.mark.parametrize("error", [TransientError("storage", "away"), ZeroDivisionError()])
-def test_whatever_goes_wrong_the_process_goes_on(error):
+def test_an_error_of_a_sweep_is_logged_and_not_raised(error):
     def broken():
         raise error
 
     with capture_logs() as logs:
-        SweepSchedule(broken).sweep()
+        SweepSchedule(broken).run_sweep()
     assert logs[0]["event"].startswith("sweep")

@@ -4,8 +4,8 @@ import pytest
 
 from core.errors import TransientError
 from core.ids import job_id, new_import_id
-from core.rejection_objects import folder_of
-from core.supabase.bucket import StoredObject
+from core.rejection_objects import rejections_folder
+from core.supabase.storage_api import StoredObject
 from tasks.maintenance import sweep as sweeping
 from tasks.maintenance.sweep import Sweep
 from tests.unit.tasks.fakes import FakeMetrics
@@ -19,8 +19,8 @@ def clock(monkeypatch):
     monkeypatch.setattr(sweeping.time, "time", lambda: NOW)
 
 
-def born(ago):
-    """An import's id that was made so many seconds ago."""
+def made(ago):
+    """The id of an import that was made so many seconds ago."""
     return UUID(int=int((NOW - ago) * 1000) << 80 | new_import_id().int & (1 << 80) - 1)
 
 
@@ -29,39 +29,42 @@ def stored(import_id, created_ago, ending="json"):
 
 
 class FakeRepository:
-    def __init__(self, *, turns=(), lost=(), known=()):
-        self.turns = dict(turns)
+    def __init__(self, *, due=(), lost=(), known=()):
+        self.due = dict(due)
         self.pages = lost
         self.imports = set(known)
         self.calls = []
 
-    def begin(self, kind, every):
+    def begin_sweep(self, kind, every):
         self.calls.append(("begin", kind, every))
-        return self.turns.get(kind)
+        return self.due.get(kind)
 
-    def end(self, kind, until):
+    def end_sweep(self, kind, until):
         self.calls.append(("end", kind, until))
 
-    def lost(self):
+    def lost_imports(self):
         yield from self.pages
 
-    def queue(self, imports):
+    def queue_imports(self, imports):
         self.calls.append(("queue", *imports))
 
     def queue_undos(self):
         self.calls.append(("undos",))
 
-    def known(self, imports):
+    def known_imports(self, imports):
         self.calls.append(("known", *imports))
         return self.imports & set(imports)
 
 
-class FakeObjects:
+class FakeStorage:
     def __init__(self, *pages, error=None):
         self.content = pages
         self.seen = 0
         self.removed = []
         self.error = error
+
+    def listing(self):
+        return self
 
     def pages(self):
         for page in self.content:
@@ -78,25 +81,25 @@ class FakeObjects:
         self.removed += names
 
 
-def sweep(repository=None, objects=None, metrics=None):
+def sweep(repository=None, storage=None, metrics=None):
     return Sweep(
         repository or FakeRepository(),
-        objects or FakeObjects(),
+        storage or FakeStorage(),
         metrics or FakeMetrics(),
         after=AFTER,
     )
 
 
-def test_lost_imports_are_queued_page_by_page_and_counted():
-    one, two, three = born(3), born(2), born(1)
+def test_queue_lost_imports_queues_page_by_page_and_counts():
+    one, two, three = made(3), made(2), made(1)
     repository, metrics = FakeRepository(lost=[[one, two], [three]]), FakeMetrics()
-    assert sweep(repository, metrics=metrics).queue_lost() == 3
+    assert sweep(repository, metrics=metrics).queue_lost_imports() == 3
     assert repository.calls == [("undos",), ("queue", one, two), ("queue", three)]
     assert metrics.seen == [("queued again", 2), ("queued again", 1)]
 
 
 @pytest.mark.parametrize(
-    ("born_ago", "created_ago", "removed"),
+    ("made_ago", "created_ago", "removed"),
     [
         (AFTER + 1, AFTER + 1, True),
         (9 * AFTER, AFTER + 1, True),
@@ -106,30 +109,32 @@ def test_lost_imports_are_queued_page_by_page_and_counted():
         (-5, -5, False),
     ],
 )
-def test_only_what_is_old_by_its_name_and_by_its_object_is_removed(born_ago, created_ago, removed):
-    orphan = stored(born(born_ago), created_ago)
-    objects, metrics = FakeObjects([orphan]), FakeMetrics()
-    assert sweep(objects=objects, metrics=metrics).remove_orphans() == removed
-    assert objects.removed == [orphan.name] * removed
+def test_remove_orphans_removes_what_is_old_by_its_name_and_by_its_object(
+    made_ago, created_ago, removed
+):
+    orphan = stored(made(made_ago), created_ago)
+    storage, metrics = FakeStorage([orphan]), FakeMetrics()
+    assert sweep(storage=storage, metrics=metrics).remove_orphans() == removed
+    assert storage.removed == [orphan.name] * removed
     assert metrics.seen == [("removed", 1)] * removed
 
 
 def test_an_object_of_an_import_is_kept_whatever_its_age():
-    import_id, orphan = born(9 * AFTER), born(9 * AFTER)
+    import_id, orphan = made(9 * AFTER), made(9 * AFTER)
     page = [stored(import_id, 9 * AFTER), stored(orphan, 9 * AFTER, "csv")]
-    repository, objects = FakeRepository(known=[import_id]), FakeObjects(page)
-    sweep(repository, objects).remove_orphans()
-    assert objects.removed == [page[1].name]
+    repository, storage = FakeRepository(known=[import_id]), FakeStorage(page)
+    sweep(repository, storage).remove_orphans()
+    assert storage.removed == [page[1].name]
     assert repository.calls[0] == ("known", import_id, orphan)
 
 
 def test_a_folder_of_rejections_without_an_import_is_removed():
-    kept, gone = born(9 * AFTER), born(9 * AFTER)
-    page = [StoredObject(folder_of(one), 0.0, is_folder=True) for one in (kept, gone)]
+    kept, gone = made(9 * AFTER), made(9 * AFTER)
+    page = [StoredObject(rejections_folder(one), 0.0, is_folder=True) for one in (kept, gone)]
     page += [StoredObject("others.rejections", 0.0, is_folder=True), stored(gone, 9 * AFTER)]
-    objects, metrics = FakeObjects(page), FakeMetrics()
-    assert sweep(FakeRepository(known=[kept]), objects, metrics).remove_orphans() == 4
-    assert objects.removed == [page[3].name, f"{page[1].name}/"]
+    storage, metrics = FakeStorage(page), FakeMetrics()
+    assert sweep(FakeRepository(known=[kept]), storage, metrics).remove_orphans() == 4
+    assert storage.removed == [page[3].name, f"{page[1].name}/"]
     assert metrics.seen == [("removed", 4)]
 
 
@@ -137,55 +142,55 @@ def test_a_folder_of_rejections_without_an_import_is_removed():
     "name",
     [
         "notes.json",
-        f"{job_id(born(9 * AFTER))}",
-        f"{job_id(born(9 * AFTER))}.txt",
-        f"{born(9 * AFTER)}.json",
-        f"{job_id(born(9 * AFTER)).upper()}.json",
-        f"x-{job_id(born(9 * AFTER))}.json",
+        f"{job_id(made(9 * AFTER))}",
+        f"{job_id(made(9 * AFTER))}.txt",
+        f"{made(9 * AFTER)}.json",
+        f"{job_id(made(9 * AFTER)).upper()}.json",
+        f"x-{job_id(made(9 * AFTER))}.json",
         "import-6ba7b810-9dad-41d1-80b4-00c04fd430c8.json",
         ".json",
         "",
     ],
 )
-def test_what_the_service_cannot_have_named_is_none_of_our_business(name):
-    repository, objects = FakeRepository(), FakeObjects([StoredObject(name, 0.0)])
-    assert sweep(repository, objects).remove_orphans() == 0
-    assert objects.removed == []
+def test_objects_that_the_service_cannot_have_named_are_left_alone(name):
+    repository, storage = FakeRepository(), FakeStorage([StoredObject(name, 0.0)])
+    assert sweep(repository, storage).remove_orphans() == 0
+    assert storage.removed == []
     assert "known" not in dict(call[:2] for call in repository.calls)
 
 
-def test_it_stops_where_a_sweep_before_it_has_been_and_notes_how_far_it_came():
-    pages = [[stored(born(ago), ago), stored(born(ago + 5), ago)] for ago in (10, 3000, 6000, 9000)]
-    repository, objects = FakeRepository(), FakeObjects(*pages)
-    assert sweep(repository, objects).remove_orphans(since=NOW - 5000) == 4
-    assert objects.seen == 3
+def test_remove_orphans_stops_where_the_last_sweep_ended_and_records_how_far_it_came():
+    pages = [[stored(made(ago), ago), stored(made(ago + 5), ago)] for ago in (10, 3000, 6000, 9000)]
+    repository, storage = FakeRepository(), FakeStorage(*pages)
+    assert sweep(repository, storage).remove_orphans(since=NOW - 5000) == 4
+    assert storage.seen == 3
     assert repository.calls[-1] == ("end", "objects", NOW - 2 * AFTER)
 
 
 def test_a_page_with_one_newer_object_is_not_the_last():
-    pages = [[stored(born(5005), 1), stored(born(4995), 1)], [stored(born(4000), 4000)]]
-    objects = FakeObjects(*pages)
-    sweep(objects=objects).remove_orphans(since=NOW - 5000)
-    assert objects.seen == 2
+    pages = [[stored(made(5005), 1), stored(made(4995), 1)], [stored(made(4000), 4000)]]
+    storage = FakeStorage(*pages)
+    sweep(storage=storage).remove_orphans(since=NOW - 5000)
+    assert storage.seen == 2
 
 
-def test_a_sweep_that_broke_off_has_come_nowhere():
+def test_an_interrupted_sweep_records_nothing():
     repository = FakeRepository()
-    objects = FakeObjects([stored(born(5000), 5000)], error=TransientError("storage", "away"))
+    storage = FakeStorage([stored(made(5000), 5000)], error=TransientError("storage", "away"))
     with pytest.raises(TransientError):
-        sweep(repository, objects).remove_orphans()
+        sweep(repository, storage).remove_orphans()
     assert "end" not in [call[0] for call in repository.calls]
 
 
 @pytest.mark.parametrize("due", [(), ("messages",), ("objects",), ("messages", "objects")])
-def test_only_what_is_due_is_swept(due):
-    lost, orphan = born(1), stored(born(5000), 5000)
-    repository = FakeRepository(turns=dict.fromkeys(due, 0.0), lost=[[lost]])
-    objects = FakeObjects([orphan])
-    sweep(repository, objects).take_turn()
+def test_run_if_due_runs_only_the_sweeps_that_are_due(due):
+    lost, orphan = made(1), stored(made(5000), 5000)
+    repository = FakeRepository(due=dict.fromkeys(due, 0.0), lost=[[lost]])
+    storage = FakeStorage([orphan])
+    sweep(repository, storage).run_if_due()
     assert (("queue", lost) in repository.calls) == ("messages" in due)
     assert (("undos",) in repository.calls) == ("messages" in due)
-    assert objects.removed == [orphan.name] * ("objects" in due)
+    assert storage.removed == [orphan.name] * ("objects" in due)
     assert {call for call in repository.calls if call[0] == "begin"} == {
         ("begin", "messages", 60.0), ("begin", "objects", 3600.0),
     }  # fmt: skip

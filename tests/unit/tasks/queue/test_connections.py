@@ -13,7 +13,7 @@ def settings(url):
     )
 
 
-def test_what_libpq_knows_is_passed_on():
+def test_parameters_that_libpq_knows_are_passed_on():
     found = connection_arguments(
         settings("postgresql://u:p%40ss@db:5433/x?sslmode=require&application_name=mine")
     )
@@ -25,14 +25,14 @@ def test_what_libpq_knows_is_passed_on():
     }  # fmt: skip
 
 
-def test_what_the_address_says_counts_more_than_our_defaults():
+def test_parameters_in_the_address_override_our_defaults():
     found = connection_arguments(settings("postgresql://u@db/x?keepalives_idle=99"))
     assert found["keepalives_idle"] == "99"
 
 
-def test_a_vanished_machine_is_noticed_within_a_minute_at_both_ends():
+def test_keepalives_detect_a_vanished_machine_within_a_minute_at_both_ends():
     client = connection_arguments(settings("postgresql://u@db/x"))
-    server = dict(re.findall(r"set (\w+) = (\d+);", module.NOTICE_LOSS))
+    server = dict(re.findall(r"set (\w+) = (\d+);", module.SERVER_KEEPALIVES))
     for idle, interval, count in (
         (client[f"keepalives_{name}"] for name in ("idle", "interval", "count")),
         (int(server[f"tcp_keepalives_{name}"]) for name in ("idle", "interval", "count")),
@@ -41,11 +41,11 @@ def test_a_vanished_machine_is_noticed_within_a_minute_at_both_ends():
     assert int(server["tcp_user_timeout"]) <= 30_000
 
 
-def test_a_unix_socket_is_an_address_too():
+def test_a_unix_socket_is_a_valid_address():
     assert connection_arguments(settings("postgresql:///x?host=/run/pg"))["host"] == "/run/pg"
 
 
-def test_what_libpq_does_not_know_is_a_wrong_setting():
+def test_a_parameter_that_libpq_does_not_know_is_a_settings_error():
     with pytest.raises(SettingsError) as error:
         connection_arguments(settings("postgresql://u:secret@db/x?pgbouncer=true"))
     assert len(error.value.lines) == 1
@@ -53,7 +53,7 @@ def test_what_libpq_does_not_know_is_a_wrong_setting():
     assert "secret" not in str(error.value)
 
 
-def test_a_pool_is_opened_without_connecting_and_has_one_connection_for_each_user():
+def test_opening_the_pool_does_not_connect_and_it_is_large_enough_for_all_threads():
     pool = DeferredPool()
     pool.open({"host": "nowhere.invalid"}, threads=3)
     assert pool._opened().maxconn == 4 + 4 + 3
@@ -62,6 +62,6 @@ def test_a_pool_is_opened_without_connecting_and_has_one_connection_for_each_use
     pool.close()
 
 
-def test_a_pool_that_is_not_open_says_so():
+def test_a_pool_that_is_not_open_raises():
     with pytest.raises(RuntimeError, match="worker process"):
         DeferredPool().getconn()

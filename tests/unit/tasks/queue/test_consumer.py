@@ -9,7 +9,7 @@ from dramatiq_pg.broker import PostgresConsumer
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.pool import PoolError
 
-from tasks.queue import consumer as consuming
+from tasks.queue import consumer as module
 from tasks.queue.consumer import Consumer, Delivery
 
 
@@ -60,7 +60,7 @@ class FakeQueue:
 @pytest.fixture
 def queue(consumer, monkeypatch):
     queue = FakeQueue(consumer)
-    monkeypatch.setattr(consuming, "transaction", queue.transaction)
+    monkeypatch.setattr(module, "transaction", queue.transaction)
     return queue
 
 
@@ -88,11 +88,11 @@ def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
     consumer, queue, monkeypatch
 ):
     monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: MessageProxy(message(3)))
-    monkeypatch.setattr(consuming, "_FULL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_FULL_SECONDS", 0.01)
     consumer.in_processing |= {"1", "2"}
     assert next(consumer) is None
 
-    monkeypatch.setattr(consuming, "_FULL_SECONDS", 60)
+    monkeypatch.setattr(module, "_FULL_SECONDS", 60)
     with ThreadPoolExecutor() as threads:
         taken = threads.submit(next, consumer)
         consumer.ack(Delivery(message()))
@@ -122,7 +122,7 @@ class FakeLook:
         self.unclaimed = unclaimed
         self.asked = []
         self.waits = 0
-        monkeypatch.setattr(consuming, "transaction", self.transaction)
+        monkeypatch.setattr(module, "transaction", self.transaction)
         monkeypatch.setattr(Consumer, "get_listen_conn", lambda self: None)
         monkeypatch.setattr(PostgresConsumer, "poll_for_notify", self.wait)
 
@@ -144,7 +144,7 @@ class FakeLook:
 
 def test_it_looks_for_lost_messages_every_few_seconds_while_idle(consumer, monkeypatch):
     look, clock = FakeLook(monkeypatch), [1000.0]
-    monkeypatch.setattr(consuming.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     consumer._next_look = 1005.0
     for _ in range(20):
         assert len(look.asked) == 0 or clock[0] > 1005
@@ -221,7 +221,7 @@ def test_a_message_that_cannot_be_settled_stays_in_work_until_it_can(
 
     consumer.in_processing.add("1")
     with monkeypatch.context() as away:
-        away.setattr(consuming, "transaction", lost)
+        away.setattr(module, "transaction", lost)
         with pytest.raises(dramatiq_errors.ConnectionError):
             consumer.ack(Delivery(message()))
     assert consumer.unlock_q.empty()

@@ -1,18 +1,18 @@
-"""Processes of a dramatiq master that was killed come to an end."""
+"""The children of a parent that was killed are stopped."""
 
 import subprocess
 import sys
 
 import psutil
 
-from tasks.queue import parent_watchdog as orphans
+from tasks.queue import parent_watchdog
 
-MASTER = """
+PARENT = """
 import multiprocessing, os, time
-from tasks.queue import parent_watchdog as orphans
+from tasks.queue.parent_watchdog import stop_with_parent
 
 def child(ready):
-    orphans.end_with_master()
+    stop_with_parent()
     ready.send(os.getpid())
     time.sleep(60)
 
@@ -23,19 +23,19 @@ time.sleep(60)
 """
 
 
-def test_a_child_ends_when_its_master_is_killed() -> None:
-    master = subprocess.Popen([sys.executable, "-c", MASTER], stdout=subprocess.PIPE, text=True)
-    assert master.stdout is not None
-    child = psutil.Process(int(master.stdout.readline()))
-    master.kill()
-    master.communicate()
+def test_a_child_is_stopped_when_its_parent_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
 
     assert psutil.wait_procs([child], timeout=30)[0] == [child]
 
 
-def test_a_process_without_a_master_is_left_alone() -> None:
+def test_a_process_without_a_parent_is_left_alone() -> None:
     script = (
-        "from tasks.queue import parent_watchdog as orphans; orphans.end_with_master()\n"
+        "from tasks.queue.parent_watchdog import stop_with_parent; stop_with_parent()\n"
         "import threading; print([t.name for t in threading.enumerate()])"
     )
 
@@ -47,6 +47,6 @@ def test_a_process_without_a_master_is_left_alone() -> None:
 
 
 def test_dramatiq_finds_the_metrics_server_by_its_name() -> None:
-    (fork,) = orphans.WatchedPrometheus().forks
+    (fork,) = parent_watchdog.WatchedPrometheus().forks
 
     assert fork is getattr(sys.modules[fork.__module__], fork.__name__)

@@ -1,4 +1,4 @@
-"""A time that somebody names never makes a message come sooner than it would without."""
+"""A named time never shortens the backoff of a message."""
 
 import dramatiq
 import pytest
@@ -50,23 +50,25 @@ def delay_of(exception, *, actor="import_part", retries=0):
         ("notify_import", 99, 3_600_000, 7_200_000),
     ],
 )
-def test_a_message_comes_no_sooner_than_its_backoff(actor, retries, delay, waited):
+def test_a_message_is_not_retried_sooner_than_its_backoff(actor, retries, delay, waited):
     assert delay_of(RetryNoSoonerError("x", delay), actor=actor, retries=retries) == waited
 
 
 @pytest.mark.parametrize("delay", [0, 1_000])
-def test_what_is_no_ones_wish_comes_when_it_should(delay):
+def test_an_exact_delay_is_not_lengthened(delay):
     assert delay_of(Retry("x", delay), retries=9) == delay
 
 
 @pytest.mark.parametrize(("named", "seconds"), [(0, 0), (7, 7), (60, 60), (86_400, 60)])
-def test_nothing_is_put_off_for_a_day(named, seconds):
+def test_a_named_time_is_a_minute_at_most(named, seconds):
     assert (
-        RetryLaterError.since(TransientError("storage", "busy", retry_after=named), "x").seconds
+        RetryLaterError.because_of(
+            TransientError("storage", "busy", retry_after=named), "x"
+        ).seconds
         == seconds
     )
 
 
-def test_without_a_named_time_the_queue_decides():
-    assert RetryLaterError.since(TransientError("storage", "busy"), "x").seconds is None
-    assert RetryLaterError.since(PermanentError("storage", "no"), "x").seconds is None
+def test_without_a_named_time_only_the_backoff_applies():
+    assert RetryLaterError.because_of(TransientError("storage", "busy"), "x").seconds is None
+    assert RetryLaterError.because_of(PermanentError("storage", "no"), "x").seconds is None

@@ -1,4 +1,4 @@
-"""The story of a webhook, told to nobody real."""
+"""When a webhook is notified, and what it is sent."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,9 @@ import pytest
 
 from core.errors import PermanentError, TransientError
 from tasks.errors import RetryLaterError
-from tasks.webhooks.notify import DAY, EndRepository, ImportEnd, NotifyImport
-from tasks.webhooks.send import Answer, DeliveryError, PrivateAddressError
+from tasks.webhooks.event import ImportEvent
+from tasks.webhooks.notify import GIVE_UP_AFTER, NotifyImport
+from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response
 from tasks.webhooks.sign import Signer
 from tests.unit.tasks.fakes import IMPORT
 
@@ -29,17 +30,17 @@ def found(state="completed", *, ago=1.0):
 
 
 class FakeRepository:
-    """Tells one end after the other, the last one for ever."""
+    """Returns one event after the other, the last one for ever."""
 
-    def __init__(self, *ends):
-        self.ends = list(ends)
+    def __init__(self, *events):
+        self.events = list(events)
 
     def show_end(self, import_id):
         assert import_id == IMPORT
-        end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
-        if isinstance(end, Exception):
-            raise end
-        return end
+        event = self.events.pop(0) if len(self.events) > 1 else self.events[0]
+        if isinstance(event, Exception):
+            raise event
+        return event
 
 
 class FakeSender:
@@ -54,29 +55,29 @@ class FakeSender:
         return self.answer
 
 
-def notify(*ends, answer=Answer(204), signer=SIGNER, allow_private=False):  # noqa: B008
+def notify(*events, answer=Response(204), signer=SIGNER, allow_private=False):  # noqa: B008
     sender = FakeSender(answer)
-    NotifyImport(FakeRepository(*ends), sender, signer, allow_private=allow_private)(IMPORT)
+    NotifyImport(FakeRepository(*events), sender, signer, allow_private=allow_private)(IMPORT)
     return sender.sent
 
 
-def put_off(*ends, answer):
+def retried(*events, answer):
     sender = FakeSender(answer)
     with pytest.raises(RetryLaterError) as caught:
-        NotifyImport(FakeRepository(*ends), sender, SIGNER, allow_private=False)(IMPORT)
+        NotifyImport(FakeRepository(*events), sender, SIGNER, allow_private=False)(IMPORT)
     return sender.sent, caught.value.seconds
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled", "undone"])
 @pytest.mark.parametrize("status", [200, 202, 204, 299])
-def test_an_end_is_told_and_signed(state, status):
+def test_a_notification_has_the_import_and_a_signature(state, status):
     end = found(state)
-    [(target, headers, body)] = notify(ImportEnd(URL, end), answer=Answer(status))
+    [(target, headers, body)] = notify(ImportEvent(URL, end), answer=Response(status))
     assert (target.host, target.path) == ("example.com", "/hook?token=t0ps3cret")
-    told = json.loads(body)
-    assert (told["type"], told["timestamp"]) == (f"import.{state}", end["finished_at"])
-    assert told["data"]["jobId"] == f"import-{IMPORT}"
-    assert (told["data"]["imported"], told["data"]["notProcessed"]) == (2, 0)
+    event = json.loads(body)
+    assert (event["type"], event["timestamp"]) == (f"import.{state}", end["finished_at"])
+    assert event["data"]["jobId"] == f"import-{IMPORT}"
+    assert (event["data"]["imported"], event["data"]["notProcessed"]) == (2, 0)
     assert headers["Content-Type"] == "application/json"
     assert abs(int(headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 60
     signed = SIGNER.headers(headers["webhook-id"], int(headers["webhook-timestamp"]), body)
@@ -84,71 +85,76 @@ def test_an_end_is_told_and_signed(state, status):
 
 
 @pytest.mark.parametrize("status", [100, 301, 302, 400, 401, 404, 429, 500, 503])
-def test_another_answer_is_no_success(status):
-    sent, seconds = put_off(ImportEnd(URL, found()), answer=Answer(status))
+def test_a_notification_that_is_not_answered_with_2xx_is_retried(status):
+    sent, seconds = retried(ImportEvent(URL, found()), answer=Response(status))
     assert (len(sent), seconds) == (1, None)
 
 
 @pytest.mark.parametrize(("named", "seconds"), [(0.0, 0.0), (60.0, 60.0), (1e9, 3600.0)])
-def test_a_receiver_may_name_a_time(named, seconds):
-    assert put_off(ImportEnd(URL, found()), answer=Answer(503, named))[1] == seconds
+def test_a_notification_waits_for_retry_after_for_an_hour_at_most(named, seconds):
+    assert retried(ImportEvent(URL, found()), answer=Response(503, named))[1] == seconds
 
 
-def test_a_receiver_cannot_have_itself_asked_all_the_time():
-    """Only what we want at once comes at once: see tasks.queue.retries."""
-    ends = [ImportEnd(URL, found("failed")), ImportEnd(URL, found("importing"))]
-    for told, answer, exact in ((ends[:1], Answer(503, 0.0), False), (ends, Answer(204), True)):
+def test_retry_after_cannot_shorten_the_backoff():
+    """Only a retried import has an exact delay, which ``tasks.queue.retries`` does not lengthen."""
+    ends = [ImportEvent(URL, found("failed")), ImportEvent(URL, found("importing"))]
+    for events, answer, exact in (
+        (ends[:1], Response(503, 0.0), False),
+        (ends, Response(204), True),
+    ):
         with pytest.raises(RetryLaterError) as caught:
-            notify(*told, answer=answer)
+            notify(*events, answer=answer)
         assert caught.value.exact is exact
 
 
-def test_each_try_has_the_same_id_and_each_end_another_one():
-    first, again = ImportEnd(URL, found("failed")), ImportEnd(URL, found("failed", ago=0.5))
-    ids = [put_off(end, answer=Answer(500))[0][0][1]["webhook-id"] for end in (first, first, again)]
+def test_each_try_has_the_same_id_and_each_end_has_another_one():
+    first, again = ImportEvent(URL, found("failed")), ImportEvent(URL, found("failed", ago=0.5))
+    ids = [
+        retried(end, answer=Response(500))[0][0][1]["webhook-id"] for end in (first, first, again)
+    ]
     assert ids[0] == ids[1] != ids[2]
     assert all(id_.startswith("msg_") and id_.isalnum for id_ in ids)
 
 
-def test_no_answer_is_no_success():
-    assert put_off(ImportEnd(URL, found()), answer=DeliveryError("no answer"))[1] is None
+def test_a_notification_without_a_response_is_retried():
+    assert retried(ImportEvent(URL, found()), answer=DeliveryError("no answer"))[1] is None
 
 
-@pytest.mark.parametrize("answer", [Answer(500), DeliveryError("no answer")])
-def test_after_a_day_it_is_given_up(answer):
-    assert len(notify(ImportEnd(URL, found(ago=DAY + 60)), answer=answer)) == 1
-    put_off(ImportEnd(URL, found(ago=DAY - 60)), answer=answer)
+@pytest.mark.parametrize("answer", [Response(500), DeliveryError("no answer")])
+def test_a_notification_is_given_up_after_a_day(answer):
+    assert len(notify(ImportEvent(URL, found(ago=GIVE_UP_AFTER + 60)), answer=answer)) == 1
+    retried(ImportEvent(URL, found(ago=GIVE_UP_AFTER - 60)), answer=answer)
 
 
-def test_a_receiver_that_wants_no_more_is_left_alone():
-    assert len(notify(ImportEnd(URL, found()), answer=Answer(410))) == 1
+def test_a_receiver_that_answers_410_is_not_notified_again():
+    assert len(notify(ImportEvent(URL, found()), answer=Response(410))) == 1
 
 
-def test_a_name_that_leads_into_a_private_network_is_given_up():
-    assert len(notify(ImportEnd(URL, found()), answer=PrivateAddressError("private"))) == 1
+def test_a_host_in_a_private_network_is_not_notified():
+    assert len(notify(ImportEvent(URL, found()), answer=PrivateAddressError("private"))) == 1
 
 
-def test_without_a_secret_nobody_is_told():
-    assert notify(ImportEnd(URL, found()), signer=None) == []
+def test_without_a_secret_nobody_is_notified():
+    assert notify(ImportEvent(URL, found()), signer=None) == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://10.0.0.1/"])
-def test_an_address_that_is_not_taken_any_more_is_not_asked(url):
-    assert notify(ImportEnd(url, found())) == []
+def test_an_address_that_is_not_allowed_any_more_is_not_notified(url):
+    assert notify(ImportEvent(url, found())) == []
 
 
-def test_where_nobody_wants_to_know_nothing_is_done():
+def test_an_import_without_a_webhook_is_no_work():
     assert notify(None) == []
 
 
 @pytest.mark.parametrize("state", ["queued", "importing", "cancelling", "undoing"])
-def test_what_has_not_ended_is_told_later(state):
-    assert put_off(ImportEnd(URL, found(state)), answer=Answer(204)) == ([], None)
+def test_an_import_that_has_not_ended_is_looked_at_later(state):
+    assert retried(ImportEvent(URL, found(state)), answer=Response(204)) == ([], None)
 
 
-def test_an_import_that_was_begun_again_meanwhile_is_told_once_more():
-    ends = [ImportEnd(URL, found("failed")), ImportEnd(URL, found("importing"))]
-    sent, seconds = put_off(*ends, answer=Answer(204))
+def test_an_import_that_was_retried_meanwhile_is_looked_at_again():
+    ends = [ImportEvent(URL, found("failed")), ImportEvent(URL, found("importing"))]
+    sent, seconds = retried(*ends, answer=Response(204))
     assert (len(sent), seconds) == (1, 1)
 
 
@@ -159,25 +165,11 @@ def test_an_import_that_was_begun_again_meanwhile_is_told_once_more():
         (PermanentError("database", "no key"), None),
     ],
 )
-def test_a_ledger_that_is_away_is_asked_later(error, seconds):
-    assert put_off(error, answer=Answer(204)) == ([], seconds)
+def test_the_message_is_retried_if_the_repository_fails(error, seconds):
+    assert retried(error, answer=Response(204)) == ([], seconds)
 
 
-def test_the_ledger_tells_the_end():
-    class Functions:
-        def __init__(self, answer):
-            self.answer = answer
-
-        def call(self, function, **arguments):
-            assert (function, arguments) == ("show_end", {"p_import": str(IMPORT)})
-            return self.answer
-
-    end = EndRepository(Functions({"url": URL, "import": found("failed")})).show_end(IMPORT)
-    assert (end.url, end.state, end.is_one) == (URL, "failed", True)
-    assert EndRepository(Functions(None)).show_end(IMPORT) is None
-
-
-def test_no_line_shows_more_of_an_address_than_its_host(caplog):
-    put_off(ImportEnd(URL, found()), answer=Answer(500))
-    notify(ImportEnd(URL, found()))
+def test_the_log_shows_only_the_host_of_an_address(caplog):
+    retried(ImportEvent(URL, found()), answer=Response(500))
+    notify(ImportEvent(URL, found()))
     assert "t0ps3cret" not in caplog.text

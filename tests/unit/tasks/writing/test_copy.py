@@ -5,7 +5,7 @@ from psycopg_pool import PoolTimeout
 
 from config.settings import Settings
 from core.errors import BatchTooLargeError, PermanentError, TransientError
-from core.supabase.errors import too_large_translated
+from core.supabase.errors import translate_size_errors
 from tasks.writing import copy as copying
 
 
@@ -22,21 +22,25 @@ from tasks.writing import copy as copying
         (PoolTimeout("no connection"), TransientError, "08006"),
     ],
 )
-def test_what_postgres_tells_is_ours_and_shows_no_address(raised, kind, code):
-    with pytest.raises(kind) as error, copying._translated():
+def test_errors_of_psycopg_become_ours_and_show_no_address(raised, kind, code):
+    with pytest.raises(kind) as error, copying.translate_psycopg_errors():
         raise raised
     assert (error.value.code, error.value.upstream) == (code, "database")
     assert "10.0.0.7" not in error.value.detail
 
 
-def test_only_a_batch_can_be_too_much():
-    with pytest.raises(BatchTooLargeError), too_large_translated(), copying._translated():
+def test_only_a_timeout_means_that_a_batch_is_too_large():
+    with (
+        pytest.raises(BatchTooLargeError),
+        translate_size_errors(),
+        copying.translate_psycopg_errors(),
+    ):
         raise errors.QueryCanceled("canceling statement due to statement timeout")
-    with pytest.raises(PermanentError), too_large_translated(), copying._translated():
+    with pytest.raises(PermanentError), translate_size_errors(), copying.translate_psycopg_errors():
         raise errors.CheckViolation("m")
 
 
-def test_a_pool_opens_no_connection_before_one_is_needed():
+def test_the_pool_connects_when_a_connection_is_needed():
     settings = Settings(
         supabase_url="http://supabase",
         supabase_service_role_key="key",
@@ -45,5 +49,5 @@ def test_a_pool_opens_no_connection_before_one_is_needed():
     )
     with copying.connection_pool(settings) as pool:
         assert pool.get_stats()["pool_size"] == 0
-        with pytest.raises(TransientError), copying._translated(), pool.connection():
+        with pytest.raises(TransientError), copying.translate_psycopg_errors(), pool.connection():
             pass

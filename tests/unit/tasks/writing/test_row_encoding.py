@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.ids import contact_id_prefix
 from tasks.importing.models import Batch
-from tasks.writing.row_encoding import as_copy_rows, as_fields
+from tasks.writing.row_encoding import encode_batch, encode_copy_rows
 from tests.unit.tasks.fakes import IMPORT, work_on
 
 PREFIX = contact_id_prefix(IMPORT)
@@ -57,25 +57,25 @@ def read_rows(data):
 
 
 @given(batches, storable)
-def test_fields_come_out_as_they_went_in(batch, source):
+def test_encode_batch_can_be_read_as_the_sql_function_reads_it(batch, source):
     work = replace(work_on(b"", records=1), source=source)
-    assert read_fields(as_fields(batch, work)) == (contacts_of(batch), source)
+    assert read_fields(encode_batch(batch, work)) == (contacts_of(batch), source)
 
 
-def test_the_head_names_the_part_that_must_still_be_in_work():
+def test_encode_batch_names_the_part():
     work = work_on(b"", records=1, part=3)
-    head = json.loads(as_fields(Batch(1, ["Ada"], [""]), work).partition(b"\n")[0])
+    head = json.loads(encode_batch(Batch(1, ["Ada"], [""]), work).partition(b"\n")[0])
     assert (head["import"], head["part"]) == (str(IMPORT), 3)
 
 
 @given(batches.filter(lambda batch: batch.has_contacts), storable.filter(bool))
-def test_rows_come_out_as_they_went_in(batch, source):
-    rows = read_rows(as_copy_rows(batch, PREFIX, source))
+def test_encode_copy_rows_can_be_read_as_postgres_reads_it(batch, source):
+    rows = read_rows(encode_copy_rows(batch, PREFIX, source))
     assert rows == [(*contact, source) for contact in contacts_of(batch)]
 
 
 @pytest.mark.parametrize("first", [1, 4095, 4096, 4097, 0x0_FFFF_FFFF, 16**9 - 9000])
-def test_ids_are_the_prefix_and_the_number(first):
+def test_copy_ids_are_the_prefix_and_the_record_number(first):
     batch = Batch(first, ["x"] * 8999, [""] * 8999)
-    ids = [row[0] for row in read_rows(as_copy_rows(batch, PREFIX, "s"))]
+    ids = [row[0] for row in read_rows(encode_copy_rows(batch, PREFIX, "s"))]
     assert ids == [f"{PREFIX}{number:09x}" for number in batch.numbers]

@@ -1,0 +1,223 @@
+"""The Storage client of the workers (blocking): ranged reads, uploads, listing, removal."""
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import httpx
+from storage3.types import ListBucketFilesOptions
+from supabase import Client
+
+from core.errors import PermanentError, TransientError
+from core.supabase.clients import Project
+from core.supabase.errors import STORAGE, translate_errors
+from core.supabase.retry import retrying
+from core.supabase.storage_api import (
+    BUCKET,
+    PIECE_BYTES,
+    WRONG_RANGE,
+    StoredObject,
+    is_failed_read,
+    is_range,
+    object_path,
+    read_error,
+)
+
+_PAGE: Final = 1000
+"""Names in one listing or removal request."""
+
+
+class StorageClient:
+    """Requests to the bucket of the imports; usable by all threads at once.
+
+    Each is retried until its deadline and raises UpstreamError after that.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        supabase: Client,
+        http: httpx.Client,
+        *,
+        deadline: float,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """``http`` makes the ranged reads, ``supabase`` everything else.
+
+        ``deadline`` is how many seconds Storage may be unavailable at a time; ``stopping`` cuts it
+        short once it is set.
+        """
+        self._project = project
+        self._supabase = supabase
+        self._http = http
+        self._deadline = deadline
+        self._stopping = stopping
+
+    def read(self, name: str, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield the bytes ``[start, end)`` of an object in pieces of at most 64 KiB.
+
+        A read that breaks off goes on at the byte it had reached. Raises TransientError if Storage
+        stays unavailable, and PermanentError, with code ``object_missing`` if Storage itself says
+        that there is no such object.
+
+        The caller must close it: the garbage collector would return the connection at any moment,
+        also while the same thread holds the lock of httpx's pool, which is then never released.
+        """
+        url = f"{self._project.url}{object_path(name)}"
+        headers = {**self._project.headers, "Accept-Encoding": "identity"}
+        ranged_read = _RangedRead(self._http, url, headers, start, end)
+        try:
+            while piece := retrying(self._deadline, self._stopping)(ranged_read.next_piece):
+                yield piece
+        finally:
+            ranged_read.close()
+
+    def put(self, name: str, content: bytes, content_type: str) -> None:
+        """Store an object; replaces an object of the same name."""
+        retrying(self._deadline, self._stopping)(self._put, name, content, content_type)
+
+    def listing(self) -> "ObjectListing":
+        """Return a listing of the top level of the bucket, for one thread."""
+        return ObjectListing(self)
+
+    def list_page(self, offset: int) -> list[StoredObject]:
+        """Return up to 1,000 objects and folders at the top level, by name in descending order."""
+        options: ListBucketFilesOptions = {
+            "limit": _PAGE,
+            "offset": offset,
+            "sortBy": {"column": "name", "order": "desc"},
+        }
+        entries = retrying(self._deadline, self._stopping)(self._list, "", options)
+        return [StoredObject.from_json(entry) for entry in entries]
+
+    def names_in(self, folder: str, *, prefix: str = "") -> list[str]:
+        """Return the names of all objects in a folder that start with ``prefix``.
+
+        The names do not include the folder's.
+        """
+        names: list[str] = []
+        options: ListBucketFilesOptions = {"limit": _PAGE, "offset": 0, "search": prefix}
+        while entries := retrying(self._deadline, self._stopping)(self._list, folder, options):
+            names += [entry["name"] for entry in entries]
+            options["offset"] = len(names)
+        # Storage ignores the case of the prefix.
+        return [name for name in names if name.startswith(prefix)]
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove objects; it is not an error if one does not exist."""
+        retrying(self._deadline, self._stopping)(self._remove, list(names))
+
+    def remove_folder(self, folder: str) -> int:
+        """Remove all objects in a folder, and so the folder; returns how many there were."""
+        names = [f"{folder}/{name}" for name in self.names_in(folder)]
+        for start in range(0, len(names), _PAGE):
+            self.remove(names[start : start + _PAGE])
+        return len(names)
+
+    def _put(self, name: str, content: bytes, content_type: str) -> None:
+        with translate_errors(STORAGE):
+            self._supabase.storage.from_(BUCKET).upload(
+                name, content, {"content-type": content_type, "upsert": "true"}
+            )
+
+    def _list(self, folder: str, options: ListBucketFilesOptions) -> list[dict[str, Any]]:
+        with translate_errors(STORAGE):
+            return self._supabase.storage.from_(BUCKET).list(folder, options)
+
+    def _remove(self, names: list[str]) -> None:
+        with translate_errors(STORAGE):
+            self._supabase.storage.from_(BUCKET).remove(names)
+
+
+class ObjectListing:
+    """A pass through the top level of the bucket, during which objects may be removed.
+
+    Storage lists by offset, so what is removed has to be subtracted: remove through this object.
+    Objects that others add or remove meanwhile may be listed twice, or not at all.
+    """
+
+    def __init__(self, storage: StorageClient) -> None:
+        self._storage = storage
+        self._removed = 0
+
+    def pages(self) -> Iterator[list[StoredObject]]:
+        """Yield all objects and folders, by name in descending order, up to 1,000 at a time."""
+        listed, self._removed = 0, 0
+        while page := self._storage.list_page(listed - self._removed):
+            yield page
+            listed += len(page)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove objects at the top level; it is not an error if one does not exist."""
+        self._storage.remove(names)
+        self._removed += len(names)
+
+    def remove_folder(self, folder: str) -> int:
+        """Remove a folder with all objects in it; returns how many there were."""
+        count = self._storage.remove_folder(folder)
+        self._removed += bool(count)
+        return count
+
+
+class _RangedRead:
+    """One ranged read; after an error, the next call requests the bytes that are still missing."""
+
+    def __init__(
+        self, http: httpx.Client, url: str, headers: dict[str, str], start: int, end: int
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._headers = headers
+        self._at = start
+        self._end = end
+        self._response: httpx.Response | None = None
+        self._pieces: Iterator[bytes] = iter(())
+
+    def next_piece(self) -> bytes:
+        """Return the next bytes; empty at the end of the range."""
+        if self._at == self._end:
+            return b""
+        try:
+            with translate_errors(STORAGE):
+                return self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Return the connection to the pool."""
+        response, self._response = self._response, None
+        if response is not None:
+            with suppress(httpx.HTTPError):
+                response.close()
+
+    def _receive(self) -> bytes:
+        if self._response is None:
+            self._response = self._open()
+            self._pieces = self._response.iter_raw(PIECE_BYTES)
+        piece = next(self._pieces, b"")
+        if not piece:
+            raise TransientError(STORAGE, "sent fewer bytes than announced", code="truncated")
+        if self._at + len(piece) > self._end:
+            raise PermanentError(STORAGE, "sent more bytes than requested", code=WRONG_RANGE)
+        self._at += len(piece)
+        return piece
+
+    def _open(self) -> httpx.Response:
+        headers = {**self._headers, "Range": f"bytes={self._at}-{self._end - 1}"}
+        request = self._http.build_request("GET", self._url, headers=headers)
+        response = self._http.send(request, stream=True)
+        try:
+            self._check(response)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _check(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if is_failed_read(status, response.headers):
+            raise read_error(status, response.headers, response.read())
+        if not is_range(status, response.headers, self._at, self._end):
+            raise PermanentError(STORAGE, f"answered {status} with another range", code=WRONG_RANGE)

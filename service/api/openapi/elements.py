@@ -1,0 +1,133 @@
+"""What an operation is made of, as OpenAPI 3.1 describes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from service.problem_types import PROBLEM_TYPES
+from service.problems import CONTENT_TYPE, Problem, problem_type
+
+Json = dict[str, Any]
+
+REFERENCE: Final = "#/components/schemas/{name}"
+_JSON: Final = "application/json"
+ALWAYS: Final = ("malformed_request", "head_too_large", "internal_error")
+"""Codes of the problems that any request can be answered with, documented at each operation."""
+_RETRY_AFTER: Final[Json] = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+
+def schema_of(kind: Any) -> Json:  # noqa: ANN401 -- any type
+    """The JSON Schema of a type; structs and enumerations become references to components."""
+    (schema,), _ = msgspec.json.schema_components((kind,), ref_template=REFERENCE)
+    return schema
+
+
+def query(name: str, kind: Any, description: str = "", default: Any = None) -> Json:  # noqa: ANN401
+    """An optional query parameter. The description is that of its type, unless given."""
+    return _parameter("query", name, kind, description, default)
+
+
+def header(name: str, kind: Any, description: str = "") -> Json:  # noqa: ANN401
+    """An optional header of a request."""
+    return _parameter("header", name, kind, description, None)
+
+
+def path(name: str, kind: Any, description: str = "", **more: Any) -> Json:  # noqa: ANN401
+    """A parameter in the path, which is always required."""
+    return _parameter("path", name, kind, description, None) | {"required": True} | more
+
+
+def _parameter(where: str, name: str, kind: Any, description: str, default: Any) -> Json:  # noqa: ANN401
+    schema = schema_of(kind)
+    words = schema.pop("description", "")
+    if default is not None:
+        schema["default"] = default
+    return {"name": name, "in": where, "description": description or words, "schema": schema}
+
+
+def content(kind: Any, *, media_type: str = _JSON, example: Any = None) -> Json:  # noqa: ANN401
+    """A body of one media type; a struct as ``example`` is shown as its JSON."""
+    described: Json = {"schema": schema_of(kind)}
+    if example is not None:
+        described["example"] = msgspec.to_builtins(example)
+    return {media_type: described}
+
+
+def answer(description: str, body: Json | None = None, **headers: Json) -> Json:
+    """An answer, with headers by their names."""
+    described: Json = {"description": description}
+    if headers:
+        described["headers"] = headers
+    if body:
+        described["content"] = body
+    return described
+
+
+def answer_header(description: str, *, always: bool = False) -> Json:
+    """A header of an answer."""
+    return {"description": description, "required": always, "schema": {"type": "string"}}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    id: str
+    tag: str
+    summary: str
+    description: str
+    answers: Mapping[str, Json]
+    """Successful answers by status."""
+    problems: Sequence[str] = ()
+    """Codes of the problems that it can answer with, besides ALWAYS."""
+    parameters: Sequence[Json] = ()
+    body: Json | None = None
+
+    @property
+    def query(self) -> list[str]:
+        """Names of its query parameters."""
+        return [each["name"] for each in self.parameters if each["in"] == "query"]
+
+    def to_openapi(self) -> Json:
+        """The OpenAPI Operation Object."""
+        described: Json = {
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "description": self.description,
+        }
+        if self.parameters:
+            described["parameters"] = list(self.parameters)
+        if self.body:
+            described["requestBody"] = {"required": True, "content": self.body}
+        described["responses"] = {**self.answers, **_problem_answers(self.problems)}
+        return described
+
+
+def _problem_answers(codes: Sequence[str]) -> Json:
+    """The answers with these codes, by status."""
+
+    def status(code: str) -> int:
+        return PROBLEM_TYPES[code].status
+
+    ordered = sorted({*codes, *ALWAYS}, key=lambda code: (status(code), code))
+    return {str(key): _problem_answer(key, list(same)) for key, same in groupby(ordered, status)}
+
+
+def _problem_answer(status: int, codes: Sequence[str]) -> Json:
+    words = (f"* [`{code}`]({problem_type(code)}): {PROBLEM_TYPES[code].title}" for code in codes)
+    described = answer("\n".join(words), content(Problem, media_type=CONTENT_TYPE))
+    described["content"][CONTENT_TYPE]["examples"] = {
+        code: {"$ref": f"#/components/examples/{code}"} for code in codes
+    }
+    return described | ({"headers": _RETRY_AFTER} if status == 503 else {})

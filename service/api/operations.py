@@ -1,0 +1,423 @@
+"""The operations of the API: ``routes`` serves them, and the OpenAPI document describes them."""
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from core.job_view import Job, JobId, Source
+from core.states import ImportState
+from service.api import examples
+from service.api.openapi.elements import (
+    Operation,
+    answer,
+    answer_header,
+    content,
+    header,
+    path,
+    query,
+)
+from service.api.schemas import (
+    Accepted,
+    ColumnMapping,
+    Delimiter,
+    DryRun,
+    Health,
+    IdempotencyKey,
+    ImportForm,
+    ImportRequest,
+    ImportsPage,
+    NotifyUrl,
+    Readiness,
+    RecordCursor,
+    RejectionsPage,
+)
+
+IMPORTS: Final = "Imports"
+MONITORING: Final = "Monitoring"
+PAGES: Final = "Web pages"
+
+MAX_IMPORTS: Final = 100
+"""Imports on a page of the list, at most."""
+DEFAULT_IMPORTS: Final = 20
+MAX_REJECTIONS: Final = 1000
+"""Rejections on a page, at most."""
+DEFAULT_REJECTIONS: Final = 100
+
+_BODY_PROBLEMS: Final = (
+    "malformed_json",
+    "malformed_csv",
+    "malformed_compression",
+    "malformed_multipart",
+    "duplicate_key",
+    "field_too_late",
+    "invalid_text",
+    "invalid_utf8",
+    "nested_too_deeply",
+    "number_too_long",
+    "truncated_body",
+    "client_too_slow",
+    "body_too_large",
+    "compression_ratio_too_high",
+    "envelope_too_large",
+    "record_too_large",
+    "unsupported_charset",
+    "unsupported_encoding",
+    "unsupported_media_type",
+    "wrong_encoding",
+    "csv_header_unusable",
+    "data_missing",
+    "data_not_array",
+    "file_missing",
+)
+_OPTION_PROBLEMS: Final = (
+    "source_invalid",
+    "source_missing",
+    "delimiter_invalid",
+    "mapping_invalid",
+    "dry_run_invalid",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "notify_invalid",
+    "unknown_option",
+    "webhooks_disabled",
+)
+_BUSY_PROBLEMS: Final = (
+    "too_many_uploads",
+    "shutting_down",
+    "storage_unavailable",
+    "database_unavailable",
+)
+_JOB_PROBLEMS: Final = ("import_not_found", "unknown_option", "database_unavailable")
+_PAGE_PROBLEMS: Final = (
+    "limit_invalid",
+    "cursor_invalid",
+    "unknown_option",
+    "database_unavailable",
+)
+
+_JOB_ID: Final = path("jobId", JobId)
+_JOB: Final = content(Job, example=examples.JOB)
+_LINK: Final = answer_header("Address of the next page, if there is one (RFC 8288).")
+
+
+def _limit(most: int, default: int) -> dict[str, Any]:
+    return query(
+        "limit",
+        Annotated[int, Meta(ge=1, le=most)],
+        "Maximum number of entries on a page.",
+        default,
+    )
+
+
+CREATE_IMPORT: Final = Operation(
+    method="POST",
+    path="/import",
+    id="createImport",
+    tag=IMPORTS,
+    summary="Import contacts",
+    description="Send contacts as JSON, NDJSON, CSV or a form with a file. The body is streamed "
+    "and can be of any size. The answer comes when the body is stored and the import is queued: "
+    "from then on it is processed even if the service or the database restarts. Any other answer "
+    "means that nothing is imported.\n\n"
+    "NDJSON can also be sent as `application/ndjson` or `application/jsonl`. For CSV the `charset` "
+    "can be given in the content type; otherwise it is detected. Options can be given in the "
+    "address or, in a form, as fields. Unknown options, and options that do not apply to the "
+    "format, are rejected.",
+    parameters=(
+        query(
+            "source",
+            Source,
+            "A name for where the contacts come from. Required for CSV and NDJSON. JSON and forms "
+            "can have it in the body instead; if it is in both places it must be the same.",
+        ),
+        query("dryRun", DryRun, default=False),
+        query("delimiter", Delimiter),
+        query("map", ColumnMapping),
+        query("notify", NotifyUrl),
+        header("Idempotency-Key", IdempotencyKey),
+        header(
+            "Content-Encoding",
+            Literal["gzip", "zstd"],
+            "Compression of the body. Not for forms: compress the file in the form instead.",
+        ),
+    ),
+    body=content(ImportRequest, example=examples.JSON)
+    | content(str, media_type="text/csv", example=examples.CSV)
+    | content(str, media_type="application/x-ndjson", example=examples.NDJSON)
+    | {
+        "multipart/form-data": {
+            **content(ImportForm, example=examples.FORM)["application/json"],
+            "encoding": {
+                "file": {"contentType": "text/csv, application/json, application/x-ndjson"}
+            },
+        }
+    },
+    answers={
+        "202": answer(
+            "The import is queued, or was created by an earlier request with the same key.",
+            content(Accepted, example=examples.ACCEPTED),
+            **{
+                "Location": answer_header("Path of the import.", always=True),
+                "Idempotent-Replayed": answer_header(
+                    "`true` if an earlier request created the import."
+                ),
+            },
+        )
+    },
+    problems=_BODY_PROBLEMS + _OPTION_PROBLEMS + _BUSY_PROBLEMS,
+)
+
+LIST_IMPORTS: Final = Operation(
+    method="GET",
+    path="/import",
+    id="listImports",
+    tag=IMPORTS,
+    summary="List imports",
+    description="Returns imports, newest first, one page at a time.",
+    parameters=(
+        query("state", ImportState, "Filter by state."),
+        query("source", Source, "Filter by source."),
+        _limit(MAX_IMPORTS, DEFAULT_IMPORTS),
+        query("cursor", JobId, "The value of `next` from the previous page."),
+    ),
+    answers={
+        "200": answer(
+            "A page of imports.", content(ImportsPage, example=examples.IMPORTS), Link=_LINK
+        )
+    },
+    problems=("state_invalid", "source_invalid", *_PAGE_PROBLEMS),
+)
+
+GET_IMPORT: Final = Operation(
+    method="GET",
+    path="/import/{jobId}",
+    id="getImport",
+    tag=IMPORTS,
+    summary="Get an import",
+    description="Returns the state and the counts of an import. Poll it until the import has "
+    "ended: `completed`, `failed`, `cancelled`, `undone` or `undo_failed`.",
+    parameters=(_JOB_ID,),
+    answers={"200": answer("The import.", _JOB)},
+    problems=_JOB_PROBLEMS,
+)
+
+UNDO_IMPORT: Final = Operation(
+    method="DELETE",
+    path="/import/{jobId}",
+    id="undoImport",
+    tag=IMPORTS,
+    summary="Undo an import",
+    description="Deletes the contacts, the rejections and the stored file of an import. A running "
+    "import is cancelled first. The import stays in the list with the state `undone`. If the "
+    "database or Storage rejects the deletion, the state becomes `undo_failed`, with the reason "
+    "and the number of contacts left, and the import can be undone again. Safe to repeat.",
+    parameters=(_JOB_ID,),
+    answers={
+        "200": answer("The import had already been undone.", _JOB),
+        "202": answer("The import is being undone.", _JOB),
+    },
+    problems=_JOB_PROBLEMS,
+)
+
+RETRY_IMPORT: Final = Operation(
+    method="POST",
+    path="/import/{jobId}/retry",
+    id="retryImport",
+    tag=IMPORTS,
+    summary="Retry a failed import",
+    description="Queues the failed parts of an import again. Parts that are done are not touched.",
+    parameters=(_JOB_ID,),
+    answers={"202": answer("The failed parts are queued.", _JOB)},
+    problems=("not_failed", *_JOB_PROBLEMS),
+)
+
+CANCEL_IMPORT: Final = Operation(
+    method="POST",
+    path="/import/{jobId}/cancel",
+    id="cancelImport",
+    tag=IMPORTS,
+    summary="Cancel an import",
+    description="Stops an import after the current batch. Contacts that are imported by then stay; "
+    "`notProcessed` counts the remaining records.",
+    parameters=(_JOB_ID,),
+    answers={"202": answer("The import is being cancelled, or is cancelled.", _JOB)},
+    problems=("import_ended", *_JOB_PROBLEMS),
+)
+
+LIST_REJECTIONS: Final = Operation(
+    method="GET",
+    path="/import/{jobId}/rejections",
+    id="listRejections",
+    tag=IMPORTS,
+    summary="List rejected records",
+    description="Returns the records that are not valid contacts, in the order of the input, as "
+    "far as they are known.\n\n"
+    "JSON comes one page at a time. CSV has all of them in one file: record number, code, message "
+    "and hint, then the columns of the record as they were received. The file can be corrected "
+    "and imported again: the first four columns are then ignored. It is safe to open in a "
+    "spreadsheet: cells that would be read as a formula have a `'` before them.",
+    parameters=(
+        _JOB_ID,
+        query(
+            "format",
+            Literal["json", "csv"],
+            "A page in JSON, or all rejections as a CSV file. Overrides the header `Accept`.",
+        ),
+        _limit(MAX_REJECTIONS, DEFAULT_REJECTIONS),
+        query("cursor", RecordCursor, "The value of `next` from the previous page. JSON only."),
+    ),
+    answers={
+        "200": answer(
+            "The rejections that are known so far.",
+            content(RejectionsPage, example=examples.REJECTIONS)
+            | content(str, media_type="text/csv", example=examples.REJECTIONS_CSV),
+            **{
+                "Link": _LINK,
+                "Content-Disposition": answer_header("A file name, for CSV."),
+            },
+        )
+    },
+    problems=("import_not_found", "not_acceptable", "format_invalid", *_PAGE_PROBLEMS),
+)
+
+GET_HEALTH: Final = Operation(
+    method="GET",
+    path="/healthz",
+    id="getHealth",
+    tag=MONITORING,
+    summary="Check that the process runs",
+    description="A liveness probe: does not check any dependency.",
+    answers={"200": answer("The process runs.", content(Health, example=examples.HEALTH))},
+)
+
+GET_READINESS: Final = Operation(
+    method="GET",
+    path="/readyz",
+    id="getReadiness",
+    tag=MONITORING,
+    summary="Check that imports can be accepted",
+    description="A readiness probe: checks that Storage accepts uploads and that the database and "
+    "the queue respond.",
+    answers={
+        "200": answer("Imports can be accepted.", content(Readiness, example=examples.READINESS))
+    },
+    problems=("storage_unavailable", "database_unavailable"),
+)
+
+GET_METRICS: Final = Operation(
+    method="GET",
+    path="/metrics",
+    id="getMetrics",
+    tag=MONITORING,
+    summary="Get metrics for Prometheus",
+    description="Returns the metrics of this process in the Prometheus text format.",
+    answers={"200": answer("The metrics.", content(str, media_type=CONTENT_TYPE_LATEST))},
+)
+
+
+def _page(
+    where: str,
+    name: str,
+    summary: str,
+    description: str,
+    *media_types: str,
+    **more: Any,  # noqa: ANN401
+) -> Operation:
+    body = {
+        key: value for kind in media_types for key, value in content(str, media_type=kind).items()
+    }
+    return Operation(
+        method="GET",
+        path=where,
+        id=name,
+        tag=PAGES,
+        summary=summary,
+        description=description,
+        answers={
+            "200": answer("The file.", body),
+            "304": answer("The file has not changed since the `ETag` in `If-None-Match`."),
+        },
+        **more,
+    )
+
+
+GET_PAGE: Final = _page(
+    "/", "getPage", "Get the web page", "A page to import files with.", "text/html"
+)
+GET_DOCS: Final = _page(
+    "/docs", "getDocs", "Get the API documentation", "This document, for people.", "text/html"
+)
+LIST_PROBLEM_TYPES: Final = _page(
+    "/problems",
+    "listProblemTypes",
+    "List problem types",
+    "A page that lists all kinds of problems.",
+    "text/html",
+)
+GET_PROBLEM_TYPE: Final = _page(
+    "/problems/{code}",
+    "getProblemType",
+    "Get a problem type",
+    "A page about one kind of problem: what it means and what to do. The `type` of a problem "
+    "links to it.",
+    "text/html",
+    parameters=(
+        path(
+            "code",
+            Annotated[str, Meta(pattern="^[a-z0-9_]+$")],
+            "The `code` of a problem.",
+            example="unknown_option",
+        ),
+    ),
+    problems=("not_found",),
+)
+GET_ASSET: Final = _page(
+    "/assets/{name}",
+    "getAsset",
+    "Get an asset",
+    "A script, style sheet or image of the web pages.",
+    "text/css",
+    "text/javascript",
+    "image/svg+xml",
+    parameters=(
+        path(
+            "name",
+            Annotated[str, Meta(pattern="^[a-z-]+[.](css|js|svg)$")],
+            "File name.",
+            example="page.css",
+        ),
+    ),
+    problems=("not_found",),
+)
+GET_OPENAPI: Final = Operation(
+    method="GET",
+    path="/openapi.json",
+    id="getOpenapi",
+    tag=PAGES,
+    summary="Get the OpenAPI document",
+    description="This document, for programs.",
+    answers={
+        "200": answer("The document.", content(dict[str, Any])),
+        "304": answer("The document has not changed since the `ETag` in `If-None-Match`."),
+    },
+)
+
+OPERATIONS: Final = (
+    CREATE_IMPORT,
+    LIST_IMPORTS,
+    GET_IMPORT,
+    UNDO_IMPORT,
+    RETRY_IMPORT,
+    CANCEL_IMPORT,
+    LIST_REJECTIONS,
+    GET_HEALTH,
+    GET_READINESS,
+    GET_METRICS,
+    GET_PAGE,
+    GET_DOCS,
+    LIST_PROBLEM_TYPES,
+    GET_PROBLEM_TYPE,
+    GET_ASSET,
+    GET_OPENAPI,
+)

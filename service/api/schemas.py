@@ -1,0 +1,165 @@
+"""Types of the requests and answers of the API.
+
+Handlers build their answers from these structs, and the OpenAPI document takes its schemas from
+them. ``core.job_view`` has the types that webhooks share, ``service.problems`` has Problem.
+
+The bodies of ``POST /import`` can be of any size and are parsed as they arrive, so Contact,
+ImportRequest and ImportForm only describe them.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
+
+from core.ids import MAX_RECORDS
+from core.job_view import Job, JobId, Source
+from core.webhook_targets import MAX_URL
+from service.intake.options import MAX_KEY
+from service.splitting.header_mapping import HEADERS
+
+Delimiter: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="CSV only: the field delimiter, as a character or as `comma`, `semicolon`, "
+        "`tab` or `pipe`. It is detected if you leave it out.",
+        min_length=1,
+        examples=[";"],
+    ),
+]
+ColumnMapping: TypeAlias = Annotated[
+    list[Annotated[str, Meta(pattern=f":({'|'.join(HEADERS)})$")]],
+    Meta(
+        description="CSV only: the column of a contact field, as `Column:field`. Repeatable.",
+        examples=[["Nom:name", "Courriel:email"]],
+    ),
+]
+DryRun: TypeAlias = Annotated[
+    bool, Meta(description="Check all records and report the result, but import nothing.")
+]
+NotifyUrl: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A public `https` address that receives a webhook when the import ends. Only "
+        "available where the operator has configured a signing secret.",
+        max_length=MAX_URL,
+        extra_json_schema={"format": "uri"},
+        examples=["https://crm.example.com/hooks/contacts"],
+    ),
+]
+IdempotencyKey: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="A key that you choose for this import, preferably in quotes. Requests with "
+        "the same key create one import, even if they are sent at the same time.",
+        min_length=1,
+        max_length=MAX_KEY,
+        pattern="^[!-~]+$",
+        examples=['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+    ),
+]
+# Digits that are no more than those of the last record's number.
+RecordCursor: TypeAlias = Annotated[
+    str, Meta(pattern=f"^[1-9][0-9]{{0,{len(str(MAX_RECORDS)) - 2}}}$", examples=["250"])
+]
+Check: TypeAlias = Literal["ok", "away"]
+
+
+class Contact(msgspec.Struct):
+    """A record. To become a contact it needs a name or an e-mail address."""
+
+    name: Annotated[str | UnsetType | None, Meta(description="Full name.")] = UNSET
+    email: Annotated[str | UnsetType | None, Meta(description="E-mail address.")] = UNSET
+
+
+class ImportRequest(msgspec.Struct):
+    """The JSON body of an import.
+
+    The keys can come in any order. Other keys are ignored, except those that look like an option:
+    options belong in the address.
+    """
+
+    data: Annotated[list[Contact], Meta(description="The records.")]
+    source: Source | UnsetType = UNSET
+
+
+class ImportForm(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The form of an import. All fields except `source` must come before the file."""
+
+    source: Source | UnsetType = UNSET
+    dry_run: DryRun | UnsetType = UNSET
+    delimiter: Delimiter | UnsetType = UNSET
+    map: ColumnMapping | UnsetType = UNSET
+    notify: NotifyUrl | UnsetType = UNSET
+    file: Annotated[
+        Any,
+        Meta(
+            description="A CSV or NDJSON file, or a JSON file that is one array of records. Its "
+            "content type gives the format, or else the extension of its name. It can be "
+            "compressed, with the further extension `.gz` or `.zst`.",
+            extra_json_schema={"type": "string", "format": "binary"},
+        ),
+    ]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An import was accepted."""
+
+    job_id: JobId
+    url: Annotated[str, Meta(description="Path of the import: GET it to follow the progress.")]
+    dry_run: Annotated[bool, Meta(description="Whether the import only checks its records.")]
+
+
+class ImportsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of imports, newest first."""
+
+    imports: list[Job]
+    next: Annotated[JobId | None, Meta(description="`cursor` of the next page, if there is one.")]
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that is not a valid contact."""
+
+    record: Annotated[int, Meta(description="Number of the record in the import, from 1.", ge=1)]
+    code: Annotated[str, Meta(description="Why it was rejected, for programs: stable.")]
+    message: Annotated[str, Meta(description="Why it was rejected, and what to do.")]
+    hint: Annotated[str | None, Meta(description="The address that was probably meant.")]
+    content: Annotated[
+        Any,
+        Meta(
+            description="The record as it was received: an object, or text where it is not an "
+            "object or was truncated.",
+            extra_json_schema={"type": ["object", "string"]},
+        ),
+    ]
+
+
+class RejectionsPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of an import's rejections, in the order of the input."""
+
+    rejections: list[Rejection]
+    next: Annotated[
+        RecordCursor | None, Meta(description="`cursor` of the next page, if there is one.")
+    ]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The process is running."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """The service can accept imports."""
+
+    status: Literal["ok"] = "ok"
+    checks: Annotated[dict[str, Check], Meta(description="The result for each dependency.")]
+
+
+def json_answer(
+    value: msgspec.Struct, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer in JSON."""
+    return web.json_response(msgspec.to_builtins(value), status=status, headers=headers)

@@ -1,0 +1,462 @@
+"""The problems that a client can receive: a stable code, an HTTP status, and what to do.
+
+The page ``/problems/{code}``, the answers and the OpenAPI document all take their texts from here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemType:
+    """What is the same each time a problem with a certain code occurs."""
+
+    status: int
+    title: str
+    description: str
+    """What it means. Text between backquotes is code."""
+    advice: str
+    """What the client can do about it."""
+    example: str
+    """A typical ``detail``."""
+    param: str | None = None
+    """Name of the query parameter, form field or header at fault, where the code implies it."""
+
+
+PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
+    # 400: the request cannot be read
+    "malformed_json": ProblemType(
+        status=400,
+        title="The body is not valid JSON",
+        description="The body, the file or one of its records breaks the grammar of JSON "
+        "(RFC 8259). `offset` is the byte at which it was noticed, `record` the record.",
+        advice="Correct the text at that position and send it again.",
+        example="At byte 57, record 2: a comma is missing.",
+    ),
+    "malformed_csv": ProblemType(
+        status=400,
+        title="The file is not valid CSV",
+        description="A row cannot be read, most often because a quoted field is never closed. "
+        "`offset` is the first byte of the row.",
+        advice="Check the quotes of that row. A quote inside a quoted field is written twice.",
+        example="Record 3, which starts at byte 71, has a quote that is never closed.",
+    ),
+    "malformed_compression": ProblemType(
+        status=400,
+        title="The compressed data is damaged",
+        description="The body or file is compressed, but cannot be decompressed to its end.",
+        advice="Compress the data again with gzip or zstd and send it again.",
+        example="The gzip stream ends too early.",
+    ),
+    "malformed_multipart": ProblemType(
+        status=400,
+        title="The form is not valid multipart/form-data",
+        description="The body cannot be read as a form (RFC 7578): the boundary or a part header "
+        "is missing or wrong, or there are two files.",
+        advice="Let your HTTP library build the form, and send one file in the field `file`.",
+        example='The form has two fields "file": send one each.',
+    ),
+    "malformed_request": ProblemType(
+        status=400,
+        title="The request is not valid HTTP",
+        description="The request line, a header or the framing of the body breaks the rules of "
+        "HTTP/1.1 (RFC 9112). The connection is closed.",
+        advice="Use an HTTP library, and check any proxy between it and this service.",
+        example="The request does not follow RFC 9112 (HTTP/1.1).",
+    ),
+    "dry_run_invalid": ProblemType(
+        status=400,
+        title="dryRun is neither true nor false",
+        description="The option `dryRun` has another value, or is given twice.",
+        advice="Give `dryRun=true` or `dryRun=false`, once.",
+        example="Give dryRun once, as true or false.",
+        param="dryRun",
+    ),
+    "duplicate_key": ProblemType(
+        status=400,
+        title="A key or field is given twice",
+        description="A key of the JSON body or a field of the form occurs twice, so it is not "
+        "clear which value is meant. A form can give the source in the address or in a field.",
+        advice="Give it once.",
+        example='"source" is there twice.',
+    ),
+    "field_too_late": ProblemType(
+        status=400,
+        title="A form field comes after the file",
+        description="The file is read as it arrives, so an option that follows it would be too "
+        "late. Only `source` can come after the file.",
+        advice="Send the fields of the form before the file, or the options in the address.",
+        example='Send the field "delimiter" before the file.',
+    ),
+    "invalid_text": ProblemType(
+        status=400,
+        title="The text does not match its encoding",
+        description="A CSV file has bytes that are not valid in its character encoding, which was "
+        "named in the content type or detected.",
+        advice="Name the right encoding, as in `text/csv; charset=windows-1252`, or save the file "
+        "as UTF-8.",
+        example="At byte 12, record 1: this is not windows-1252.",
+    ),
+    "idempotency_key_invalid": ProblemType(
+        status=400,
+        title="The Idempotency-Key is not valid",
+        description="The header `Idempotency-Key` is empty, too long, sent twice, or has "
+        "characters that are not visible ASCII.",
+        advice="Send one key of 1 to 255 visible ASCII characters, such as a UUID in quotes.",
+        example="Send one Idempotency-Key of 1 to 255 visible ASCII characters, in quotes, such as "
+        '"8e03978e-40d5-43dd-bc93-6894a57f9324".',
+        param="Idempotency-Key",
+    ),
+    "invalid_utf8": ProblemType(
+        status=400,
+        title="The body is not UTF-8",
+        description="JSON, NDJSON and form fields must be UTF-8. `offset` is the first byte that "
+        "is not.",
+        advice="Save the file as UTF-8 and send it again.",
+        example="At byte 57, record 2: this is not UTF-8. Save the file as UTF-8.",
+    ),
+    "nested_too_deeply": ProblemType(
+        status=400,
+        title="The body is nested too deeply",
+        description="A record has too many objects or arrays inside each other.",
+        advice="Send flat objects: a contact needs only `name` and `email`.",
+        example="Record 5 is nested too deeply.",
+    ),
+    "number_too_long": ProblemType(
+        status=400,
+        title="A number has too many digits",
+        description="A number outside the records has more digits than any use requires.",
+        advice="Send it as a string, or leave it out.",
+        example="At byte 20: more than 4300 digits.",
+    ),
+    "truncated_body": ProblemType(
+        status=400,
+        title="The body is incomplete",
+        description="The connection ended before all of the body had arrived. Nothing was "
+        "imported.",
+        advice="Send the request again. With an `Idempotency-Key` this is always safe.",
+        example="The connection broke before the body was complete.",
+    ),
+    # 403 to 417: the request is understood and cannot be served as it is
+    "cross_site": ProblemType(
+        status=403,
+        title="The request comes from another web site",
+        description="A browser sent this on behalf of a page of another web site (the header "
+        "`Sec-Fetch-Site` says so). Such requests must not change anything.",
+        advice="Use the page of this service, or a program that is not a web page.",
+        example="Send it from this service's own page, or not from a web page.",
+    ),
+    "import_not_found": ProblemType(
+        status=404,
+        title="Import not found",
+        description="No import has this `jobId`.",
+        advice="Use the `jobId` from the answer to `POST /import`, unchanged.",
+        example="No import has this jobId.",
+        param="jobId",
+    ),
+    "not_found": ProblemType(
+        status=404,
+        title="Not found",
+        description="This service has nothing at this address.",
+        advice="See `/docs` for the addresses of the API.",
+        example="The page is at /, the API at /import; see /docs.",
+    ),
+    "method_not_allowed": ProblemType(
+        status=405,
+        title="Method not allowed",
+        description="The address exists but does not support this HTTP method.",
+        advice="Use one of the methods in the header `Allow`.",
+        example="Use GET, HEAD, POST.",
+    ),
+    "not_acceptable": ProblemType(
+        status=406,
+        title="No acceptable representation",
+        description="The header `Accept` excludes each media type that this address offers.",
+        advice="Accept `application/json` or `text/csv`, or give `format` in the address.",
+        example="Available: application/json and text/csv.",
+        param="Accept",
+    ),
+    "client_too_slow": ProblemType(
+        status=408,
+        title="The request arrived too slowly",
+        description="The head or the body of the request came too slowly, or stopped. The "
+        "connection is closed, and nothing was imported.",
+        advice="Send it again over a better connection, compressed if you can.",
+        example="The head of a request must come within 30 seconds.",
+    ),
+    "import_ended": ProblemType(
+        status=409,
+        title="The import has ended",
+        description="Only an import that is queued or running can be cancelled. `state` is its "
+        "current state.",
+        advice="To remove what it imported, undo it with DELETE.",
+        example="Its state is completed.",
+    ),
+    "not_failed": ProblemType(
+        status=409,
+        title="The import has not failed",
+        description="Only an import in the state `failed` can be retried. `state` is its current "
+        "state.",
+        advice="Look at the state before you retry.",
+        example="Its state is completed.",
+    ),
+    "body_too_large": ProblemType(
+        status=413,
+        title="The body is too large",
+        description="The body, or the file after decompression, is larger than this service or "
+        "its storage bucket accepts.",
+        advice="Divide the file and send several imports.",
+        example="At most 5368709120 bytes are taken at a time.",
+    ),
+    "compression_ratio_too_high": ProblemType(
+        status=413,
+        title="The compression ratio is too high",
+        description="The data grows so much when it is decompressed that it might be an attack.",
+        advice="Send the file uncompressed.",
+        example="Unpacked it is over 1000 times as large. Send it uncompressed.",
+    ),
+    "envelope_too_large": ProblemType(
+        status=413,
+        title="Too much data outside the records",
+        description="The JSON body has too many bytes outside `data`, or the form has too many "
+        "outside its file.",
+        advice="Leave out what is not needed for the import.",
+        example='There are more than 1048576 bytes beside the records in "data".',
+    ),
+    "record_too_large": ProblemType(
+        status=413,
+        title="A record is too large",
+        description="A single record exceeds the limit, 1 MiB unless it is configured otherwise. "
+        "`offset` is its first byte.",
+        advice="Shorten the record. In CSV, look for a quote that is never closed.",
+        example="Record 4, at byte 96, is longer than 1048576 bytes.",
+    ),
+    "unsupported_charset": ProblemType(
+        status=415,
+        title="The character set is not supported",
+        description="The `charset` of the content type is not one that is read. CSV can be UTF-8, "
+        "UTF-16 or Windows-1252; all else must be UTF-8.",
+        advice="Convert the text to UTF-8.",
+        example="Only UTF-8 is taken: convert the text first.",
+        param="Content-Type",
+    ),
+    "unsupported_encoding": ProblemType(
+        status=415,
+        title="The content encoding is not supported",
+        description="The header `Content-Encoding` names a compression that is not read, or is "
+        "used with a form.",
+        advice="Use `gzip` or `zstd`. In a form, compress the file and not the form.",
+        example="Compress the file in the form, not the form.",
+        param="Content-Encoding",
+    ),
+    "unsupported_media_type": ProblemType(
+        status=415,
+        title="The content type is not supported",
+        description="The body is not JSON, NDJSON, CSV or a form, according to its content type.",
+        advice="Send one of these content types: `application/json`, `application/x-ndjson`, "
+        "`text/csv`, `multipart/form-data`.",
+        example="Send application/json, text/csv, application/x-ndjson or multipart/form-data.",
+        param="Content-Type",
+    ),
+    "wrong_encoding": ProblemType(
+        status=415,
+        title="The content does not match its declared encoding",
+        description="The first bytes show that the body is compressed or in another character "
+        "encoding, and the headers do not say so.",
+        advice="Add `Content-Encoding` or `charset`, or convert the file.",
+        example="This is compressed: send it with Content-Encoding: gzip.",
+    ),
+    "expectation_failed": ProblemType(
+        status=417,
+        title="The expectation cannot be met",
+        description="The header `Expect` has a value other than `100-continue`, or is sent to an "
+        "address that takes no body.",
+        advice="Leave the header out.",
+        example="Only 100-continue can be expected.",
+        param="Expect",
+    ),
+    # 422: the request is well formed, and something in it cannot be used
+    "csv_header_unusable": ProblemType(
+        status=422,
+        title="The CSV header cannot be used",
+        description="The first row has no column for a name or an e-mail address, lacks a mapped "
+        "column, or has too many columns.",
+        advice="Name the columns, as in `?map=Courriel:email`, or rename them in the file.",
+        example="None of the columns is a name or an email. The header is: a, b.",
+    ),
+    "cursor_invalid": ProblemType(
+        status=422,
+        title="The cursor is not valid",
+        description="The parameter `cursor` is not a value that this service returned.",
+        advice="Use the value of `next` from the previous page, unchanged.",
+        example="Use the value of next from an answer, as it is.",
+        param="cursor",
+    ),
+    "data_missing": ProblemType(
+        status=422,
+        title="There is no data",
+        description="The body is empty or has no records: a JSON body needs the key `data`, a "
+        "CSV file a header row.",
+        advice="Check that the right file was sent.",
+        example='The body lacks "data".',
+    ),
+    "data_not_array": ProblemType(
+        status=422,
+        title="The data is not an array",
+        description="The key `data` of a JSON body, or the whole of a JSON file, must be an array "
+        "of records.",
+        advice='Send an array, such as `[{"name": "...", "email": "..."}]`.',
+        example='"data" must be an array of contacts.',
+    ),
+    "delimiter_invalid": ProblemType(
+        status=422,
+        title="The delimiter is not valid",
+        description="The option `delimiter` is not a single ASCII character that can separate "
+        "fields, is given twice, or is used with data that is not CSV.",
+        advice="Use `comma`, `semicolon`, `tab`, `pipe` or the character, or leave it out: it is "
+        "detected.",
+        example="Only a CSV file has a delimiter.",
+        param="delimiter",
+    ),
+    "file_missing": ProblemType(
+        status=422,
+        title="The form has no file",
+        description="The form ended without the field `file`.",
+        advice="Add the field `file` with the file.",
+        example='The form lacks the field "file".',
+        param="file",
+    ),
+    "format_invalid": ProblemType(
+        status=422,
+        title="Unknown format",
+        description="The parameter `format` has a value that is not supported.",
+        advice="Use `json` or `csv`.",
+        example="Use one of: json, csv.",
+        param="format",
+    ),
+    "limit_invalid": ProblemType(
+        status=422,
+        title="The limit is not valid",
+        description="The parameter `limit` is not a whole number within the allowed range.",
+        advice="Use a number from 1 to the maximum that `/docs` names.",
+        example="The limit is a number from 1 to 100.",
+        param="limit",
+    ),
+    "notify_invalid": ProblemType(
+        status=422,
+        title="The webhook address is not valid",
+        description="The option `notify` is not an `https` address in the public internet, or is "
+        "given twice.",
+        advice="Use the public `https` address of your webhook receiver.",
+        example="Name one address to notify only.",
+        param="notify",
+    ),
+    "mapping_invalid": ProblemType(
+        status=422,
+        title="The column mapping is not valid",
+        description="An option `map` is not of the form `Column:field`, maps a field twice, or is "
+        "used with data that is not CSV.",
+        advice="Write `map=Column:field`, with one of the fields `name`, `email`, `first_name` "
+        "and `last_name`.",
+        example="Each field can be mapped to one column only.",
+        param="map",
+    ),
+    "idempotency_key_reused": ProblemType(
+        status=422,
+        title="The Idempotency-Key was used for another request",
+        description="An earlier request with this key had a different body, source or option.",
+        advice="Use a new key for each import, and the same key only to repeat a request.",
+        example="An earlier request with this Idempotency-Key had another body, source or option.",
+        param="Idempotency-Key",
+    ),
+    "source_invalid": ProblemType(
+        status=422,
+        title="The source is not valid",
+        description="The source is empty, longer than 200 characters, has control characters, or "
+        "differs between the address and the body.",
+        advice="Use a short name for where the contacts come from.",
+        example="The source is longer than 200 characters.",
+        param="source",
+    ),
+    "source_missing": ProblemType(
+        status=422,
+        title="The source is missing",
+        description="Each import needs a source: a name for where the contacts come from.",
+        advice="Add `?source=...` to the address, or `source` to the JSON body or the form.",
+        example="Name the source in the address: /import?source=...",
+        param="source",
+    ),
+    "state_invalid": ProblemType(
+        status=422,
+        title="Unknown state",
+        description="The parameter `state` is not a state of an import.",
+        advice="Use one of the states that `/docs` lists.",
+        example="Use one of: queued, importing, completed, failed.",
+        param="state",
+    ),
+    "unknown_option": ProblemType(
+        status=422,
+        title="Unknown option",
+        description="The request has a query parameter, a form field or a key that is not known. "
+        "It is rejected because ignoring it could do harm, as with a misspelt `dryRun`. `param` "
+        "is its name.",
+        advice="Correct the name, or leave it out.",
+        example='"dryrun" is not a known query parameter. Did you mean "dryRun"?',
+    ),
+    "webhooks_disabled": ProblemType(
+        status=422,
+        title="Webhooks are disabled",
+        description="The option `notify` needs a signing secret, and this service has none.",
+        advice="Leave `notify` out and poll the import, or ask the operator to set "
+        "`WEBHOOK_SECRET`.",
+        example="Ask for the import's state instead.",
+        param="notify",
+    ),
+    "head_too_large": ProblemType(
+        status=431,
+        title="The request head is too large",
+        description="The address and the headers together are larger than this service accepts. "
+        "The connection is closed.",
+        advice="Shorten them. Options can also be fields of a form.",
+        example="The address or the headers are too large.",
+    ),
+    # 500 and 503: the service cannot do it now
+    "internal_error": ProblemType(
+        status=500,
+        title="Internal error",
+        description="The service failed in a way that was not foreseen. The error was logged.",
+        advice="Try again later, and tell the operator if it persists.",
+        example="The error was logged. Try again later.",
+    ),
+    "database_unavailable": ProblemType(
+        status=503,
+        title="The database is unavailable",
+        description="The database did not answer in time, or answered with an error.",
+        advice="Send the request again after the seconds in `Retry-After`. With an "
+        "`Idempotency-Key` this is always safe.",
+        example="Supabase is unavailable. Send the request again later.",
+    ),
+    "storage_unavailable": ProblemType(
+        status=503,
+        title="The storage is unavailable",
+        description="Supabase Storage did not answer in time, or answered with an error.",
+        advice="Send the request again after the seconds in `Retry-After`. With an "
+        "`Idempotency-Key` this is always safe.",
+        example="Supabase is unavailable. Send the request again later.",
+    ),
+    "too_many_uploads": ProblemType(
+        status=503,
+        title="Too many uploads are running",
+        description="The service limits how many uploads run at a time.",
+        advice="Send the request again after the seconds in `Retry-After`.",
+        example="Send it again in a moment.",
+    ),
+    "shutting_down": ProblemType(
+        status=503,
+        title="The service is shutting down",
+        description="The service finishes the uploads that are running and accepts no others.",
+        advice="Send the request again after the seconds in `Retry-After`; by then it may have "
+        "been restarted.",
+        example="Send it again.",
+    ),
+}

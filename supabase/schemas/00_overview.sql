@@ -1,0 +1,54 @@
+-- The database of the contacts importer.
+--
+-- supabase/schemas describes the database as it is now: one file a subject, applied in the order of
+-- their names. supabase/migrations creates it step by step; its first migration is these files,
+-- concatenated. supabase/README.md describes how to change the schema.
+--
+--   10_contacts            the users' table
+--   20_queue               messages for the workers
+--   30_imports             imports and their parts
+--   35_bucket              where Storage keeps the uploaded files
+--   40_accepting           recording an import, or discarding it
+--   50_parts               attempts of parts, and the end of an import
+--   60_writing_contacts    batches of contacts
+--   65_rejections          records that are not valid contacts
+--   70_cancel_retry_undo   what a user can do to an import
+--   80_sweeping            finding imports and objects that a crash left behind
+--   85_reading             what GET requests return
+--   90_privileges          who may use which table and function
+--
+-- State changes only through these functions, which refuse illegal transitions. Each can be called
+-- again if its response was lost: the second call changes nothing.
+--
+-- Transitions of an import:
+--
+--   queued -> importing                                      start_import, start_part
+--   importing -> completed | failed                          close_import, after the last part
+--   queued | importing -> cancelling                         cancel_import, undo_import
+--   cancelling -> cancelled                                  close_import, after the last part
+--   failed -> queued                                         retry_import
+--   completed | failed | cancelled | undo_failed -> undoing  undo_import, close_import
+--   undoing -> undone                                        finish_undo
+--   undoing -> undo_failed                                   fail_undo
+--
+-- Transitions of a part:
+--
+--   queued | importing -> importing                          start_part
+--   importing -> queued                                      postpone_part
+--   importing -> done                                        finish_part, write_contacts
+--   queued | importing -> failed                             fail_part, start_part
+--   queued | importing -> cancelled                          cancel_part, start_part, cancel_import
+--   failed -> queued                                         retry_import
+--   done | failed | cancelled -> undone                      undo_some, begin_undo
+--
+-- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
+--
+--   PT409   illegal transition; PostgREST responds with status 409
+--   CI001   the part is not in state importing
+--   CI002   the import is being cancelled: the attempt has to call cancel_part
+--   CI003   another attempt owns the part
+--
+-- Locks: a function that locks an import and its part locks the import first, so concurrent calls
+-- wait for each other but never deadlock. A batch of contacts or rejections locks only the part, in
+-- share mode. Rows are locked `for no key update`, which does not conflict with the locks that the
+-- foreign keys of new rejections take.

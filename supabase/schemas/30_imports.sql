@@ -1,0 +1,129 @@
+-- One row for each accepted request.
+create table public.imports (
+  id uuid primary key,
+
+  -- The request.
+  source text not null,
+  format text not null constraint imports_format check (format in ('json', 'csv', 'ndjson')),
+  dry_run boolean not null default false,
+  idempotency_key text unique,
+  fingerprint text,
+  joined boolean not null default false,
+  notify jsonb,
+
+  -- The uploaded file.
+  received bigint,
+  sha256 text,
+  detected jsonb,
+  object text not null,
+  bytes bigint not null check (bytes >= 0),
+  layout jsonb,
+  ignored jsonb,
+  records bigint not null check (records >= 0),
+
+  -- The processing.
+  state text not null default 'queued' constraint imports_state check (state in (
+    'queued', 'importing', 'completed', 'failed', 'cancelling', 'cancelled', 'undoing', 'undone',
+    'undo_failed')),
+  message_id uuid not null,
+  generation integer not null default 0,
+  undo jsonb,
+  undo_failure jsonb,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  finished_at timestamptz,
+
+  constraint imports_finished check (
+    (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
+);
+
+comment on column public.imports.dry_run is 'records are validated, but no contact is written';
+comment on column public.imports.fingerprint is
+  'hash of content and options: equal for requests that ask for the same';
+comment on column public.imports.joined is
+  'another request with the same idempotency_key received this import as its response';
+comment on column public.imports.notify is
+  'URL to notify of the end, and the message for the actor that does it';
+comment on column public.imports.received is 'number of bytes that the client sent';
+comment on column public.imports.sha256 is 'digest of the bytes that the client sent';
+comment on column public.imports.detected is 'properties found in the file, such as its encoding';
+comment on column public.imports.bytes is 'size of the object';
+comment on column public.imports.layout is
+  'CSV: delimiter, header and positions of the columns; null for other formats';
+comment on column public.imports.ignored is 'names of columns that are not imported';
+comment on column public.imports.message_id is 'message of the first run, or of the last retry';
+comment on column public.imports.generation is
+  'number of retries; part messages are computed from it, so each retry has new ones';
+comment on column public.imports.undo is 'message for the undo; null until it is requested';
+comment on column public.imports.undo_failure is
+  'reason why the undo failed, and number of contacts left; null unless undo_failed';
+
+-- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
+-- share a contact id.
+create unique index imports_contact_prefix_key on public.imports (left(id::text, 27));
+
+-- For sweeps: the unfinished imports only.
+create index imports_open_idx on public.imports (id)
+where state in ('queued', 'importing', 'cancelling', 'undoing');
+
+-- For list_imports.
+create index imports_state_idx on public.imports (state, id);
+create index imports_source_idx on public.imports (source, id);
+
+-- One row for each byte range of an import's object: the unit of work and of retry.
+create table public.import_parts (
+  import_id uuid not null references public.imports on delete cascade,
+  part integer not null check (part >= 1),
+  byte_start bigint not null,
+  byte_end bigint not null check (byte_end > byte_start),
+  first_record bigint not null check (first_record >= 1),
+  records bigint not null check (records >= 1),
+
+  -- The processing.
+  state text not null default 'queued' constraint import_parts_state check (state in (
+    'queued', 'importing', 'done', 'failed', 'cancelled', 'undone')),
+  attempt uuid,
+  open_attempts uuid[] not null default '{}',
+  retries integer not null default 0,
+  stops integer not null default 0,
+  started_at timestamptz,
+  finished_at timestamptz,
+
+  -- The result.
+  imported bigint not null default 0,
+  rejected bigint not null default 0,
+  not_processed bigint not null generated always as (records - imported - rejected) stored,
+  rejected_codes jsonb,
+  ignored jsonb,
+  failure_code text,
+  failure text,
+
+  primary key (import_id, part),
+  constraint every_record_is_accounted_for check (
+    imported >= 0 and rejected >= 0 and not_processed >= 0
+    and (state <> 'done' or not_processed = 0)
+    and (state not in ('queued', 'importing', 'undone') or imported + rejected = 0)),
+  constraint import_parts_failure check ((failure_code is not null) = (state = 'failed'))
+);
+
+comment on column public.import_parts.byte_end is 'exclusive';
+comment on column public.import_parts.attempt is
+  'owner: the last attempt that was started, and the only one that may end the part';
+comment on column public.import_parts.open_attempts is
+  'attempts without a known end; a part with too many of them fails';
+comment on column public.import_parts.retries is
+  'how often it was postponed because something it needs was unavailable';
+comment on column public.import_parts.stops is
+  'how often it was postponed because its worker was stopped';
+comment on column public.import_parts.rejected_codes is
+  'number of rejections by code; null if there are none';
+comment on column public.import_parts.ignored is 'names of fields that were found and not imported';
+
+-- Imports that were discarded. A request to record one may still be in flight and arrive last; it
+-- would create an import without an object, after the client was told to send it again.
+create table public.discarded_imports (
+  id uuid primary key,
+  discarded_at timestamptz not null default clock_timestamp()
+);
+
+comment on table public.discarded_imports is 'kept for a day: no request is in flight longer';

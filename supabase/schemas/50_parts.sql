@@ -1,0 +1,302 @@
+-- Starts a queued import, and closes it if no part is left to do. Returns its state, its generation
+-- (part messages are computed from it) and the numbers of the unfinished parts; null if the import
+-- is unknown.
+create function public.start_import(p_import uuid) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_state text;
+begin
+  update public.imports
+  set state = 'importing', started_at = coalesce(started_at, clock_timestamp())
+  where id = p_import and state = 'queued';
+  v_state := public.close_import(p_import);
+  if v_state is null then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'state', v_state,
+    'generation', (select generation from public.imports where id = p_import),
+    'parts', (
+      select coalesce(jsonb_agg(part order by part), '[]')
+      from public.import_parts where import_id = p_import and state in ('queued', 'importing')
+    )
+  );
+end
+$$;
+
+-- Locks an import and its part for a transition, and returns the part. Raises CI003 unless the
+-- attempt owns the part.
+create function public.lock_part(p_import uuid, p_part integer, p_attempt uuid)
+returns public.import_parts
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part public.import_parts;
+begin
+  perform from public.imports where id = p_import for no key update;
+  select * into v_part from public.import_parts
+  where import_id = p_import and part = p_part for no key update;
+  if v_part.attempt is distinct from p_attempt then
+    raise sqlstate 'CI003' using message = format(
+      'part %s of import %s is owned by another attempt', p_part, p_import);
+  end if;
+  return v_part;
+end
+$$;
+
+-- Assigns a part to an attempt, which owns it from now on. Returns what is needed to run
+-- the part; null if there is nothing to do, because the part is unknown or finished. The same
+-- attempt may call it again. p_ended lists attempts whose orderly end could not be recorded when it
+-- happened, because the database was unavailable.
+--
+-- If the import is being cancelled, the part is cancelled: returns {"cancelled": ...}. If
+-- p_max_attempts attempts have no known end, the part fails: returns {"given_up": ...}. Both hold
+-- what part_ended returns.
+--
+-- A part with two attempts of no known end may have killed its worker, and everything else that ran
+-- in it. Then only a worker that runs nothing else may start the part (p_alone); others get
+-- {"suspect": true}. So a bad part neither stops other parts nor uses up their attempts.
+create function public.start_part(
+  p_import uuid, p_part integer, p_attempt uuid, p_max_attempts integer,
+  p_alone boolean default true, p_ended uuid[] default '{}'
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_import public.imports;
+  v_part public.import_parts;
+  v_open uuid[];
+begin
+  select * into v_import from public.imports where id = p_import for no key update;
+  select * into v_part from public.import_parts
+  where import_id = p_import and part = p_part for no key update;
+  if v_part.state is null or v_part.state not in ('queued', 'importing') then
+    return null;
+  end if;
+  if v_import.state = 'cancelling' then
+    return jsonb_build_object('cancelled', public.part_ended(
+      p_import, p_part, 'cancelled',
+      public.stop_parts(p_import, '{queued,importing}', p_part, 'cancelled', null, null)));
+  end if;
+  v_open := array(
+    select attempt from unnest(v_part.open_attempts) as open (attempt)
+    where attempt <> p_attempt and attempt <> all (p_ended));
+  if not p_alone and cardinality(v_open) >= greatest(1, least(2, p_max_attempts - 1)) then
+    update public.import_parts set open_attempts = v_open
+    where import_id = p_import and part = p_part;
+    return jsonb_build_object('suspect', true);
+  end if;
+  update public.imports
+  set state = 'importing', started_at = coalesce(started_at, clock_timestamp())
+  where id = p_import and state = 'queued';
+  if cardinality(v_open) >= p_max_attempts then
+    return jsonb_build_object('given_up', public.part_ended(
+      p_import, p_part, 'failed', public.stop_parts(
+        p_import, '{queued,importing}', p_part, 'failed', 'attempts_exhausted',
+        format('The part was started %s times and never finished: its workers died or hung.',
+               p_max_attempts))));
+  end if;
+  if v_part.started_at is not null and v_part.attempt is distinct from p_attempt then
+    perform public.clear_rejections(v_part);
+  end if;
+  update public.import_parts
+  set state = 'importing', attempt = p_attempt, open_attempts = v_open || p_attempt,
+      started_at = coalesce(started_at, clock_timestamp())
+  where import_id = p_import and part = p_part;
+  return jsonb_build_object(
+    'source', v_import.source, 'format', v_import.format, 'layout', v_import.layout,
+    'object', v_import.object, 'dry_run', v_import.dry_run,
+    'byte_start', v_part.byte_start, 'byte_end', v_part.byte_end,
+    'first_record', v_part.first_record, 'records', v_part.records,
+    'rerun', v_part.started_at is not null);
+end
+$$;
+
+-- Records the orderly end of an attempt that has not finished its part, so that it does not count
+-- as a crash. If the attempt owns the part, the part is queued again. Returns how often the part
+-- was postponed because something it needs was unavailable (p_away, as opposed to a stop of the
+-- worker); null if the attempt does not own the part.
+create function public.postpone_part(
+  p_import uuid, p_part integer, p_attempt uuid, p_away boolean
+) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part public.import_parts;
+  v_is_mine boolean;
+begin
+  select * into v_part from public.import_parts
+  where import_id = p_import and part = p_part for no key update;
+  v_is_mine := v_part.state = 'importing' and v_part.attempt = p_attempt;
+  update public.import_parts
+  set open_attempts = array_remove(open_attempts, p_attempt),
+      state = case when v_is_mine then 'queued' else state end,
+      retries = retries + (v_is_mine and p_away)::integer,
+      stops = stops + (v_is_mine and not p_away)::integer
+  where import_id = p_import and part = p_part and p_attempt = any (open_attempts);
+  return case when v_is_mine then v_part.retries + p_away::integer end;
+end
+$$;
+
+-- Marks a part as done. Rejections are counted as stored, so if one is missing, the constraint
+-- every_record_is_accounted_for refuses the update. A rejected record that is a contact counts as
+-- imported. Returns what part_ended returns; raises CI003 and PT409.
+create function public.finish_part(
+  p_import uuid, p_part integer, p_attempt uuid, p_imported bigint, p_rejected bigint,
+  p_ignored jsonb default null
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part public.import_parts := public.lock_part(p_import, p_part, p_attempt);
+  v_codes jsonb;
+  v_removed bigint := 0;
+begin
+  if v_part.state = 'importing' then
+    if p_rejected > 0 then
+      select codes, removed into v_codes, v_removed from public.settle_rejections(v_part);
+    end if;
+    update public.import_parts
+    set state = 'done', imported = p_imported + v_removed,
+        rejected = public.sum_of_codes(v_codes), rejected_codes = v_codes, open_attempts = '{}',
+        ignored = nullif(p_ignored, 'null'), finished_at = clock_timestamp()
+    where import_id = p_import and part = p_part;
+  end if;
+  return public.part_ended(p_import, p_part, 'done', v_part.state = 'importing');
+end
+$$;
+
+-- Marks a part as failed, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003 and PT409.
+create function public.fail_part(
+  p_import uuid, p_part integer, p_attempt uuid, p_code text, p_failure text
+) returns jsonb
+language plpgsql set search_path = ''
+as $$
+begin
+  perform public.lock_part(p_import, p_part, p_attempt);
+  return public.part_ended(p_import, p_part, 'failed', public.stop_parts(
+    p_import, '{queued,importing}', p_part, 'failed', p_code, p_failure));
+end
+$$;
+
+-- Marks a part as cancelled, and counts what its attempts have written. Returns what part_ended
+-- returns; raises CI003, and PT409 if the import is not being cancelled.
+create function public.cancel_part(p_import uuid, p_part integer, p_attempt uuid) returns jsonb
+language plpgsql set search_path = ''
+as $$
+begin
+  perform public.lock_part(p_import, p_part, p_attempt);
+  return public.part_ended(p_import, p_part, 'cancelled', case
+    when exists (select from public.imports where id = p_import and state = 'cancelling')
+    then public.stop_parts(p_import, '{queued,importing}', p_part, 'cancelled', null, null)
+    else false end);
+end
+$$;
+
+-- Sets the state of parts that are not done, and counts what their attempts have written: of all
+-- parts in p_states, or only p_part if it is in one of them. Returns whether there was any. The
+-- caller must have locked the import.
+create function public.stop_parts(
+  p_import uuid, p_states text[], p_part integer, p_state text, p_code text, p_failure text
+) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part public.import_parts;
+  v_imported bigint;
+  v_codes jsonb;
+  v_any boolean := false;
+begin
+  for v_part in
+    select * from public.import_parts
+    where import_id = p_import and state = any (p_states) and (p_part is null or part = p_part)
+    order by part
+    for no key update
+  loop
+    v_any := true;
+    v_imported := 0;
+    v_codes := null;
+    if v_part.started_at is not null then
+      v_imported := public.contacts_in(v_part);
+      v_codes := (public.settle_rejections(v_part)).codes;
+    end if;
+    update public.import_parts
+    set state = p_state, failure_code = p_code, failure = p_failure, imported = v_imported,
+        rejected = public.sum_of_codes(v_codes), rejected_codes = v_codes, open_attempts = '{}',
+        finished_at = clock_timestamp()
+    where import_id = p_import and part = v_part.part;
+  end loop;
+  return v_any;
+end
+$$;
+
+-- Closes the import if the part that ended was its last one. Returns whether the caller changed the
+-- part's state (moved), the import's state, whether this call closed the import, and the seconds
+-- from its acceptance to its end. Raises PT409 if the part is in another state than p_state.
+create function public.part_ended(p_import uuid, p_part integer, p_state text, p_moved boolean)
+returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_part text;
+  v_before text;
+  v_after text;
+begin
+  select state into v_part from public.import_parts where import_id = p_import and part = p_part;
+  if v_part is distinct from p_state then
+    raise sqlstate 'PT409' using message = format(
+      'part %s of import %s cannot become %s: its state is %s', p_part, p_import, p_state,
+      coalesce(v_part, 'unknown'));
+  end if;
+  select state into v_before from public.imports where id = p_import;
+  v_after := public.close_import(p_import);
+  return (
+    select jsonb_build_object(
+      'moved', p_moved,
+      'state', v_after,
+      'closed', v_after is distinct from v_before,
+      'seconds', extract(epoch from finished_at - created_at)
+    )
+    from public.imports where id = p_import
+  );
+end
+$$;
+
+-- Closes a started import if none of its parts is left to do: sets its final state, queues the
+-- notification, and starts an undo that was requested meanwhile. Returns the import's state; null
+-- if it is unknown.
+create function public.close_import(p_import uuid) returns text
+language plpgsql set search_path = ''
+as $$
+declare
+  v_import public.imports;
+begin
+  -- The lock serialises the ends of parts, so that the last one sees all the others.
+  select * into v_import from public.imports where id = p_import for no key update;
+  if v_import.state is null or v_import.state not in ('importing', 'cancelling') or exists (
+    select from public.import_parts
+    where import_id = p_import and state in ('queued', 'importing')
+  ) then
+    return v_import.state;
+  end if;
+  update public.imports
+  set state = case
+        when v_import.state = 'cancelling' then 'cancelled'
+        when exists (
+          select from public.import_parts where import_id = p_import and state = 'failed'
+        ) then 'failed'
+        else 'completed' end,
+      finished_at = clock_timestamp()
+  where id = p_import
+  returning * into v_import;
+  if v_import.notify is not null then
+    perform public.enqueue_message(v_import.notify -> 'message');
+  end if;
+  if v_import.undo is not null then
+    return public.begin_undo(p_import);
+  end if;
+  return v_import.state;
+end
+$$;

@@ -1,0 +1,109 @@
+-- Returns the import as GET /import/{jobId} shows it; null if it is unknown.
+create function public.get_import(p_import uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', i.id, 'source', i.source, 'format', i.format, 'state', i.state, 'dry_run', i.dry_run,
+    'created_at', i.created_at, 'started_at', i.started_at, 'finished_at', i.finished_at,
+    'seconds', extract(epoch from coalesce(i.finished_at, clock_timestamp()) - i.started_at),
+    'bytes', i.bytes, 'records', i.records,
+    'imported', coalesce(p.imported, 0), 'rejected', coalesce(p.rejected, 0),
+    'not_processed', coalesce(p.not_processed, 0),
+    'rejected_codes', (
+      select coalesce(jsonb_object_agg(total.code, total.number), '{}')
+      from (
+        select n.key as code, sum(n.value::bigint) as number
+        from public.import_parts c, jsonb_each_text(c.rejected_codes) n
+        where c.import_id = i.id
+        group by n.key
+      ) total
+    ),
+    'parts_total', coalesce(p.total, 0), 'parts_done', coalesce(p.done, 0),
+    'parts_failed', coalesce(p.failed, 0), 'parts_cancelled', coalesce(p.cancelled, 0),
+    'sha256', i.sha256, 'received', i.received, 'detected', i.detected,
+    'ignored', (
+      select coalesce(jsonb_agg(name order by name), '[]')
+      from (
+        select jsonb_array_elements_text(i.ignored) as name
+        union
+        select jsonb_array_elements_text(ignored)
+        from public.import_parts where import_id = i.id and ignored is not null
+        order by name limit 101
+      ) names
+    ),
+    'failure', coalesce(i.undo_failure - 'at', (
+      select jsonb_build_object('code', f.failure_code, 'detail', f.failure, 'part', f.part)
+      from public.import_parts f
+      where f.import_id = i.id and f.state = 'failed' order by f.part limit 1
+    ))
+  )
+  from public.imports i
+  left join lateral (
+    select sum(imported) as imported, sum(rejected) as rejected,
+           sum(not_processed) as not_processed, count(*) as total,
+           count(*) filter (where state = 'done') as done,
+           count(*) filter (where state = 'failed') as failed,
+           count(*) filter (where state = 'cancelled') as cancelled
+    from public.import_parts where import_id = i.id
+  ) p on true
+  where i.id = p_import
+$$;
+
+-- Returns a page of imports, newest first: those before p_before, if given. A filter that is null
+-- matches all.
+create function public.list_imports(p_state text, p_source text, p_before uuid, p_limit integer)
+returns jsonb
+language sql stable set search_path = ''
+as $$
+  select coalesce(jsonb_agg(public.get_import(id) order by id desc), '[]')
+  from (
+    select id from public.imports
+    where (p_state is null or state = p_state)
+      and (p_source is null or source = p_source)
+      and (p_before is null or id < p_before)
+    order by id desc
+    limit p_limit
+  ) page
+$$;
+
+-- Returns the next p_limit rejections of an import after a record, in input order; the layout of
+-- its records; and the next object with rejections after that record. Those in the object come
+-- after the rows before its first record. Null if the import is unknown. It is one JSON value,
+-- because the API's "max rows" would truncate a set.
+create function public.show_rejections(p_import uuid, p_after bigint, p_limit integer)
+returns json
+language sql stable set search_path = ''
+as $$
+  select json_build_object(
+    'layout', i.layout,
+    'rejections', (
+      select coalesce(json_agg(page order by page.record), '[]')
+      from (
+        select r.record, r.code, r.message, r.content from public.import_rejections r
+        where r.import_id = i.id and r.record > p_after
+        order by r.record
+        limit p_limit
+      ) page
+    ),
+    'object', (
+      select json_build_object(
+        'name', o.object, 'first_record', o.first_record, 'last_record', o.last_record)
+      from public.import_rejection_objects o
+      where o.import_id = i.id and o.last_record > p_after
+      order by o.first_record
+      limit 1
+    )
+  )
+  from public.imports i
+  where i.id = p_import
+$$;
+
+-- Returns the URL to notify of the import's end, and the import as get_import does; null if there
+-- is no such URL or import.
+create function public.show_end(p_import uuid) returns jsonb
+language sql stable set search_path = ''
+as $$
+  select jsonb_build_object('url', notify ->> 'url', 'import', public.get_import(id))
+  from public.imports
+  where id = p_import and notify is not null
+$$;

