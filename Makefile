@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 TESTS  ?= tests
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: demo test pythons chaos bench up dev setup check format lock help clean
@@ -11,8 +12,8 @@ TESTS  ?= tests
 demo: setup ## import 100,000 contacts on this machine and look at the result
 	$(BIN)/python -m local demo
 
-test: setup ## run all the tests (TESTS=tests/unit for some of them)
-	$(BIN)/python -m pytest $(TESTS)
+test: setup ## run all the tests (TESTS=tests/unit for some of them, WORKERS=0 in one process)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 pythons: setup ## run the unit tests on each Python that this machine has, from the oldest on
 	$(BIN)/python .ci/pythons.py

@@ -1,8 +1,8 @@
-"""Fails if something we depend on has a known vulnerability.
+"""Fails if a dependency has a known vulnerability.
 
-pip-audit looks up the pinned versions. It calls it a success if it can learn nothing about a
-version, and a failure if nobody answers; here both are a warning, so that a machine without network
-can check all the rest.
+pip-audit looks up the pinned versions. It succeeds if it finds nothing about a version, and fails
+if the vulnerability service cannot be reached; here both are a warning, so that everything else can
+be checked without network.
 """
 
 import json
@@ -17,11 +17,11 @@ COMMAND = [
     *("--disable-pip", "--progress-spinner", "off", "--format", "json"),
 ]
 UNREACHABLE = re.compile(r"requests\.exceptions\.|ServiceError|ConnectionError|Could not connect")
-"""How pip-audit ends when the service that knows the vulnerabilities does not do its part."""
+"""In the output of pip-audit if the vulnerability service cannot be reached."""
 
 
 def main() -> int:
-    """Audit, tell, and return the exit code."""
+    """Run the audit, print the result, and return the exit code."""
     done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)  # noqa: S603
     code, lines = verdict(done.returncode, done.stdout, done.stderr)
     for line in lines:
@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def verdict(code: int, out: str, err: str) -> tuple[int, list[str]]:
-    """The exit code, and what to say, after an audit that ended so."""
+    """Return the exit code and the lines to print for the result of pip-audit."""
     try:
         audited = json.loads(out)["dependencies"]
     except ValueError:

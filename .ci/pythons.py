@@ -1,8 +1,8 @@
-"""Runs the unit tests on every Python that this machine has, from the oldest that may be used up.
+"""Runs the unit tests on every supported Python that this machine has.
 
-Each gets a virtual environment of its own under .venvs, which is kept for the next time; the Python
-of .venv has that one. What could not be run, and why, is said at the end. Fails if a test does, or
-if the Python of .venv is not among those that passed.
+Each has a virtual environment under .venvs, which is kept for the next time; the Python of .venv
+has that one. The Pythons that could not be used are listed at the end, with the reason. Fails if a
+test fails, or if the Python of .venv is not among those that passed.
 """
 
 import hashlib
@@ -36,32 +36,32 @@ print(json.dumps([list(sys.version_info), name, base]))
 
 @dataclass(frozen=True, order=True)
 class Python:
-    """One that the machine has; they are ordered by their versions."""
+    """An interpreter of this machine; they are ordered by version."""
 
     version: tuple[int, int, int]
     release: str
-    """``final``, or what kind of preview it is."""
+    """``final``, or the kind of pre-release."""
     implementation: str
     path: str
 
     @property
     def name(self) -> str:
-        """The version as people write it."""
+        """The version, such as 3.12.1 or 3.15.0alpha."""
         return ".".join(map(str, self.version)) + ("" if self.release == "final" else self.release)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one Python: ``passed``, ``failed`` or ``not run``, and the words to say."""
+    """The result for one Python: ``passed``, ``failed`` or ``not run``, and a line to print."""
 
     python: Python
     state: str
-    said: str
+    message: str
     log: str = ""
 
 
 def main() -> int:
-    """Run all, tell, and return the exit code."""
+    """Run the tests on all Pythons, print the results, and return the exit code."""
     default = ask(str(DEFAULT / "bin" / "python"))
     pythons = chosen([*found(places(os.environ)), *([default] if default else [])])
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -72,9 +72,9 @@ def main() -> int:
 
 
 def places(environment: "os._Environ[str] | dict[str, str]") -> list[Path]:
-    """The folders in which a Python may be: those of PATH, the system's, and pyenv's versions.
+    """Return the folders to search for Pythons: those of PATH, the system's, and pyenv's versions.
 
-    pyenv's own folder of shims is left out: they only start one of its versions.
+    pyenv's own folder of shims is left out, because they only start one of its versions.
     """
     pyenv = Path(environment.get("PYENV_ROOT") or Path(environment.get("HOME", "/")) / ".pyenv")
     path = [Path(place) for place in environment.get("PATH", "").split(os.pathsep) if place]
@@ -83,7 +83,7 @@ def places(environment: "os._Environ[str] | dict[str, str]") -> list[Path]:
 
 
 def found(folders: Sequence[Path]) -> Iterator[Python]:
-    """All in these folders that can be asked what they are."""
+    """Yield the Pythons in these folders that run."""
     for folder in folders:
         for path in sorted(folder.glob("python3*")):
             if _is_python(path.name) and (python := ask(str(path))):
@@ -91,7 +91,7 @@ def found(folders: Sequence[Path]) -> Iterator[Python]:
 
 
 def ask(path: str) -> Python | None:
-    """What this Python is; None if it does not run. Of an environment, what it was made with."""
+    """Return the Python at a path, None if it does not run; for a venv, the one it is based on."""
     try:
         done = subprocess.run(  # noqa: S603
             [path, "-I", "-c", _ASK], capture_output=True, text=True, check=True, timeout=60
@@ -103,7 +103,7 @@ def ask(path: str) -> Python | None:
 
 
 def chosen(pythons: Sequence[Python]) -> list[Python]:
-    """One of each version that may be used, the oldest first."""
+    """Return one Python of each supported version, the oldest first."""
     floor = _floor()
     by_version: dict[str, Python] = {}
     for python in pythons:
@@ -113,31 +113,31 @@ def chosen(pythons: Sequence[Python]) -> list[Python]:
 
 
 def _floor() -> tuple[int, ...]:
-    """The oldest version, from the file that refuses older ones."""
+    """Return the oldest supported version, from the file that checks it at start."""
     scope: dict[str, tuple[int, ...]] = {}
     path = PROJECT / "core" / "interpreter.py"
     exec(compile(path.read_text(), path, "exec"), {"__name__": "interpreter"}, scope)  # noqa: S102
     return scope["MINIMUM_PYTHON"]
 
 
-def run(python: Python, default: Python | None) -> Result:
-    """Make the environment if it is not there, and run the tests in it."""
+def run(python: Python, default: Python | None, kept: Path = KEPT) -> Result:
+    """Run the tests in the environment of this Python, which is created in ``kept`` if needed."""
     try:
         ours = default is not None and python.name == default.name
-        place = DEFAULT if ours else prepared(python)
+        place = DEFAULT if ours else prepared(python, kept)
     except subprocess.CalledProcessError as error:
         return Result(python, "not run", f"no environment: {_reason(error.stdout)}")
     command = [str(place / "bin" / "python"), "-m", "pytest", "-q", *TESTS]
     done = _called([*command, "-p", "no:cacheprovider"], check=False)
-    lines = done.stdout.strip().splitlines() or ["pytest said nothing"]
+    lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     if done.returncode:
         return Result(python, "failed", lines[-1], done.stdout)
     return Result(python, "passed", lines[-1])
 
 
-def prepared(python: Python) -> Path:
-    """The environment of a Python, with what is required by now. Raises CalledProcessError."""
-    place, required = KEPT / python.name, hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+def prepared(python: Python, kept: Path) -> Path:
+    """Return the environment of a Python, up to date. Raises CalledProcessError."""
+    place, required = kept / python.name, hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     ready, program = place / ".ready", str(place / "bin" / "python")
     wanted = f"{python.path} {required}"
     if ready.exists() and ready.read_text() == wanted:
@@ -165,17 +165,17 @@ def _called(command: list[str], *, check: bool = True) -> "subprocess.CompletedP
     )
 
 
-def _reason(said: str | None) -> str:
-    """The line that tells why, where pip has said more than that."""
-    lines = [line for line in (said or "").splitlines() if line.strip()]
+def _reason(message: str | None) -> str:
+    """Return the line with the reason from the output of pip."""
+    lines = [line for line in (message or "").splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines or ["no reason was given"])[0][:300]
 
 
 def verdict(results: Sequence[Result], default: Python | None) -> tuple[int, list[str]]:
-    """The exit code, and what to say."""
+    """Return the exit code and the lines to print."""
     lines = [result.log for result in results if result.log]
-    lines += [f"pythons: {each.python.name} {each.state}: {each.said}" for each in results]
+    lines += [f"pythons: {each.python.name} {each.state}: {each.message}" for each in results]
     passed = {each.python.name for each in results if each.state == "passed"}
     if default is None or default.name not in passed:
         lines.append("pythons: the Python of .venv is not among those that passed")

@@ -1,1 +1,1 @@
-"""How fast and how flat the importer is, beside what one would use instead. See README.md here."""
+"""Measures the importer's speed and memory, beside alternatives; README.md explains how."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, and write what came of it."""
+"""``python -m benchmarks``: measures, and writes the results."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ PROBLEM_TYPES = (Kind.JSON, Kind.CSV, Kind.NDJSON)
 
 
 def main() -> int:
-    """Run the scenarios that are named, or all; 1 if something was not as it must be."""
+    """Run the chosen scenarios; returns 1 if something made the figures meaningless."""
     arguments = _parser().parse_args()
     if arguments.list:
         for name, run in SCENARIOS.items():
@@ -55,7 +55,7 @@ def _run(lab: Lab, names: list[str]) -> None:
 
 
 def _write(known: Mapping[str, str], results: list[Result]) -> None:
-    """After each scenario, lest a later one takes the results with it."""
+    """Write the results after each scenario, so that a later failure does not lose them."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.md").write_text(report.markdown(known, results), "utf-8")
     draw(results, RESULTS / "latest.png")

@@ -1,4 +1,4 @@
-"""What one would use instead: each does the same work once, counted afterwards."""
+"""The alternatives: each does the same work once, and the result is counted."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,11 +38,11 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return _NAMES[self.kind]
 
     def run(self) -> Run:
-        """Copy the file once; psql itself tells the time, without its start and login."""
+        """Copy the file once; psql measures the time itself, without its start and login."""
         file = self.data.file(self.kind)
         copy = f"\\copy contacts ({_COLUMNS[self.kind]}) from '{file}' csv header"
         command: list[str | Path] = [
@@ -63,7 +63,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Naive:
-    """ijson and supabase-py, a thousand at a time (see naive.py). It checks nothing."""
+    """ijson and supabase-py, a thousand contacts at a time, without validation (naive.py)."""
 
     importer: Importer
     data: DataSet
@@ -80,7 +80,7 @@ class Naive:
 
 @dataclass(frozen=True)
 class RawUpload:
-    """The same bytes into the same Storage in the same chunks (see raw_upload.py)."""
+    """Uploads the same bytes into the same Storage in the same chunks (raw_upload.py)."""
 
     importer: Importer
     data: DataSet
@@ -88,7 +88,7 @@ class RawUpload:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return f"{RAW_UPLOAD}, {self.kind.upper()}"
 
     def run(self) -> Run:
@@ -110,29 +110,29 @@ def _timed(
     command: Sequence[str | Path],
     environment: Mapping[str, str],
 ) -> Run:
-    """Run a program that tells how long it took; the importer is there, and idle."""
+    """Run a program that prints how long it took, while the importer is idle."""
     importer.server.erase()
     meter = importer.meter()
     before = meter.read()
     done = commands.run(command, environment)
     usage = before.until(meter.read())
-    seconds = seconds_told(done.said)
+    seconds = seconds_told(done.output)
     figures = {RATE: rows / seconds, SECONDS: seconds}
-    one_each = dict.fromkeys(meter.all_cores, 1)  # it does one thing after the other
+    one_each = dict.fromkeys(meter.all_cores, 1)  # it does everything in sequence
     return Run(name, figures, usage, {CLIENT: done.peak}, limits(usage, one_each), rows)
 
 
 def _libpq_environment(url: str) -> dict[str, str]:
-    """The connection as libpq's variables: what is on a command line, everybody can see."""
+    """Return the connection as libpq's variables; command lines are visible to all users."""
     named = {"dbname": "database"}
     return {f"PG{named.get(key, key).upper()}": value for key, value in parse_dsn(url).items()}
 
 
-def seconds_told(said: str) -> float:
-    """The seconds that a baseline tells: psql's timing, or a bare number."""
-    if found := _PSQL_TIME.findall(said):
+def seconds_told(output: str) -> float:
+    """Return the seconds that a baseline printed: psql's timing, or a number."""
+    if found := _PSQL_TIME.findall(output):
         return float(found[-1]) / 1000
     try:
-        return float(said)
+        return float(output)
     except ValueError:
-        raise BenchmarkError(f"No time is told: {said}") from None
+        raise BenchmarkError(f"There is no time in the output: {output}") from None

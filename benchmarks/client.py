@@ -1,4 +1,4 @@
-"""A client that costs little: a file to POST, an import to follow."""
+"""A client with little overhead: posts a file, follows an import."""
 
 import http.client
 import json
@@ -26,7 +26,7 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Accepted:
-    """A request that was answered 202."""
+    """A request that was answered with 202."""
 
     job: str
     begun: float
@@ -36,13 +36,13 @@ class Accepted:
 
     @property
     def seconds(self) -> float:
-        """From the request's first byte to the answer."""
+        """From the first byte of the request to the answer."""
         return self.at - self.begun
 
 
 @dataclass(frozen=True)
 class Completed:
-    """An import that is complete."""
+    """A completed import."""
 
     shown: Mapping[str, Any]
     finished: float
@@ -54,29 +54,29 @@ class Completed:
 def post(
     url: str, kind: Kind, content: IO[bytes] | bytes | Iterator[bytes], length: int | None
 ) -> Accepted:
-    """``POST /import``; a length of None sends it in chunks. Raises BenchmarkError if refused."""
+    """Send ``POST /import``, in chunks if the length is None. Raises BenchmarkError if rejected."""
     connection = _connection(url)
     headers = {"Content-Type": TYPES[kind]}
     headers |= {"Content-Length": str(length)} if length is not None else {}
     begun = time.time()
     connection.request("POST", PATHS[kind], content, headers, encode_chunked=length is None)
     answer = connection.getresponse()
-    told = answer.read()
+    body = answer.read()
     at = time.time()
     connection.close()
     if answer.status != 202:
-        raise BenchmarkError(f"POST /import was answered {answer.status}: {told.decode()}")
-    return Accepted(json.loads(told)["jobId"], begun, at)
+        raise BenchmarkError(f"POST /import was answered {answer.status}: {body.decode()}")
+    return Accepted(json.loads(body)["jobId"], begun, at)
 
 
 def post_file(url: str, kind: Kind, path: Path) -> Accepted:
-    """``POST /import`` of a file."""
+    """Send a file with ``POST /import``."""
     with path.open("rb") as file:
         return post(url, kind, file, path.stat().st_size)
 
 
 def follow(url: str, job: str, every: float) -> Completed:
-    """Look at an import until it is complete; raises BenchmarkError if it fails."""
+    """Poll an import until it is completed. Raises BenchmarkError if it fails."""
     connection = _connection(url)
     deadline = time.monotonic() + PATIENCE
     while (shown := _shown(connection, job))["state"] not in ENDED:
@@ -91,7 +91,7 @@ def follow(url: str, job: str, every: float) -> Completed:
 
 
 def undo(url: str, job: str, every: float) -> None:
-    """``DELETE`` an import, and look at it until it is undone."""
+    """Undo an import, and poll it until it is undone."""
     connection = _connection(url)
     deadline = time.monotonic() + PATIENCE
     connection.request("DELETE", f"/import/{job}")

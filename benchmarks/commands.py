@@ -1,4 +1,4 @@
-"""Other programs, run to their end while their memory is watched."""
+"""Runs other programs and measures their memory."""
 
 import os
 import subprocess
@@ -20,33 +20,33 @@ LOOK_EVERY = 0.02
 
 @dataclass(frozen=True)
 class Done:
-    """A command that ended well: what it said, and its peak resident bytes."""
+    """A command that succeeded: its output, and its peak resident bytes."""
 
-    said: str
+    output: str
     peak: int
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Done:
-    """Run a command to its end; raises BenchmarkError if that is no good one."""
-    with tempfile.TemporaryFile("w+") as said:
+    """Run a command. Raises BenchmarkError if it fails."""
+    with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         peak = _watch(process)
-        said.seek(0)
-        done = Done(said.read(), peak)
+        output.seek(0)
+        done = Done(output.read(), peak)
     if process.returncode != 0:
-        raise BenchmarkError(f"{command[0]} failed: {done.said}")
+        raise BenchmarkError(f"{command[0]} failed: {done.output}")
     return done
 
 
 def module(name: str, *arguments: str | Path) -> list[str | Path]:
-    """``python -m name``."""
+    """Return the command ``python -m name``."""
     return [sys.executable, "-m", name, *arguments]
 
 

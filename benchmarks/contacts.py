@@ -1,7 +1,7 @@
-"""Made-up contacts by the million: always the same for the same seed, and quickly made.
+"""Generates millions of contacts quickly, always the same for the same seed.
 
-Whole lines are prepared once in a pool; a contact is one of them, drawn at random, with its number
-put into it. So no two contacts have the same e-mail, and a million takes about a second.
+A pool of complete lines is prepared once; a contact is a line of it, chosen at random, with its
+number inserted. So each contact has another e-mail address, and a million takes about a second.
 """
 
 import csv
@@ -20,7 +20,7 @@ from local.contacts import DOMAINS, FIRST_NAMES, LAST_NAMES
 
 SOURCE: Final = "benchmark"
 BLOCK: Final = 10_000
-"""Contacts that are drawn at a time; a multiple of ``BAD_EVERY``."""
+"""Contacts that are generated at a time; a multiple of ``BAD_EVERY``."""
 BAD_EVERY: Final = 20
 
 _IMPORT_ID: Final = UUID("01939d3a-7c00-7000-8000-000000000000")
@@ -30,7 +30,7 @@ _LONG: Final = ("山田太郎", "Ελένη Παπαδοπούλου", "Влад
 
 
 class Profile(StrEnum):
-    """What the contacts are like."""
+    """The shape of the contacts."""
 
     PLAIN = "plain"
     """A name and an e-mail, about 72 bytes as JSON."""
@@ -41,7 +41,7 @@ class Profile(StrEnum):
 
 
 class Kind(StrEnum):
-    """What the file is like."""
+    """The format of a file."""
 
     JSON = "json"
     """The body of ``POST /import``."""
@@ -55,20 +55,20 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """A contact without its number, which ``_NUMBER`` stands for."""
+    """A contact with ``_NUMBER`` in place of its number."""
 
     name: str | None
     email: str | None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def json(self) -> str:
-        """One record."""
+        """Return the record as JSON."""
         known = {"name": self.name, "email": self.email}
         record = {key: value for key, value in known.items() if value is not None} | self.extra
         return json.dumps(record, ensure_ascii=False)
 
     def csv(self, *more: str) -> str:
-        """One row."""
+        """Return the record as a CSV row."""
         made = io.StringIO()
         row = [self.name, self.email, *more]
         csv.writer(made, lineterminator="\n").writerow(row)
@@ -77,14 +77,14 @@ class Person:
 
 @dataclass(frozen=True)
 class Pool:
-    """The people that contacts are drawn from."""
+    """The people that contacts are chosen from."""
 
     good: Sequence[Person]
     bad: Sequence[Person] = ()
 
 
 def body(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[str]:
-    """A file of so many contacts, in pieces of at most ``BLOCK`` contacts."""
+    """Yield a file of ``count`` contacts, in pieces of at most ``BLOCK`` contacts."""
     head, separator, tail = _FRAMES[kind]
     between = _csv_header(profile) if kind is Kind.CSV else head
     for piece in filter(None, _blocks(kind, profile, rows, seed)):
@@ -99,7 +99,7 @@ def _csv_header(profile: Profile) -> str:
 
 
 def bad_records(profile: Profile, rows: int, seed: int) -> int:
-    """How many of so many contacts are to be rejected."""
+    """Return how many of ``count`` contacts must be rejected."""
     pool = _pool(profile)
     drawn = (number for block in _drawn(pool, rows, seed) for number in block)
     return sum(number >= len(pool.good) for number in drawn) if pool.bad else 0
@@ -121,7 +121,7 @@ def _blocks(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[list
 
 
 def _drawn(pool: Pool, rows: int, seed: int) -> Iterator[list[int]]:
-    """Positions in the pool, the good people first, for one block after the other."""
+    """Yield positions in the pool, which begins with the valid people, block by block."""
     for start in range(0, rows, BLOCK):
         chance = random.Random(f"{seed} {start}")
         drawn = chance.choices(range(len(pool.good) or len(pool.bad)), k=BLOCK)
@@ -133,7 +133,7 @@ def _drawn(pool: Pool, rows: int, seed: int) -> Iterator[list[int]]:
 
 @cache
 def _lines(kind: Kind, profile: Profile) -> list[tuple[str, str]]:
-    """The pool as the two halves of lines."""
+    """Return the pool as lines, cut in two where the number belongs."""
     pool = _pool(profile)
     return [_halves(_line(kind, person)) for person in (*pool.good, *pool.bad)]
 

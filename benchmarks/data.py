@@ -1,4 +1,4 @@
-"""The files that are imported: made once, kept outside the repository."""
+"""The files to import, generated once and ignored by Git."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ KEPT = PROJECT / ".benchmarks"
 
 @dataclass(frozen=True)
 class DataSet:
-    """So many contacts of one profile, as files of all kinds."""
+    """A number of contacts of one profile, as files of all kinds."""
 
     profile: Profile
     rows: int
@@ -21,11 +21,11 @@ class DataSet:
 
     @property
     def bad(self) -> int:
-        """Records that are to be rejected."""
+        """Number of records that must be rejected."""
         return bad_records(self.profile, self.rows, self.seed)
 
     def file(self, kind: Kind) -> Path:
-        """The file of that kind; made if it is not there."""
+        """Return the file of that kind, which is generated if it is missing."""
         path = KEPT / "data" / f"{self.profile}-{self.rows}-{self.seed}.{kind}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

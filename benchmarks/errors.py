@@ -1,5 +1,5 @@
-"""What stops a benchmark."""
+"""The error of the benchmarks."""
 
 
 class BenchmarkError(Exception):
-    """Something is not as it must be for its figures to mean anything; the message tells what."""
+    """A benchmark did not do the work that it measures; the message says what was wrong."""

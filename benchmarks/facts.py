@@ -1,4 +1,4 @@
-"""What the figures depend on: the machine, its load, the versions."""
+"""The facts that the figures depend on: the machine, its load, the versions."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ from local.processes import PROJECT
 
 
 def facts(lab: Lab) -> dict[str, str]:
-    """By name, for the head of a report."""
+    """Return the facts for the head of a report, by name."""
     options = lab.options
     load = ", ".join(f"{value:.1f}" for value in psutil.getloadavg())
     where = (

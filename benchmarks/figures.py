@@ -1,4 +1,4 @@
-"""What several measurements of one thing come to."""
+"""Summarises repeated measurements."""
 
 import math
 import statistics
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle of some measurements, and how far apart they are."""
+    """The median of some measurements, and their range."""
 
     median: float
     low: float
@@ -16,16 +16,16 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of at least one value."""
+        """Return the spread of at least one value."""
         return cls(statistics.median(values), min(values), max(values))
 
     def shown(self, form: str) -> str:
-        """``median [low - high]``, or the median alone where all values look the same."""
+        """Return ``median [low - high]``, or only the median if all values look the same."""
         median, low, high = (format(value, form) for value in (self.median, self.low, self.high))
         return median if low == high else f"{median} [{low} - {high}]"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The least value that so large a share (0 to 1) of the values does not exceed."""
+    """Return the smallest value that the given share (0 to 1) of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

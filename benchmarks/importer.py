@@ -30,7 +30,7 @@ PROCESSES = int(WORKERS[WORKERS.index("--processes") + 1])
 
 
 def await_true(condition: Callable[[], bool], what: str) -> None:
-    """Look until it is so; raises BenchmarkError if it takes too long."""
+    """Poll a condition until it is true. Raises BenchmarkError if that takes too long."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -45,34 +45,34 @@ def writer_known(writer: str) -> bool:
 
 @dataclass(frozen=True)
 class Workers:
-    """One ``dramatiq tasks``, as one machine would run it."""
+    """The worker processes of one ``dramatiq tasks``, as on one machine."""
 
     started: Started
     processes: int
 
     @property
     def root(self) -> psutil.Process:
-        """Dramatiq's master."""
+        """The master process of Dramatiq."""
         return psutil.Process(self.started.pid)
 
     @property
     def ready(self) -> bool:
-        """Whether all of them take messages, as Dramatiq's log tells."""
+        """Whether all worker processes are ready, by Dramatiq's log."""
         return self.started.log.read_text().count(READY) == self.processes
 
     def parts_done(self, job: str) -> int:
-        """How many parts of an import they have done, as their log tells."""
+        """Return how many parts of an import they have finished, by their log."""
         lines = self.started.log.read_text().splitlines()
         return sum(PART_FINISHED in line and job.removeprefix(JOB_PREFIX) in line for line in lines)
 
     def each(self) -> list[psutil.Process]:
-        """The worker processes: those that the master has forked first."""
+        """Return the worker processes, the first children of the master."""
         children = self.root.children()
         return sorted(children, key=lambda child: child.pid)[: self.processes]
 
 
 class Importer:
-    """A service that runs, and the workers that are needed at the moment."""
+    """A running service, and the workers that the current contender needs."""
 
     def __init__(self, server: Server, url: str, process: Started, folder: Path) -> None:
         self.server = server
@@ -85,7 +85,7 @@ class Importer:
         self.workers: list[Workers] = []
 
     def work(self, writer: str, *, machines: int = 1, processes: int = PROCESSES) -> None:
-        """See to it that just these workers run, and that they have run once."""
+        """Run exactly these workers, and warm them up if they are new."""
         if self._writer == (wanted := f"{writer} {machines} {processes}"):
             return
         self.rest()
@@ -108,11 +108,11 @@ class Importer:
             follow(self.url, post(self.url, Kind.JSON, body, len(body)).job, 0.02)
 
     def meter(self) -> Meter:
-        """What reads the CPU seconds of all that takes part."""
+        """Return a meter for all processes that take part."""
         return Meter((*self._own_groups(), *_groups_of(self.server.pid)))
 
     def reset_peaks(self) -> None:
-        """Let the peaks begin anew."""
+        """Reset the peaks of all processes."""
         for process in self._processes().values():
             reset_peak(process)
 
@@ -149,7 +149,7 @@ class Importer:
 def running_importer(
     server: Server, folder: Path, module: str, environment: Mapping[str, str]
 ) -> Iterator[Importer]:
-    """A service beside the server, run by ``module``; workers come with ``Importer.work``."""
+    """Run the service by ``module``; ``Importer.work`` starts workers."""
     log = folder / f"{module}-{free_port()}.log"
     with service({**server.env, **environment}, log, module=module) as (url, process):
         importer = Importer(server, url, process, folder)
@@ -160,7 +160,7 @@ def running_importer(
 
 
 def _groups_of(pid: int | None) -> Iterator[Group]:
-    """The groups of an embedded stack: its gateway is also its Storage."""
+    """Return the process groups of an embedded stack, whose gateway is also its Storage."""
     if pid is None:
         return
     stack = psutil.Process(pid)

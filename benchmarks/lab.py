@@ -1,4 +1,4 @@
-"""What a scenario works with."""
+"""The environment of the scenarios."""
 
 import contextlib
 import shutil
@@ -19,7 +19,7 @@ from embedded.programs import ON_PATH, WHEEL, postgres_programs
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may choose."""
+    """The options of the command."""
 
     rows: int = 1_000_000
     rounds: int = 5
@@ -33,7 +33,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Lab:
-    """A Supabase that runs, a folder, and the options."""
+    """A running Supabase, a folder for files, and the options."""
 
     server: Server
     folder: Path
@@ -42,7 +42,7 @@ class Lab:
     say: Say
 
     def data(self, rows: int | None = None, profile: Profile | None = None) -> DataSet:
-        """The chosen contacts, or another number of them, or others."""
+        """Return the data set that the options choose, with another number or profile if given."""
         options = self.options
         return DataSet(profile or options.profile, rows or options.rows, options.seed)
 
@@ -53,12 +53,12 @@ class Lab:
 
     @property
     def writer(self) -> str:
-        """The writer for where one will do: the default one, if it is among the chosen."""
+        """The writer for scenarios that need only one: the default, if it is chosen."""
         return POSTGREST if POSTGREST in self.writers else self.writers[0]
 
     @property
     def missing(self) -> list[str]:
-        """Notes on what was asked for and is not there."""
+        """Return notes about chosen writers that this version does not have."""
         return [
             f"Left out: this version has no writer {writer!r}."
             for writer in self.options.writers
@@ -68,7 +68,7 @@ class Lab:
     def importer(
         self, module: str = "service", environment: Mapping[str, str] | None = None
     ) -> AbstractContextManager[Importer]:
-        """A fresh service, or another module that runs one; its logs go to the folder."""
+        """Run a new service, or a module that wraps it, with its logs in the folder."""
         return running_importer(self.server, self.folder, module, environment or {})
 
 
@@ -84,7 +84,7 @@ def opened_lab(options: Options, say: Say) -> Iterator[Lab]:
 
 
 def find_psql(postgres: str) -> Path:
-    """The psql beside the chosen Postgres, on the PATH, or in the wheel."""
+    """Return the psql of the chosen Postgres, on the PATH, or of the wheel."""
     for choice in (postgres, ON_PATH, WHEEL):
         with contextlib.suppress(StackError):
             psql = postgres_programs(choice, None).folder / "psql"

@@ -1,4 +1,4 @@
-"""Bodies of any size, made as they are sent: records of about 1,000 bytes."""
+"""Bodies of any size with records of about 1,000 bytes, generated while they are sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -13,12 +13,12 @@ _RECORD: Final = b'{"name": "Large", "email": "large@example.com", "note": "%s"}
 
 
 def records_in(size: int) -> int:
-    """How many records a body of about so many bytes has."""
+    """Return the number of records in a body of about ``size`` bytes."""
     return max(1, size // RECORD_BYTES // BLOCK_RECORDS) * BLOCK_RECORDS
 
 
 def body(size: int) -> Iterator[bytes]:
-    """A JSON body; all contacts have the same e-mail."""
+    """Yield a JSON body whose contacts all have the same e-mail address."""
     record = _RECORD % (b"x" * (RECORD_BYTES - len(_RECORD)))
     block = b",".join([record] * BLOCK_RECORDS)
     yield b'{"source": "%s", "data": [' % SOURCE.encode()
@@ -30,7 +30,7 @@ def body(size: int) -> Iterator[bytes]:
 
 
 async def body_async(size: int) -> AsyncIterator[bytes]:
-    """The same for a client that sends many at once."""
+    """Yield the same body, for a client that sends many at once."""
     for piece in body(size):
         yield piece
         await asyncio.sleep(0)

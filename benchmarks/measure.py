@@ -1,4 +1,4 @@
-"""Measuring: runs of contenders in turn, and what comes of them."""
+"""Runs contenders in turn, and collects their figures."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from benchmarks.usage import CORES, OTHERS, Usage
 
 @dataclass(frozen=True)
 class Run:
-    """What one contender did once. Figures are by name, with their units in it."""
+    """One run of one contender; the names of figures contain their units."""
 
     contender: str
     figures: Mapping[str, float]
@@ -27,39 +27,39 @@ class Run:
 
 
 class Contender(Protocol):
-    """One way to do what is measured."""
+    """One way to do the work that is measured."""
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         ...
 
     def run(self) -> Run:
-        """Do it once, and count what came of it. Raises BenchmarkError if that is wrong."""
+        """Do the work once and check the result. Raises BenchmarkError if it is wrong."""
         ...
 
 
 class Say(Protocol):
-    """Tells people how far it is."""
+    """Shows the progress to the user."""
 
     def __call__(self, line: str) -> None:
-        """Show one line."""
+        """Show a line."""
         ...
 
 
 def measure(contenders: Sequence[Contender], rounds: int, key: str, say: Say) -> list[Run]:
-    """Run all in turn, one round to warm up and then ``rounds`` that count.
+    """Run all contenders in turn: one round to warm up, then ``rounds`` that count.
 
-    Each round begins with another one, so that none always has the same before it. ``key`` is the
-    figure to tell people meanwhile.
+    Each round begins with another contender, so that the order does not favour any. ``key`` is the
+    figure to show as progress.
     """
     runs = []
     for number in range(rounds + 1):
         first = number % len(contenders)
         for contender in (*contenders[first:], *contenders[:first]):
             run = contender.run()
-            told = f"round {number} of {rounds}" if number else "warming up"
-            say(f"  {told:<14} {contender.name:<36} {run.figures[key]:>14,.3f} {key}")
+            progress = f"round {number} of {rounds}" if number else "warming up"
+            say(f"  {progress:<14} {contender.name:<36} {run.figures[key]:>14,.3f} {key}")
             runs += [run] if number else []
     names = [contender.name for contender in contenders]
     return sorted(runs, key=lambda run: names.index(run.contender))
@@ -67,7 +67,7 @@ def measure(contenders: Sequence[Contender], rounds: int, key: str, say: Say) ->
 
 @dataclass(frozen=True)
 class Column:
-    """A figure as tables show it."""
+    """A figure as a column of a table."""
 
     figure: str
     title: str
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Result:
-    """All runs of one scenario, and how they are shown."""
+    """All runs of one scenario, and the columns to show."""
 
     scenario: str
     title: str
@@ -88,44 +88,44 @@ class Result:
 
     @property
     def contenders(self) -> list[str]:
-        """Their names, in the order of their first runs."""
+        """Return the names of the contenders, in the order of their first runs."""
         return list(dict.fromkeys(run.contender for run in self.runs))
 
     def of(self, contender: str) -> list[Run]:
-        """The runs of one contender."""
+        """Return the runs of a contender."""
         return [run for run in self.runs if run.contender == contender]
 
     def spread(self, contender: str, figure: str) -> Spread | None:
-        """A figure over all rounds; None if the contender has no such figure."""
+        """Return a figure over all rounds, None if the contender does not have it."""
         values = [run.figures[figure] for run in self.of(contender) if figure in run.figures]
         return Spread.of(values) if values else None
 
     def median(self, contender: str, figure: str) -> float:
-        """The middle value of a figure that must be there."""
+        """Return the median of a figure that the contender must have."""
         found = self.spread(contender, figure)
         if found is None:
             raise BenchmarkError(f"{contender} has no figure {figure}.")
         return found.median
 
     def cpu(self, contender: str) -> dict[str, float]:
-        """Median CPU seconds by group."""
+        """Return the median CPU seconds by process group."""
         used = [run.usage.cpu for run in self.of(contender) if run.usage]
         names = dict.fromkeys(name for one in used for name in one)
         return {name: statistics.median([one.get(name, 0.0) for one in used]) for name in names}
 
     def peaks(self, contender: str) -> dict[str, int]:
-        """The highest of the peaks of all rounds, by process."""
+        """Return the highest peak of all rounds, by process."""
         names = dict.fromkeys(name for run in self.of(contender) for name in run.peaks)
         return {name: max(run.peaks.get(name, 0) for run in self.of(contender)) for name in names}
 
     @property
     def others(self) -> float:
-        """The largest share of the machine that others used during a run."""
+        """Return the largest share of the machine that other processes used during a run."""
         usages = [run.usage for run in self.runs if run.usage]
         shares = [usage.cpu.get(OTHERS, 0) / usage.seconds / CORES for usage in usages]
         return max(shares, default=0.0)
 
     def limit(self, contender: str) -> str:
-        """What limited the run in the middle."""
+        """Return what limited the median run."""
         runs = sorted(self.of(contender), key=lambda run: run.figures[self.columns[0].figure])
         return runs[len(runs) // 2].limit

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.naive FILE``: what one writes first, and a baseline for that reason.
+"""``python -m benchmarks.naive FILE``: the obvious first implementation, as a baseline.
 
-ijson reads one record after the other, supabase-py inserts a thousand at a time, and each waits for
-the other. No validation, no queue, no second try. Prints the seconds it took, start-up left out.
+ijson reads the records, supabase-py inserts a thousand at a time, and each waits for the other.
+There is no validation, no queue and no retry. Prints the seconds, without the start of the process.
 """
 
 import itertools
@@ -21,7 +21,7 @@ BATCH = 1000
 
 
 def main() -> int:
-    """Import the file into ``contacts`` of the Supabase that the environment names."""
+    """Import the file into ``contacts`` of the Supabase in the environment."""
     options = ClientOptions(auto_refresh_token=False, persist_session=False)
     client = Client(os.environ["SUPABASE_URL"], os.environ["SUPABASE_SERVICE_ROLE_KEY"], options)
     client.table("contacts").select("id").limit(1).execute()  # connected, as ours is

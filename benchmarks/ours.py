@@ -1,4 +1,4 @@
-"""The importer as a contender: one file, from POST to rows, counted afterwards."""
+"""The importer as a contender: imports one file, and counts the rows."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,12 +14,12 @@ RATE, MB_RATE, SECONDS = "rows/s", "MB/s", "seconds"
 POST, TOTAL = "post seconds", "post to completed seconds"
 
 _MANY: Final = 300_000
-"""Rows from which an import is looked at less often: each look costs a request."""
+"""From this number of rows on, an import is polled less often, since each poll costs a request."""
 
 
 @dataclass(frozen=True)
 class Post:
-    """``POST /import`` alone, until 202: no workers run."""
+    """``POST /import`` until 202, without workers."""
 
     importer: Importer
     data: DataSet
@@ -27,7 +27,7 @@ class Post:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return f"POST, {self.kind.upper()}"
 
     def run(self) -> Run:
@@ -48,7 +48,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Ours:
-    """``POST /import`` to ``completed``."""
+    """``POST /import`` until ``completed``."""
 
     importer: Importer
     data: DataSet
@@ -59,7 +59,7 @@ class Ours:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         what = ", all rejected" if self.data.profile is Profile.REJECTED else ""
         return f"ours, {self.kind.upper()}, {self.writer}{what}"
 

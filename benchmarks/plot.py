@@ -1,4 +1,4 @@
-"""Seconds and peak memory against rows, as a picture."""
+"""Plots seconds and peak memory against rows."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ Series = dict[str, dict[int, list[float]]]
 
 
 def draw(results: Sequence[Result], path: Path) -> bool:
-    """Draw all runs of the scenario ``linear``; False if there are none."""
+    """Plot all runs of the scenario ``linear``; returns False if there are none."""
     runs = [run for result in results if result.scenario == "linear" for run in result.runs]
     if not runs:
         return False
@@ -31,7 +31,7 @@ def draw(results: Sequence[Result], path: Path) -> bool:
 
 
 def seconds(runs: Iterable[Run]) -> Series:
-    """Seconds by contender."""
+    """Return the seconds by contender."""
     series: Series = {}
     for run in runs:
         series.setdefault(run.contender, {}).setdefault(run.rows, []).append(run.figures[SECONDS])
@@ -39,7 +39,7 @@ def seconds(runs: Iterable[Run]) -> Series:
 
 
 def peaks(runs: Iterable[Run]) -> Series:
-    """Peaks in MiB by contender: of the service, and of the largest worker."""
+    """Return the peaks in MiB of the service and of the largest worker."""
     series: Series = {}
     for run in runs:
         workers = [peak for name, peak in run.peaks.items() if name.startswith("worker")]

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.raw_upload FILE``: a file into Storage, unread.
+"""``python -m benchmarks.raw_upload FILE``: uploads a file to Storage without parsing it.
 
-The service's own way of uploading (chunks of 6 MiB, one travels while the next one fills), without
-splitter, repository and queue. Prints the seconds it took, start-up left out.
+It uses the service's uploader (chunks of 6 MiB, of which the next is read while one is sent),
+without splitter, repository and queue. Prints the seconds, without the start of the process.
 """
 
 import sys
@@ -24,7 +24,7 @@ DEADLINE = 30.0
 
 
 def main() -> int:
-    """Upload the file into the bucket of the imports."""
+    """Upload the file into the bucket for imports."""
     sys.stdout.write(f"{uvloop.run(_timed(Path(sys.argv[1])))}\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""Results as Markdown for people and as JSON for programs."""
+"""Writes the results as Markdown and as JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,18 +9,18 @@ from benchmarks.measure import Result
 
 MIB = 1024 * 1024
 NOTICED = 0.1
-"""Share of the machine that others may use before the report says so."""
+"""Share of the machine; if others use more, the report has a warning."""
 
 
 def markdown(facts: Mapping[str, str], results: Sequence[Result]) -> str:
-    """The whole report."""
-    told = [f"* {name}: {value}" for name, value in facts.items()]
+    """Return the report as Markdown."""
+    fact_lines = [f"* {name}: {value}" for name, value in facts.items()]
     sections = [part for result in results for part in _section(result)]
-    return "\n".join(["# Benchmark", "", *told, *sections]) + "\n"
+    return "\n".join(["# Benchmark", "", *fact_lines, *sections]) + "\n"
 
 
 def machine_readable(facts: Mapping[str, str], results: Sequence[Result]) -> str:
-    """All that was measured, run by run."""
+    """Return all figures of all runs, for JSON."""
     found: list[dict[str, Any]] = [
         {
             "scenario": result.scenario,
@@ -34,7 +34,7 @@ def machine_readable(facts: Mapping[str, str], results: Sequence[Result]) -> str
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; the first column is text, the others are figures."""
+    """Return a Markdown table; the first column is text, the others are figures."""
     lines = [list(head), ["---", *("---:" for _ in head[1:])], *map(list, rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
 

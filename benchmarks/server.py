@@ -1,4 +1,4 @@
-"""The Supabase that is measured: an embedded one of our own, or one that the environment names."""
+"""The measured Supabase: an embedded one, or the one in the environment."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rej
          public.import_rejection_objects;
 DELETE FROM dramatiq.queue WHERE state <> 'consumed';
 """
-# What is consumed is about to be done: the worker acknowledges after the import has ended.
+# Consumed messages are nearly done: the worker acknowledges after the end of the import.
 COUNT = """
 SELECT (SELECT count(*) FROM public.contacts),
        (SELECT count(*) FROM (SELECT FROM public.contacts GROUP BY email) AS each),
@@ -38,28 +38,28 @@ BUCKET = "imports"
 
 @dataclass(frozen=True)
 class Server:
-    """A Supabase, and what only we know of it if it is ours."""
+    """A Supabase, with the processes of an embedded one."""
 
     env: Mapping[str, str]
     admin: str
-    """Connection of somebody who may checkpoint."""
+    """Connection of a role that may run CHECKPOINT."""
     pid: int | None
     """The embedded stack's process; None for a Supabase elsewhere, of which we see nothing."""
 
     @property
     def postgres(self) -> str:
-        """What its Postgres calls itself."""
-        ((told,),) = self.ask("SELECT version()")
-        return str(told).partition(", compiled")[0]
+        """Return the version of its Postgres."""
+        ((version,),) = self.ask("SELECT version()")
+        return str(version).partition(", compiled")[0]
 
     def ask(self, statement: str, *, dsn: str = "") -> list[tuple[Any, ...]]:
-        """Run a statement in a transaction of its own."""
+        """Run a statement in its own transaction; returns the rows."""
         with _connected(dsn or self.env["DATABASE_URL"]) as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def erase(self) -> None:
-        """Empty all tables, and let disk and Postgres come to rest."""
+        """Empty all tables, and wait until disk and Postgres are idle."""
         self.ask(ERASE)
         self.remove_objects()
         with contextlib.suppress(psycopg2.errors.InsufficientPrivilege):
@@ -67,7 +67,7 @@ class Server:
         os.sync()
 
     def expect(self, contacts: int, rejections: int, *, emails: int | None = None) -> None:
-        """Check that so many rows are there, of as many e-mails; raises BenchmarkError."""
+        """Raise BenchmarkError unless there are exactly these rows and rejections."""
         expected = (contacts, contacts if emails is None else emails, rejections)
         with _connected(self.env["DATABASE_URL"]) as cursor:
             cursor.execute("SET work_mem = '512MB'; SET statement_timeout = 0")
@@ -79,26 +79,26 @@ class Server:
             )
 
     def expect_queued(self, records: int) -> None:
-        """Check that one import of so many records is recorded; raises BenchmarkError."""
+        """Raise BenchmarkError unless exactly one import of this many records is recorded."""
         found = self.ask("SELECT records FROM public.imports")
         if found != [(records,)]:
             raise BenchmarkError(f"Imports have {found} records, but one of {records} should be.")
 
     def expect_object(self, size: int) -> None:
-        """Check that one object of so many bytes is there; raises BenchmarkError."""
+        """Raise BenchmarkError unless there is exactly one object of this many bytes."""
         with self._storage() as client:
             sizes = [entry["metadata"]["size"] for entry in _entries(client)]
         if sizes != [size]:
             raise BenchmarkError(f"Objects have {sizes} bytes, but one of {size} should be there.")
 
     def seconds_ahead(self) -> float:
-        """How far the database's clock is ahead of ours, from the quickest of some looks at it."""
+        """Return the seconds that the database's clock is ahead, by the fastest of some queries."""
         with _connected(self.env["DATABASE_URL"]) as cursor:
             looks = [_look_at_clock(cursor) for _ in range(CLOCK_LOOKS)]
         return min(looks)[1]
 
     def remove_objects(self) -> None:
-        """Remove what the bucket of the imports holds."""
+        """Remove all objects from the bucket for imports."""
         with self._storage() as client:
             for folder in [entry["name"] for entry in _listed(client) if not entry["id"]]:
                 _remove(client, f"{folder}/")
@@ -113,10 +113,10 @@ class Server:
 
 @contextlib.contextmanager
 def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Server]:
-    """The Supabase that the environment names, or else an embedded one in ``folder``.
+    """Give the Supabase in the environment, or else an embedded one in ``folder``.
 
-    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` says that they
-    may go.
+    The former is left empty. Raises BenchmarkError if it has rows, unless ``erase`` allows to
+    remove them.
     """
     if all(os.environ.get(name) for name in NEEDED):
         env = {name: os.environ[name] for name in NEEDED}
@@ -144,20 +144,20 @@ def _refuse_rows(server: Server) -> None:
 
 
 def _admin(data: Data, url: str) -> str:
-    secrets = Secrets.kept_in(data.secrets)
+    secrets = Secrets.load_or_create(data.secrets)
     return make_dsn(url, user=SUPERUSER, password=secrets.admin_password)
 
 
 @contextlib.contextmanager
 def _connected(dsn: str) -> Iterator[psycopg2.extensions.cursor]:
     with contextlib.closing(psycopg2.connect(dsn)) as connection:
-        connection.autocommit = True  # CHECKPOINT wants no transaction around it
+        connection.autocommit = True  # CHECKPOINT cannot run in a transaction
         with connection.cursor() as cursor:
             yield cursor
 
 
 def _look_at_clock(cursor: psycopg2.extensions.cursor) -> tuple[float, float]:
-    """How long the look took, and how far the clock was ahead in its middle."""
+    """Return how long a query took, and the difference of the clocks in its middle."""
     before = time.time()
     cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
     ((there,),) = cursor.fetchall()

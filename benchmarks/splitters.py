@@ -1,4 +1,4 @@
-"""The service's splitters alone: in this process, from memory, with nothing sent anywhere."""
+"""The service's splitters alone: in this process, from memory, without any output."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.ndjson import NdjsonSplitter
 
 PIECE: Final = 64 * 1024
-"""About what aiohttp hands over at a time."""
+"""About the size of a read of aiohttp."""
 
 _MAKE: Final[dict[Kind, Callable[[int, int], Splitter]]] = {
     Kind.JSON: EnvelopeSplitter,
@@ -28,18 +28,18 @@ _MAKE: Final[dict[Kind, Callable[[int, int], Splitter]]] = {
 
 @dataclass(frozen=True)
 class Splitting:
-    """Check and cut one file; the rate is by CPU seconds of one core."""
+    """Splits one file; the rate is per CPU second of one core."""
 
     data: DataSet
     kind: Kind
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return f"splitter, {self.kind.upper()}"
 
     def run(self) -> Run:
-        """Feed the file once."""
+        """Split the file once."""
         content = self.data.file(self.kind).read_bytes()
         splitter = _MAKE[self.kind](_default("part_bytes"), _default("max_record_bytes"))
         begun = time.process_time()

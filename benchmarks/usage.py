@@ -1,8 +1,8 @@
-"""What processes use: CPU seconds of groups of them, peak memory of each.
+"""Measures the CPU seconds of groups of processes, and the peak memory of each process.
 
-CPU seconds include those of children that have ended. The peak is the kernel's own high-water mark
-(VmHWM in proc(5)), set back before a measurement; where there is no /proc, it is what is resident
-at the end.
+CPU seconds include those of children that have ended. The peak is the kernel's high-water mark
+(VmHWM in proc(5)), which is reset before a measurement; without /proc, it is what is resident at
+the end.
 """
 
 import time
@@ -28,7 +28,7 @@ Processes = Callable[[], list[psutil.Process]]
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that are counted together."""
+    """Processes whose CPU seconds are added."""
 
     name: str
     processes: Processes
@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Usage:
-    """What was used between two moments."""
+    """CPU seconds between two readings."""
 
     seconds: float
     cpu: Mapping[str, float]
@@ -54,32 +54,32 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reading:
-    """CPU seconds that have been used by a moment, by group."""
+    """CPU seconds at one point in time, by group."""
 
     at: float
     cpu: Mapping[str, float]
     machine: float
 
     def until(self, later: "Reading") -> Usage:
-        """What was used from here to there."""
+        """Return what was used from this reading to another one."""
         cpu = {name: later.cpu[name] - used for name, used in self.cpu.items()}
         others = later.machine - self.machine - sum(cpu.values())
         return Usage(later.at - self.at, {**cpu, OTHERS: max(0.0, others)})
 
 
 def limits(usage: Usage, cores: Mapping[str, int], machine: int = CORES) -> str:
-    """Which group limits: the one that is nearest to all that it can use; or the whole machine."""
+    """Return the group that is nearest to its limit, or the machine if that is fully used."""
     shares = {name: usage.cpu[name] / usage.seconds / cores[name] for name in cores}
     busy = sum(usage.cpu.values()) / usage.seconds / machine
     name = max(shares, key=lambda name: shares[name])
-    told = f"{name} at {shares[name]:.0%} of its {_cores(cores[name])}"
+    text = f"{name} at {shares[name]:.0%} of its {_cores(cores[name])}"
     if shares[name] < IDLE and busy < FULL:
-        return f"nothing is busy, all wait: {told}"
+        return f"nothing is busy, all wait: {text}"
     if busy < FULL:
-        return told
+        return text
     most = max(usage.cpu, key=lambda name: usage.cpu[name])
     part = usage.cpu[most] / usage.seconds / machine
-    return f"the machine: its {_cores(machine)} are {busy:.0%} busy, {part:.0%} with {most}; {told}"
+    return f"the machine: its {_cores(machine)} are {busy:.0%} busy, {part:.0%} with {most}; {text}"
 
 
 def _cores(count: int) -> str:
@@ -88,23 +88,23 @@ def _cores(count: int) -> str:
 
 @dataclass(frozen=True)
 class Meter:
-    """Reads what groups of processes have used."""
+    """Reads the CPU seconds of groups of processes."""
 
     groups: tuple[Group, ...]
 
     def read(self) -> Reading:
-        """The CPU seconds by now."""
+        """Return the CPU seconds used so far."""
         cpu = {group.name: _seconds(group) for group in self.groups}
         return Reading(time.monotonic(), cpu, _busy_seconds())
 
     @property
     def all_cores(self) -> dict[str, int]:
-        """What each group can use."""
+        """Cores that each group can use."""
         return {group.name: group.cores for group in self.groups}
 
     @property
     def cores(self) -> dict[str, int]:
-        """What each group can use, but for the client."""
+        """Cores that each group can use, without the client."""
         return {name: cores for name, cores in self.all_cores.items() if name != CLIENT}
 
 
@@ -122,20 +122,20 @@ def _used(process: psutil.Process, group: Group) -> float:
 
 
 def _busy_seconds() -> float:
-    """All that this machine has done; what a virtual machine's host took away is no work of it."""
+    """Return the CPU seconds of the whole machine, without the time that its host took away."""
     times = psutil.cpu_times()._asdict()
     return float(sum(times.get(name, 0.0) for name in ("user", "nice", "system", "irq", "softirq")))
 
 
 def reset_peak(process: psutil.Process) -> None:
-    """Let the peak begin anew with what is resident now (proc(5), clear_refs)."""
+    """Reset the peak to what is resident now (proc(5), clear_refs)."""
     mark = Path(f"/proc/{process.pid}/clear_refs")
     if mark.exists():
         mark.write_text(_RESET_PEAK)
 
 
 def peak_bytes(process: psutil.Process) -> int:
-    """The most that has been resident; 0 once the process has ended."""
+    """Return the peak of resident bytes, 0 if the process has ended."""
     status = Path(f"/proc/{process.pid}/status")
     try:
         lines = status.read_text().splitlines() if status.exists() else []
@@ -146,18 +146,18 @@ def peak_bytes(process: psutil.Process) -> int:
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
-    """A process and all that descend from it."""
+    """Return a process and all its descendants."""
     return [process, *process.children(recursive=True)]
 
 
 def named(root: psutil.Process, name: str) -> psutil.Process:
-    """The oldest of the processes under ``root`` that has this name."""
+    """Return the oldest process under ``root`` that has this name."""
     found = [each for each in root.children(recursive=True) if _name_of(each) == name]
     return min(found, key=lambda each: each.create_time())
 
 
 def _name_of(process: psutil.Process) -> str:
-    """Empty once it has ended, as a backend may at any moment."""
+    """Return the name of a process, empty if it has ended."""
     try:
         return process.name()
     except psutil.NoSuchProcess:

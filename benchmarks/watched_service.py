@@ -1,9 +1,9 @@
-"""``python -m benchmarks.watched_service``: the service, with a look at its event loop.
+"""``python -m benchmarks.watched_service``: the service, which measures its event loop.
 
-Every five milliseconds something wants its turn; how late it gets it is how long the loop was kept
-from everything else: by one callback, by many in a row, or by other processes on the same cores. So
-the CPU seconds of the loop's thread meanwhile are noted as well. Lines go to the file that
-BENCHMARK_HEARTBEAT names: when it was, how late, and those CPU seconds.
+A callback is due every five milliseconds. Its delay is how long the loop was busy: with one
+callback, with many in a row, or because other processes used the cores. So the CPU seconds of the
+loop's thread in that time are recorded too. Each line in the file BENCHMARK_HEARTBEAT has the time,
+the delay, and those CPU seconds.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ NOTED = 0.01
 
 
 def main() -> int:
-    """As the service's own main."""
+    """Run the service; returns its exit code."""
     with mock.patch.object(service_main, "create_app", _create_watched_app):
         return service_main.main()
 

@@ -18,7 +18,7 @@ logger = logging.getLogger("embedded")
 
 
 def main() -> int:
-    """Run the stack; the exit code is 1 if it could not start."""
+    """Run the stack; returns the exit code, 1 if it could not start."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     arguments = _arguments()
     try:
@@ -31,16 +31,24 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".embedded"), help="kept between runs")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".embedded"), help="data folder, kept between runs"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, help="of the API; 0 for any (54321 if free)")
-    parser.add_argument("--postgres-port", type=int, help="likewise (54322 if free)")
-    parser.add_argument("--migrations", type=Path, help="instead of the project's own")
+    parser.add_argument(
+        "--port", type=int, help="port of the API; 0 for any (default: 54321 if free)"
+    )
+    parser.add_argument(
+        "--postgres-port", type=int, help="port of Postgres; 0 for any (default: 54322 if free)"
+    )
+    parser.add_argument(
+        "--migrations", type=Path, help="folder of migrations (default: the project's)"
+    )
     parser.add_argument(
         "--postgres",
         default=os.environ.get("EMBEDDED_POSTGRES") or WHEEL,
-        help="wheel, path (one on the PATH, or Debian's) or the folder of its programs;"
-        " EMBEDDED_POSTGRES says it too (wheel)",
+        help="wheel, path (on the PATH, or Debian's) or the folder of the programs"
+        " (default: EMBEDDED_POSTGRES, or wheel)",
     )
     parser.add_argument("--until-eof", action="store_true", help="stop when stdin is closed")
     return parser.parse_args()
@@ -56,7 +64,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 async def _serve(options: Options, *, until_eof: bool) -> None:
-    """Start, wait for the end, stop; a signal during the start ends that at once."""
+    """Run the stack until a signal or the end of standard input, which also interrupt its start."""
     work = asyncio.create_task(_run(options))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Whom Postgres runs as: it refuses root, so root lends it an unprivileged account."""
+"""The account that Postgres runs as: it refuses to run as root, so root uses another one."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from pathlib import Path
 from embedded.errors import StackError
 
 PREFERRED = ("postgres", "nobody")
-SHELTER = "embedded-supabase"
+FOLDER = "embedded-supabase"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Account:
     gid: int
 
     def can_use(self, path: Path) -> bool:
-        """Whether this account can reach the path; only the kernel knows, so it is asked."""
+        """Whether this account can read and enter the path, tried in a process of that account."""
         probe = subprocess.run(
             ["/bin/sh", "-c", 'test -x "$1" && test -r "$1"', "sh", str(path)],
             user=self.uid,
@@ -38,9 +38,9 @@ class Account:
 
 
 def account_for(cluster: Path) -> Account | None:
-    """The account to lend to Postgres, None if we are an ordinary user ourselves.
+    """Return the account for Postgres, None if this process is not root.
 
-    A cluster that exists keeps its owner, whatever accounts have come since.
+    A cluster that exists keeps its owner, even if there is another preferred account now.
     """
     if os.geteuid() != 0:
         return None
@@ -56,23 +56,23 @@ def _unprivileged() -> Account:
         except KeyError:
             continue
         return Account(entry.pw_uid, entry.pw_gid)
-    raise StackError(f"Postgres does not run as root, and there is no account {PREFERRED} to lend.")
+    raise StackError(f"Postgres does not run as root, and none of the accounts {PREFERRED} exists.")
 
 
-def lend(account: Account | None, path: Path) -> None:
-    """Give the path to the account, if one is lent at all."""
+def give_to(account: Account | None, path: Path) -> None:
+    """Make the account the owner of the path, unless it is None."""
     if account is not None:
         account.take(path)
 
 
-def shelter(account: Account) -> Path:
-    """A folder of ours that the account can reach."""
+def reachable_folder(account: Account) -> Path:
+    """Return a folder of root that the account can reach. Raises StackError if there is none."""
     for base in (Path("/var/lib"), Path(tempfile.gettempdir())):
-        folder = base / SHELTER
+        folder = base / FOLDER
         try:
             folder.mkdir(mode=0o755, exist_ok=True)
         except OSError:
             continue
         if folder.stat().st_uid == 0 and account.can_use(folder):
             return folder
-    raise StackError("No folder on this machine is within reach of an unprivileged account.")
+    raise StackError("An unprivileged account can reach no folder on this machine.")

@@ -1,5 +1,5 @@
-"""What can keep the stack from starting, told so that a user can act on it."""
+"""Errors of the stack that its user can act on."""
 
 
 class StackError(Exception):
-    """The stack cannot start or go on; the message is all that the user will read."""
+    """The stack cannot start or continue; the message is shown to the user as it is."""

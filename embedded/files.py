@@ -1,11 +1,11 @@
-"""Small files that are either as they were or as they shall be, never in between."""
+"""Small files that are replaced atomically."""
 
 import os
 from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone from the first moment on."""
+    """Replace a file atomically; only its owner can ever read it."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

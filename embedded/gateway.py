@@ -1,4 +1,4 @@
-"""The one address of a Supabase: Storage in this process, PostgREST behind a Unix socket."""
+"""The URL of a Supabase: serves Storage, and forwards to PostgREST on a Unix socket."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +21,7 @@ HOP_BY_HOP = (
     hdrs.TRANSFER_ENCODING,
     hdrs.UPGRADE,
 )
-# PostgREST closes idle connections after 30 s; a POST must not be the one to find out.
+# PostgREST closes idle connections after 30 s; a POST must not be sent on a closed one.
 KEEP_ALIVE = 15.0
 CONNECTIONS = 100
 
@@ -29,12 +29,12 @@ CONNECTIONS = 100
 def gateway_app(
     storage: web.Application, postgrest: Path, api_keys: frozenset[str]
 ) -> web.Application:
-    """The application that clients talk to."""
+    """Return the application that serves all of the Supabase API."""
     app = web.Application()
     app[API_KEYS] = api_keys
     app.cleanup_ctx.append(_connected_to(postgrest))
     app.add_subapp("/storage/v1", storage)
-    app.router.add_route("*", "/rest/v1{path:(?:/.*)?}", pass_on)
+    app.router.add_route("*", "/rest/v1{path:(?:/.*)?}", forward)
     return app
 
 
@@ -56,21 +56,23 @@ def _connected_to(socket: Path) -> Callable[[web.Application], AsyncIterator[Non
     return context
 
 
-async def pass_on(request: web.Request) -> web.StreamResponse:
-    """Hand a request to PostgREST and its answer back, both as they flow."""
+async def forward(request: web.Request) -> web.StreamResponse:
+    """Forward a request to PostgREST and return its answer, both as streams."""
     key = request.headers.get("apikey") or request.query.get("apikey")
     if key not in request.app[API_KEYS]:
-        return _refused(key)
+        return _unauthorized(key)
     try:
         async with _sent(request, key) as answer:
-            return await _hand_back(request, answer)
+            return await _return_answer(request, answer)
     except aiohttp.ClientConnectorError:
         return web.json_response({"message": "PostgREST is not reachable"}, status=503)
     except aiohttp.ClientError as error:
-        return web.json_response({"message": f"PostgREST broke off: {error}"}, status=502)
+        return web.json_response(
+            {"message": f"PostgREST closed the connection: {error}"}, status=502
+        )
 
 
-def _refused(key: str | None) -> web.Response:
+def _unauthorized(key: str | None) -> web.Response:
     if key is None:
         message = "No API key found in request"
         hint = "No `apikey` request header or url param was found."
@@ -90,7 +92,9 @@ def _sent(request: web.Request, key: str) -> AbstractAsyncContextManager[aiohttp
     )
 
 
-async def _hand_back(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+async def _return_answer(
+    request: web.Request, answer: aiohttp.ClientResponse
+) -> web.StreamResponse:
     response = web.StreamResponse(
         status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers)
     )
@@ -100,18 +104,18 @@ async def _hand_back(request: web.Request, answer: aiohttp.ClientResponse) -> we
             await response.write(chunk)
         await response.write_eof()
     except (ConnectionError, aiohttp.ClientError):
-        _hang_up(request)
+        _abort(request)
     return response
 
 
-def _hang_up(request: web.Request) -> None:
-    """Half an answer must not look like a whole one, nor have another behind it."""
+def _abort(request: web.Request) -> None:
+    """Abort the connection, so that an incomplete answer does not look complete."""
     if request.transport is not None:
         request.transport.abort()
 
 
 def _upstream_url(request: web.Request) -> URL:
-    """The same path and query, byte for byte, without the prefix and the gateway's own key."""
+    """Return the same path and query, byte by byte, without prefix and gateway key."""
     path, _, query = request.raw_path.partition("?")
     if "apikey" in request.query:
         query = "&".join(pair for pair in query.split("&") if not pair.startswith("apikey="))
@@ -128,7 +132,7 @@ def _request_headers(request: web.Request, key: str) -> CIMultiDict[str]:
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """The headers that are not about one connection alone."""
+    """Return the headers that are not hop-by-hop (RFC 9110, section 7.6.1)."""
     kept = CIMultiDict(headers)
     for name in HOP_BY_HOP:
         kept.popall(name, None)

@@ -1,4 +1,4 @@
-"""The secrets of one stack: made at its first start, the same ever after."""
+"""The secrets of one stack, generated at its first start and kept."""
 
 import json
 import secrets
@@ -19,7 +19,7 @@ def _password() -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the database's roles, and what API keys are signed with."""
+    """The passwords of the database's roles, and the secret that signs API keys."""
 
     jwt_secret: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     admin_password: str = field(default_factory=_password)
@@ -28,8 +28,8 @@ class Secrets:
     issued_at: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
-    def kept_in(cls, path: Path) -> "Secrets":
-        """Read the secrets, or make and keep them."""
+    def load_or_create(cls, path: Path) -> "Secrets":
+        """Read the secrets from a file; generates and writes them if there is none."""
         if path.exists():
             return cls(**json.loads(path.read_text("utf-8")))
         made = cls()
@@ -37,7 +37,7 @@ class Secrets:
         return made
 
     def api_key(self, role: str) -> str:
-        """A key as Supabase's legacy ones: a JWT that names a database role."""
+        """Return an API key of Supabase's older kind: a JWT with the name of a database role."""
         claims = {
             "iss": "supabase",
             "role": role,

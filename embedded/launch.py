@@ -1,4 +1,4 @@
-"""Run a stack beside a test, a demo or a benchmark, as a process of its own."""
+"""Runs a stack for a test, a demo or a benchmark, as a process of its own."""
 
 import contextlib
 import subprocess
@@ -15,13 +15,13 @@ import psycopg2
 from embedded.errors import StackError
 
 PROJECT = Path(__file__).resolve().parent.parent
-LOOK_EVERY = 0.05
-PATIENCE = 120.0
+POLL_SECONDS = 0.05
+TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, eq=False)
 class Stack(Mapping[str, str]):
-    """A running stack: a mapping of what clients need to know, as in its env file."""
+    """A running stack: a mapping with the variables of its env file."""
 
     values_by_name: Mapping[str, str]
     pid: int
@@ -46,12 +46,12 @@ def running(  # noqa: PLR0913 -- the options of the command
     migrations: Path | None = None,
     postgres: str | None = None,
 ) -> Iterator[Stack]:
-    """Start a stack on a data folder and stop it at the end.
+    """Run a stack on a data folder until the end of the block.
 
-    ``host`` is another loopback address than the usual one. Ports of 0 are any free ones, ports of
-    None the usual ones if they are free. ``postgres`` of None is what EMBEDDED_POSTGRES says, or
-    the wheel's. Should this process die, the stack, whose standard input it holds open, ends by
-    itself.
+    ``host`` is a loopback address. A port of 0 is any free one, a port of None the default one if
+    that is free. ``postgres`` of None is that of EMBEDDED_POSTGRES, or of the wheel. The stack also
+    ends if this process does, because its standard input is a pipe from here. Raises StackError if
+    it does not start.
     """
     command = [sys.executable, "-m", "embedded", "--data", str(data.resolve()), "--until-eof"]
     if host is not None:
@@ -71,7 +71,7 @@ def running(  # noqa: PLR0913 -- the options of the command
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for us; it ends last
+            start_new_session=True,  # Ctrl-C must end only this process
         )
         try:
             yield Stack(_await_env(data / "env", process, output), process.pid)
@@ -80,26 +80,26 @@ def running(  # noqa: PLR0913 -- the options of the command
 
 
 def _await_env(path: Path, process: "subprocess.Popen[bytes]", output: IO[str]) -> dict[str, str]:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     before = path.stat().st_mtime_ns if path.exists() else None
     while time.monotonic() < deadline:
         if path.exists() and path.stat().st_mtime_ns != before:
             return read_env(path)
         if process.poll() is not None:
             break
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_SECONDS)
     output.seek(0)
     raise StackError(f"The stack did not start:\n{output.read()}")
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """Read an env file, lines of NAME=value."""
+    """Read an env file, which has lines of the form NAME=value."""
     lines = path.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line)
 
 
 def postgres_version(database_url: str) -> str:
-    """What the server calls itself, such as ``15.18 (Debian 15.18-0+deb12u1)``."""
+    """Return the server's version, such as ``15.18 (Debian 15.18-0+deb12u1)``."""
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
         return str(connection.info.parameter_status("server_version"))
 

@@ -1,4 +1,4 @@
-"""The project's migrations, applied in order and recorded as the Supabase CLI does it."""
+"""Applies migrations in order, and records them as the Supabase CLI does."""
 
 import contextlib
 import re
@@ -26,7 +26,7 @@ VALUES (%s, %s, %s)
 
 @dataclass(frozen=True)
 class Migration:
-    """One file: ``version`` orders it and is recorded, ``name`` is for people."""
+    """A migration file; ``version`` defines the order."""
 
     version: str
     name: str
@@ -34,7 +34,7 @@ class Migration:
 
 
 def migrations_in(folder: Path) -> list[Migration]:
-    """All migrations in their order; files of other names are none, as for the CLI."""
+    """Return all migrations in order; files with other names are ignored, as by the CLI."""
     found = ((FILE_NAME.fullmatch(path.name), path) for path in folder.glob("*.sql"))
     return sorted(
         (Migration(match["version"], match["name"], path) for match, path in found if match),
@@ -43,7 +43,7 @@ def migrations_in(folder: Path) -> list[Migration]:
 
 
 def apply_migrations(dsn: str, folder: Path) -> list[Migration]:
-    """Apply what is missing, each file in a transaction of its own; tell what was applied."""
+    """Apply the missing migrations, each in its own transaction; returns those."""
     with contextlib.closing(psycopg2.connect(dsn)) as connection:
         missing = _missing(connection, migrations_in(folder))
         for migration in missing:

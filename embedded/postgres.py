@@ -1,4 +1,4 @@
-"""A real Postgres server: its cluster, its settings, its start."""
+"""A Postgres server: its cluster, its settings, its start."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg2
 import psycopg2.extensions
 
-from embedded.accounts import lend
+from embedded.accounts import give_to
 from embedded.errors import StackError
 from embedded.keys import Secrets
 from embedded.paths import Home
@@ -36,12 +36,12 @@ SETTINGS = {
     "log_checkpoints": "off",
     "fsync": "on",
 }
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """One server: where its programs and its home are, and where it listens."""
+    """A server, with the paths and the address that it uses."""
 
     programs: Programs
     home: Home
@@ -54,13 +54,13 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """How clients connect, as the role that a hosted Supabase gives out."""
+        """The URL for clients, with the role that a hosted Supabase gives to its users."""
         password = quote(self.secrets.postgres_password, safe="")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"postgresql://postgres:{password}@{host}:{self.port}/postgres"
 
     def socket_dsn(self, role: str, password: str) -> str:
-        """How the stack itself connects, past the network."""
+        """Return how the stack itself connects, through the Unix socket."""
         return psycopg2.extensions.make_dsn(
             host=str(self.sockets),
             port=self.port,
@@ -71,17 +71,17 @@ class Postgres:
 
     @property
     def admin_dsn(self) -> str:
-        """The superuser's connection: for the making of roles, never for clients."""
+        """The connection of the superuser, which creates the roles; not for clients."""
         return self.socket_dsn(SUPERUSER, self.secrets.admin_password)
 
     @property
     def owner_dsn(self) -> str:
-        """The connection of role ``postgres``, who owns the database and migrates it."""
+        """The connection of the role ``postgres``, which owns and migrates the database."""
         return self.socket_dsn("postgres", self.secrets.postgres_password)
 
     async def start(self) -> Child:
-        """Start the server on an existing cluster; ``ready`` tells when it answers."""
-        _forget_dead_postmaster(self.home.cluster)
+        """Start the server on an existing cluster; ``ready`` waits until it answers."""
+        _remove_stale_pid_file(self.home.cluster)
         settings = {
             **SETTINGS,
             "listen_addresses": self.host,
@@ -92,8 +92,8 @@ class Postgres:
         return await Child.start(self._command("postgres", "-D", self.home.cluster, *options))
 
     async def ready(self, child: Child) -> None:
-        """Wait until the server answers; fail if it ends instead."""
-        async with asyncio.timeout(PATIENCE):
+        """Wait until the server answers. Raises StackError if it ends instead."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await asyncio.to_thread(self._answers):
                 if child.ended:
                     raise StackError(f"Postgres did not start:\n{_tail(self.log)}")
@@ -109,9 +109,9 @@ class Postgres:
         return True
 
     async def make_cluster(self) -> None:
-        """Run initdb, once; a half-made cluster of an interrupted start is made anew.
+        """Run initdb unless there is a cluster; an incomplete one is created again.
 
-        Raises StackError if the cluster that is there needs another version.
+        Raises StackError if the cluster needs another version of Postgres.
         """
         version = self.home.cluster / "PG_VERSION"
         if version.exists():
@@ -146,7 +146,7 @@ class Postgres:
             raise StackError(f"initdb failed:\n{_tail(self.log)}")
 
     def _locale(self) -> list[str]:
-        """Ordered by code points everywhere; before 17, only the system's own locale does that."""
+        """Return initdb's options for sorting by code points, which need the C locale before 17."""
         provider = ["--locale-provider=builtin"] if self.programs.major >= 17 else []
         return [*provider, "--locale=C.UTF-8"]
 
@@ -157,7 +157,7 @@ class Postgres:
         try:
             os.write(descriptor, self.secrets.admin_password.encode())
             os.close(descriptor)
-            lend(self.home.account, path)
+            give_to(self.home.account, path)
             yield path
         finally:
             path.unlink()
@@ -173,11 +173,11 @@ class Postgres:
         )
 
 
-def _forget_dead_postmaster(cluster: Path) -> None:
-    """Remove the pid file of a killed server if its number now is somebody else's.
+def _remove_stale_pid_file(cluster: Path) -> None:
+    """Remove the pid file of a killed server if another program now has its process id.
 
-    Postgres sees by itself when no process has the number. We hold the home's lock, so
-    no server of ours can be alive; a stranger's could, and is left for Postgres to refuse.
+    Postgres itself notices if no process has the id. The lock of the home is held, so no server of
+    this stack can be alive; if another Postgres has the id, Postgres refuses to start.
     """
     pid_file = cluster / "postmaster.pid"
     if pid_file.exists() and not _is_postgres(pid_file.read_text("utf-8").split("\n", 1)[0]):
@@ -188,7 +188,7 @@ def _is_postgres(pid: str) -> bool:
     if Path("/proc/self/comm").exists():
         try:
             return "postgres" in Path("/proc", pid, "comm").read_text("utf-8")
-        except (FileNotFoundError, ProcessLookupError):  # ended, perhaps just now
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             return False
     shown = subprocess.run(
         ["ps", "-o", "comm=", "-p", pid], capture_output=True, text=True, check=False

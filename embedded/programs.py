@@ -1,4 +1,4 @@
-"""Which Postgres runs: the wheel's, or one that this machine has."""
+"""Chooses the Postgres: the wheel's, or one that is installed on this machine."""
 
 import os
 import re
@@ -24,26 +24,27 @@ ABSENT = (
 
 @dataclass(frozen=True)
 class Programs:
-    """The folder of Postgres' programs, and their version, such as 15.18."""
+    """The folder of the programs of Postgres, and their version, such as 15.18."""
 
     folder: Path
     version: str
 
     @property
     def major(self) -> int:
-        """The part of the version that clusters are made for."""
+        """The major version, which a cluster depends on."""
         return int(re.split(r"[^0-9]", self.version, maxsplit=1)[0])
 
     def __str__(self) -> str:
         return f"Postgres {self.version} ({self.folder})"
 
 
-def postgres_programs(choice: str, account: Account | None) -> Programs:
-    """The programs that are chosen: ``wheel``, ``path`` (or Debian's own folder), or a folder.
+def postgres_programs(choice: str, account: Account | None, debian: Path = DEBIAN) -> Programs:
+    """Return the chosen programs: of the ``wheel``, on the ``path`` (or Debian's), or in a folder.
 
-    Raises StackError if they are not there, or too old, or not within the account's reach.
+    ``debian`` is the folder with Debian's versions. Raises StackError if the programs are missing,
+    too old, or unreachable for the account.
     """
-    folder = wheel_programs(account) if choice == WHEEL else _installed(choice)
+    folder = wheel_programs(account) if choice == WHEEL else _installed(choice, debian)
     if account is not None and not account.can_use(folder / "postgres"):
         raise StackError(f"Postgres does not run as root, and others cannot reach {folder}.")
     programs = Programs(folder, _version(folder))
@@ -52,26 +53,27 @@ def postgres_programs(choice: str, account: Account | None) -> Programs:
     return programs
 
 
-def _installed(choice: str) -> Path:
+def _installed(choice: str, debian: Path) -> Path:
     if choice == ON_PATH:
-        return _on_path() or _newest_of_debian()
+        return _on_path() or _newest_of_debian(debian)
     folder = Path(choice).resolve()
     if not _complete(folder):
-        raise StackError(f"{choice} is no folder with Postgres' programs {', '.join(NEEDED)}.")
+        names = ", ".join(NEEDED)
+        raise StackError(f"{choice} is not a folder with the programs of Postgres: {names}.")
     return folder
 
 
 def _on_path() -> Path | None:
-    """Debian has no servers on the PATH; a link to one there leads to its folder."""
+    """Return the folder of a Postgres on the PATH; links are followed, as Debian needs."""
     found = shutil.which("postgres")
     folder = Path(found).resolve().parent if found else None
     return folder if folder and _complete(folder) else None
 
 
-def _newest_of_debian() -> Path:
+def _newest_of_debian(debian: Path) -> Path:
     found = [
         folder
-        for folder in DEBIAN.glob("[0-9]*/bin")
+        for folder in debian.glob("[0-9]*/bin")
         if _is_version(folder.parent.name) and _complete(folder)
     ]
     if not found:
@@ -84,7 +86,7 @@ def _complete(folder: Path) -> bool:
 
 
 def _version(folder: Path) -> str:
-    told = subprocess.run(
+    output = subprocess.run(
         [folder / "postgres", "--version"], capture_output=True, text=True, check=True
     )
-    return told.stdout.split()[2]  # postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
+    return output.stdout.split()[2]  # postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)

@@ -1,7 +1,7 @@
-"""The roles and grants of a hosted Supabase, made once by the superuser.
+"""The roles and grants of a hosted Supabase, created once by the superuser.
 
-The default privileges are those of projects from before May 2026, which open all that is made in
-``public`` to everybody: what is closed here is closed on any project.
+The default privileges are those of projects from before May 2026, which grant access to everything
+in ``public`` to all roles: what is closed here is closed in every project.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public
     GRANT ALL ON SEQUENCES TO anon, authenticated, service_role;
 """
 
-# PostgREST keeps the schema in mind; as on Supabase, it hears of every change.
+# PostgREST caches the schema; as on Supabase, it is notified of every change.
 SCHEMA_WATCH = """
 CREATE FUNCTION extensions.tell_postgrest() RETURNS event_trigger LANGUAGE plpgsql
     AS $$ BEGIN NOTIFY pgrst, 'reload schema'; END $$;
@@ -57,7 +57,7 @@ CREATE EVENT TRIGGER schema_shrunk ON sql_drop
 
 
 def make_roles(admin_dsn: str, secrets: Secrets) -> None:
-    """Make everything in one transaction, unless an earlier start has."""
+    """Create everything in one transaction, unless an earlier start did."""
     statements = sql.SQL(ROLES + SCHEMA_WATCH).format(
         postgres=sql.Literal(secrets.postgres_password),
         authenticator=sql.Literal(secrets.authenticator_password),

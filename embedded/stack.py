@@ -1,4 +1,4 @@
-"""The whole: what is started in which order, and stopped in the reverse one."""
+"""The complete stack: starts everything in order, and stops it in reverse order."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from embedded.files import write_private
 from embedded.gateway import gateway_app
 from embedded.keys import Secrets
 from embedded.migrations import apply_migrations
-from embedded.paths import Data, Home, forget_the_dead, home_of
+from embedded.paths import Data, Home, home_of, remove_unused_homes
 from embedded.ports import free_port, listen
 from embedded.postgres import Postgres
 from embedded.postgrest import PostgREST, find_program
@@ -31,15 +31,15 @@ from embedded.supervisor import kept_running
 PROJECT = Path(__file__).resolve().parent.parent
 USUAL_PORT, USUAL_POSTGRES_PORT = 54321, 54322
 BUCKET = "imports"
-SHUTDOWN_PATIENCE = 2.0
-LOOK_AGAIN = 0.05
+SHUTDOWN_TIMEOUT_SECONDS = 2.0
+POLL_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may choose. A port of None is ours to choose, 0 is any free one."""
+    """Options of the command. A port of None is the default one if that is free, 0 any free one."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Running:
-    """A stack that answers: its address, and which Postgres it has."""
+    """A stack that is ready: its URL, and the name of its Postgres."""
 
     url: str
     postgres: str
@@ -60,30 +60,32 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running_stack(options: Options) -> AsyncIterator[Running]:
-    """Run everything; gives what answers once all of it does."""
+    """Run everything until the end of the block, which begins when all of it is ready."""
     if not ipaddress.ip_address(options.host).is_loopback:
         raise StackError(f"{options.host} is no loopback address; this is not for the network.")
     data = Data(options.data.resolve())
     data.make()
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_alone_in(data))
+        stack.enter_context(_locked_folder(data))
         data.env.unlink(missing_ok=True)
-        door = stack.enter_context(listen(options.host, demanded=options.port, usual=USUAL_PORT))
-        secrets = Secrets.kept_in(data.secrets)
+        listener = stack.enter_context(
+            listen(options.host, demanded=options.port, usual=USUAL_PORT)
+        )
+        secrets = Secrets.load_or_create(data.secrets)
         postgres = await _prepare_postgres(stack, options, data, secrets)
         await stack.enter_async_context(kept_running("Postgres", postgres))
         await _prepare_database(postgres, options.migrations)
         postgrest = _postgrest(postgres, data)
         await stack.enter_async_context(kept_running("PostgREST", postgrest))
-        await stack.enter_async_context(_gateway(door, data, secrets, postgrest.socket))
-        url = _url_of(door)
-        stack.enter_context(_announced(data.env, _env(url, secrets, postgres)))
+        await stack.enter_async_context(_gateway(listener, data, secrets, postgrest.socket))
+        url = _url_of(listener)
+        stack.enter_context(_env_file(data.env, _env(url, secrets, postgres)))
         yield Running(url, str(postgres.programs))
 
 
 @contextlib.contextmanager
-def _alone_in(data: Data) -> Iterator[None]:
-    """Refuse to share a data folder; the lock goes with this process, however it ends."""
+def _locked_folder(data: Data) -> Iterator[None]:
+    """Lock the data folder until this process ends. Raises StackError if another one has it."""
     with (data.root / "lock").open("ab") as lock:
         if not _locked(lock.fileno()):
             raise StackError(f"Another stack is running on {data.root}.")
@@ -96,7 +98,7 @@ async def _prepare_postgres(
     home = await asyncio.to_thread(home_of, data)
     home.make()
     if isinstance(home.account, Account):
-        await asyncio.to_thread(forget_the_dead, home.account)
+        await asyncio.to_thread(remove_unused_homes, home.account)
     postgres = Postgres(
         programs=await asyncio.to_thread(postgres_programs, options.postgres, home.account),
         home=home,
@@ -105,7 +107,7 @@ async def _prepare_postgres(
         port=free_port(options.host, demanded=options.postgres_port, usual=USUAL_POSTGRES_PORT),
         log=data.log("postgres"),
         secrets=secrets,
-        lock=await stack.enter_async_context(_cluster_to_ourselves(home)),
+        lock=await stack.enter_async_context(_locked_cluster(home)),
     )
     postgres.log.write_text("", "utf-8")
     await postgres.make_cluster()
@@ -113,12 +115,12 @@ async def _prepare_postgres(
 
 
 @contextlib.asynccontextmanager
-async def _cluster_to_ourselves(home: Home) -> AsyncIterator[int]:
-    """Wait until the watchdogs of a killed stack have stopped its Postgres: they hold this lock."""
+async def _locked_cluster(home: Home) -> AsyncIterator[int]:
+    """Lock the cluster; waits until the watchdogs of a killed stack have stopped its Postgres."""
     descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _locked(descriptor):  # noqa: ASYNC110 (other processes hold it)
-            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.sleep(POLL_SECONDS)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -150,7 +152,7 @@ def _postgrest(postgres: Postgres, data: Data) -> PostgREST:
 
 @contextlib.asynccontextmanager
 async def _gateway(
-    door: socket.socket, data: Data, secrets: Secrets, postgrest: Path
+    listener: socket.socket, data: Data, secrets: Secrets, postgrest: Path
 ) -> AsyncIterator[None]:
     storage = await storage_app(data.storage, secrets.jwt_secret)
     await ensure_bucket(storage, BUCKET)
@@ -159,18 +161,18 @@ async def _gateway(
     runner = web.AppRunner(
         app,
         access_log=None,
-        shutdown_timeout=SHUTDOWN_PATIENCE,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS,
     )
     await runner.setup()
     try:
-        await web.SockSite(runner, door).start()
+        await web.SockSite(runner, listener).start()
         yield
     finally:
         await runner.cleanup()
 
 
-def _url_of(door: socket.socket) -> str:
-    host, port, *_ = door.getsockname()
+def _url_of(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -184,8 +186,8 @@ def _env(url: str, secrets: Secrets, postgres: Postgres) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _announced(path: Path, values: dict[str, str]) -> Iterator[None]:
-    """Keep the env file there for as long as everything answers."""
+def _env_file(path: Path, values: dict[str, str]) -> Iterator[None]:
+    """Write the env file, and remove it at the end of the block."""
     write_private(path, "".join(f"{name}={value}\n" for name, value in values.items()))
     try:
         yield

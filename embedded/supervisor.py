@@ -1,4 +1,4 @@
-"""Keeps a server running: started again when it ends by itself, as a platform would."""
+"""Keeps a server running: restarts it when it ends, as a platform does."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 class Server(Protocol):
-    """Something that can be started, again if need be."""
+    """A server that can be started, also again."""
 
     async def start(self) -> Child:
-        """Start it; it need not answer yet."""
+        """Start it, without waiting until it is ready."""
         ...
 
     async def ready(self, child: Child) -> None:
@@ -29,17 +29,17 @@ class Server(Protocol):
 @contextlib.asynccontextmanager
 async def kept_running(name: str, server: Server) -> AsyncIterator[None]:
     """Start a server, keep it running, and stop it at the end."""
-    keeper = _Keeper(name, server, await server.start())
+    supervised = _SupervisedServer(name, server, await server.start())
     try:
-        await _ready(name, server, keeper.child)
-        watch = asyncio.create_task(keeper.watch(), name=f"watch {name}")
+        await _ready(name, server, supervised.child)
+        watch = asyncio.create_task(supervised.watch(), name=f"watch {name}")
         try:
             yield
         finally:
             watch.cancel()
             await asyncio.wait([watch])
     finally:
-        await keeper.child.stop()
+        await supervised.child.stop()
 
 
 async def _ready(name: str, server: Server, child: Child) -> None:
@@ -49,8 +49,8 @@ async def _ready(name: str, server: Server, child: Child) -> None:
         raise StackError(f"{name} does not answer.") from error
 
 
-class _Keeper:
-    """One server and its present child."""
+class _SupervisedServer:
+    """A server and its current process."""
 
     def __init__(self, name: str, server: Server, child: Child) -> None:
         self._name = name

@@ -1,1 +1,1 @@
-"""The whole importer on one machine: for a first look, for development, for tests."""
+"""Runs the complete importer on one machine: for a demo, for development, for tests."""

@@ -8,7 +8,7 @@ from local.up import run_up
 
 
 def main() -> int:
-    """Run what the command line names; 0 if it went well."""
+    """Run the command; returns the exit code, 0 for success."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demo", help="import on this machine, look at the result, stop")

@@ -1,4 +1,4 @@
-"""Made-up contacts, always the same for the same seed."""
+"""Generated contacts, always the same for the same seed."""
 
 import json
 import random
@@ -52,7 +52,7 @@ _AT_ONCE: Final = 1000
 
 
 def contacts(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
-    """``count`` valid contacts, no two with the same e-mail."""
+    """Yield ``count`` valid contacts, each with another e-mail address."""
     chance = random.Random(seed)
     for number in range(1, count + 1):
         first, last = chance.choice(FIRST_NAMES), chance.choice(LAST_NAMES)
@@ -61,7 +61,7 @@ def contacts(count: int, *, seed: int = 1) -> Iterator[dict[str, str]]:
 
 
 async def json_body(source: str, count: int, *, seed: int = 1) -> AsyncIterator[bytes]:
-    """The body of ``POST /import`` as a stream."""
+    """Yield the body of ``POST /import`` in pieces."""
     yield b'{"source": ' + json.dumps(source).encode() + b', "data": ['
     lines: list[str] = []
     for number, contact in enumerate(contacts(count, seed=seed)):

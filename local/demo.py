@@ -1,4 +1,4 @@
-"""``make demo``: the main job, from two uploads to rows in the table, with everything counted."""
+"""``make demo``: two imports, from the upload to the rows in the table, with all counts."""
 
 import asyncio
 import tempfile
@@ -23,8 +23,8 @@ _SAMPLE: Final = PROJECT / "local" / "sample.csv"
 _SAMPLE_COUNTS: Final = {"records": 12, "imported": 8, "rejected": 4}
 _JSON_COUNTS: Final = {"records": CONTACTS, "imported": CONTACTS, "rejected": 0}
 _PART_BYTES: Final = 1024 * 1024
-"""Smaller than usual, so that there is progress to look at."""
-_PATIENCE_SECONDS: Final = 300.0
+"""Smaller than the default, so that there is progress to show."""
+_TIMEOUT_SECONDS: Final = 300.0
 _ENDED: Final = {"completed", "failed"}
 
 Say = Callable[[str], None]
@@ -38,13 +38,13 @@ class _Result:
 
     @property
     def right(self) -> bool:
-        """Whether the import completed with every count as it must be."""
+        """Whether the import is completed and all counts are right."""
         counts = {key: self.shown[key] for key in self.expected}
         return self.shown["state"] == "completed" and counts == self.expected
 
 
 def run_demo(say: Say) -> bool:
-    """Start everything on free ports, import, show, stop; True if all counts are right."""
+    """Start everything on free ports, import, and show the result; returns whether it is right."""
     with tempfile.TemporaryDirectory(prefix="contacts-importer-") as name, ExitStack() as stack:
         folder = Path(name)
         say("Starting Supabase (Postgres, PostgREST, Storage), the service and two workers ...")
@@ -87,7 +87,7 @@ async def _import(
     async with session.post("/import", **_request(**what)) as response:
         accepted = await response.json(content_type=None)
         if response.status != 202:
-            raise SystemExit(f"The import was refused: {accepted}")
+            raise SystemExit(f"The import was rejected: {accepted}")
     say(f"  202 Accepted after {time.monotonic() - begun:.2f} s: {accepted['jobId']}")
     shown = await _follow(session, response.headers["Location"], say)
     return _Result(shown, time.monotonic() - begun, expected)
@@ -103,8 +103,8 @@ def _request(*, json: int = 0, file: Path | None = None) -> dict[str, Any]:
 
 
 async def _follow(session: aiohttp.ClientSession, location: str, say: Say) -> dict[str, Any]:
-    told = ""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    shown_line = ""
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         while True:
             async with session.get(location) as response:
                 shown: dict[str, Any] = await response.json()
@@ -113,9 +113,9 @@ async def _follow(session: aiohttp.ClientSession, location: str, say: Say) -> di
                 f"{shown['records']:,} records, {shown['parts']['done']} of "
                 f"{shown['parts']['total']} parts"
             )
-            if line != told:
+            if line != shown_line:
                 say(line)
-                told = line
+                shown_line = line
             if shown["state"] in _ENDED:
                 say("")
                 return shown
@@ -143,7 +143,7 @@ async def _show(client: AsyncClient, result: _Result, say: Say) -> None:
     for row in _rows(found):
         say(f"  record {row['record']}: {row['code']}: {row['message']}")
         say(f"      {row['content']}")
-    say("  every count is as it must be" if result.right else f"  WRONG: not {result.expected}")
+    say("  all counts are right" if result.right else f"  WRONG: not {result.expected}")
     say("")
 
 

@@ -1,10 +1,10 @@
-"""Free ports of this machine."""
+"""Free ports on this machine."""
 
 import socket
 
 
 def free_port(wanted: int = 0) -> int:
-    """``wanted`` if it is free on loopback, else any that is."""
+    """Return ``wanted`` if it is free on loopback, otherwise any free port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,6 +1,6 @@
-"""The service and the workers as processes beside an embedded Supabase.
+"""Runs the service and the workers as processes, for an embedded Supabase.
 
-Each runs under the guard of embedded/: should this process die, they end too.
+Each runs under a watchdog of embedded/, so that it ends when this process does.
 """
 
 import contextlib
@@ -24,38 +24,38 @@ WORKERS: Final = (
     *("--worker-shutdown-timeout", "10000"),
 )
 STOP_SECONDS: Final = 45.0
-"""What a process has to come to an end in order: longer than its own grace."""
+"""How long a process may take to stop: longer than its own grace period."""
 
 _START_SECONDS: Final = 60.0
-_LOOK_EVERY: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 
 
 class StartError(Exception):
-    """A process did not come up; the message has what it said."""
+    """A process did not start; the message has its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A process of ours that runs, and where its output goes."""
+    """A running process under its watchdog, and the log with its output."""
 
-    guard: subprocess.Popen[bytes]
+    watchdog: subprocess.Popen[bytes]
     log: Path
 
     @property
     def pid(self) -> int:
         """Process id of the command itself."""
-        child: psutil.Process = psutil.Process(self.guard.pid).children()[0]
+        child: psutil.Process = psutil.Process(self.watchdog.pid).children()[0]
         return child.pid
 
 
-def guarded(command: list[str]) -> list[str]:
-    """``python -m <command>`` under guard: it ends when our end of its standard input does."""
-    guard = [sys.executable, "-I", "-S", str(WATCHDOG), "--patience", str(STOP_SECONDS)]
-    return [*guard, "--", sys.executable, "-m", *command]
+def under_watchdog(command: list[str]) -> list[str]:
+    """Return ``python -m <command>`` under a watchdog, which watches its standard input."""
+    watchdog = [sys.executable, "-I", "-S", str(WATCHDOG), "--patience", str(STOP_SECONDS)]
+    return [*watchdog, "--", sys.executable, "-m", *command]
 
 
 def worker_environment(supabase: Mapping[str, str], metrics: Path, port: int) -> dict[str, str]:
-    """The environment of the workers: their metrics on loopback, in a folder of their own."""
+    """Return the environment of the workers, with their metrics on loopback in ``metrics``."""
     metrics.mkdir(parents=True, exist_ok=True)
     return {
         **supabase,
@@ -68,11 +68,11 @@ def worker_environment(supabase: Mapping[str, str], metrics: Path, port: int) ->
 
 @contextlib.contextmanager
 def started(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[Started]:
-    """Run ``python -m <command>`` with its output in ``log``; stop it in order at the end."""
+    """Run ``python -m <command>`` with its output in ``log``; stops it at the end of the block."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        guard = subprocess.Popen(
-            guarded(command),
+        watchdog = subprocess.Popen(
+            under_watchdog(command),
             cwd=PROJECT,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
@@ -81,16 +81,16 @@ def started(command: list[str], environment: Mapping[str, str], log: Path) -> It
             start_new_session=True,
         )
     try:
-        yield Started(guard, log)
+        yield Started(watchdog, log)
     finally:
-        guard.communicate()
+        watchdog.communicate()
 
 
 @contextlib.contextmanager
 def service(
     environment: Mapping[str, str], log: Path, *, module: str = "service"
 ) -> Iterator[tuple[str, Started]]:
-    """The service on a free port, and its address once it listens; ``module`` may wrap it."""
+    """Run the service, or a ``module`` that wraps it, on a free port; gives its URL."""
     environment = {"HOST": "127.0.0.1", "PORT": "0", **environment}
     environment |= {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
     with started([module], environment, log) as process:
@@ -99,10 +99,10 @@ def service(
 
 def _await_event(started: Started, event: str) -> dict[str, str]:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and started.guard.poll() is None:
+    while time.monotonic() < deadline and started.watchdog.poll() is None:
         for line in started.log.read_text().splitlines():
             if f'"event": "{event}"' in line:
                 found: dict[str, str] = json.loads(line)
                 return found
-        time.sleep(_LOOK_EVERY)
-    raise StartError(f"{started.guard.args!r} did not start:\n{started.log.read_text()}")
+        time.sleep(_POLL_SECONDS)
+    raise StartError(f"{started.watchdog.args!r} did not start:\n{started.log.read_text()}")

@@ -1,9 +1,9 @@
-"""Keeps processes running in the foreground, as a platform would.
+"""Keeps processes running in the foreground, as a platform does.
 
-Shows what they say, starts them again when they end by themselves, ends them all in order.
+Prints their output, restarts those that end, and stops all of them in order.
 
-(honcho ends everything as soon as one process ends, and signals whole process groups, which a
-Dramatiq master and its workers take for being told twice: they stop at once, work unfinished.)
+(honcho stops everything as soon as one process ends, and sends signals to whole process groups. A
+Dramatiq master and its workers then get the signal twice, and stop without finishing their work.)
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from local.processes import PROJECT, guarded
+from local.processes import PROJECT, under_watchdog
 
 _PAUSE_SECONDS: Final = 1.0
 
@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep running: ``python -m <command>``."""
+    """A process to keep running: ``python -m <command>``."""
 
     name: str
     command: list[str]
@@ -31,7 +31,7 @@ class Program:
 
 
 async def supervise(programs: list[Program], say: Say) -> None:
-    """Run all programs until SIGINT or SIGTERM; returns once they have ended."""
+    """Run all programs until SIGINT or SIGTERM; returns when they have ended."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -42,25 +42,25 @@ async def supervise(programs: list[Program], say: Say) -> None:
 
 async def _keep(program: Program, stop: asyncio.Event, say: Say) -> None:
     while not stop.is_set():
-        guard = await _start(program)
-        said = asyncio.create_task(_relay(program.name, guard, say))
-        ended = asyncio.create_task(guard.wait())
+        watchdog = await _start(program)
+        output = asyncio.create_task(_relay(program.name, watchdog, say))
+        ended = asyncio.create_task(watchdog.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done() and guard.stdin is not None:
-            guard.stdin.close()
+        if not ended.done() and watchdog.stdin is not None:
+            watchdog.stdin.close()
         code = await ended
-        # Whoever inherited its output may keep that open.
-        await asyncio.wait([said], timeout=_PAUSE_SECONDS)
-        said.cancel()
+        # Another process that inherited the output may keep it open.
+        await asyncio.wait([output], timeout=_PAUSE_SECONDS)
+        output.cancel()
         if not stop.is_set():
-            say(f"{program.name:<7}| ended by itself (code {code}); it is started again.")
+            say(f"{program.name:<7}| ended (code {code}); it is started again.")
         stopped.cancel()
 
 
 async def _start(program: Program) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *guarded(program.command),
+        *under_watchdog(program.command),
         cwd=PROJECT,
         env={**os.environ, **program.environment},
         stdin=subprocess.PIPE,
@@ -70,7 +70,7 @@ async def _start(program: Program) -> asyncio.subprocess.Process:
     )
 
 
-async def _relay(name: str, guard: asyncio.subprocess.Process, say: Say) -> None:
-    if guard.stdout is not None:
-        async for line in guard.stdout:
+async def _relay(name: str, watchdog: asyncio.subprocess.Process, say: Say) -> None:
+    if watchdog.stdout is not None:
+        async for line in watchdog.stdout:
             say(f"{name:<7}| {line.decode(errors='replace').rstrip()}")

@@ -1,4 +1,4 @@
-"""``make up`` and ``make dev``: the whole importer in the foreground until Ctrl-C."""
+"""``make up`` and ``make dev``: the complete importer in the foreground until Ctrl-C."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from local.supervisor import Program, supervise
 
 DATA: Final = Path(".embedded")
 
-_LOOK_EVERY: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 _BANNER: Final = """\
   service    {url}
@@ -35,13 +35,13 @@ def run_up(say: Callable[[str], None], *, reload: bool) -> None:
     say("Starting Supabase ...")
     with running(DATA, port=None, postgres_port=None) as supabase:
         port, metrics = free_port(int(os.environ.get("PORT", "8000"))), free_port(9191)
-        told = {
+        addresses = {
             "supabase": supabase["SUPABASE_URL"],
             "postgres": postgres_version(supabase["DATABASE_URL"]),
             "env": DATA / "env",
             "metrics": metrics,
         }
-        banner = _BANNER.format(url=f"http://127.0.0.1:{port}", **told)
+        banner = _BANNER.format(url=f"http://127.0.0.1:{port}", **addresses)
         common = {**supabase, "LOG_FORMAT": "console" if sys.stdout.isatty() else "json"}
         web = {**common, "HOST": "127.0.0.1", "PORT": str(port)}
         workers = worker_environment(common, (DATA / "metrics").resolve(), metrics)
@@ -62,12 +62,12 @@ async def _supervise(
 
 
 async def _announce(port: int, banner: str, say: Callable[[str], None]) -> None:
-    """Say the banner once the service listens."""
+    """Print the banner when the service listens."""
     while True:
         try:
             _, connection = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
         else:
             connection.close()
             say(banner)

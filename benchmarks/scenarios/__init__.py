@@ -1,4 +1,4 @@
-"""What can be measured, by name."""
+"""The scenarios, by name."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Rows a second, ours against what one would use instead."""
+"""Rows per second, compared with the alternatives."""
 
 from benchmarks.baselines import COPY_DEFAULT_IDS, COPY_GIVEN_IDS, Copy, Naive
 from benchmarks.contacts import Kind, Profile
@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def run(lab: Lab) -> list[Result]:
-    """Each writer with each kind of file, and all baselines, in turn."""
+    """Run each writer with each kind of file, and all baselines, in turn."""
     with lab.importer() as importer:
         contenders = [*_ours(lab, importer), *_baselines(lab, importer)]
         runs = measure(contenders, lab.options.rounds, RATE, lab.say)

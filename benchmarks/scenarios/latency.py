@@ -1,4 +1,4 @@
-"""Milliseconds from POST to `completed`, for three contacts."""
+"""Milliseconds from POST to `completed` for three contacts."""
 
 import json
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ COLUMNS = tuple(
 
 @dataclass(frozen=True)
 class Timed:
-    """Milliseconds from the POST's first byte."""
+    """Milliseconds since the first byte of the POST."""
 
     done: float
-    """Until the database's own time of completion."""
+    """Until the completion, by the database's clock."""
     seen: float
-    """Until a client that looks every 10 ms saw it."""
+    """Until a client that polls every 10 ms sees the completion."""
     post: float
     """Until 202."""
 
 
 def run(lab: Lab) -> list[Result]:
-    """One import after the other, with each writer."""
+    """Run one import after the other, with each writer."""
     with lab.importer() as importer:
         runs = [_run(lab, importer, writer) for writer in lab.writers]
     title = f"{CONTACTS} contacts, POST to completed, {IMPORTS} imports one after the other"

@@ -1,4 +1,4 @@
-"""Rows a second at a hundredth, a tenth, once and ten times the rows."""
+"""Rows per second for a hundredth, a tenth, one and ten times the number of rows."""
 
 from benchmarks.baselines import Copy
 from benchmarks.contacts import Kind
@@ -12,7 +12,7 @@ COLUMNS = (Column(RATE, "rows/s", ",.0f"), Column(SECONDS, "seconds"))
 
 
 def run(lab: Lab) -> list[Result]:
-    """One table for each number of rows; the last one also tells the ratios."""
+    """Make a table for each number of rows; the last one also has the ratios."""
     sizes = [max(1, int(lab.options.rows * share)) for share in SHARES]
     with lab.importer() as importer:
         results = [_of(lab, importer, rows) for rows in sizes]

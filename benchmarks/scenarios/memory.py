@@ -1,4 +1,4 @@
-"""Peak memory of service and workers, for bodies of any size and for many at once."""
+"""Peak memory of service and workers, for small and large bodies and for many at once."""
 
 import asyncio
 import shutil
@@ -26,16 +26,16 @@ SMALLEST = 5 * MB
 UPLOADS = 50
 PATIENCE = 3600
 MOST_BYTES = 120 * 2**20
-"""What a service may have in memory for one upload, of whatever size."""
+"""The memory that a service may use for one upload of any size."""
 APART_BYTES = 10 * 2**20
-"""How much more it may have for the largest than for the smallest."""
+"""How much more memory the largest upload may need than the smallest."""
 DISK_FACTOR = 1.5
-"""Disk that an import needs: its object, and the contacts of it with their log."""
+"""Disk space of an import: its object, and its contacts with their log."""
 LATE, LATE_CPU = "late", "late cpu"
 
 
 def run(lab: Lab) -> list[Result]:
-    """One upload of each size with a fresh service and fresh workers; then fifty at once."""
+    """Upload each size with new processes, then fifty bodies at once."""
     rows = lab.options.rows
     sizes = [SMALLEST, rows * 1000, rows * 10_000]
     return [
@@ -58,7 +58,7 @@ def _one(lab: Lab, writer: str, sizes: list[int]) -> Result:
 
 
 def check_bounds(peaks: list[int]) -> None:
-    """Raise BenchmarkError if memory depends on the size of a body, or is too much."""
+    """Raise BenchmarkError if memory depends on the size of a body, or is too high."""
     apart, most = max(peaks) - min(peaks), max(peaks)
     if apart > APART_BYTES or most > MOST_BYTES:
         raise BenchmarkError(f"The service had up to {most:,} bytes, {apart:,} apart.")
@@ -143,7 +143,7 @@ async def _upload(session: aiohttp.ClientSession, size: int) -> str:
 
 @dataclass(frozen=True)
 class Beat:
-    """One late heartbeat, in seconds."""
+    """A late tick of the event loop, in seconds."""
 
     at: float
     late: float
@@ -151,7 +151,7 @@ class Beat:
 
 
 def _latest(heartbeat: Path, since: float) -> Beat:
-    """The one that was the most late."""
+    """Return the latest tick."""
     beats = [beat for beat in _beats(heartbeat) if beat.at >= since]
     return max(beats, key=lambda beat: beat.late, default=Beat(since, 0, 0))
 

@@ -1,4 +1,4 @@
-"""Two groups of workers ("machines") on one file against one, and how they share its parts."""
+"""One and two groups of workers ("machines") on one file, and how they share its parts."""
 
 from dataclasses import dataclass, replace
 
@@ -10,11 +10,11 @@ from benchmarks.ours import RATE, SECONDS, Ours
 
 PARTS = "parts"
 SETUPS = ((1, 1), (2, 1), (1, 2), (2, 2))
-"""Machines, and worker processes on each."""
+"""Numbers of machines, and of worker processes on each."""
 
 
 def run(lab: Lab) -> list[Result]:
-    """Each number of machines in turn, with each writer."""
+    """Run each number of machines in turn, with each writer."""
     with lab.importer() as importer:
         return [_of(lab, importer, writer) for writer in lab.writers]
 
@@ -36,26 +36,26 @@ def _of(lab: Lab, importer: Importer, writer: str) -> Result:
 
 @dataclass(frozen=True)
 class Machines:
-    """The importer with some groups of workers."""
+    """The importer with several groups of workers."""
 
     ours: Ours
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         machines, processes = self.ours.machines, self.ours.processes
         each = "process" if processes == 1 else "processes"
         return f"{machines} machine{'s' * (machines > 1)} of {processes} {each}"
 
     def run(self) -> Run:
-        """Import the file once, and look at who did what."""
+        """Import the file once, and count the parts that each machine did."""
         run = self.ours.run()
         done = self._parts_done(run.job)
         parts = {f"{PARTS} {number}": float(count) for number, count in enumerate(done, 1)}
         return replace(run, contender=self.name, figures={**run.figures, **parts})
 
     def _parts_done(self, job: str) -> list[int]:
-        """By machine; a log may come a little after what it tells."""
+        """Return the parts done by each machine, when all logs are complete."""
         importer = self.ours.importer
         ((parts,),) = importer.server.ask("SELECT count(*) FROM import_parts")
         done: list[int] = []

@@ -1,4 +1,4 @@
-"""Imports a second: small ones, from fifty clients at once, until all are completed."""
+"""Imports per second: small ones, from fifty clients at once, until all are completed."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ from benchmarks.usage import limits
 CLIENTS, CONTACTS = 50, 10
 MOST, FEWEST = 1000, 200
 LOOK_EVERY, PATIENCE = 0.05, 600.0
-RATE, POSTS, REFUSED = "imports/s", "202/s", "503"
+RATE, POSTS, UNAVAILABLE = "imports/s", "202/s", "503"
 COLUMNS = (
     Column(RATE, "imports/s, all completed"),
     Column(POSTS, "202/s"),
-    Column(REFUSED, "answers 503, sent again", ",.0f"),
+    Column(UNAVAILABLE, "answers 503, sent again", ",.0f"),
 )
 ENDED = """
 SELECT count(*), count(*) FILTER (WHERE state = 'completed'),
@@ -32,7 +32,7 @@ FROM public.imports WHERE finished_at IS NOT NULL
 
 
 def run(lab: Lab) -> list[Result]:
-    """All rounds, with each writer."""
+    """Run all rounds with each writer."""
     imports = max(FEWEST, min(MOST, lab.options.rows // 1000))
     with lab.importer() as importer:
         contenders = [Small(importer, writer, imports) for writer in lab.writers]
@@ -52,11 +52,11 @@ class Small:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return f"ours, {self.writer}"
 
     def run(self) -> Run:
-        """Send them all, and wait until all are completed."""
+        """Send all imports, and wait until they are completed."""
         server = self.importer.server
         self.importer.work(self.writer)
         server.erase()
@@ -73,13 +73,13 @@ class Small:
         figures = {
             RATE: self.imports / (finished - begun),
             POSTS: self.imports / (sent - begun),
-            REFUSED: clients.refused,
+            UNAVAILABLE: clients.unavailable,
         }
         peaks = self.importer.peaks()
         return Run(self.name, figures, usage, peaks, limits(usage, meter.cores))
 
     def _await_all(self) -> float:
-        """When the last import ended, by the database's clock; it is asked, not the service."""
+        """Return when the last import ended, by the database's clock, from the database itself."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             ((ended, completed, last),) = self.importer.server.ask(ENDED)
@@ -91,14 +91,14 @@ class Small:
 
 @dataclass
 class Clients:
-    """Fifty clients that take turns at what is left to send."""
+    """Fifty clients that share the requests to send."""
 
     url: str
     numbers: Iterator[int]
-    refused: int = field(default=0, init=False)
+    unavailable: int = field(default=0, init=False)
 
     async def send(self) -> None:
-        """Send everything."""
+        """Send all requests."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(self.url, connector=connector) as session:
             await asyncio.gather(*(self._send(session) for _ in range(CLIENTS)))
@@ -106,7 +106,7 @@ class Clients:
     async def _send(self, session: aiohttp.ClientSession) -> None:
         for number in self.numbers:
             while not await self._accepted(session, _contacts(number)):
-                self.refused += 1
+                self.unavailable += 1
                 await asyncio.sleep(LOOK_EVERY)
 
     async def _accepted(self, session: aiohttp.ClientSession, body: bytes) -> bool:

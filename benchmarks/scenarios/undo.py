@@ -1,4 +1,4 @@
-"""An import is undone among five times as many other contacts: seconds, and how they are found."""
+"""Seconds to undo an import among five times as many contacts, and the query plans for that."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from benchmarks.ours import RATE, SECONDS
 from benchmarks.usage import limits
 
 TIMES = 5
-"""Others for each contact of the import."""
+"""Other contacts for each contact of the import."""
 OTHERS = """
 INSERT INTO public.contacts (name, email, source)
 SELECT 'Other ' || n, 'other' || n || '@example.com', 'others' FROM generate_series(1, {count}) n
@@ -26,7 +26,7 @@ SELECT count(*) FILTER (WHERE source = 'others'),
                                      AND public.contact_id('{id}', {records}))
 FROM public.contacts
 """
-# As undo_some in the migrations does it: the last contact of a step, and all up to that one.
+# As undo_some does: the last contact of a step, and all contacts up to that.
 STEPS = (
     """
 EXPLAIN SELECT id FROM public.contacts
@@ -44,7 +44,7 @@ COLUMNS = (Column(SECONDS, "seconds"), Column(RATE, "contacts/s", ",.0f"))
 
 
 def run(lab: Lab) -> list[Result]:
-    """The others have random ids, which lie before and behind those of the import."""
+    """Run each writer; the other contacts have random ids, before and after those of the import."""
     others = TIMES * lab.options.rows
     lab.server.erase()
     lab.server.ask(OTHERS.format(count=others))
@@ -60,7 +60,7 @@ def run(lab: Lab) -> list[Result]:
 
 @dataclass
 class Undo:
-    """``DELETE /import/{jobId}`` to ``undone``."""
+    """``DELETE /import/{jobId}`` until ``undone``."""
 
     lab: Lab
     importer: Importer
@@ -69,11 +69,11 @@ class Undo:
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """Its name in the tables."""
         return "undo"
 
     def run(self) -> Run:
-        """Import the file, and undo that."""
+        """Import the file, and undo the import."""
         data, server = self.lab.data(), self.importer.server
         self.importer.work(self.lab.writer)
         accepted = post_file(self.importer.url, Kind.JSON, data.file(Kind.JSON))
@@ -92,7 +92,7 @@ class Undo:
         return Run(self.name, figures, usage, peaks, limits(usage, meter.cores), data.rows)
 
     def _look(self, of: dict[str, Any]) -> None:
-        """Note the plans; raises BenchmarkError unless they are ranges of the primary key."""
+        """Record the plans. Raises BenchmarkError unless they are ranges of the primary key."""
         server = self.importer.server
         server.ask("ANALYZE public.contacts", dsn=server.admin)
         self.plan.clear()

@@ -1,4 +1,4 @@
-"""Seconds until 202, against an upload of the same bytes; and the splitters alone."""
+"""Seconds until 202, compared with an upload of the same bytes; and the splitters alone."""
 
 from benchmarks.baselines import RawUpload
 from benchmarks.contacts import Kind
@@ -12,7 +12,7 @@ RATE = Column(MB_RATE, "MB/s", ",.0f")
 
 
 def run(lab: Lab) -> list[Result]:
-    """POST and raw upload of each kind of file in turn, then the splitters."""
+    """Run POST and raw upload with each kind of file in turn, then the splitters."""
     with lab.importer() as importer:
         posts = [_posts(lab, importer, kind) for kind in lab.options.kinds]
     return [*posts, _splitters(lab)]

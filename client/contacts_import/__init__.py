@@ -1,4 +1,8 @@
-"""A command that sends a file of contacts and tells what became of it.
+"""The contacts-import command: sends a file of contacts to a contacts importer.
 
-It knows nothing of the service but its HTTP API.
+It uses only the HTTP API of the service, and shares no code with it.
 """
+
+from typing import Final
+
+__version__: Final = "0.1.0"

@@ -1,4 +1,4 @@
-"""``python -m contacts_import FILE --source NAME``: see ``--help``."""
+"""The entry point of ``contacts-import`` and ``python -m contacts_import``."""
 
 import secrets
 import sys
@@ -8,19 +8,19 @@ from typing import Final
 
 import httpx
 
-from contacts_import.arguments import STDIN, Arguments, parse
-from contacts_import.console import bytes_bar, note, records_bar, result
+from contacts_import.arguments import STDIN, Arguments, parse_arguments
+from contacts_import.console import bytes_bar, format_result, note, records_bar
 from contacts_import.errors import ClientError, UsageError
-from contacts_import.importer import Accepted, Importer, Job
-from contacts_import.request import derived_key, make_request
-from contacts_import.source_file import Contents
+from contacts_import.importer import Importer, Job
+from contacts_import.request import derive_key, make_request
+from contacts_import.source_file import SourceFile
 
 _TIMEOUT: Final = httpx.Timeout(60, connect=10, read=300)
-"""Seconds; the answer to an upload comes only when all of it is stored."""
+"""Seconds. The answer to an upload comes when all of it is stored, so reading may take long."""
 
 
-class Outcome(IntEnum):
-    """How the command ends."""
+class ExitCode(IntEnum):
+    """The exit codes, as ``--help`` lists them."""
 
     IMPORTED = 0
     FAILED = 1
@@ -30,75 +30,66 @@ class Outcome(IntEnum):
 
 
 def main() -> int:
-    """Import the file that the command line names; returns the exit code."""
+    """Run the command; returns the exit code."""
     try:
-        return _run(parse(sys.argv[1:]))
+        return _run(parse_arguments(sys.argv[1:]))
     except UsageError as error:
         note(str(error))
-        return Outcome.USAGE
+        return ExitCode.USAGE
     except ClientError as error:
         note(str(error))
-        return Outcome.FAILED
+        return ExitCode.FAILED
     except KeyboardInterrupt:
-        note("Stopped here; an import that was accepted goes on.")
-        return Outcome.INTERRUPTED
+        note("Interrupted. An import that was accepted continues.")
+        return ExitCode.INTERRUPTED
 
 
-def _run(arguments: Arguments) -> Outcome:
-    contents = Contents(None if arguments.file == STDIN else Path(arguments.file))
+def _run(arguments: Arguments) -> ExitCode:
+    file = SourceFile(None if arguments.file == STDIN else Path(arguments.file))
+    request = make_request(arguments, file, _idempotency_key(arguments, file))
     with httpx.Client(base_url=arguments.url, timeout=_TIMEOUT) as http:
         importer = Importer(http, note)
-        accepted = _send(importer, arguments, contents)
+        with bytes_bar("Sending", file.size) as start_progress:
+            accepted = importer.upload(request, start_progress)
+        if accepted.replayed:
+            note(
+                f"This file was sent before, as {accepted.job_id}; it is not imported twice. "
+                "(Use --again to import it once more.)"
+            )
+        elif arguments.wait:
+            note(f"Accepted as {accepted.job_id}")
         if not arguments.wait:
             sys.stdout.write(f"{accepted.job_id}\n")
-            return Outcome.IMPORTED
-        job = _follow(importer, accepted.job_id)
-        sys.stdout.write(f"{result(job)}\n")
+            return ExitCode.IMPORTED
+        job: Job = {}
+        with records_bar() as update:
+            for job in importer.follow(accepted.job_id):
+                update(job)
+        sys.stdout.write(f"{format_result(job)}\n")
         if arguments.rejections is not None and job["state"] != "undone":
-            importer.keep_rejections(accepted.job_id, arguments.rejections)
-    return _outcome(job, contents)
+            importer.download_rejections(accepted.job_id, arguments.rejections)
+    return _exit_code(job, file)
 
 
-def _send(importer: Importer, arguments: Arguments, contents: Contents) -> Accepted:
-    request = make_request(arguments, contents, _key(arguments, contents))
-    with bytes_bar("Sending", contents.size) as start:
-        accepted = importer.send(request, start)
-    if accepted.earlier:
-        note(
-            f"It was sent before, as {accepted.job_id}: nothing is imported twice. (--again does.)"
-        )
-    elif arguments.wait:
-        note(f"Accepted as {accepted.job_id}")
-    return accepted
-
-
-def _key(arguments: Arguments, contents: Contents) -> str | None:
+def _idempotency_key(arguments: Arguments, file: SourceFile) -> str | None:
     if arguments.key is not None:
         return arguments.key
-    if not contents.repeatable:
+    if not file.repeatable:
         return None
     if arguments.again:
         return secrets.token_hex()
-    with bytes_bar("Reading", contents.size) as start:
-        return derived_key(arguments, contents, start())
+    with bytes_bar("Reading", file.size) as start_progress:
+        return derive_key(arguments, file, start_progress())
 
 
-def _follow(importer: Importer, job_id: str) -> Job:
-    job: Job = {}
-    with records_bar() as show:
-        for job in importer.follow(job_id):
-            show(job)
-    return job
-
-
-def _outcome(job: Job, contents: Contents) -> Outcome:
+def _exit_code(job: Job, file: SourceFile) -> ExitCode:
     receipt = job.get("receipt")
-    if receipt and receipt["sha256"] != contents.sha256:
-        note("What arrived is not what the file holds now: it was changed while it was read.")
-        return Outcome.FAILED
+    if receipt and receipt["sha256"] != file.sha256:
+        note("The file changed while it was read: the service received other bytes.")
+        return ExitCode.FAILED
     if job["state"] != "completed":
-        return Outcome.FAILED
-    return Outcome.REJECTIONS if job["rejected"] else Outcome.IMPORTED
+        return ExitCode.FAILED
+    return ExitCode.REJECTIONS if job["rejected"] else ExitCode.IMPORTED
 
 
 if __name__ == "__main__":

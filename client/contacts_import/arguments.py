@@ -1,139 +1,159 @@
-"""The command line."""
+"""Parses the command line."""
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from contacts_import import __version__
 from contacts_import.errors import UsageError
-from contacts_import.file_types import Kind
+from contacts_import.file_types import FileType
 
 URL_VARIABLE: Final = "CONTACTS_IMPORT_URL"
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 STDIN: Final = "-"
 
-_DESCRIPTION: Final = "Send a file of contacts, wait for the end, and tell what became of it."
+_PROGRAM: Final = "contacts-import"
+_DESCRIPTION: Final = (
+    "Send a file of contacts to a contacts importer, wait until the import has ended, and report "
+    "the result."
+)
 _EXIT_CODES: Final = """\
 exit codes:
-  0   all records were imported (or would be: --dry-run); with --no-wait: it was accepted
-  1   the import was refused, failed, cancelled or undone, or the service cannot be reached
-  2   wrong arguments, or the file cannot be read
-  3   the import is complete, but some of its records were rejected
+  0   all records were imported (with --dry-run: would be; with --no-wait: the file was accepted)
+  1   the request was rejected, the import did not complete, or the service cannot be reached
+  2   the arguments are wrong, or a file cannot be read or written
+  3   the import is complete, but some records were rejected
+  130 interrupted; an import that was accepted continues
 
-A file that is sent again, with the same options, is the same import as before: so the command can
-be repeated when it is not clear whether it came to its end. (The Idempotency-Key is a hash of the
-file and the options; standard input, which cannot be read twice, has none unless you name it.) To
-import the same file once more, say --again.
+The command can be repeated safely: the same file with the same options is the same import. (The
+Idempotency-Key is a hash of the file and the options. Standard input cannot be read twice, so it
+has no key unless you give one.) Use --again to import the same file once more.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What was asked for."""
+    """The parsed command line."""
 
     file: str
-    """A path, or ``-``."""
-    kind: Kind
+    """A path, or ``-`` for standard input."""
+    file_type: FileType
     url: str
     source: str | None
     charset: str | None
     query: tuple[tuple[str, str], ...]
-    """The options that the service itself knows, as they stand in the address."""
+    """The query parameters of ``POST /import`` that the options set."""
     key: str | None
     again: bool
     wait: bool
     rejections: Path | None
 
 
-def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Arguments:
-    """Raises UsageError; ``--help`` and what argparse itself refuses end the process (0, 2)."""
-    found = _parser(environment).parse_args(argv)
-    kind = _kind(found.file, found.format)
-    if found.source is None and kind.format != "json":
-        raise UsageError("Say where the contacts come from: --source NAME")
+def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Arguments:
+    """Parse the command line.
+
+    Raises UsageError for arguments that do not fit together; argparse itself ends the process for
+    ``--help`` and ``--version`` (exit code 0) and for syntax errors (2).
+    """
+    parser = _make_parser(environment.get(URL_VARIABLE) or DEFAULT_URL)
+    options = parser.parse_args(argv)
+    file_type = _file_type(options.file, options.format)
+    if options.source is None and file_type.format != "json":
+        raise UsageError("The source of the contacts is missing: add --source NAME")
+    query = [("map", mapping) for mapping in options.map]
+    if options.delimiter is not None:
+        query.append(("delimiter", options.delimiter))
+    if options.dry_run:
+        query.append(("dryRun", "true"))
     return Arguments(
-        file=found.file,
-        kind=kind,
-        url=found.url.rstrip("/"),
-        source=found.source,
-        charset=found.charset,
-        query=_query(found),
-        key=found.idempotency_key,
-        again=found.again,
-        wait=found.wait,
-        rejections=found.rejections,
+        file=options.file,
+        file_type=file_type,
+        url=options.url.rstrip("/"),
+        source=options.source,
+        charset=options.charset,
+        query=tuple(query),
+        key=options.idempotency_key,
+        again=options.again,
+        wait=options.wait,
+        rejections=options.rejections,
     )
 
 
-def _kind(file: str, named: str | None) -> Kind:
-    if named is not None:
-        found = Kind.of(f"x.{named}")
+def _file_type(file: str, format_option: str | None) -> FileType:
+    if format_option is not None:
+        file_type = FileType.from_name(f"x.{format_option}")
     elif file == STDIN:
-        raise UsageError("Say what standard input is: --format csv, json or ndjson")
+        raise UsageError(
+            "The format of standard input is missing: add --format csv, json or ndjson"
+        )
     else:
-        found = Kind.of(file)
-    if found is None:
-        raise UsageError(f"What {named or file} is cannot be told: --format csv, json or ndjson")
-    return found
+        file_type = FileType.from_name(file)
+    if file_type is None:
+        raise UsageError(
+            f"The format of {format_option or file} is unknown: add --format csv, json or ndjson"
+        )
+    return file_type
 
 
-def _query(found: argparse.Namespace) -> tuple[tuple[str, str], ...]:
-    pairs = [("map", each) for each in found.map]
-    if found.delimiter is not None:
-        pairs.append(("delimiter", found.delimiter))
-    if found.dry_run:
-        pairs.append(("dryRun", "true"))
-    return tuple(pairs)
-
-
-def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+def _make_parser(url: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=_name(Path(sys.argv[0])),
+        prog=_PROGRAM,
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("file", metavar="FILE", help="CSV, JSON or NDJSON, also .gz or .zst; - is standard input")
+    add(
+        "file",
+        metavar="FILE",
+        help="a CSV, JSON or NDJSON file, optionally compressed (.gz, .zst); - for standard input",
+    )
     add(
         "-s",
         "--source",
         metavar="NAME",
-        help='where the contacts come from; only a JSON file {"source": ..., "data": [...]} says '
-        "it itself",
+        help="where the contacts come from; required, except for a JSON file of the form "
+        '{"source": ..., "data": [...]}',
     )
-    add("-f", "--format", help="csv, json, ndjson, csv.gz, ...; by default the name tells")
-    _add_reading(parser)
-    _add_running(parser, environment.get(URL_VARIABLE) or DEFAULT_URL)
-    return parser
-
-
-def _name(called: Path) -> str:
-    return "python -m contacts_import" if called.name == "__main__.py" else called.name
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how a CSV file is read")
-    group.add_argument("--delimiter", help="what separates its fields; by default it is found")
-    group.add_argument("--charset", help="its encoding; by default it is found")
-    group.add_argument(
+    add(
+        "-f",
+        "--format",
+        help="csv, json, ndjson, csv.gz, ...; default: by the extension of the file",
+    )
+    add("--dry-run", action="store_true", help="check all records, but import none")
+    add(
+        "--rejections",
+        type=Path,
+        metavar="FILE",
+        help="write the rejected records to this file, as CSV",
+    )
+    add("--no-wait", dest="wait", action="store_false", help="exit once the file is accepted")
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument(
+        "--idempotency-key",
+        metavar="KEY",
+        help="requests with the same key are the same import; default: see below",
+    )
+    keys.add_argument(
+        "--again", action="store_true", help="import the file even if it was imported before"
+    )
+    add(
+        "--url",
+        default=url,
+        help=f"address of the service (default: {URL_VARIABLE} or {DEFAULT_URL}; now %(default)s)",
+    )
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    csv = parser.add_argument_group("CSV options")
+    csv.add_argument("--delimiter", help="the field separator; default: detected")
+    csv.add_argument("--charset", help="the character encoding; default: detected")
+    csv.add_argument(
         "--map",
         action="append",
         default=[],
         metavar="COLUMN:FIELD",
-        help="FIELD is name, email, first_name or last_name; may be given for each column",
+        help="read FIELD (name, email, first_name or last_name) from COLUMN; may be repeated",
     )
-
-
-def _add_running(parser: argparse.ArgumentParser, url: str) -> None:
-    add = parser.add_argument
-    add("--dry-run", action="store_true", help="check everything, import nothing")
-    add("--rejections", type=Path, metavar="FILE", help="write the rejected records there, as CSV")
-    add("--no-wait", dest="wait", action="store_false", help="end once the import is accepted")
-    keys = parser.add_mutually_exclusive_group()
-    keys.add_argument("--idempotency-key", metavar="KEY", help="same key, same import: see below")
-    keys.add_argument("--again", action="store_true", help="import it even if it was before")
-    add("--url", default=url, help=f"address of the service (or {URL_VARIABLE}; now %(default)s)")
+    return parser

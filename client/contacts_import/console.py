@@ -1,80 +1,79 @@
-"""What one sees at the terminal: progress on standard error, the result on standard output."""
+"""Terminal output: progress bars and notes on standard error, the result on standard output."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from tqdm import tqdm
 
-Job = dict[str, Any]
+from contacts_import.importer import Job, Progress
 
-_TIMES: Final = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} [{elapsed}<{remaining}]"
+_BYTES_LAYOUT: Final = (
+    "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} [{elapsed}<{remaining}]"
+)
 
 
-def note(words: str) -> None:
-    """Say it without breaking a progress bar."""
-    tqdm.write(words, file=sys.stderr)
+def note(line: str) -> None:
+    """Print a line to standard error, above any progress bar."""
+    tqdm.write(line, file=sys.stderr)
 
 
 @contextmanager
-def bytes_bar(what: str, total: int | None) -> Iterator[Callable[[], Callable[[int], None]]]:
-    """A bar for bytes that go by; it begins anew each time that it is called."""
-    with _bar(what, total, unit="B", unit_scale=True) as bar:
+def bytes_bar(label: str, total: int | None) -> Iterator[Callable[[], Progress]]:
+    """Show a progress bar in bytes; ``total`` is None if the size is unknown.
 
-        def start() -> Callable[[int], None]:
+    Gives a function that resets the bar and returns what advances it. Like all bars, it is shown
+    only on a terminal.
+    """
+    bar = tqdm(
+        desc=label,
+        total=total,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+        bar_format=_BYTES_LAYOUT if total is not None else None,
+    )
+    with bar:
+
+        def start() -> Progress:
             bar.reset(total)
-            return _counting(bar)
+
+            def advance(count: int) -> None:
+                bar.update(count)
+
+            return advance
 
         yield start
 
 
 @contextmanager
 def records_bar() -> Iterator[Callable[[Job], None]]:
-    """A bar for records that are imported or rejected, told the import as it goes on."""
-    with _bar("Importing", None, unit=" records", unit_scale=True) as bar:
+    """Show a progress bar in records; gives a function that updates it from a job."""
+    with tqdm(desc="Importing", unit=" records", unit_scale=True, disable=None, leave=False) as bar:
 
-        def show(job: Job) -> None:
+        def update(job: Job) -> None:
             bar.total = job["records"]
             bar.n = job["imported"] + job["rejected"]
             bar.set_postfix_str(job["state"])
 
-        yield show
+        yield update
 
 
-def result(job: Job) -> str:
-    """The end of an import, in a few lines."""
-    lines = [f"{job['jobId']}: {job['state']}{_checked(job)}", counts(job)]
-    lines += [f"  {count:,} {code}" for code, count in _by_count(job.get("rejectedByCode") or {})]
-    if failure := job.get("failure"):
-        lines += [f"Why: {failure['detail']}", *filter(None, [failure.get("advice")])]
-    return "\n".join(lines)
-
-
-def counts(job: Job) -> str:
-    """What became of the records."""
-    return (
-        f"{job['records']:,} records = {job['imported']:,} imported + {job['rejected']:,} rejected"
-        f" + {job['notProcessed']:,} not processed"
+def format_result(job: Job) -> str:
+    """Return the lines that describe an import in a final state."""
+    dry_run = " (only checked: nothing was imported)" if job.get("dryRun") else ""
+    counts = (
+        f"{job['records']:,} records = {job['imported']:,} imported"
+        f" + {job['rejected']:,} rejected + {job['notProcessed']:,} not processed"
     )
-
-
-def _by_count(codes: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(codes.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _checked(job: Job) -> str:
-    return " (only checked: nothing was imported)" if job.get("dryRun") else ""
-
-
-def _bar(what: str, total: int | None, **more: Any) -> "tqdm[None]":  # noqa: ANN401
-    layout = _TIMES if total is not None else None
-    # None: only on a terminal.
-    return tqdm(desc=what, total=total, disable=None, leave=False, bar_format=layout, **more)
-
-
-def _counting(bar: "tqdm[None]") -> Callable[[int], None]:
-    def count(more: int) -> None:
-        bar.update(more)
-
-    return count
+    lines = [f"{job['jobId']}: {job['state']}{dry_run}", counts]
+    codes = (job.get("rejectedByCode") or {}).items()
+    for code, count in sorted(codes, key=lambda item: (-item[1], item[0])):
+        lines.append(f"  {count:,} {code}")
+    if failure := job.get("failure"):
+        lines.append(f"Reason: {failure['detail']}")
+        if advice := failure.get("advice"):
+            lines.append(advice)
+    return "\n".join(lines)

@@ -1,36 +1,49 @@
-"""What ends the command before an import has ended well.
+"""Errors that end the command; each message is shown to the user as it is.
 
 ClientError
-├── UsageError       what was asked for cannot be meant
-├── RequestRejectedError          the service said no; it told why
-└── UnreachableError      the service did not answer, and asking again did not help
+├── UsageError              the arguments are wrong, or a file cannot be read or written
+├── RequestRejectedError    the service answered with a problem
+└── UnreachableError        the service did not answer, or what answered is not the service
+    └── UnavailableError    the same, and the request may succeed if it is repeated
 """
 
 from typing import Any
 
 
 class ClientError(Exception):
-    """The message is for the person at the terminal."""
+    """Base class; the message is meant for the user."""
 
 
 class UsageError(ClientError):
-    """Wrong arguments, or a file that cannot be read."""
+    """The arguments are wrong, or a local file cannot be read or written."""
 
 
 class RequestRejectedError(ClientError):
-    """The service's problem in words."""
+    """The service answered with a problem (RFC 9457), whose text is the message."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(_words(status, problem))
+        super().__init__(_describe(status, problem))
         self.code = str(problem.get("code", "unknown"))
 
 
 class UnreachableError(ClientError):
-    """No answer, or none that makes sense."""
+    """The service did not answer, or the answer is not one that the service gives."""
 
 
-def _words(status: int, problem: dict[str, Any]) -> str:
+class UnavailableError(UnreachableError):
+    """The service is temporarily unavailable, so the request may be repeated.
+
+    ``retry_after`` is the number of seconds that the service asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def _describe(status: int, problem: dict[str, Any]) -> str:
+    """Return title, position and detail of a problem in one line."""
     title = problem.get("title", f"HTTP {status}")
-    places = [f"{where} {problem[where]}" for where in ("record", "offset") if where in problem]
-    at = f" ({', '.join(places)})" if places else ""
-    return f"{title}{at}. {problem.get('detail', '')}".rstrip()
+    positions = [f"{key} {problem[key]}" for key in ("record", "offset") if key in problem]
+    position = f" ({', '.join(positions)})" if positions else ""
+    return f"{title}{position}. {problem.get('detail', '')}".rstrip()

@@ -1,4 +1,4 @@
-"""What a file is, as its name tells."""
+"""The type of a file, from the extensions of its name."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -12,7 +12,7 @@ _FORMATS: Final = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
 }
-_ENCODINGS: Final = {".gz": "gzip", ".zst": "zstd"}
+_COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _MEDIA_TYPES: Final = {
     "csv": "text/csv",
     "json": "application/json",
@@ -21,29 +21,29 @@ _MEDIA_TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A format, and how the file is compressed."""
+class FileType:
+    """A file's format and compression."""
 
     format: str
     """``csv``, ``json`` or ``ndjson``."""
-    encoding: str | None
-    """``gzip``, ``zstd`` or None, as Content-Encoding has it."""
+    compression: str | None
+    """The value for Content-Encoding: ``gzip`` or ``zstd``; None if not compressed."""
 
     @classmethod
-    def of(cls, name: str) -> Self | None:
-        """None if the name tells nothing."""
+    def from_name(cls, name: str) -> Self | None:
+        """Return the type that a file name implies, None if its extension is unknown."""
         path = PurePath(name.lower())
-        encoding = _ENCODINGS.get(path.suffix)
-        ending = path.with_suffix("").suffix if encoding else path.suffix
-        return cls(_FORMATS[ending], encoding) if ending in _FORMATS else None
+        compression = _COMPRESSIONS.get(path.suffix)
+        extension = path.with_suffix("").suffix if compression else path.suffix
+        return cls(_FORMATS[extension], compression) if extension in _FORMATS else None
 
     @property
     def media_type(self) -> str:
-        """As Content-Type has it."""
+        """The value for Content-Type, without parameters."""
         return _MEDIA_TYPES[self.format]
 
     @property
-    def name(self) -> str:
-        """A name that tells it, for a form: the real one is nobody's business."""
-        endings = {encoding: ending for ending, encoding in _ENCODINGS.items()}
-        return f"contacts.{self.format}{endings.get(self.encoding or '', '')}"
+    def generic_name(self) -> str:
+        """A file name with the right extensions, to send in place of the real, private one."""
+        extensions = {name: extension for extension, name in _COMPRESSIONS.items()}
+        return f"contacts.{self.format}{extensions.get(self.compression or '', '')}"

@@ -1,4 +1,4 @@
-"""The story of one import, as its client sees it: sent, followed to its end, rejections kept."""
+"""One import, from the client's side: upload the file, wait for the end, download rejections."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,83 +9,95 @@ from typing import Any, Final
 import httpx
 
 from contacts_import.errors import UsageError
-from contacts_import.http import TRIES, ask, calls, told
-from contacts_import.request import Request
+from contacts_import.http import MAX_ATTEMPTS, Notify, Sleep, checked, json_object, retrying
+from contacts_import.request import ImportRequest
 
-ENDED: Final = frozenset({"completed", "failed", "cancelled", "undone", "undo_failed"})
-REPLAYED: Final = "Idempotent-Replayed"
-"""The header of an answer that tells of an earlier request's import."""
+FINAL_STATES: Final = frozenset({"completed", "failed", "cancelled", "undone", "undo_failed"})
 
-_FIRST_LOOK: Final = 0.1
-_LAST_LOOK: Final = 2.0
-_SLOWER: Final = 1.3
+_REPLAYED: Final = "Idempotent-Replayed"
+_FIRST_POLL_SECONDS: Final = 0.1
+_LAST_POLL_SECONDS: Final = 2.0
+_POLL_GROWTH: Final = 1.3
 
 Job = dict[str, Any]
+"""An import as ``GET /import/{jobId}`` shows it."""
+Progress = Callable[[int], None]
+"""Called with the number of bytes of the file that were sent since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An import that the service will see to its end."""
+    """An import that the service has accepted."""
 
     job_id: str
-    earlier: bool
-    """Whether it came with an earlier request."""
+    replayed: bool
+    """Whether an earlier request with the same Idempotency-Key created it."""
 
 
 class Importer:
-    """The service behind a client; ``note`` is told what a person at the terminal should know."""
+    """Uses the service through ``http``; shows retries with ``notify``, and waits with ``sleep``.
 
-    def __init__(self, http: httpx.Client, note: Callable[[str], None]) -> None:
+    All methods raise ClientError and its subclasses.
+    """
+
+    def __init__(self, http: httpx.Client, notify: Notify, sleep: Sleep = time.sleep) -> None:
         self._http = http
-        self._note = note
+        self._notify = notify
+        self._sleep = sleep
 
-    def send(self, request: Request, start: Callable[[], Callable[[int], None]]) -> Accepted:
-        """Send a file, again if that is safe; ``start`` begins the progress of each try anew."""
-        tries = calls(self._note, tries=TRIES if request.repeatable else 1)
-        answer = tries(lambda: ask(lambda: self._post(request, start())))
-        return Accepted(str(told(answer)["jobId"]), answer.headers.get(REPLAYED) == "true")
+    def upload(self, request: ImportRequest, start_progress: Callable[[], Progress]) -> Accepted:
+        """Send the file, repeatedly if that is safe; ``start_progress`` is called for each try."""
+        attempts = MAX_ATTEMPTS if request.repeatable else 1
+
+        def post() -> httpx.Response:
+            return self._http.post(
+                "/import",
+                params=request.query,
+                headers=request.headers,
+                content=request.body(start_progress()),
+            )
+
+        answer = retrying(self._notify, self._sleep, attempts=attempts)(lambda: checked(post))
+        job_id = str(json_object(answer)["jobId"])
+        return Accepted(job_id, replayed=answer.headers.get(_REPLAYED) == "true")
 
     def follow(self, job_id: str) -> Iterator[Job]:
-        """The import as it goes on; the last one has ended."""
-        wait = _FIRST_LOOK
+        """Poll the import, ever more slowly; yields each answer, the last in a final state."""
+        seconds = _FIRST_POLL_SECONDS
         while True:
-            job = self._look(job_id)
+            answer = self._retrying(lambda: self._http.get(f"/import/{job_id}"))
+            job = json_object(answer)
             yield job
-            if job["state"] in ENDED:
+            if job["state"] in FINAL_STATES:
                 return
-            time.sleep(wait)
-            wait = min(wait * _SLOWER, _LAST_LOOK)
+            self._sleep(seconds)
+            seconds = min(seconds * _POLL_GROWTH, _LAST_POLL_SECONDS)
 
-    def keep_rejections(self, job_id: str, path: Path) -> None:
-        """Write all rejections to a CSV file, which is there only once it is whole."""
+    def download_rejections(self, job_id: str, path: Path) -> None:
+        """Write all rejections to a CSV file, which appears only when it is complete.
+
+        Raises UsageError if the file cannot be written.
+        """
         partial = path.with_name(f"{path.name}.part")
+
+        def download() -> httpx.Response:
+            address, query = f"/import/{job_id}/rejections", {"format": "csv"}
+            with self._http.stream("GET", address, params=query) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    return answer
+                with partial.open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
+            return answer
+
         try:
-            calls(self._note)(lambda: ask(lambda: self._download(job_id, partial)))
+            self._retrying(download)
             partial.replace(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
         finally:
             partial.unlink(missing_ok=True)
 
-    def _look(self, job_id: str) -> Job:
-        address = f"/import/{job_id}"
-        return told(calls(self._note)(lambda: ask(lambda: self._http.get(address))))
-
-    def _post(self, request: Request, progress: Callable[[int], None]) -> httpx.Response:
-        return self._http.post(
-            "/import",
-            params=request.query,
-            headers=request.headers,
-            content=request.body(progress),
-        )
-
-    def _download(self, job_id: str, path: Path) -> httpx.Response:
-        address, query = f"/import/{job_id}/rejections", {"format": "csv"}
-        with self._http.stream("GET", address, params=query) as answer:
-            if not answer.is_success:
-                answer.read()
-                return answer
-            with path.open("wb") as file:
-                for chunk in answer.iter_bytes():
-                    file.write(chunk)
-        return answer
+    def _retrying(self, request: Callable[[], httpx.Response]) -> httpx.Response:
+        return retrying(self._notify, self._sleep)(lambda: checked(request))

@@ -1,4 +1,4 @@
-"""The bytes of a file or of standard input."""
+"""Reads the file to send, or standard input."""
 
 import contextlib
 import hashlib
@@ -9,52 +9,55 @@ from typing import BinaryIO, Final
 
 from contacts_import.errors import UsageError
 
-_CHUNK: Final = 256 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 
 
-class Contents:
-    """What is to be sent; ``sha256`` is of what was read last, and whole at its end."""
+class SourceFile:
+    """The bytes to send.
+
+    ``sha256`` is the hex digest of the last complete reading, empty before that.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        """``path`` is None for standard input. Raises UsageError if it cannot be read."""
+        """``path`` is None for standard input. Raises UsageError if the file is not there."""
         self._path = path
         self.sha256 = ""
         if path is not None:
-            with _readable(path):
+            with _usage_errors(path):
                 path.stat()
 
     @property
     def repeatable(self) -> bool:
-        """Whether it can be read twice."""
+        """Whether it can be read more than once, which a pipe cannot."""
         return self._path is not None and self._path.is_file()
 
     @property
     def size(self) -> int | None:
-        """In bytes; None if that is only known at its end."""
+        """Size in bytes, None if it is unknown until the end."""
         return self._path.stat().st_size if self._path and self.repeatable else None
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it, from its start if it is repeatable."""
+        """Yield all bytes, and set ``sha256`` at the end. Raises UsageError if unreadable."""
         digest = hashlib.sha256()
-        with self._opened() as file:
-            while chunk := file.read(_CHUNK):
+        with self._open() as file:
+            while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 yield chunk
         self.sha256 = digest.hexdigest()
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def _open(self) -> Iterator[BinaryIO]:
         if self._path is None:
             yield sys.stdin.buffer
             return
-        with _readable(self._path):
+        with _usage_errors(self._path):
             file = self._path.open("rb")
         with file:
             yield file
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _usage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

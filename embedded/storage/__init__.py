@@ -1,1 +1,1 @@
-"""A stand-in for Supabase's Storage API, on files; it answers as the real one does."""
+"""A stand-in for Supabase's Storage API, based on files, which answers as the real one does."""

@@ -1,4 +1,4 @@
-"""What every route asks first: who is it, which bucket, what does the body say."""
+"""The first steps of every route: caller, bucket, object, JSON body."""
 
 import json
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 from aiohttp import web
 
 from embedded.storage import errors
-from embedded.storage.auth import Caller, Doorkeeper
+from embedded.storage.auth import Caller, TokenVerifier
 from embedded.storage.catalog import Bucket, Catalog, Stored
 
 CATALOG = web.AppKey("catalog", Catalog)
-DOORKEEPER = web.AppKey("doorkeeper", Doorkeeper)
+TOKEN_VERIFIER = web.AppKey("token_verifier", TokenVerifier)
 
 
 def known_caller(request: web.Request) -> Caller:
-    """The caller, whose token must be good."""
-    return request.config_dict[DOORKEEPER].caller(request)
+    """Return the caller. Raises StorageError if the token is not valid."""
+    return request.config_dict[TOKEN_VERIFIER].caller(request)
 
 
 def shown_bucket(request: web.Request, caller: Caller) -> Bucket:
-    """The bucket in the path, if the caller may see it."""
+    """Return the bucket in the path. Raises StorageError if the caller may not see it."""
     bucket = request.config_dict[CATALOG].bucket(request.match_info["bucket"])
     if not caller.may_all:
         raise errors.no_such_bucket()
@@ -27,12 +27,12 @@ def shown_bucket(request: web.Request, caller: Caller) -> Bucket:
 
 
 def shown_object(request: web.Request) -> Stored:
-    """The object in the path, if the caller may read it.
+    """Return the object in the path. Raises StorageError if the caller may not read it.
 
-    Strangers learn of public buckets only; a known role without a policy is told that
-    there is no such object, which is all that row level security lets Storage see.
+    Without authentication only public buckets exist; for a role without a policy the object does
+    not exist, because row level security hides it from Storage.
     """
-    caller = request.config_dict[DOORKEEPER].caller_or_nobody(request)
+    caller = request.config_dict[TOKEN_VERIFIER].caller_or_nobody(request)
     bucket = request.config_dict[CATALOG].bucket(request.match_info["bucket"])
     if bucket.public or caller.may_all:
         return bucket.find(request.match_info["name"])
@@ -40,7 +40,7 @@ def shown_object(request: web.Request) -> Stored:
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:
-    """The body, which must be a JSON object."""
+    """Return the body. Raises StorageError if it is not a JSON object."""
     sent = await request.read() or b"{}"
     try:
         body = json.loads(sent)

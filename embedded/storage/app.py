@@ -1,4 +1,4 @@
-"""The Storage API as one aiohttp application."""
+"""The Storage API as an aiohttp application."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from embedded.storage import buckets, errors, objects, resumable, standard
-from embedded.storage.access import CATALOG, DOORKEEPER
-from embedded.storage.auth import Doorkeeper
+from embedded.storage.access import CATALOG, TOKEN_VERIFIER
+from embedded.storage.auth import TokenVerifier
 from embedded.storage.catalog import Bucket, Catalog
 from embedded.storage.uploads import Uploads
 
@@ -17,9 +17,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the client what went wrong; nobody is left to be told of a cut connection."""
+    """Answer a StorageError; a broken connection gets no answer."""
     try:
-        with errors.full_disk_told():
+        with errors.disk_full_errors():
             return await handler(request)
     except errors.StorageError as error:
         return error.as_json()
@@ -28,13 +28,13 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 async def storage_app(root: Path, jwt_secret: str) -> web.Application:
-    """Storage as it was left in that folder, ready to serve."""
+    """Return the application, with the buckets and objects in a folder."""
     catalog, uploads = Catalog(root), Uploads(root / "uploads")
     await asyncio.to_thread(catalog.load)
     await asyncio.to_thread(uploads.load)
     app = web.Application(middlewares=[answer_errors])
     app[CATALOG] = catalog
-    app[DOORKEEPER] = Doorkeeper(jwt_secret)
+    app[TOKEN_VERIFIER] = TokenVerifier(jwt_secret)
     app[resumable.UPLOADS] = uploads
     for part in (buckets, objects, standard):
         app.add_routes(part.routes)
@@ -43,12 +43,12 @@ async def storage_app(root: Path, jwt_secret: str) -> web.Application:
 
 
 def _resumable_app() -> web.Application:
-    app = web.Application(middlewares=[resumable.speak_tus])
+    app = web.Application(middlewares=[resumable.answer_errors_as_text])
     app.add_routes(resumable.routes)
     return app
 
 
 async def ensure_bucket(app: web.Application, name: str) -> None:
-    """Make a private bucket if it is missing."""
+    """Create a private bucket if it is missing."""
     if app[CATALOG].known(name) is None:
         await app[CATALOG].add_bucket(Bucket(name))

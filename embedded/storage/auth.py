@@ -1,4 +1,4 @@
-"""Who is asking: the role inside a verified token."""
+"""Authentication: the role in a verified token."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ SERVICE_ROLE = "service_role"
 
 @dataclass(frozen=True)
 class Caller:
-    """A role, and whether a verified token says so."""
+    """A role, and whether it comes from a verified token."""
 
     role: str
     known: bool
 
     @property
     def may_all(self) -> bool:
-        """The service role passes all row level security; the others have no policy here."""
+        """Whether row level security does not apply; other roles have no policy here."""
         return self.role == SERVICE_ROLE
 
 
@@ -27,13 +27,13 @@ NOBODY = Caller("anon", known=False)
 
 
 @dataclass(frozen=True)
-class Doorkeeper:
-    """Verifies tokens with the stack's own secret."""
+class TokenVerifier:
+    """Verifies tokens with the stack's secret."""
 
     secret: str
 
     def caller(self, request: web.Request) -> Caller:
-        """The caller by the token; a bad or missing token is refused."""
+        """Return the caller. Raises StorageError if the token is missing or invalid."""
         try:
             claims = jwt.decode(
                 _token(request),
@@ -46,7 +46,7 @@ class Doorkeeper:
         return Caller(str(claims.get("role", "anon")), known=True)
 
     def caller_or_nobody(self, request: web.Request) -> Caller:
-        """As ``caller``, for the routes that also serve public buckets to strangers."""
+        """Return the caller, or an anonymous one, for the routes that serve public buckets."""
         try:
             return self.caller(request)
         except errors.StorageError:
@@ -54,7 +54,7 @@ class Doorkeeper:
 
 
 def _token(request: web.Request) -> str:
-    """The bearer's token; a lone ``apikey`` counts as one, as behind a platform's gateway."""
+    """Return the bearer token, or else the ``apikey``, as behind a hosted gateway."""
     headers = request.headers
     given: str = headers.get("Authorization") or headers.get("apikey") or ""
     return given[len("bearer ") :].strip() if given.lower().startswith("bearer ") else given

@@ -1,4 +1,4 @@
-"""The routes of buckets."""
+"""The routes for buckets."""
 
 import re
 from dataclasses import replace
@@ -15,7 +15,7 @@ routes = web.RouteTableDef()
 
 @routes.post("/bucket")
 async def create_bucket(request: web.Request) -> web.Response:
-    """Make a bucket; clients give id and name, which are the same."""
+    """Create a bucket; its id and its name are the same."""
     caller = known_caller(request)
     body = await json_body(request)
     if not isinstance(body.get("name"), str):
@@ -29,7 +29,7 @@ async def create_bucket(request: web.Request) -> web.Response:
 
 @routes.get("/bucket")
 async def list_buckets(request: web.Request) -> web.Response:
-    """All buckets, or those that the role may see, which without policies are none."""
+    """List all buckets; without policies, other roles than the service role see none."""
     caller = known_caller(request)
     seen = request.config_dict[CATALOG].buckets() if caller.may_all else []
     return web.json_response([bucket.described() for bucket in seen])
@@ -37,13 +37,13 @@ async def list_buckets(request: web.Request) -> web.Response:
 
 @routes.get("/bucket/{bucket}")
 async def get_bucket(request: web.Request) -> web.Response:
-    """One bucket."""
+    """Show a bucket."""
     return web.json_response(shown_bucket(request, known_caller(request)).described())
 
 
 @routes.put("/bucket/{bucket}")
 async def update_bucket(request: web.Request) -> web.Response:
-    """Change a bucket's limits."""
+    """Change the limits of a bucket."""
     bucket = shown_bucket(request, known_caller(request))
     changed = _limited(bucket, await json_body(request))
     await request.config_dict[CATALOG].change_bucket(changed)
@@ -68,7 +68,7 @@ async def delete_bucket(request: web.Request) -> web.Response:
 
 
 def _limited(bucket: Bucket, body: dict[str, Any]) -> Bucket:
-    """The bucket with what the body says of it, and nothing else, changed."""
+    """Return the bucket with the limits that the body changes."""
     changes: dict[str, Any] = {
         name: body[name]
         for name in ("public", "file_size_limit", "allowed_mime_types")
@@ -83,7 +83,7 @@ _is_number = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15}").fullmatch
 
 
 def parse_size(text: str) -> int:
-    """A number of bytes such as 20MB, in the decimal units of Storage."""
+    """Return the bytes of a size such as 20MB; the units of Storage are decimal."""
     units = {"GB": 10**9, "MB": 10**6, "KB": 10**3, "B": 1}
     for unit, factor in units.items():
         number = text.upper().removesuffix(unit)

@@ -1,8 +1,8 @@
-"""Which buckets and objects there are: known in memory, kept on disk as small JSON files.
+"""The buckets and objects: in memory, and on disk as small JSON files.
 
-Object names never become file names: an object's record is filed under a hash of its
-name, its bytes under a version that is new at each upload. A reader of an older version
-so goes on undisturbed while the object is replaced.
+Object names are never used as file names: the record of an object is named by a hash, and its bytes
+by a version that is new for each upload. So a reader of an older version continues undisturbed
+while the object is replaced.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from weakref import WeakValueDictionary
 from embedded.files import write_private
 from embedded.storage import errors
 
-# The characters are a fact of Storage's interface; see its documentation of file names.
+# From Storage's documentation of file names.
 OBJECT_NAME = re.compile(r"[\w/!.*'() &$=@;:+,?-]+", re.ASCII)
 BUCKET_NAME = re.compile(r"[\w!.*'() &$=@;:+,?-]{1,100}", re.ASCII)
 
 
 def now() -> str:
-    """The present moment as Storage writes it."""
+    """Return the current time in the format of Storage."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One object as it stands: ``version`` names the file that holds its bytes."""
+    """An object; ``version`` is the name of the file with its bytes."""
 
     bucket: str
     name: str
@@ -48,7 +48,7 @@ class Stored:
 
     @property
     def etag(self) -> str:
-        """Each version has its own."""
+        """The entity tag, which differs between versions."""
         return f'"{uuid.UUID(self.version).hex}"'
 
 
@@ -65,17 +65,17 @@ class Bucket:
     objects: dict[str, Stored] = field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
-        """The bucket as clients see it."""
+        """Return the bucket as clients see it."""
         return {**self.facts(), "name": self.id, "owner": "", "type": "STANDARD"}
 
     def facts(self) -> dict[str, Any]:
-        """The bucket without what is in it."""
+        """Return the bucket without its objects."""
         facts = asdict(replace(self, objects={}))
         del facts["objects"]
         return facts
 
     def find(self, name: str) -> Stored:
-        """The object of that name."""
+        """Return an object by its name. Raises StorageError if there is none."""
         try:
             return self.objects[valid_name(name)]
         except KeyError:
@@ -83,9 +83,9 @@ class Bucket:
 
 
 class Catalog:
-    """All buckets under one folder, for one process.
+    """All buckets in a folder, which only one process may use.
 
-    Memory changes on the event loop, after the disk has changed in a thread.
+    Changes are made on disk first, in a thread, and then in memory, on the event loop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -95,11 +95,11 @@ class Catalog:
 
     @property
     def arrivals(self) -> Path:
-        """Where bytes wait until they are complete: on the same disk, so a rename moves them."""
+        """The folder for incomplete uploads, on the same disk, so that a rename completes them."""
         return self._root / "arrivals"
 
     def load(self) -> None:
-        """Read what earlier runs left, and clear away what they left unfinished."""
+        """Read the buckets and objects, and remove incomplete ones."""
         self.arrivals.mkdir(mode=0o700, parents=True, exist_ok=True)
         for unfinished in self.arrivals.iterdir():
             unfinished.unlink()
@@ -109,11 +109,11 @@ class Catalog:
             self._buckets[bucket.id] = bucket
 
     def buckets(self) -> list[Bucket]:
-        """All buckets by name."""
+        """All buckets, by name."""
         return sorted(self._buckets.values(), key=lambda bucket: bucket.id)
 
     def bucket(self, name: str) -> Bucket:
-        """The bucket of that name."""
+        """Return a bucket by its name. Raises StorageError if there is none."""
         if not BUCKET_NAME.fullmatch(name):
             raise errors.invalid_bucket_name()
         if (found := self.known(name)) is None:
@@ -121,11 +121,11 @@ class Catalog:
         return found
 
     def known(self, name: str) -> Bucket | None:
-        """The bucket of that name, if there is one."""
+        """Return a bucket by its name, None if there is none."""
         return self._buckets.get(name)
 
     async def add_bucket(self, bucket: Bucket) -> None:
-        """Make a bucket that is not there yet."""
+        """Create a bucket. Raises StorageError if it exists."""
         if not BUCKET_NAME.fullmatch(bucket.id) or bucket.id != bucket.id.strip():
             raise errors.invalid_bucket_name()
         async with self._turn(self._folder(bucket.id)):
@@ -135,7 +135,7 @@ class Catalog:
             self._buckets[bucket.id] = bucket
 
     async def change_bucket(self, bucket: Bucket) -> None:
-        """Keep a bucket's changed limits."""
+        """Save the changed limits of a bucket."""
         async with self._turn(self._folder(bucket.id)):
             await asyncio.to_thread(_write_bucket, self._folder(bucket.id), bucket)
             self._buckets[bucket.id] = bucket
@@ -149,16 +149,16 @@ class Catalog:
             await asyncio.to_thread(shutil.rmtree, self._folder(name))
 
     async def put(self, stored: Stored, arrived: Path) -> Stored:
-        """Take a file of complete bytes in as the object of that name, in place of any other.
+        """Make a complete file an object of that name, and replace any other.
 
-        Raises OSError if the disk is full; then the file is still where it was.
+        Raises OSError if the disk is full; the file is not moved then.
         """
         await asyncio.to_thread(_to_disk, arrived)
         record = self._record(stored)
         async with self._turn(record):
             bucket = self.bucket(stored.bucket)
             former = bucket.objects.get(stored.name)
-            kept = _heir(stored, former)
+            kept = _new_version(stored, former)
             await asyncio.to_thread(_keep, arrived, self.bytes_of(kept), record, kept)
             bucket.objects[kept.name] = kept
         if former is not None:
@@ -166,7 +166,7 @@ class Catalog:
         return kept
 
     async def remove(self, bucket: Bucket, name: str) -> Stored | None:
-        """Forget an object, then its bytes; None if there is no such object."""
+        """Remove an object and return it, None if there is none."""
         record = self._folder(bucket.id) / "objects" / _record_name(name)
         async with self._turn(record):
             stored = bucket.objects.pop(name, None)
@@ -175,11 +175,11 @@ class Catalog:
         return stored
 
     def bytes_of(self, stored: Stored) -> Path:
-        """The file that holds the object's bytes."""
+        """Return the file with the bytes of an object."""
         return self._folder(stored.bucket) / "bytes" / stored.version
 
     def _turn(self, of: Path) -> asyncio.Lock:
-        """One change at a time to one thing."""
+        """Hold the lock for changes to one bucket or object."""
         return self._turns.setdefault(of, asyncio.Lock())
 
     def _folder(self, bucket: str) -> Path:
@@ -190,7 +190,7 @@ class Catalog:
 
 
 def valid_name(name: str) -> str:
-    """The object's name itself, if Storage takes it."""
+    """Return the name of an object. Raises StorageError if Storage does not accept it."""
     if not OBJECT_NAME.fullmatch(name):
         raise errors.invalid_key(name)
     return name
@@ -225,13 +225,13 @@ def _write_bucket(folder: Path, bucket: Bucket) -> None:
 
 
 def _to_disk(path: Path) -> None:
-    """Sync the bytes: what Storage has acknowledged must survive a power cut."""
+    """Sync the bytes: an acknowledged object must survive a power failure."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
-def _heir(stored: Stored, former: Stored | None) -> Stored:
-    """A replaced object keeps its id and birthday."""
+def _new_version(stored: Stored, former: Stored | None) -> Stored:
+    """Return a new version of an object, which keeps the id and the creation time."""
     if former is None:
         return stored
     return replace(stored, id=former.id, created_at=former.created_at)

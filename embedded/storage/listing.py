@@ -1,4 +1,4 @@
-"""What is in a folder: names up to the next slash, as the list of Storage shows them."""
+"""Lists a folder: names up to the next slash, as in Storage."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Query:
-    """One request for a list; ``folder`` is empty or ends with a slash."""
+    """A request for a list; ``folder`` is empty or ends with a slash."""
 
     folder: str
     limit: int
@@ -24,7 +24,7 @@ class Query:
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> "Query":
-        """Read the request's body, with the defaults of Storage."""
+        """Read the request's body, with the default values of Storage."""
         order = body.get("sortBy") or {}
         prefix = str(body.get("prefix") or "")
         if order.get("column", "name") not in COLUMNS:
@@ -47,7 +47,7 @@ def _count(body: dict[str, Any], name: str, default: int) -> int:
 
 
 def list_folder(bucket: Bucket, query: Query) -> list[Entry]:
-    """Folders and objects directly inside the folder; folders have a name and nothing else."""
+    """Return the folders and objects directly in a folder; folders only have a name."""
     found = _entries(bucket.objects.values(), query).values()
     ordered = sorted(found, key=lambda entry: entry["name"], reverse=query.descending)
     if query.column != "name":
@@ -82,7 +82,7 @@ def _object_entry(name: str, stored: Stored) -> Entry:
 
 
 def metadata_of(stored: Stored) -> dict[str, Any]:
-    """What Storage notes of an object's bytes."""
+    """Return the metadata of an object's bytes."""
     return {
         "eTag": stored.etag,
         "size": stored.size,

@@ -1,4 +1,4 @@
-"""The routes of whole objects: read, look up, list, remove."""
+"""The routes for stored objects: read, info, list, remove."""
 
 import contextlib
 from datetime import datetime
@@ -20,7 +20,7 @@ routes = web.RouteTableDef()
 @routes.get("/object/info/authenticated/{bucket}/{name:.+}", allow_head=False)
 @routes.get("/object/info/{bucket}/{name:.+}", allow_head=False)
 async def object_info(request: web.Request) -> web.Response:
-    """What is known of an object."""
+    """Show the metadata of an object."""
     stored = shown_object(request)
     return web.json_response(_info(stored), headers={"ETag": stored.etag})
 
@@ -43,7 +43,7 @@ def _info(stored: Stored) -> dict[str, Any]:
 
 @routes.post("/object/list/{bucket}")
 async def list_objects(request: web.Request) -> web.Response:
-    """What is in a folder; nothing for roles without a policy, nor for unknown buckets."""
+    """List a folder; empty for roles without a policy, and for unknown buckets."""
     caller = known_caller(request)
     query = Query.parse(await json_body(request))
     bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
@@ -53,7 +53,7 @@ async def list_objects(request: web.Request) -> web.Response:
 
 @routes.get("/object/public/{bucket}/{name:.+}")
 async def read_public_object(request: web.Request) -> web.StreamResponse:
-    """An object's bytes from a public bucket, whoever asks; others do not exist here."""
+    """Read an object of a public bucket, without authentication."""
     if not request.config_dict[CATALOG].bucket(request.match_info["bucket"]).public:
         raise errors.no_such_bucket()
     return await read_object(request)
@@ -62,7 +62,7 @@ async def read_public_object(request: web.Request) -> web.StreamResponse:
 @routes.get("/object/authenticated/{bucket}/{name:.+}")
 @routes.get("/object/{bucket}/{name:.+}")
 async def read_object(request: web.Request) -> web.StreamResponse:
-    """An object's bytes, or the range of them that is asked for."""
+    """Read an object, or a range of its bytes."""
     stored = shown_object(request)
     if request.headers.get("If-None-Match") == stored.etag:
         return web.Response(status=304, headers={"ETag": stored.etag})
@@ -72,7 +72,7 @@ async def read_object(request: web.Request) -> web.StreamResponse:
         return response
     try:
         file = await open_slice(request.config_dict[CATALOG].bytes_of(stored), wanted.first)
-    except FileNotFoundError:  # replaced or removed since it was looked up, a moment ago
+    except FileNotFoundError:  # replaced or removed after it was looked up
         return await read_object(request)
     async with contextlib.aclosing(file):
         await response.prepare(request)
@@ -107,7 +107,7 @@ def _response(stored: Stored, status: int, length: int) -> web.StreamResponse:
 
 @routes.delete("/object/{bucket}")
 async def remove_objects(request: web.Request) -> web.Response:
-    """Remove what is there of the names given, and tell what that was."""
+    """Remove the objects with these names that exist, and list them."""
     caller = known_caller(request)
     names = (await json_body(request)).get("prefixes")
     if not isinstance(names, list) or not names:
@@ -137,7 +137,7 @@ def _removed(stored: Stored) -> dict[str, Any]:
 
 @routes.delete("/object/{bucket}/{name:.+}")
 async def remove_object(request: web.Request) -> web.Response:
-    """Remove one object, which must be there."""
+    """Remove an object, which must exist."""
     caller = known_caller(request)
     catalog = request.config_dict[CATALOG]
     bucket = catalog.known(request.match_info["bucket"])

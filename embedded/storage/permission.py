@@ -1,4 +1,4 @@
-"""Whether an upload may begin, asked alike by standard and resumable ones."""
+"""Checks before an upload, standard or resumable."""
 
 from embedded.storage import errors
 from embedded.storage.auth import Caller
@@ -6,7 +6,7 @@ from embedded.storage.catalog import Bucket
 
 
 def may_upload(caller: Caller, bucket: Bucket, name: str, *, upsert: bool) -> None:
-    """Refuse roles without a policy, and names that are taken."""
+    """Raise StorageError for roles without a policy, and for objects that exist."""
     if not caller.may_all:
         raise errors.not_permitted()
     if name in bucket.objects and not upsert:
@@ -14,7 +14,7 @@ def may_upload(caller: Caller, bucket: Bucket, name: str, *, upsert: bool) -> No
 
 
 def mime_type_is_taken(bucket: Bucket, content_type: str) -> None:
-    """Refuse content types that the bucket is not for."""
+    """Raise StorageError for content types that the bucket does not allow."""
     allowed = bucket.allowed_mime_types
     kind = content_type.split(";", 1)[0].strip()
     if allowed and kind not in allowed and f"{kind.partition('/')[0]}/*" not in allowed:

@@ -1,4 +1,4 @@
-"""The Range header, in the one form that Storage takes."""
+"""The Range header, in the only form that Storage accepts."""
 
 import re
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class ByteRange:
 
     @property
     def length(self) -> int:
-        """How many bytes they are."""
+        """Number of bytes."""
         return self.last - self.first + 1
 
 
 def parse_range(header: str, size: int) -> ByteRange:
-    """The range within an object of that size; refused if nothing of it lies inside."""
+    """Return the range within an object of that size. Raises StorageError if it is outside."""
     match = FORM.fullmatch(header)
     if match is None or not (match["first"] or match["last"]):
         raise errors.invalid_range()

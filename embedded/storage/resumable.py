@@ -1,6 +1,6 @@
-"""The routes of resumable uploads (tus 1.0.0).
+"""The routes for resumable uploads (tus 1.0.0).
 
-Bytes go to disk as they arrive, so a cut connection loses nothing that was received.
+Bytes are written to disk as they arrive, so a broken connection loses nothing that was received.
 """
 
 import re
@@ -17,8 +17,8 @@ from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Stored, valid_name
 from embedded.storage.permission import may_upload, mime_type_is_taken
 from embedded.storage.standard import parse_metadata
-from embedded.storage.streams import chunks_of, pour
-from embedded.storage.uploads import Turn, Upload, Uploads
+from embedded.storage.streams import chunks_of, write_chunks
+from embedded.storage.uploads import ExclusiveAccess, Upload, Uploads
 
 UPLOADS = web.AppKey("uploads", Uploads)
 GREATEST = 50 * 2**30
@@ -28,15 +28,15 @@ routes = web.RouteTableDef()
 
 
 @web.middleware
-async def speak_tus(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors as plain text with their true status, save for a bad token's, which is JSON."""
+async def answer_errors_as_text(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer errors as plain text with their own status, except for an invalid token (JSON)."""
     try:
         if request.method != "OPTIONS":
             known_caller(request)
     except errors.StorageError as error:
         return error.as_json()
     try:
-        with errors.full_disk_told():
+        with errors.disk_full_errors():
             response = await handler(request)
     except errors.StorageError as error:
         response = error.as_text()
@@ -47,7 +47,7 @@ async def speak_tus(request: web.Request, handler: Handler) -> web.StreamRespons
 @routes.options("")
 @routes.options("/{id}")
 async def options(_request: web.Request) -> web.Response:
-    """What this server can do."""
+    """Show the protocol versions and extensions of this server."""
     facts = {
         "Tus-Version": tus.VERSION,
         "Tus-Extension": tus.EXTENSIONS,
@@ -61,7 +61,7 @@ async def options(_request: web.Request) -> web.Response:
 @routes.post("")
 @routes.post("/")
 async def create(request: web.Request) -> web.Response:
-    """Begin an upload; the first bytes may come with it."""
+    """Create an upload; the request may have its first bytes."""
     tus.check_version(request.headers)
     size = tus.declared_length(request.headers)
     metadata = tus.parse_metadata(request.headers.get("Upload-Metadata"))
@@ -93,7 +93,7 @@ def _limit(request: web.Request, upload: Upload) -> int:
 
 
 def _check_permission(request: web.Request, upload: Upload) -> None:
-    """Asked at each request anew, for each has its own token and its own x-upsert."""
+    """Check each request, because each has its own token and x-upsert."""
     bucket = request.config_dict[CATALOG].bucket(upload.bucket)
     upsert = request.headers.get("x-upsert") == "true"
     may_upload(known_caller(request), bucket, upload.name, upsert=upsert)
@@ -113,7 +113,7 @@ async def _first_bytes(request: web.Request, upload: Upload) -> dict[str, str]:
 
 @routes.patch("/{id}")
 async def append(request: web.Request) -> web.Response:
-    """Receive the next bytes, beginning at the offset that both sides agree upon."""
+    """Receive the next bytes, at the offset that the server knows too."""
     tus.check_version(request.headers)
     offset = tus.offset(request.headers)
     if request.content_type != tus.OFFSET_STREAM:
@@ -127,7 +127,7 @@ async def append(request: web.Request) -> web.Response:
 
 
 def _find(request: web.Request) -> Upload:
-    """The upload of this URL; one that is done is known as long as its object is there."""
+    """Return the upload of this URL; a finished one is known as long as its object exists."""
     upload = request.config_dict[UPLOADS].find(request.match_info["id"])
     if upload.done:
         bucket = request.config_dict[CATALOG].known(upload.bucket)
@@ -138,7 +138,7 @@ def _find(request: web.Request) -> Upload:
 
 
 async def _agree(request: web.Request, upload: Upload, offset: int) -> None:
-    """Check where this request wants to go on, and how far."""
+    """Check the offset and the length of this request."""
     if await request.config_dict[UPLOADS].offset(upload) != offset:
         raise errors.tus(409, "Upload-Offset conflict\n")
     if (length := request.headers.get("Upload-Length")) is not None:
@@ -156,8 +156,10 @@ async def _declare(request: web.Request, upload: Upload, offset: int, size: int)
     upload.size = size
 
 
-async def _receive(request: web.Request, upload: Upload, offset: int, turn: Turn) -> dict[str, str]:
-    """Write what comes, until its end or until another request wants to write."""
+async def _receive(
+    request: web.Request, upload: Upload, offset: int, turn: ExclusiveAccess
+) -> dict[str, str]:
+    """Write what arrives, until its end or until another request wants to write."""
     end = _limit(request, upload) if upload.size is None else upload.size
     chunks = _no_more_than(end - offset, chunks_of(request.content))
     headers = {}
@@ -166,7 +168,7 @@ async def _receive(request: web.Request, upload: Upload, offset: int, turn: Turn
         await file.seek(offset)
         try:
             async with turn.receiving():
-                await pour(chunks, file)
+                await write_chunks(chunks, file)
         except TimeoutError:
             headers["Connection"] = "close"
     reached = await uploads.offset(upload)
@@ -184,7 +186,7 @@ async def _no_more_than(room: int, chunks: AsyncIterator[bytes]) -> AsyncIterato
 
 
 async def _finish(request: web.Request, upload: Upload) -> dict[str, str]:
-    """Make an object of all that has arrived."""
+    """Turn the complete upload into an object."""
     uploads = request.config_dict[UPLOADS]
     stored = Stored(
         bucket=upload.bucket,
@@ -207,7 +209,7 @@ def _expiry(upload: Upload) -> dict[str, str]:
 
 @routes.head("/{id}")
 async def progress(request: web.Request) -> web.Response:
-    """How far an upload has come."""
+    """Show the offset of an upload."""
     tus.check_version(request.headers)
     uploads = request.config_dict[UPLOADS]
     upload = _find(request)
@@ -225,7 +227,7 @@ async def progress(request: web.Request) -> web.Response:
 
 @routes.delete("/{id}")
 async def terminate(request: web.Request) -> web.Response:
-    """Give an unfinished upload up."""
+    """Remove an unfinished upload."""
     tus.check_version(request.headers)
     uploads = request.config_dict[UPLOADS]
     upload = _find(request)

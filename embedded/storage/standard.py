@@ -1,4 +1,4 @@
-"""The routes of standard uploads: one request, one object."""
+"""The routes for standard uploads: one request is one object."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ routes = web.RouteTableDef()
 
 @dataclass(frozen=True)
 class Upload:
-    """A body and what its request says of it."""
+    """A body and the headers that describe it."""
 
     chunks: AsyncIterator[bytes]
     content_type: str
@@ -30,13 +30,13 @@ class Upload:
 
 @routes.post("/object/{bucket}/{name:.+}")
 async def create_object(request: web.Request) -> web.Response:
-    """Store a new object; an existing one is replaced only if the client says so."""
+    """Store a new object; replaces an existing one only if the client asks for that."""
     return await _upload(request, upsert=request.headers.get("x-upsert") == "true")
 
 
 @routes.put("/object/{bucket}/{name:.+}")
 async def update_object(request: web.Request) -> web.Response:
-    """Store an object in place of any other."""
+    """Store an object, and replace an existing one."""
     return await _upload(request, upsert=True)
 
 
@@ -94,7 +94,7 @@ async def _read(request: web.Request) -> Upload:
 
 
 async def _read_multipart(request: web.Request) -> Upload:
-    """Read the fields up to the file; what comes behind it does not count."""
+    """Read the form up to its file; what follows is ignored."""
     fields: dict[str, str] = {}
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
@@ -117,7 +117,7 @@ def _uploaded_part(part: BodyPartReader, fields: dict[str, str]) -> Upload:
 
 
 def parse_metadata(text: str | None) -> dict[str, Any] | None:
-    """A client's own metadata; what is no JSON object is passed over, as by the real one."""
+    """Return the client's own metadata; ignored if it is not a JSON object, as by the real one."""
     try:
         found = json.loads(text or "null")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Bytes between the network and the disk, in steps large enough for a thread's hop each."""
+"""Copies bytes between network and disk, in steps that are worth a change of threads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -14,7 +14,7 @@ STEP = 1 << 20
 
 
 class Sink(Protocol):
-    """Where bytes go; an aiofiles file is one."""
+    """Something to write bytes to, such as an aiofiles file."""
 
     def write(self, data: bytes, /) -> Coroutine[Any, Any, int]:
         """Write all of the bytes."""
@@ -22,18 +22,18 @@ class Sink(Protocol):
 
 
 async def chunks_of(body: StreamReader) -> AsyncIterator[bytes]:
-    """A raw body as it arrives."""
+    """Yield a raw body as it arrives."""
     while chunk := await body.readany():
         yield chunk
 
 
 async def chunks_of_part(part: BodyPartReader) -> AsyncIterator[bytes]:
-    """One part of a multipart body."""
+    """Yield one part of a multipart body as it arrives."""
     while chunk := await part.read_chunk(STEP >> 2):
         yield bytes(chunk)
 
 
-async def pour(chunks: AsyncIterator[bytes], sink: Sink) -> int:
+async def write_chunks(chunks: AsyncIterator[bytes], sink: Sink) -> int:
     """Write all chunks in larger steps; what has arrived is written even if the rest fails."""
     poured, waiting, size = 0, list[bytes](), 0
     try:
@@ -52,12 +52,12 @@ async def _write(sink: Sink, chunks: list[bytes]) -> int:
     if not chunks:
         return 0
     joined = b"".join(chunks)
-    await _to_the_end(asyncio.ensure_future(sink.write(joined)))
+    await _uninterrupted(asyncio.ensure_future(sink.write(joined)))
     return len(joined)
 
 
-async def _to_the_end(writing: "asyncio.Future[object]") -> None:
-    """Wait for a write even if we are cancelled: its thread would go on behind our back."""
+async def _uninterrupted(writing: "asyncio.Future[object]") -> None:
+    """Wait for a write even if this is cancelled, because its thread continues anyway."""
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
@@ -66,10 +66,10 @@ async def _to_the_end(writing: "asyncio.Future[object]") -> None:
 
 
 async def save(chunks: AsyncIterator[bytes], path: Path) -> int:
-    """Write a new file and tell its size; a broken body leaves none."""
+    """Write a new file and return its size; if the body breaks off, no file is left."""
     try:
         async with aiofiles.open(path, "xb") as file:
-            return await pour(chunks, file)
+            return await write_chunks(chunks, file)
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         raise
@@ -77,12 +77,12 @@ async def save(chunks: AsyncIterator[bytes], path: Path) -> int:
 
 @dataclass(frozen=True)
 class Slice:
-    """An open file, to be read from where it stands."""
+    """An open file, read from its current position."""
 
     file: AsyncFileIO
 
     async def read(self, length: int) -> AsyncIterator[bytes]:
-        """The next bytes, in steps."""
+        """Yield the next bytes, in steps."""
         while length > 0 and (read := await self.file.read(min(length, STEP))):
             length -= len(read)
             yield read

@@ -1,4 +1,4 @@
-"""The headers of the tus protocol, read and checked."""
+"""Reads and checks the headers of the tus protocol."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ _is_number = re.compile(r"[0-9]{1,1000}").fullmatch
 
 
 def check_version(headers: Mapping[str, str]) -> None:
-    """Every request but OPTIONS names the protocol's version."""
+    """Raise StorageError unless the request has a known protocol version."""
     spoken = headers.get("Tus-Resumable")
     if spoken is None:
         raise errors.tus(412, "Tus-Resumable Required\n")
@@ -23,7 +23,7 @@ def check_version(headers: Mapping[str, str]) -> None:
 
 
 def declared_length(headers: Mapping[str, str]) -> int | None:
-    """The length that a new upload has; None if it will be told later."""
+    """Return the length of a new upload, None if it is declared later."""
     length, deferred = headers.get("Upload-Length"), headers.get("Upload-Defer-Length")
     if (length is None) == (deferred is None):
         raise errors.tus(400, "Upload-Length or Upload-Defer-Length header required\n")
@@ -33,7 +33,7 @@ def declared_length(headers: Mapping[str, str]) -> int | None:
 
 
 def offset(headers: Mapping[str, str]) -> int:
-    """Where a PATCH goes on."""
+    """Return the offset of a PATCH."""
     given = headers.get("Upload-Offset")
     if given is None:
         raise errors.tus(403, "Upload-Offset header required\n")
@@ -41,14 +41,14 @@ def offset(headers: Mapping[str, str]) -> int:
 
 
 def number(name: str, text: str) -> int:
-    """A count of bytes."""
+    """Return a header that is a number of bytes."""
     if not _is_number(text):
         raise errors.tus(400, f"Invalid {name}\n")
     return int(text)
 
 
 def parse_metadata(header: str | None) -> Metadata:
-    """Pairs of a key and a base64 value, with commas between them; a key may stand alone."""
+    """Parse pairs of a key and a base64 value, separated by commas; the value may be missing."""
     if not header:
         raise errors.tus(400, "Metadata header is required")
     pairs = [pair.split(" ") for pair in header.split(",")]
@@ -65,7 +65,7 @@ def _decoded(value: str) -> str:
 
 
 def format_metadata(metadata: Metadata) -> str:
-    """The header that ``parse_metadata`` reads."""
+    """Return the header that ``parse_metadata`` reads."""
     return ",".join(
         key if value is None else f"{key} {base64.b64encode(value.encode()).decode()}"
         for key, value in metadata.items()

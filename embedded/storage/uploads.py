@@ -1,4 +1,4 @@
-"""Resumable uploads in progress: what has arrived, what is to come, who may write."""
+"""Resumable uploads in progress: their bytes, their length, and the lock for writers."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ LOCK_PATIENCE = 5.0
 
 @dataclass
 class Upload:
-    """One upload. ``size`` is None until the client declares it."""
+    """An upload; ``size`` is None until the client declares it."""
 
     bucket: str
     name: str
@@ -38,19 +38,19 @@ class Upload:
 
     @property
     def expires(self) -> float:
-        """When an unfinished upload is given up, in seconds since 1970."""
+        """When an unfinished upload expires, in seconds since 1970."""
         return self.created + LIFETIME
 
 
-class Turn:
-    """One request's time alone with an upload; it should be short once others wait."""
+class ExclusiveAccess:
+    """A request's exclusive access to an upload; it should end soon once another waits."""
 
     def __init__(self) -> None:
         self._receiving: asyncio.Timeout | None = None
         self._wanted_until: float | None = None
 
-    def ask_to_leave(self) -> None:
-        """Give the request a little longer to receive what is on its way."""
+    def ask_to_finish(self) -> None:
+        """Let the request receive only what is already on its way."""
         if self._wanted_until is None:
             self._wanted_until = asyncio.get_running_loop().time() + DRAIN
             if self._receiving is not None:
@@ -58,7 +58,7 @@ class Turn:
 
     @contextlib.asynccontextmanager
     async def receiving(self) -> AsyncIterator[None]:
-        """Receive bytes; ended by TimeoutError if another request wants the upload."""
+        """Raise TimeoutError in the block if another request wants the upload."""
         async with asyncio.timeout_at(self._wanted_until) as receiving:
             self._receiving = receiving
             try:
@@ -67,43 +67,43 @@ class Turn:
                 self._receiving = None
 
 
-class Writing:
-    """The right to change one upload, for one request at a time.
+class WriteLock:
+    """The lock for changes to one upload.
 
-    As with the real one, a newcomer asks the holder to leave: a client that reconnects
-    would else wait for its own dead connection.
+    As in the real Storage, a new request asks the holder to finish: a client that reconnects would
+    otherwise wait for its own dead connection.
     """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._holder = Turn()
+        self._holder = ExclusiveAccess()
 
     @contextlib.asynccontextmanager
-    async def alone(self) -> AsyncIterator[Turn]:
-        """Wait for one's turn and hold it."""
+    async def alone(self) -> AsyncIterator[ExclusiveAccess]:
+        """Wait for exclusive access, and have it inside the block."""
         if self._lock.locked():
-            self._holder.ask_to_leave()
+            self._holder.ask_to_finish()
         try:
             await asyncio.wait_for(self._lock.acquire(), LOCK_PATIENCE)
         except TimeoutError:
             raise errors.tus(423, "acquiring lock timeout") from None
         try:
-            self._holder = Turn()
+            self._holder = ExclusiveAccess()
             yield self._holder
         finally:
             self._lock.release()
 
 
 class Uploads:
-    """All uploads under one folder, for one process."""
+    """All uploads in a folder, which only one process may use."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._uploads: dict[str, Upload] = {}
-        self._writing: dict[str, Writing] = {}
+        self._writing: dict[str, WriteLock] = {}
 
     def load(self) -> None:
-        """Go on with what earlier runs left, and forget what is too old."""
+        """Read the uploads of earlier runs, and remove those that have expired."""
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for record in self._root.glob("*.json"):
             upload = Upload(**json.loads(record.read_text("utf-8")))
@@ -111,11 +111,11 @@ class Uploads:
                 _unlink(record, self.bytes_of(upload))
                 continue
             if not self.bytes_of(upload).exists():
-                upload.done = True  # only the finish moves them; its note was not written
+                upload.done = True  # only a finished upload is moved; its record was not written
             self._uploads[upload.version] = upload
 
     async def add(self, upload: Upload) -> None:
-        """Begin an upload."""
+        """Create an upload."""
         await asyncio.to_thread(self.bytes_of(upload).touch)
         try:
             await self.save(upload)
@@ -125,18 +125,18 @@ class Uploads:
         self._uploads[upload.version] = upload
 
     async def save(self, upload: Upload) -> None:
-        """Keep what has changed of an upload."""
+        """Save a changed upload."""
         record = json.dumps(asdict(upload))
         await asyncio.to_thread(write_private, self._record(upload), record)
 
     async def remove(self, upload: Upload) -> None:
-        """Give an upload up."""
+        """Remove an upload."""
         self._uploads.pop(upload.version, None)
         self._writing.pop(upload.version, None)
         await asyncio.to_thread(_unlink, self._record(upload), self.bytes_of(upload))
 
     def find(self, url_id: str) -> Upload:
-        """The upload that an URL names."""
+        """Return the upload of a URL. Raises StorageError if there is none."""
         path = _decoded(url_id)
         found = self._uploads.get(path.rpartition("/")[2])
         if found is None or path != f"{found.bucket}/{found.name}/{found.version}":
@@ -144,17 +144,17 @@ class Uploads:
         return found
 
     async def offset(self, upload: Upload) -> int:
-        """How many bytes have arrived: the file itself knows, also after a crash."""
+        """Return the number of bytes that have arrived: the size of the file."""
         if upload.done:
             return upload.size or 0
         return (await asyncio.to_thread(self.bytes_of(upload).stat)).st_size
 
-    def writing(self, upload: Upload) -> Writing:
-        """The lock of an upload."""
-        return self._writing.setdefault(upload.version, Writing())
+    def writing(self, upload: Upload) -> WriteLock:
+        """Return the lock of an upload."""
+        return self._writing.setdefault(upload.version, WriteLock())
 
     def bytes_of(self, upload: Upload) -> Path:
-        """Where the bytes arrive."""
+        """Return the file with the bytes."""
         return self._root / f"{upload.version}.bytes"
 
     def _record(self, upload: Upload) -> Path:

@@ -1,4 +1,4 @@
-"""The whole importer, started by its real commands on the embedded stack."""
+"""The complete importer, started by its real commands on the embedded stack."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ ENDED = {"completed", "failed"}
 
 @dataclass(frozen=True)
 class Importer:
-    """A running service with its Supabase; workers are each test's own."""
+    """A running service with its Supabase; each test runs its own workers."""
 
     http: httpx.Client
     env: Mapping[str, str]
@@ -58,7 +58,7 @@ class Importer:
             connection.close()
 
     def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """``python -m <command>`` beside the stack, to its end."""
+        """Run ``python -m <command>`` with the environment of the stack."""
         return subprocess.run(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
@@ -70,7 +70,7 @@ class Importer:
         )
 
     def settings(self) -> Settings:
-        """As its processes read them."""
+        """Return the settings as its processes read them."""
         return Settings(**{name.lower(): value for name, value in self.env.items()})
 
     def environment(self, **settings: str) -> dict[str, str]:
@@ -89,6 +89,6 @@ def importer(embedded_env: Mapping[str, str]) -> Iterator[Importer]:
 
 @pytest.fixture(scope="session")
 def procfile() -> Mapping[str, list[str]]:
-    """The commands of the Procfile, by process type."""
+    """The commands of the Procfile by process type."""
     lines = (PROJECT / "Procfile").read_text().splitlines()
     return {name: shlex.split(command) for name, command in (line.split(": ", 1) for line in lines)}

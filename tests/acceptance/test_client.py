@@ -1,35 +1,36 @@
-"""The command that sends a file, as a person or a script runs it."""
+"""The contacts-import command, run as a person or a script runs it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from contacts_import import __version__
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import Importer
+from tests.support.client_command import CLIENT_COMMAND, client_environment
 
 ROWS = "name,email,age\nAda,ada@example.com,36\nGrace,grace@gmial,\nBob,,1\n,,9\n"
 COUNTS = "4 records = 2 imported + 2 rejected + 0 not processed"
-LINES = b'{"name":"Ada"}\n{"name":"Eve"}\n'
+LINES = '{"name":"Ada"}\n{"name":"Eve"}\n'
 
 
-def command(importer: Importer, *arguments: str) -> tuple[str, ...]:
-    url = str(importer.http.base_url)
-    return (sys.executable, "-m", "contacts_import", *arguments, "--url", url)
-
-
-def run(
-    importer: Importer, *arguments: str, stdin: bytes = b""
-) -> "subprocess.CompletedProcess[bytes]":
+def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(importer, *arguments),
+        (*CLIENT_COMMAND, *arguments),
         cwd=PROJECT,
+        env=client_environment(),
         input=stdin,
         capture_output=True,
+        text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.fixture
+def url(importer: Importer) -> tuple[str, str]:
+    return ("--url", str(importer.http.base_url))
 
 
 @pytest.fixture
@@ -39,22 +40,25 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_is_sent_and_followed_to_its_end(importer: Importer, rows: Path) -> None:
+def test_client_sends_a_file_and_follows_the_import_to_its_end(
+    importer: Importer, url: tuple[str, str], rows: Path
+) -> None:
     rejections = rows.with_name("rejections.csv")
-    arguments = (str(rows), "--source", "command", "--rejections", str(rejections))
+    arguments = (str(rows), "--source", "command", "--rejections", str(rejections), *url)
     with subprocess.Popen(
-        command(importer, *arguments),
+        (*CLIENT_COMMAND, *arguments),
         cwd=PROJECT,
+        env=client_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as waiting:
         assert waiting.stderr
-        told = waiting.stderr.readline()
+        accepted = waiting.stderr.readline()
         assert importer.run("tasks", "--once").returncode == 0
         result, errors = waiting.communicate(timeout=60)
-    job = told.rpartition(" ")[2].strip()
-    assert told == f"Accepted as {job}\n"
+    job = accepted.rpartition(" ")[2].strip()
+    assert accepted == f"Accepted as {job}\n"
     assert (waiting.returncode, errors) == (3, "")
     assert result.splitlines() == [
         f"{job}: completed",
@@ -66,29 +70,32 @@ def test_a_file_is_sent_and_followed_to_its_end(importer: Importer, rows: Path) 
     assert rejections.read_bytes() == answer.content
     assert importer.counts(job) == (2, 2)
 
-    again = run(importer, *arguments)
-    assert again.returncode == 3
-    assert f"sent before, as {job}" in again.stderr.decode()
-    assert again.stdout.decode() == result
+    repeated = run(*arguments)
+    assert repeated.returncode == 3
+    assert f"sent before, as {job}" in repeated.stderr
+    assert repeated.stdout == result
 
-    once_more = run(importer, *arguments, "--again", "--no-wait")
-    assert once_more.returncode == 0
-    assert once_more.stdout.decode().strip() != job
+    again = run(*arguments, "--again", "--no-wait")
+    assert again.returncode == 0
+    assert again.stdout.strip() != job
 
 
-def test_standard_input_is_checked_and_not_waited_for(importer: Importer) -> None:
-    arguments = ("-", "-f", "ndjson", "-s", "command", "--dry-run", "--no-wait")
-    sent = run(importer, *arguments, stdin=LINES)
-    assert (sent.returncode, sent.stderr) == (0, b"")
-    shown = importer.shown(sent.stdout.decode().strip())
+def test_client_sends_standard_input_without_waiting(
+    importer: Importer, url: tuple[str, str]
+) -> None:
+    arguments = ("-", "-f", "ndjson", "-s", "command", "--dry-run", "--no-wait", *url)
+    sent = run(*arguments, stdin=LINES)
+    assert (sent.returncode, sent.stderr) == (0, "")
+    shown = importer.shown(sent.stdout.strip())
     assert (shown["records"], shown["dryRun"], shown["format"]) == (2, True, "ndjson")
 
 
-def test_a_refusal_is_told_in_words(importer: Importer, rows: Path) -> None:
+def test_client_shows_the_problem_of_a_rejected_request(url: tuple[str, str], rows: Path) -> None:
     rows.write_text("age,city\n1,Paris\n")
-    refused = run(importer, str(rows), "-s", "command")
-    assert (refused.returncode, refused.stdout) == (1, b"")
-    assert refused.stderr.startswith(b"The CSV header cannot be used")
+    rejected = run(str(rows), "-s", "command", *url)
+    assert (rejected.returncode, rejected.stdout) == (1, "")
+    # The title is the service's, and so are the words of the detail.
+    assert "CSV header" in rejected.stderr.splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -99,16 +106,15 @@ def test_a_refusal_is_told_in_words(importer: Importer, rows: Path) -> None:
         (("-", "-f", "csv", "-s", "x", "--url", "http://127.0.0.1:1"), 1, "cannot be reached"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], code: int, words: str) -> None:
-    ended = subprocess.run(
-        (sys.executable, "-m", "contacts_import", *arguments),
-        cwd=PROJECT,
-        input="",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_client_explains_an_error_in_one_line(
+    arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    ended = run(*arguments)
     assert (ended.returncode, ended.stdout) == (code, "")
     assert words in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_client_prints_its_version() -> None:
+    ended = run("--version")
+    assert (ended.returncode, ended.stdout) == (0, f"contacts-import {__version__}\n")

@@ -1,4 +1,4 @@
-"""A dry run tells what an import would come to, and imports nothing."""
+"""A dry run has the result of an import, but imports nothing."""
 
 import shutil
 import subprocess
@@ -44,7 +44,9 @@ def contacts(importer: Importer, job: str) -> int:
 
 
 @pytest.mark.parametrize("writer", ["postgrest", "copy"])
-def test_a_dry_run_counts_and_rejects_as_an_import_would(importer: Importer, writer: str) -> None:
+def test_dry_run_has_the_counts_and_rejections_of_an_import(
+    importer: Importer, writer: str
+) -> None:
     real, dry = (post(importer, [*PEOPLE], dry=dry) for dry in (False, True))
     many = post(importer, [*MANY, *PEOPLE], dry=True)
 
@@ -65,16 +67,16 @@ def test_a_dry_run_counts_and_rejects_as_an_import_would(importer: Importer, wri
 @pytest.mark.skipif(
     not (shutil.which("curl") and shutil.which("sha256sum")), reason="needs curl and sha256sum"
 )
-def test_the_receipt_is_what_sha256sum_says_of_the_file(importer: Importer) -> None:
+def test_receipt_is_the_sha256_of_the_file(importer: Importer) -> None:
     sample = Path("local", "sample.csv")
     address = importer.http.base_url.join("/import?source=receipt&dryRun=true")
     headers = ("-H", "Content-Type: text/csv", "-H", "Idempotency-Key: receipt")
     curl = ["curl", "-sS", "-X", "POST", *headers, "-T", str(sample), str(address)]
-    told = [
+    outputs = [
         subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, text=True).stdout
         for command in (curl, curl, ["sha256sum", str(sample)])
     ]
-    assert told[0] == told[1]
-    job = told[0].partition('"jobId": "')[2].partition('"')[0]
+    assert outputs[0] == outputs[1]
+    job = outputs[0].partition('"jobId": "')[2].partition('"')[0]
     size = (PROJECT / sample).stat().st_size
-    assert importer.shown(job)["receipt"] == {"sha256": told[2].split()[0], "bytes": size}
+    assert importer.shown(job)["receipt"] == {"sha256": outputs[2].split()[0], "bytes": size}

@@ -24,7 +24,7 @@ CONTENT = b"[]" * 1000
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Outside pytest's folder, which is closed to the account that root lends to Postgres."""
+    """Outside of pytest's folder, which the account of Postgres cannot enter."""
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
 
@@ -69,7 +69,7 @@ def named(processes: list[psutil.Process], name: str) -> list[psutil.Process]:
 
 
 def name_of(process: psutil.Process) -> str:
-    """Empty once it has ended, as one of Postgres' own may at any moment."""
+    """Return the name of a process, empty if it has ended."""
     try:
         return process.name()
     except psutil.NoSuchProcess:
@@ -81,7 +81,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_the_env_file_is_there_while_everything_answers(data, migrations):
+def test_the_env_file_exists_while_the_stack_is_ready(data, migrations):
     with running(data, migrations=migrations) as stack:
         env = data / "env"
         assert set(read_env(env)) == {
@@ -102,7 +102,7 @@ def test_the_env_file_is_there_while_everything_answers(data, migrations):
     assert all_gone(processes)
 
 
-def test_what_was_stored_is_there_after_a_restart(data, migrations):
+def test_data_is_kept_after_a_restart(data, migrations):
     with running(data, migrations=migrations) as stack:
         with connected(stack) as cursor:
             cursor.execute("insert into things values (7)")
@@ -117,7 +117,7 @@ def test_what_was_stored_is_there_after_a_restart(data, migrations):
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only Linux limits another process")
-def test_a_full_disk_is_told_as_the_real_storage_does(data, migrations):
+def test_a_full_disk_is_answered_as_by_the_real_storage(data, migrations):
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "2000"}
     tus["Upload-Metadata"] = "bucketName aW1wb3J0cw==,objectName eC5qc29u"  # imports, x.json
     with running(data, migrations=migrations) as stack, as_service(stack) as client:
@@ -137,7 +137,7 @@ def test_a_full_disk_is_told_as_the_real_storage_does(data, migrations):
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="elsewhere there is one loopback address")
-def test_any_loopback_address_will_do(data, migrations):
+def test_host_can_be_another_loopback_address(data, migrations):
     with running(data, host="127.0.0.2", migrations=migrations) as stack:
         assert ask(stack, "select count(*) from things") == [(0,)]
         with as_service(stack) as client:
@@ -155,7 +155,7 @@ def test_migrations_are_applied_once_and_recorded(data, migrations):
         assert ask(stack, owner) == [("postgres",)]
 
 
-def test_a_failing_migration_is_named_and_undone(data, migrations):
+def test_a_failing_migration_is_named_and_rolled_back(data, migrations):
     (migrations / "2_fail.sql").write_text("create table half (id int); select 1/0;")
     with pytest.raises(StackError, match=r"2_fail\.sql failed: division by zero"):
         start_and_stop(data, migrations)
@@ -169,14 +169,14 @@ def start_and_stop(data: Path, migrations: Path, port: int = 0) -> None:
         pass
 
 
-def test_a_second_stack_on_the_same_folder_is_refused(data, migrations):
+def test_a_second_stack_on_the_same_folder_does_not_start(data, migrations):
     with running(data, migrations=migrations) as stack:
         with pytest.raises(StackError, match="Another stack is running"):
             start_and_stop(data, migrations)
         assert read_env(data / "env") == dict(stack)
 
 
-def test_a_demanded_port_is_used_or_refused(data, migrations, tmp_path):
+def test_a_requested_port_is_used_or_the_start_fails(data, migrations, tmp_path):
     with running(data, migrations=migrations) as stack:
         port = httpx.URL(stack["SUPABASE_URL"]).port
         assert port is not None
@@ -199,7 +199,7 @@ def test_a_killed_stack_leaves_no_process_and_starts_again(data, migrations):
 
 
 def test_a_server_killed_with_its_stack_recovers(data, migrations):
-    """As after a power cut: no one had time to clean up."""
+    """As after a power failure: nothing could be cleaned up."""
     with running(data, migrations=migrations) as stack:
         with connected(stack) as cursor:
             cursor.execute("insert into things values (1)")
@@ -213,7 +213,7 @@ def test_a_server_killed_with_its_stack_recovers(data, migrations):
 
 
 @pytest.mark.parametrize("victim", ["postgrest", "postgres"])
-def test_a_server_that_dies_is_started_again(data, migrations, victim):
+def test_a_killed_server_is_restarted(data, migrations, victim):
     with running(data, migrations=migrations) as stack, as_service(stack) as client:
         dead = oldest(stack, victim)
         dead.kill()
@@ -223,11 +223,11 @@ def test_a_server_that_dies_is_started_again(data, migrations, victim):
 
 
 def oldest(stack: Stack, name: str) -> psutil.Process:
-    """The server itself, which is older than the processes that it has started."""
+    """Return the server itself, which is older than its child processes."""
     return min(named(family(stack.pid), name), key=lambda process: process.create_time())
 
 
-def test_postgrest_hears_of_schema_changes(data, migrations):
+def test_postgrest_reloads_the_schema_after_changes(data, migrations):
     with running(data, migrations=migrations) as stack, as_service(stack) as client:
         with connected(stack) as cursor:
             cursor.execute("create table fresh (id int)")
@@ -235,7 +235,7 @@ def test_postgrest_hears_of_schema_changes(data, migrations):
         assert next(answer for answer in answers if answer.status_code == 200).json() == []
 
 
-def test_the_gateway_wants_a_key(data, migrations):
+def test_the_gateway_requires_an_api_key(data, migrations):
     with running(data, migrations=migrations) as stack:
         address = f"{stack['SUPABASE_URL']}/rest/v1/things"
         assert httpx.get(address).status_code == 401
@@ -255,8 +255,8 @@ def test_the_roles_are_those_of_a_hosted_supabase(data, migrations):
         assert ask(stack, "show fsync") == [("on",)]
 
 
-def test_what_is_made_is_open_to_strangers_unless_it_is_closed(data, migrations):
-    """As on older projects of Supabase; else nothing could show that ours is closed."""
+def test_new_tables_are_open_to_anon_by_default(data, migrations):
+    """As on older Supabase projects; otherwise no test could show that our tables are closed."""
     made = "create function answer() returns int language sql return 42;"
     (migrations / "2_create_answer.sql").write_text(made)
     with running(data, migrations=migrations) as stack:
@@ -269,8 +269,8 @@ def test_what_is_made_is_open_to_strangers_unless_it_is_closed(data, migrations)
             assert anon.post("/rpc/answer").json() == 42
 
 
-def test_an_ordinary_user_can_run_it_as_root_can():
-    """The other tests run as whoever runs them; this one runs as nobody."""
+def test_the_stack_runs_as_an_unprivileged_user():
+    """The other tests run as the current user, this one as nobody."""
     if os.geteuid() != 0:
         pytest.skip("the other tests show it, for they are not run by root")
     nobody = pwd.getpwnam("nobody")
@@ -283,7 +283,7 @@ def test_an_ordinary_user_can_run_it_as_root_can():
 
 
 def python_for(account: Account) -> str:
-    """An interpreter like ours, with our packages, that the account can reach."""
+    """Return a copy of this interpreter with its packages that the account can reach."""
     if not all(account.can_use(path) for path in site_packages()):
         pytest.skip("nobody cannot reach our packages")
     for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
@@ -308,7 +308,7 @@ def chown(place: Path, owner: pwd.struct_passwd) -> None:
 
 
 def run_as(user: pwd.struct_passwd, python: str, place: Path) -> None:
-    """Start a stack as that user, wait until it answers, and stop it by closing its stdin."""
+    """Run a stack as that user until it is ready, and stop it by closing its standard input."""
     command = [python, "-m", "embedded", "--data", str(place / "data"), "--until-eof"]
     process = subprocess.Popen(
         [*command, "--port", "0", "--postgres-port", "0"],
@@ -330,8 +330,8 @@ def run_as(user: pwd.struct_passwd, python: str, place: Path) -> None:
     assert process.returncode == 0
 
 
-def test_root_finds_postgres_a_home_that_its_account_can_reach(tmp_path, migrations):
-    """A data folder in a private place (a clone in root's home) is none; it must go elsewhere."""
+def test_the_home_of_postgres_moves_if_its_account_cannot_reach_it(tmp_path, migrations):
+    """A data folder in a private folder (a clone in root's home) cannot be the home."""
     if os.geteuid() != 0:
         pytest.skip("only root lends an account to Postgres")
     data = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""Files as people have them, from the request to the table."""
+"""Files as users have them, from the request to the table."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ BY_ADDRESS = "/import?source=formats"
 
 @pytest.fixture(scope="module")
 def jobs(importer: Importer) -> Mapping[str, str]:
-    """Three imports that the workers have come to the end of."""
+    """Three imports that the workers have completed."""
     body = json.dumps({"source": "formats", "data": MANY}).encode()
     mapping = "&map=Prénom:first_name&map=Nom:last_name&map=Courriel:email"
     jobs = {
@@ -38,7 +38,7 @@ def _send(importer: Importer, path: str, body: bytes, kind: str, encoding: str =
 
 
 def _contacts(importer: Importer, job: str) -> list[tuple[Any, ...]]:
-    """Number, name and e-mail of each."""
+    """Return record number, name and e-mail of each contact."""
     return [
         (int(tail, 16), name, email)
         for tail, name, email in importer.query(
@@ -49,13 +49,13 @@ def _contacts(importer: Importer, job: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def _told(importer: Importer, job: str) -> dict[str, Any]:
-    [(told,)] = importer.query("select get_import(%s)", job.removeprefix("import-"))
-    assert isinstance(told, dict)
-    return told
+def _get_import(importer: Importer, job: str) -> dict[str, Any]:
+    [(shown,)] = importer.query("select get_import(%s)", job.removeprefix("import-"))
+    assert isinstance(shown, dict)
+    return shown
 
 
-def test_lines_of_json(importer: Importer, jobs: Mapping[str, str]) -> None:
+def test_import_of_ndjson(importer: Importer, jobs: Mapping[str, str]) -> None:
     assert importer.counts(jobs["ndjson"]) == (2, 1)
     assert _contacts(importer, jobs["ndjson"]) == [
         (1, "Ada", "ada@example.com"), (3, "Eve", None),
@@ -65,26 +65,24 @@ def test_lines_of_json(importer: Importer, jobs: Mapping[str, str]) -> None:
         jobs["ndjson"].removeprefix("import-"),
     )
     assert (code, content) == ("not_an_object", "[1]")
-    assert _told(importer, jobs["ndjson"])["ignored"] == ["fax", "phone"]
+    assert _get_import(importer, jobs["ndjson"])["ignored"] == ["fax", "phone"]
 
 
-def test_a_compressed_body(importer: Importer, jobs: Mapping[str, str]) -> None:
+def test_import_of_a_compressed_body(importer: Importer, jobs: Mapping[str, str]) -> None:
     assert importer.counts(jobs["gzip"]) == (len(MANY), 0)
-    told = _told(importer, jobs["gzip"])
-    assert told["detected"] == {"encoding": "utf-8", "compression": "gzip"}
-    assert told["ignored"] == []
+    shown = _get_import(importer, jobs["gzip"])
+    assert shown["detected"] == {"encoding": "utf-8", "compression": "gzip"}
+    assert shown["ignored"] == []
 
 
-def test_a_french_spreadsheet_with_its_columns_mapped(
-    importer: Importer, jobs: Mapping[str, str]
-) -> None:
+def test_import_of_csv_with_mapped_columns(importer: Importer, jobs: Mapping[str, str]) -> None:
     assert importer.counts(jobs["french"]) == (2, 1)
     assert _contacts(importer, jobs["french"]) == [
         (1, "Zoë Müller", "zoe@example.com"), (3, "José", "jose@example.com"),
     ]  # fmt: skip
-    told = _told(importer, jobs["french"])
-    assert told["ignored"] == ["Âge"]
-    assert told["detected"] == {
+    shown = _get_import(importer, jobs["french"])
+    assert shown["ignored"] == ["Âge"]
+    assert shown["detected"] == {
         "encoding": "windows-1252",
         "delimiter": ";",
         "header": ["Prénom", "Nom", "Courriel", "Âge"],
@@ -93,10 +91,10 @@ def test_a_french_spreadsheet_with_its_columns_mapped(
     }
 
 
-def test_ignored_fields_are_told_with_either_writer(importer: Importer) -> None:
+def test_ignored_fields_are_shown_with_both_writers(importer: Importer) -> None:
     job = importer.post([{"name": "A", "phone": "1"}])
 
     done = importer.run("tasks", "--once", CONTACTS_WRITER="copy")
 
     assert done.returncode == 0, done.stderr
-    assert _told(importer, job)["ignored"] == ["phone"]
+    assert _get_import(importer, job)["ignored"] == ["phone"]

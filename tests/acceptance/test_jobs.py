@@ -1,4 +1,4 @@
-"""Imports are repaired and undone, with the real commands."""
+"""Retry and undo of imports, with the real commands."""
 
 import json
 from uuid import uuid4
@@ -42,7 +42,7 @@ def stored(importer: Importer, method: str, job: str, **more: object) -> httpx.R
 
 
 def left(importer: Importer, source: str, job: str) -> tuple[int, int, bool]:
-    """Contacts, rejections, and whether the object is there."""
+    """Return the counts of contacts and rejections, and whether the object exists."""
     [(contacts,)] = importer.query("select count(*) from contacts where source = %s", source)
     [(rejections,)] = importer.query(
         "select count(*) from import_rejections where import_id = %s", job.removeprefix("import-")
@@ -50,7 +50,7 @@ def left(importer: Importer, source: str, job: str) -> tuple[int, int, bool]:
     return contacts, rejections, stored(importer, "GET", job).is_success
 
 
-def test_what_failed_is_retried_when_its_cause_is_gone(importer: Importer) -> None:
+def test_retry_of_a_failed_import(importer: Importer) -> None:
     job = importer.post(PEOPLE, source="retried")
     content = stored(importer, "GET", job).content
     importer.remove_object(job)
@@ -68,7 +68,7 @@ def test_what_failed_is_retried_when_its_cause_is_gone(importer: Importer) -> No
     assert importer.http.post(f"/import/{job}/retry").json()["code"] == "not_failed"
 
 
-def test_an_undo_takes_back_all_of_an_import_and_nothing_else(importer: Importer) -> None:
+def test_undo_removes_everything_of_an_import_and_nothing_else(importer: Importer) -> None:
     sources = ["kept", "undone"]
     kept, undone = (importer.post(PEOPLE + BAD, source=source) for source in sources)
     assert importer.run("tasks", "--once", CONTACTS_WRITER="copy").returncode == 0
@@ -85,7 +85,7 @@ def test_an_undo_takes_back_all_of_an_import_and_nothing_else(importer: Importer
     assert importer.http.delete(f"/import/{undone}").status_code == 200
 
 
-def test_an_undo_that_the_database_refuses_ends_and_can_be_asked_for_again(
+def test_undo_that_the_database_rejects_fails_and_can_be_repeated(
     importer: Importer,
 ) -> None:
     job = importer.post(PEOPLE, source="referred to")
@@ -118,7 +118,7 @@ def test_an_undo_that_the_database_refuses_ends_and_can_be_asked_for_again(
     assert left(importer, "referred to", job) == (0, 0, False)
 
 
-def test_what_is_undone_before_it_began_is_never_imported(importer: Importer) -> None:
+def test_an_import_undone_before_its_start_is_never_imported(importer: Importer) -> None:
     job = importer.post(PEOPLE, source="never")
     assert importer.http.delete(f"/import/{job}").json()["state"] == "undoing"
     assert importer.run("tasks", "--once").returncode == 0
@@ -126,7 +126,7 @@ def test_what_is_undone_before_it_began_is_never_imported(importer: Importer) ->
     assert left(importer, "never", job) == (0, 0, False)
 
 
-def test_an_undo_finds_contacts_by_their_range_of_the_index(importer: Importer) -> None:
+def test_undo_finds_contacts_by_a_range_of_the_primary_key(importer: Importer) -> None:
     import_id = str(new_import_id())
     message = undo_import_message(new_import_id()) | {"message_id": str(uuid4())}
     values = {"id": import_id, "many": MANY, "message": json.dumps(message)}

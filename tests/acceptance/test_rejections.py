@@ -1,4 +1,4 @@
-"""A person gets the rejections as a file, corrects it, and sends it again."""
+"""Rejections as a file that users correct and send again."""
 
 import csv
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def rejections(importer: Importer, job: str) -> bytes:
 
 
 def edited(file: bytes, edit: Callable[[Rows], None], *, delimiter: str = ",") -> bytes:
-    """As a spreadsheet reads and writes it; many write semicolons."""
+    """Read and write a file as a spreadsheet does; many write semicolons."""
     reader = csv.DictReader(StringIO(file.decode("utf-8-sig"), newline=""))
     rows = list(reader)
     edit(rows)
@@ -62,7 +62,7 @@ def stored(importer: Importer, job: str) -> list[tuple[str | None, str | None]]:
     )
 
 
-def told(file: bytes) -> list[tuple[str, str]]:
+def names_and_emails(file: bytes) -> list[tuple[str, str]]:
     rows = csv.DictReader(StringIO(file.decode("utf-8-sig"), newline=""))
     return [(row["Full Name"], row["E-Mail"]) for row in rows]
 
@@ -72,7 +72,7 @@ def run_once(importer: Importer) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_file_of_rejections_can_be_sent_again(importer: Importer) -> None:
+def test_rejections_file_can_be_corrected_and_imported(importer: Importer) -> None:
     from_csv, from_json = send(importer, SENT.encode()), importer.post(OBJECTS)
     run_once(importer)
     files = [rejections(importer, job) for job in (from_csv, from_json)]
@@ -107,11 +107,11 @@ def test_a_file_of_rejections_can_be_sent_again(importer: Importer) -> None:
     assert stored(importer, again[1]) == [("=Zoë", "zoe@gmail.com"), ("5", "eve@example.com")]
     assert importer.counts(again[1]) == (2, 1)
     assert importer.counts(as_it_is) == (0, 5)
-    assert told(rejections(importer, as_it_is)) == told(files[0])
+    assert names_and_emails(rejections(importer, as_it_is)) == names_and_emails(files[0])
 
 
 def nowhere(count: int) -> bytes:
-    """A file of which every second row is rejected, in alternation for two reasons."""
+    """Return a file whose every second row is rejected, alternately for two reasons."""
     rows = (
         f"P{n},{('nowhere', '', f'p{n}@x.org')[n % 3]}\n".removeprefix(f"P{n}" * (n % 3 == 1))
         for n in range(1, count + 1)
@@ -120,7 +120,7 @@ def nowhere(count: int) -> bytes:
 
 
 def folder(importer: Importer, job: str) -> list[str]:
-    """Names of the objects with rejections."""
+    """Return the names of the objects with rejections."""
     key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
     found = httpx.post(
         f"{importer.env['SUPABASE_URL']}/storage/v1/object/list/imports",
@@ -131,9 +131,7 @@ def folder(importer: Importer, job: str) -> list[str]:
 
 
 @pytest.mark.parametrize("more", [{"CONTACTS_WRITER": "postgrest"}, {"CONTACTS_WRITER": "copy"}])
-def test_no_rejection_is_lost_however_many_there_are(
-    importer: Importer, more: dict[str, str]
-) -> None:
+def test_all_rejections_are_kept(importer: Importer, more: dict[str, str]) -> None:
     job = send(importer, nowhere(MANY))
     assert importer.run("tasks", "--once", **more).returncode == 0
     rejected = [n for n in range(1, MANY + 1) if n % 3 != 2]
@@ -162,7 +160,7 @@ def test_no_rejection_is_lost_however_many_there_are(
 
 
 def _pages_are_the_same(importer: Importer, job: str, rejected: list[int]) -> None:
-    """Also across the border between table and object, and within an object."""
+    """Also from the table to an object, and within an object."""
     for start in (0, 990, 998, 999, 1000, 20_000, len(rejected) - 3):
         query: dict[str, str] = {"limit": "7"} | (
             {"cursor": str(rejected[start - 1])} if start else {}
@@ -175,7 +173,7 @@ def _pages_are_the_same(importer: Importer, job: str, rejected: list[int]) -> No
         assert page["next"] == (str(found[-1]) if start + 7 < len(rejected) else None)
 
 
-def test_a_check_keeps_all_rejections_too(importer: Importer) -> None:
+def test_dry_run_keeps_all_rejections(importer: Importer) -> None:
     answer = importer.http.post(
         "/import?source=check&dryRun=true",
         content=nowhere(6000),
@@ -187,7 +185,7 @@ def test_a_check_keeps_all_rejections_too(importer: Importer) -> None:
     assert rejections(importer, job).count(b"\n") == 1 + 4000
 
 
-def test_what_a_dead_attempt_has_stored_of_its_rejections_is_removed_by_the_next(
+def test_rejection_objects_of_a_killed_attempt_are_removed_by_the_next(
     importer: Importer,
 ) -> None:
     job = send(importer, nowhere(6000))

@@ -1,4 +1,4 @@
-"""``python -m tasks --once``: drains the queue and tells by its exit code how that went."""
+"""``python -m tasks --once``: processes the queue; its exit code says how that went."""
 
 import json
 import time
@@ -15,7 +15,7 @@ GOOD = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(1, 
 BAD = [{"name": "No at", "email": "nowhere"}, {"phone": "1"}, 5]
 
 
-def test_imports_what_is_queued(importer: Importer) -> None:
+def test_run_once_imports_everything_queued(importer: Importer) -> None:
     jobs = [importer.post(GOOD + BAD), importer.post([])]
 
     done = importer.run("tasks", "--once")
@@ -26,7 +26,7 @@ def test_imports_what_is_queued(importer: Importer) -> None:
     assert {importer.shown(job)["state"] for job in jobs} == {"completed"}
 
 
-def test_rejections_tell_record_reason_and_content(importer: Importer) -> None:
+def test_rejections_have_record_code_and_content(importer: Importer) -> None:
     job = importer.post(GOOD + BAD)
     importer.run("tasks", "--once")
 
@@ -43,7 +43,7 @@ def test_rejections_tell_record_reason_and_content(importer: Importer) -> None:
     assert json.loads(found[0][2]) == BAD[0]
 
 
-def test_the_contacts_are_in_the_table(importer: Importer) -> None:
+def test_contacts_are_in_the_table(importer: Importer) -> None:
     job = importer.post(GOOD, source="in-the-table")
     importer.run("tasks", "--once")
 
@@ -56,7 +56,7 @@ def test_the_contacts_are_in_the_table(importer: Importer) -> None:
     assert found == [(c["name"], c["email"], "in-the-table", True) for c in GOOD]
 
 
-def test_the_same_contacts_twice_are_two_imports(importer: Importer) -> None:
+def test_the_same_contacts_sent_twice_are_two_imports(importer: Importer) -> None:
     for _ in range(2):
         importer.post(GOOD, source="twice")
     importer.run("tasks", "--once")
@@ -68,7 +68,7 @@ def test_the_same_contacts_twice_are_two_imports(importer: Importer) -> None:
     assert found == [(14, 14)]
 
 
-def test_a_failed_import_is_told_by_the_exit_code(importer: Importer) -> None:
+def test_run_once_exits_with_1_after_a_failed_import(importer: Importer) -> None:
     job = importer.post(GOOD)
     importer.remove_object(job)
 
@@ -79,7 +79,7 @@ def test_a_failed_import_is_told_by_the_exit_code(importer: Importer) -> None:
     assert importer.shown(job)["failure"]["code"] == "object_missing"
 
 
-def test_delayed_messages_are_waited_for(importer: Importer) -> None:
+def test_run_once_waits_for_delayed_messages(importer: Importer) -> None:
     job = importer.post(GOOD)
     _delay_message(importer, job, milliseconds=1500)
 
@@ -99,7 +99,7 @@ def test_delayed_messages_are_waited_for(importer: Importer) -> None:
         ("done", None, False),
     ],
 )
-def test_webhooks_are_waited_for_unless_they_are_delayed_for_long(
+def test_run_once_waits_for_webhooks_unless_delayed_for_long(
     importer: Importer, state: str, seconds: int | None, waits: bool
 ) -> None:
     message = notify_import_message(uuid4())
@@ -120,8 +120,8 @@ def test_webhooks_are_waited_for_unless_they_are_delayed_for_long(
     importer.query("delete from dramatiq.queue where message_id = %s", message["message_id"])
 
 
-def test_an_import_that_has_lost_its_message_is_not_left_open(importer: Importer) -> None:
-    """The sweep at the start is not due: its last turn was a moment ago."""
+def test_run_once_imports_what_has_lost_its_message(importer: Importer) -> None:
+    """The sweep at the start is not due, because there has just been one."""
     importer.query("update sweeps set begun_at = clock_timestamp()")
     jobs = [importer.post(GOOD + BAD) for _ in range(2)]
     importer.query(
@@ -135,14 +135,14 @@ def test_an_import_that_has_lost_its_message_is_not_left_open(importer: Importer
     assert [importer.counts(job) for job in jobs] == [(7, 3)] * 2
 
 
-def test_an_empty_queue_is_no_work(importer: Importer) -> None:
+def test_run_once_with_an_empty_queue_exits_with_0(importer: Importer) -> None:
     done = importer.run("tasks", "--once")
 
     assert done.returncode == 0
     assert "0 imports" in done.stdout or "no" in done.stdout.lower()
 
 
-def test_an_import_can_be_forgotten_as_security_md_tells(importer: Importer) -> None:
+def test_an_import_can_be_erased_as_in_security_md(importer: Importer) -> None:
     kept, gone = (importer.post(GOOD + BAD, source="forget") for _ in range(2))
     importer.run("tasks", "--once")
     import_id = gone.removeprefix("import-")

@@ -1,4 +1,4 @@
-"""Keys and passwords are told to nobody, and internals not to clients, whatever goes wrong.
+"""Keys and passwords are in no output, and internals in no answer, whatever goes wrong.
 
 The real processes at their most talkative: console, debug level, with a Supabase that quotes the
 key it was sent.
@@ -23,21 +23,27 @@ from local.ports import free_port
 from local.processes import Started, started, worker_environment
 from tests.acceptance.conftest import ENDED, Importer
 from tests.support.contacts import MIB, envelope, json_array
-from tests.support.gossip import FORGED, INTERNALS, Gossip, Telling, running_gossip
+from tests.support.leaky_upstream import (
+    FORGED,
+    INTERNALS,
+    LeakyAnswer,
+    LeakyUpstream,
+    running_leaky_upstream,
+)
 
 WORKER = ["dramatiq", "tasks", "--processes", "1", "--threads", "2"]
 TALKATIVE = {"LOG_LEVEL": "debug", "LOG_FORMAT": "console", "UPSTREAM_DEADLINE": "1"}
 WRONG_KEY = "sb_secret_wrong_key_of_nobody"
 CONTACTS = [{"name": "Ada", "email": "ada@example.com"}]
-NO_JSON, NO_OBJECT = b"<html>by order of gossip</html>", b"[1]"
+NO_JSON, NO_OBJECT = b"<html>by order of the upstream</html>", b"[1]"
 PATIENCE = 60
 
 
 @dataclass
 class Watched:
-    """The importer, and all that it has said to anybody."""
+    """The importer, with all of its output."""
 
-    gossip: Gossip
+    upstream: LeakyUpstream
     http: httpx.Client
     workers_metrics: str
     processes: list[Started]
@@ -64,17 +70,17 @@ class Watched:
         return shown
 
     @contextlib.contextmanager
-    def telling(self, *tellings: Telling) -> Iterator[None]:
-        before = self.gossip.tellings
-        self.gossip.tellings = [*before, *tellings]
+    def leaking(self, *leaky_answers: LeakyAnswer) -> Iterator[None]:
+        before = self.upstream.leaky_answers
+        self.upstream.leaky_answers = [*before, *leaky_answers]
         yield
-        self.gossip.tellings = before
+        self.upstream.leaky_answers = before
 
     def logs(self) -> str:
         return "".join(process.log.read_text() for process in self.processes)
 
-    def told(self) -> str:
-        """To clients."""
+    def output(self) -> str:
+        """Return the answers to clients."""
         metrics = httpx.get(self.workers_metrics).text + self.ask("GET", "/metrics").text
         return metrics + "".join(f"{one.headers!r} {one.text}" for one in self.answers)
 
@@ -86,12 +92,12 @@ LARGE = envelope(json_array(7 * MIB))
 def watched(embedded_env: Mapping[str, str]) -> Iterator[Watched]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        gossip = stack.enter_context(running_gossip(embedded_env["SUPABASE_URL"]))
-        gossip.tellings = [
-            Telling("/rest/v1/rpc/begin_sweep", 200, b"0", times=1),
-            Telling("/rest/v1/rpc/lost_imports", 200, NO_OBJECT, times=1),
+        upstream = stack.enter_context(running_leaky_upstream(embedded_env["SUPABASE_URL"]))
+        upstream.leaky_answers = [
+            LeakyAnswer("/rest/v1/rpc/begin_sweep", 200, b"0", times=1),
+            LeakyAnswer("/rest/v1/rpc/lost_imports", 200, NO_OBJECT, times=1),
         ]
-        env = {**embedded_env, **TALKATIVE, "SUPABASE_URL": gossip.url}
+        env = {**embedded_env, **TALKATIVE, "SUPABASE_URL": upstream.url}
         port, metrics = free_port(), free_port()
         web = stack.enter_context(
             started(["service"], env | {"PORT": str(port)}, folder / "service.log")
@@ -102,7 +108,7 @@ def watched(embedded_env: Mapping[str, str]) -> Iterator[Watched]:
         http = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
         await_answer(f"http://127.0.0.1:{port}/healthz")
         await_answer(f"http://127.0.0.1:{metrics}/metrics")
-        yield Watched(gossip, http, f"http://127.0.0.1:{metrics}/metrics", [web, worker])
+        yield Watched(upstream, http, f"http://127.0.0.1:{metrics}/metrics", [web, worker])
 
 
 def await_answer(url: str) -> None:
@@ -124,18 +130,18 @@ def secrets_of(env: Mapping[str, str]) -> set[str]:
 
 
 REFUSALS = {
-    "storage forbids": ([Telling("/storage/v1/object", 403)], 503),
-    "storage is broken": ([Telling("/storage/v1/object", 500)], 503),
-    "storage wants less": ([Telling("/storage/v1/object", 413)], 413),
-    "database forbids": ([Telling("/rest/v1/", 401)], 503),
-    "database is broken": ([Telling("/rest/v1/", 500)], 503),
-    "database tells no JSON": ([Telling("/rest/v1/", 502, NO_JSON)], 503),
+    "storage forbids": ([LeakyAnswer("/storage/v1/object", 403)], 503),
+    "storage is broken": ([LeakyAnswer("/storage/v1/object", 500)], 503),
+    "storage wants less": ([LeakyAnswer("/storage/v1/object", 413)], 413),
+    "database forbids": ([LeakyAnswer("/rest/v1/", 401)], 503),
+    "database is broken": ([LeakyAnswer("/rest/v1/", 500)], 503),
+    "database answers without JSON": ([LeakyAnswer("/rest/v1/", 502, NO_JSON)], 503),
 }
 
 
-@pytest.mark.parametrize(("tellings", "status"), REFUSALS.values(), ids=REFUSALS)
-def test_a_client_is_told_no_internals(watched: Watched, tellings, status) -> None:
-    with watched.telling(*tellings):
+@pytest.mark.parametrize(("leaky_answers", "status"), REFUSALS.values(), ids=REFUSALS)
+def test_answers_contain_no_internals(watched: Watched, leaky_answers, status) -> None:
+    with watched.leaking(*leaky_answers):
         answer = watched.post()
         ready = watched.ask("GET", "/readyz")
         shown = watched.ask("GET", "/import/import-01890000-0000-7000-8000-000000000000")
@@ -145,19 +151,19 @@ def test_a_client_is_told_no_internals(watched: Watched, tellings, status) -> No
         assert FORGED not in each.text
 
 
-def test_what_was_not_foreseen_is_told_to_nobody_but_the_log(watched: Watched) -> None:
+def test_unexpected_errors_are_only_in_the_log(watched: Watched) -> None:
     known = "/import/import-01890000-0000-7000-8000-000000000000"
-    with watched.telling(Telling("/rest/v1/rpc/list_imports", 200, NO_OBJECT)):
+    with watched.leaking(LeakyAnswer("/rest/v1/rpc/list_imports", 200, NO_OBJECT)):
         assert watched.ask("GET", "/import").json()["code"] == "internal_error"
-    with watched.telling(Telling("/rest/v1/rpc/get_import", 200, NO_OBJECT)):
+    with watched.leaking(LeakyAnswer("/rest/v1/rpc/get_import", 200, NO_OBJECT)):
         assert watched.ask("GET", known).json()["code"] == "internal_error"
     log = watched.processes[0].log.read_text()
     assert log.count("unexpected error") == 2
     assert "TypeError" in log
 
 
-def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched) -> None:
-    with watched.telling(Telling("/storage/v1/object/imports/import-", 403)):
+def test_a_failed_import_shows_no_internals_of_storage(watched: Watched) -> None:
+    with watched.leaking(LeakyAnswer("/storage/v1/object/imports/import-", 403)):
         # Only reading is spoiled: the upload is resumable.
         accepted = watched.post_large()
         shown = watched.ended(accepted)
@@ -171,25 +177,25 @@ def test_an_import_that_storage_refuses_says_no_more_than_that(watched: Watched)
     }
 
 
-def test_workers_survive_answers_that_make_no_sense(watched: Watched) -> None:
-    tellings = [
-        Telling("/rest/v1/rpc/start_import", 200, NO_OBJECT, times=1),
-        Telling("/rest/v1/rpc/start_part", 200, NO_OBJECT, times=1),
-        Telling("/rest/v1/contacts", 200, NO_JSON, times=1),
-        Telling("/rest/v1/rpc/finish_part", 500, times=1),
+def test_workers_survive_invalid_answers(watched: Watched) -> None:
+    leaky_answers = [
+        LeakyAnswer("/rest/v1/rpc/start_import", 200, NO_OBJECT, times=1),
+        LeakyAnswer("/rest/v1/rpc/start_part", 200, NO_OBJECT, times=1),
+        LeakyAnswer("/rest/v1/contacts", 200, NO_JSON, times=1),
+        LeakyAnswer("/rest/v1/rpc/finish_part", 500, times=1),
     ]
-    with watched.telling(*tellings):
+    with watched.leaking(*leaky_answers):
         assert watched.ended(watched.post())["state"] == "completed"
     log = watched.processes[1].log.read_text()
     assert "message failed: unexpected error" in log
     assert "sweep failed: unexpected error" in log
 
 
-def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> None:
+def test_run_once_prints_no_password(watched: Watched, importer: Importer) -> None:
     url = urlsplit(importer.env["DATABASE_URL"])
     wrong = f"{url.username}:wrong_password@{url.hostname}:{url.port}"
-    nobody = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
-    for netloc in (wrong, nobody):
+    closed_port = f"{url.username}:wrong_password@{url.hostname}:{free_port()}"
+    for netloc in (wrong, closed_port):
         address = url._replace(netloc=netloc).geturl()
         done = importer.run("tasks", "--once", **TALKATIVE, DATABASE_URL=address)
         assert done.returncode == 3
@@ -197,36 +203,36 @@ def test_run_once_tells_no_password(watched: Watched, importer: Importer) -> Non
         assert "wrong_password" not in done.stdout + done.stderr
 
 
-def test_a_wrong_key_is_told_to_nobody(watched: Watched, importer: Importer) -> None:
+def test_sweep_prints_no_wrong_key(watched: Watched, importer: Importer) -> None:
     settings = {**TALKATIVE, "SUPABASE_SERVICE_ROLE_KEY": WRONG_KEY}
-    with watched.telling(Telling("/storage/v1/", 403)):
-        done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.gossip.url)
+    with watched.leaking(LeakyAnswer("/storage/v1/", 403)):
+        done = importer.run("tasks", "--sweep", **settings, SUPABASE_URL=watched.upstream.url)
     assert done.returncode == 3
     assert "sweep interrupted" in done.stderr
     assert WRONG_KEY not in done.stdout + done.stderr
 
 
-def test_an_end_that_was_not_foreseen_is_told_like_all_else(watched: Watched, importer) -> None:
-    settings = {**TALKATIVE, "LOG_FORMAT": "json", "SUPABASE_URL": watched.gossip.url}
-    with watched.telling(Telling("/rest/v1/rpc/lost_imports", 200, NO_OBJECT)):
+def test_an_unexpected_end_is_logged_without_secrets(watched: Watched, importer) -> None:
+    settings = {**TALKATIVE, "LOG_FORMAT": "json", "SUPABASE_URL": watched.upstream.url}
+    with watched.leaking(LeakyAnswer("/rest/v1/rpc/lost_imports", 200, NO_OBJECT)):
         done = importer.run("tasks", "--sweep", **settings)
     assert done.returncode == 1
     last = json.loads(done.stderr.splitlines()[-1])
     assert (last["event"], last["level"]) == ("uncaught exception", "critical")
 
 
-def test_all_in_all_no_secret_was_told(watched: Watched, embedded_env) -> None:
-    """After all the tests above, and an import that goes well."""
+def test_no_secret_in_any_output(watched: Watched, embedded_env) -> None:
+    """After all tests above, and a successful import."""
     assert watched.ended(watched.post())["state"] == "completed"
     commands = [
         " ".join(process.cmdline())
         for one in watched.processes
-        for process in psutil.Process(one.guard.pid).children(recursive=True)
+        for process in psutil.Process(one.watchdog.pid).children(recursive=True)
     ]
     logs = watched.logs()
     for secret in secrets_of(embedded_env):
         assert secret not in logs
-        assert secret not in watched.told()
+        assert secret not in watched.output()
         assert secret not in "\n".join(commands)
     assert "[secret]" in logs
     assert "[debug" in logs
@@ -241,8 +247,8 @@ BROKEN = [
 ]
 
 
-def test_all_in_all_no_line_was_forged(watched: Watched) -> None:
-    """Nor by those whose HTTP is broken, of whom aiohttp itself may tell."""
+def test_no_forged_line_in_any_log(watched: Watched) -> None:
+    """Including malformed HTTP requests, which aiohttp itself logs."""
     url = watched.http.base_url
     for head in BROKEN:
         with socket.create_connection((url.host, url.port), timeout=PATIENCE) as wire:

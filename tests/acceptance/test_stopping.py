@@ -1,4 +1,4 @@
-"""Imports are cancelled and undone while they run: a request of the worker is held meanwhile."""
+"""Imports that are cancelled or undone while they run, with a request of the worker held."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def proxy(importer: Importer) -> Iterator[Proxy]:
 
 @contextmanager
 def working(importer: Importer, proxy: Proxy, writer: str = "postgrest") -> Iterator[Any]:
-    """A worker behind the proxy, which ends when the queue is empty."""
+    """Run a worker behind the proxy, which ends when the queue is empty."""
     with subprocess.Popen(
         [sys.executable, "-m", "tasks", "--once"],
         cwd=PROJECT,
@@ -40,7 +40,7 @@ def working(importer: Importer, proxy: Proxy, writer: str = "postgrest") -> Iter
         try:
             yield process
         finally:
-            proxy.heal()
+            proxy.clear_faults()
             assert process.wait(60) in {0, -9}
 
 
@@ -72,12 +72,12 @@ def in_tables(importer: Importer, source: str, job: str) -> tuple[int, int]:
     ],
     ids=["postgrest", "copy"],
 )
-def test_a_cancelled_import_ends_between_two_batches_and_keeps_what_is_in(
+def test_cancel_stops_between_two_batches_and_keeps_contacts(
     importer: Importer, proxy: Proxy, writer: str, hold: Hold, imported: int
 ) -> None:
     source = f"cancelled {writer}"
     job = importer.post(PEOPLE + BAD, source=source)
-    proxy.spoil(hold)
+    proxy.inject(hold)
     with working(importer, proxy, writer):
         hold.wait()
         assert moved(importer, "POST", job, "/cancel") == "cancelling"
@@ -89,11 +89,9 @@ def test_a_cancelled_import_ends_between_two_batches_and_keeps_what_is_in(
     assert in_tables(importer, source, job) == (imported, 0)
 
 
-def test_an_import_that_runs_is_cancelled_before_it_is_undone(
-    importer: Importer, proxy: Proxy
-) -> None:
+def test_undo_of_a_running_import_cancels_it_first(importer: Importer, proxy: Proxy) -> None:
     job = importer.post(PEOPLE + BAD, source="undone while it runs")
-    proxy.spoil(hold := Hold(CONTACTS, after=True))
+    proxy.inject(hold := Hold(CONTACTS, after=True))
     with working(importer, proxy):
         hold.wait()
         assert moved(importer, "DELETE", job) == "cancelling"
@@ -111,11 +109,11 @@ def test_an_import_that_runs_is_cancelled_before_it_is_undone(
     ],
     ids=["contacts", "rejections"],
 )
-def test_what_comes_after_the_undo_from_a_worker_that_died_is_refused(
+def test_writes_of_a_killed_worker_after_the_undo_are_rejected(
     importer: Importer, proxy: Proxy, source: str, late: Hold
 ) -> None:
     job = importer.post(PEOPLE + BAD, source=source)
-    proxy.spoil(late)
+    proxy.inject(late)
     with working(importer, proxy) as worker:
         late.wait()
         worker.kill()
@@ -130,7 +128,7 @@ def test_what_comes_after_the_undo_from_a_worker_that_died_is_refused(
     assert counted(importer, job)["notProcessed"] == RECORDS
 
 
-def test_an_undo_ends_without_its_message_and_without_the_object(importer: Importer) -> None:
+def test_undo_completes_without_its_message_and_object(importer: Importer) -> None:
     job = importer.post(PEOPLE, source="lost undo")
     assert moved(importer, "DELETE", job) == "undoing"
     importer.query(

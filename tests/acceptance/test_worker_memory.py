@@ -1,4 +1,4 @@
-"""A worker's memory does not grow with the import."""
+"""A worker's memory does not depend on the size of the import."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def _body(size: int) -> Iterator[bytes]:
 
 
 def _peak(importer: Importer, size: int) -> int:
-    """Peak resident bytes of a run-once worker that imports a body of so many bytes."""
+    """Return the peak resident bytes of a worker that imports a body of ``size`` bytes."""
     answer = importer.http.post(
         "/import", content=_body(size), headers={"Content-Type": "application/json"}
     )
@@ -47,7 +47,7 @@ def _peak(importer: Importer, size: int) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_200_mb_take_no_more_memory_than_5_mb(importer: Importer) -> None:
+def test_worker_memory_for_200_mb_is_that_for_30_mb(importer: Importer) -> None:
     small = max(_peak(importer, 5 * MIB), _peak(importer, 30 * MIB))
     large = _peak(importer, 200 * MIB)
 

@@ -1,4 +1,4 @@
-"""Both ways to write contacts put the same into the tables, whatever came before."""
+"""Both writers write the same into the tables, whatever was there before."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ def writer(request: pytest.FixtureRequest) -> str:
 
 
 def stored(importer: Importer, job: str) -> list[tuple[int, str | None, str | None]]:
-    """Record number, name and e-mail of all contacts of an import."""
+    """Return record number, name and e-mail of all contacts of an import."""
     prefix = contact_id_prefix(UUID(job.removeprefix("import-")))
     found = importer.query(
         "select id::text, name, email from contacts where id::text like %s order by id",
@@ -30,7 +30,7 @@ def stored(importer: Importer, job: str) -> list[tuple[int, str | None, str | No
     ]
 
 
-def test_texts_of_any_kind_arrive_as_they_are(importer: Importer, writer: str) -> None:
+def test_writers_keep_texts_of_any_kind(importer: Importer, writer: str) -> None:
     people = [{"name": name} for name in ODD] + [{"email": "only@example.com"}, {"name": "end"}]
     job = importer.post(people, source="\\here and \\N, quite ödd")
 
@@ -45,12 +45,10 @@ def test_texts_of_any_kind_arrive_as_they_are(importer: Importer, writer: str) -
     ]
 
 
-def test_what_the_table_refuses_is_found_and_all_else_imported(
-    importer: Importer, writer: str
-) -> None:
+def test_writers_reject_only_rows_that_the_table_rejects(importer: Importer, writer: str) -> None:
     people = [{"name": f"{writer} {n}"} for n in range(1, 301)]
     people[99] = {"email": "nowhere"}
-    job = importer.post(people, source=f"refused {writer}")
+    job = importer.post(people, source=f"rejected {writer}")
     importer.query(
         "alter table contacts add constraint picky check (name not in (%s, %s))",
         f"{writer} 7",
@@ -75,7 +73,7 @@ def test_what_the_table_refuses_is_found_and_all_else_imported(
     ]
 
 
-def test_what_an_earlier_run_has_written_is_not_doubled(importer: Importer, writer: str) -> None:
+def test_writers_do_not_double_contacts_of_an_earlier_run(importer: Importer, writer: str) -> None:
     job = importer.post([{"name": f"P{n}"} for n in range(1, 301)], source=f"again {writer}")
     prefix = contact_id_prefix(UUID(job.removeprefix("import-")))
     importer.query(

@@ -1,4 +1,4 @@
-"""The audit of `make check`: findings fail, and what was not looked up is not called clean."""
+"""The audit of `make check`: findings fail, and packages that were not audited are listed."""
 
 import importlib.util
 import json
@@ -43,7 +43,7 @@ def report(*dependencies: dict[str, object]) -> str:
         (1, report(GOOD), 1, ["1 packages"]),
     ],
 )
-def test_what_an_audit_comes_to(audit, code, out, exit_code, said):
+def test_verdict_of_an_audit(audit, code, out, exit_code, said):
     ended, lines = audit.verdict(code, out, "")
     assert ended == exit_code
     assert len(lines) == len(said)
@@ -58,7 +58,7 @@ def test_what_an_audit_comes_to(audit, code, out, exit_code, said):
         "Traceback\npip_audit._service.interface.ServiceError\n",
     ],
 )
-def test_nobody_who_answers_is_a_warning(audit, err):
+def test_verdict_without_network_is_a_warning(audit, err):
     code, (line,) = audit.verdict(1, "", err)
     assert code == 0
     assert "WARNING: nothing was audited" in line
@@ -67,14 +67,14 @@ def test_nobody_who_answers_is_a_warning(audit, err):
 @pytest.mark.parametrize(
     ("code", "err"), [(1, "ERROR: invalid requirements input"), (2, "usage: pip-audit"), (0, "")]
 )
-def test_an_audit_that_breaks_fails(audit, code, err):
+def test_verdict_of_a_broken_audit_is_a_failure(audit, code, err):
     ended, lines = audit.verdict(code, "", err)
     assert ended == 1
     assert lines[-1] == "audit: pip-audit broke."
 
 
-def test_the_real_pip_audit_takes_the_command_and_our_versions(audit):
-    """A dry run asks nobody."""
+def test_pip_audit_accepts_the_command_and_the_requirements(audit):
+    """A dry run needs no network."""
     done = subprocess.run(
         [*audit.COMMAND, "--dry-run"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
@@ -82,7 +82,7 @@ def test_the_real_pip_audit_takes_the_command_and_our_versions(audit):
     assert "would have audited" in done.stderr
 
 
-def test_check_audits():
+def test_make_check_runs_the_audit():
     makefile = (PROJECT / "Makefile").read_text()
     check = makefile.partition("\ncheck:")[2].partition("\n\n")[0]
     assert "$(BIN)/python .ci/audit.py" in check

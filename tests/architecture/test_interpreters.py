@@ -1,4 +1,4 @@
-"""Which Python is the oldest: said in one place, and an older one is refused in one line."""
+"""The oldest supported Python: defined in one place, and an older one is rejected in one line."""
 
 import ast
 import importlib.util
@@ -19,17 +19,17 @@ FLOOR_TEXT = ".".join(map(str, MINIMUM_PYTHON))
 READ_BY_OLD_ONES = [
     "config/__init__.py", "core/interpreter.py", "service/__init__.py", "tasks/__init__.py"
 ]  # fmt: skip
-# No folder of packages is looked at (-S): what is imported before the refusal is not found.
+# Without site-packages (-S): a third-party import before the check would fail.
 OLD = """
 import runpy, sys
 sys.version = "3.10.13 (main)"
 sys.version_info = (3, 10, 13, "final", 0)
 runpy.run_module(sys.argv[1], run_name="__main__")
 """
-REFUSAL = f"Python {FLOOR_TEXT} or later is needed, not 3.10.13.\n"
+REJECTION = f"Python {FLOOR_TEXT} or later is needed, not 3.10.13.\n"
 
 
-def test_all_that_name_the_oldest_python_agree():
+def test_all_files_name_the_same_oldest_python():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     assert project["project"]["requires-python"] == f">={FLOOR_TEXT}"
     assert project["tool"]["mypy"]["python_version"] == FLOOR_TEXT
@@ -39,14 +39,14 @@ def test_all_that_name_the_oldest_python_agree():
     assert f"Python {FLOOR_TEXT} or later" in (PROJECT / "README.md").read_text()
 
 
-def test_setup_asks_the_same_file():
+def test_make_setup_uses_the_same_check():
     makefile = (PROJECT / "Makefile").read_text()
     assert "\t@$(PYTHON) core/interpreter.py ||" in makefile
     assert "version_info" not in makefile
 
 
 @pytest.mark.parametrize("module", ["service", "tasks", "core.interpreter"])
-def test_an_older_python_is_refused_in_one_line(module):
+def test_an_older_python_is_rejected_in_one_line(module):
     done = subprocess.run(
         [sys.executable, "-S", "-c", OLD, module],
         cwd=PROJECT,
@@ -54,11 +54,11 @@ def test_an_older_python_is_refused_in_one_line(module):
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", REFUSAL)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", REJECTION)
 
 
 @pytest.mark.parametrize("path", READ_BY_OLD_ONES)
-def test_an_older_python_can_read_as_far_as_the_refusal(path):
+def test_an_older_python_can_parse_the_check(path):
     ast.parse((PROJECT / path).read_text(), feature_version=(3, 7))
 
 
@@ -81,7 +81,7 @@ def python(pythons):
     return make
 
 
-def test_one_of_each_version_is_chosen_from_the_floor_up(pythons, python):
+def test_chosen_has_one_python_of_each_supported_version(pythons, python):
     old, oldest, newer = python(3, 10, 13), python(3, 11, 0), python(3, 11, 10)
     newest, preview = python(3, 14, 1), python(3, 15, 0, release="alpha")
     other = python(3, 11, 10, path="/other")
@@ -91,7 +91,7 @@ def test_one_of_each_version_is_chosen_from_the_floor_up(pythons, python):
     assert [each.name for each in pythons.chosen(found)][-1] == "3.15.0alpha"
 
 
-def test_this_python_is_found_and_known(pythons, tmp_path):
+def test_found_returns_this_python(pythons, tmp_path):
     (tmp_path / "python3").symlink_to(sys.executable)
     (tmp_path / "python3-config").symlink_to(sys.executable)
     (tmp_path / "python3.99").write_text("#!/bin/sh\nexit 127\n")
@@ -101,7 +101,7 @@ def test_this_python_is_found_and_known(pythons, tmp_path):
     assert found == pythons.ask(found.path)
 
 
-def test_shims_are_not_looked_at_but_versions_are(pythons, tmp_path):
+def test_places_has_pyenv_versions_but_no_shims(pythons, tmp_path):
     (tmp_path / "versions" / "3.12.1" / "bin").mkdir(parents=True)
     environment = {"PATH": f"{tmp_path}/shims:/some/bin", "PYENV_ROOT": str(tmp_path)}
     places = [str(place) for place in pythons.places(environment)]
@@ -118,7 +118,7 @@ def test_shims_are_not_looked_at_but_versions_are(pythons, tmp_path):
         (["passed", "failed"], 1),
     ],
 )
-def test_what_the_runs_come_to(pythons, python, states, code):
+def test_verdict_of_several_results(pythons, python, states, code):
     default = python(3, 12, 0)
     results = [
         pythons.Result(each, state, "said", "log" if state == "failed" else "")
@@ -132,20 +132,19 @@ def test_what_the_runs_come_to(pythons, python, states, code):
     assert lines.count("log") == states.count("failed")
 
 
-def test_a_python_without_an_environment_is_told(pythons, python, monkeypatch, tmp_path):
+def test_a_python_without_an_environment_is_reported(pythons, python, monkeypatch, tmp_path):
     false = shutil.which("false")
-    monkeypatch.setattr(pythons, "KEPT", tmp_path)
-    monkeypatch.setattr(pythons.shutil, "which", lambda name: None)
-    result = pythons.run(python(3, 14, 0, path=false), None)
-    assert (result.state, result.said) == ("not run", "no environment: no reason was given")
+    monkeypatch.setenv("PATH", str(tmp_path))  # without uv
+    result = pythons.run(python(3, 14, 0, path=false), None, tmp_path)
+    assert (result.state, result.message) == ("not run", "no environment: no reason was given")
 
 
-def test_the_reason_is_the_line_with_the_error(pythons):
+def test_reason_is_the_line_with_the_error(pythons):
     said = "WARNING: x\n\nERROR: No matching distribution found for atheris==3.0.0\nERROR: y\n"
     assert pythons._reason(said) == "ERROR: No matching distribution found for atheris==3.0.0"
 
 
-def test_the_whole_proof_runs_them_before_the_tests():
+def test_ci_runs_check_pythons_and_test():
     assert [
         line for line in (PROJECT / ".ci" / "run").read_text().splitlines() if "make" in line
     ] == ["make check", "make pythons", "make test"]

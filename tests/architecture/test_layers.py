@@ -1,4 +1,4 @@
-"""Who may import whom, as pyproject.toml has it."""
+"""The import contracts in pyproject.toml."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import config
 PROJECT = Path(config.__file__).parents[1]
 
 
-def test_all_contracts_are_kept():
+def test_import_contracts_are_kept():
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
     done = subprocess.run(
         [*command, "--no-cache"],

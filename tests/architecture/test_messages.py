@@ -1,4 +1,4 @@
-"""The service names actors that it cannot see: each must be there."""
+"""The messages of the service name actors that it cannot import: each must exist."""
 
 import uuid
 
@@ -29,7 +29,7 @@ def test_each_message_has_the_arguments_that_its_actor_takes(message):
     assert message["kwargs"] == {}
 
 
-def test_no_actor_is_without_a_message():
+def test_each_actor_has_a_message():
     named = {message["actor_name"] for message in SENT}
     assert broker.get_declared_actors() == named
     assert named == {
@@ -38,7 +38,7 @@ def test_no_actor_is_without_a_message():
     }  # fmt: skip
 
 
-def test_the_same_work_is_the_same_message():
+def test_the_same_work_has_the_same_message_id():
     assert SENT[0]["message_id"] == messages.import_contacts_message(IMPORT)["message_id"]
     assert SENT[1]["message_id"] == messages.import_part_message(IMPORT, 3)["message_id"]
     assert SENT[2]["message_id"] == messages.notify_import_message(IMPORT)["message_id"]

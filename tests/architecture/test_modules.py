@@ -1,4 +1,4 @@
-"""Each module can be imported alone, and importing it does nothing but define things."""
+"""Each module can be imported alone, and importing it only defines things."""
 
 import json
 import pkgutil
@@ -25,11 +25,13 @@ MODULES = sorted(
         *[found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")],
     ]
 )
-# One process that has only other people's libraries, and an empty environment, forks a fresh one
-# for each module. What a module must not do while it is imported raises there and then.
+# A process with third-party libraries and an empty environment forks another one for each module.
+# What a module must not do while it is imported raises an error there.
 IMPORT = """
 import importlib, json, os, sys
-import aiohttp.web, dramatiq, email_validator, pydantic_settings, supabase
+import aiofiles, aiohttp.web, dramatiq.cli, dramatiq_pg, email_validator, ijson, jwt, msgspec
+import prometheus_client, psutil, psycopg, psycopg2.extras, pydantic_settings, python_multipart
+import structlog, supabase, tenacity, uvloop
 
 def watch(event, arguments):
     if event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen"}:
@@ -62,7 +64,7 @@ json.dump({module: import_alone(module) for module in modules}, sys.stdout)
 
 @pytest.fixture(scope="module")
 def imported() -> tuple[dict[str, int], str]:
-    """The exit code of each module's process, and what they had to say."""
+    """The exit code of each module's process, and all that they printed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT],
         cwd=PROJECT,
@@ -76,15 +78,15 @@ def imported() -> tuple[dict[str, int], str]:
     return json.loads(done.stdout), done.stderr
 
 
-def test_modules_are_found():
+def test_all_packages_are_searched():
     assert {"config.settings", "service.app", "tasks.actors", "embedded.launch"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_imports_alone_with_an_empty_environment(imported, module):
-    codes, said = imported
-    assert codes[module] == 0, said
+    codes, output = imported
+    assert codes[module] == 0, output
 
 
-def test_importing_says_nothing(imported):
+def test_importing_prints_nothing(imported):
     assert imported[1] == ""

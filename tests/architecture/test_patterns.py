@@ -1,4 +1,4 @@
-"""No pattern uses what a supported Python matches wrongly.
+"""No regular expression uses a feature that a supported Python matches wrongly.
 
 Possessive quantifiers and atomic groups are mis-matched up to Python 3.11.4 (CPython's gh-100061
 and gh-106052) and break up to 3.12.7 and 3.13.0 (gh-101955). Patterns here are linear without them.
@@ -16,11 +16,11 @@ PLACES = ("config", "core", "service", "tasks", "client", "embedded", "local", "
 SOURCES = sorted(path for place in PLACES for path in (PROJECT / place).rglob("*.py"))
 FORBIDDEN = {re._constants.POSSESSIVE_REPEAT, re._constants.ATOMIC_GROUP}
 IN_FRAGMENT = re.compile(r"\(\?>|(?<!\\)[*+?}]\+")
-"""What forbidden parts look like in half a pattern, which cannot be parsed."""
+"""Finds them in a part of a pattern, which cannot be parsed."""
 
 
 def literals(tree: ast.AST) -> Iterator[str | bytes]:
-    """All texts in the source that may become patterns, the parts of f-strings joined."""
+    """Yield all literals that may become patterns, with the parts of f-strings joined."""
     nodes = list(ast.walk(tree))
     left_out = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     left_out |= {
@@ -49,7 +49,7 @@ def is_forbidden(pattern: str | bytes) -> bool:
 
 
 def operators(parsed: object) -> Iterator[object]:
-    """All that a parsed pattern is made of, however deep."""
+    """Yield all operators of a parsed pattern, at any depth."""
     if isinstance(parsed, re._parser.SubPattern | list | tuple):
         for part in parsed:
             yield from operators(part)
@@ -57,7 +57,7 @@ def operators(parsed: object) -> Iterator[object]:
         yield parsed
 
 
-def test_sources_are_found():
+def test_all_folders_are_searched():
     assert {"csv.py", "emails.py", "audit.py"} <= {path.name for path in SOURCES}
 
 
@@ -74,17 +74,17 @@ def test_no_pattern_is_possessive_or_atomic(path):
         "[a", "(?(1)a++|b)", "(?<!a++)b", b"\\d++", b"(?>%b", "(a)(?:x|(?i:y*+))", "(?>a",
     ],
 )  # fmt: skip
-def test_what_is_forbidden_is_found(pattern):
+def test_is_forbidden_finds_possessive_and_atomic(pattern):
     assert is_forbidden(pattern) == (pattern != "[a")
 
 
 @pytest.mark.parametrize(
     "pattern", ["a+", r"a\++", r"[*+]+", "[a*+]", "(?:a+)+", "(?=a)", "C#", ""]
 )
-def test_what_is_allowed_is_not(pattern):
+def test_is_forbidden_allows_all_else(pattern):
     assert not is_forbidden(pattern)
 
 
-def test_parts_of_texts_are_looked_at():
+def test_literals_joins_the_parts_of_f_strings():
     tree = ast.parse('"""a++"""\nre.compile(rf"{x}*+" + b"c")\nf(g=["d"])')
     assert set(literals(tree)) == {"x*+", b"c", "d"}

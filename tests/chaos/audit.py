@@ -1,36 +1,19 @@
-"""Counts everything when it is over: nothing lost, nothing doubled, nothing left."""
+"""Compares what is in Supabase after a fault with what was sent: nothing lost, doubled or left."""
 
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.chaos.keeping import eventually
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.stack import ImporterStack, Sent
+from tests.chaos.supervised_process import eventually
+from tests.chaos.tables import Verdict
 
 ENDED = ("completed", "failed")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of one run of one fault."""
-
-    imports: int = 0
-    sent: int = 0
-    contacts: int = 0
-    rejections: int = 0
-    lost: int = 0
-    doubled: int = 0
-    left: int = 0
-    """Objects without an import, unfinished uploads, and messages that nobody has done."""
-    swept: int = 0
-    """What only the sweep could find, and has removed."""
-    seconds: float = 0.0
-    """From the end of the fault to the end of the last import."""
-
-
-@dataclass(frozen=True)
 class Counts:
-    """What has become of the records of some imports."""
+    """The outcomes of the records of some imports."""
 
     lost: int = 0
     doubled: int = 0
@@ -48,16 +31,17 @@ class Counts:
 
 @dataclass
 class Audit:
-    """One run: what was there before, what was sent, and what came of it."""
+    """The comparison for one run of one fault; ``verdict`` has its result."""
 
-    lab: Lab
+    stack: ImporterStack
     before: set[str] = field(default_factory=set)
     uploads_before: set[str] = field(default_factory=set)
     verdict: Verdict | None = None
 
     def begin(self) -> None:
-        self.before = self.lab.objects()
-        self.uploads_before = self.lab.uploads()
+        """Record which objects and uploads are there before the fault."""
+        self.before = self.stack.objects()
+        self.uploads_before = self.stack.uploads()
 
     def settle(
         self,
@@ -66,38 +50,38 @@ class Audit:
         over_at: float,
         within: float = 60.0,
         failed: frozenset[str] = frozenset(),
-        refused: dict[str, dict[int, str]] | None = None,
+        rejected: dict[str, dict[int, str]] | None = None,
         sweep: bool = False,
     ) -> Verdict:
-        """Wait for the end of all work and assert that all is as promised.
+        """Wait until all work has ended, and assert that the result is exactly what was sent.
 
-        ``over_at`` is when the fault was over; ``within`` bounds the seconds from then. ``failed``
-        names the sources whose imports must fail. ``refused`` has further rejections by source, of
-        records that the database itself refuses. With ``sweep``, objects may be left that a sweep
-        then has to remove; unfinished uploads, which end by themselves, are not looked for.
+        ``over_at`` is when the fault ended (monotonic), ``within`` the seconds from then in which
+        the work must end. ``failed`` has the sources whose imports must fail, ``rejected`` further
+        rejections by source, of records that only the database rejects. With ``sweep``, objects may
+        be left that a sweep then removes; unfinished uploads, which expire, are not looked for.
         """
-        accepted = [one for one in sent if one.status == 202]
+        accepted = [request for request in sent if request.status == 202]
         self._await_end(accepted, over_at + within)
         seconds = self._recovered(accepted, over_at)
-        whole = [one for one in accepted if one.data.source not in failed]
-        extra = refused or {}
+        complete = [request for request in accepted if request.data.source not in failed]
+        extra = rejected or {}
         counts = Counts()
-        for one in whole:
-            counts += self._compare(one, extra.get(one.data.source, {}))
-        for one in accepted:
-            if one.data.source in failed:
-                self._assert_failed(one)
+        for request in complete:
+            counts += self._compare(request, extra.get(request.data.source, {}))
+        for request in accepted:
+            if request.data.source in failed:
+                self._assert_failed(request)
         self._assert_all_or_nothing(sent)
         left = self._left()
         swept = len(left) if sweep else 0
         if swept:
-            eventually(lambda: self.lab.sweep() and not self._left(), "all is swept")
+            eventually(lambda: self.stack.sweep() and not self._left(), "everything is swept")
             left = self._left()
-        unfinished = set() if sweep else self.lab.uploads() - self.uploads_before
-        undone = self.lab.query("select state, message from dramatiq.queue where state <> 'done'")
+        unfinished = set() if sweep else self.stack.uploads() - self.uploads_before
+        undone = self.stack.query("select state, message from dramatiq.queue where state <> 'done'")
         verdict = Verdict(
             imports=len(accepted),
-            sent=sum(one.data.records for one in accepted),
+            sent=sum(request.data.records for request in accepted),
             contacts=counts.contacts,
             rejections=counts.rejections,
             lost=counts.lost,
@@ -112,15 +96,15 @@ class Audit:
         return verdict
 
     def _await_end(self, accepted: list[Sent], deadline: float) -> None:
-        ids = [one.import_id for one in accepted]
+        ids = [request.import_id for request in accepted]
 
         def ended() -> bool:
-            states = self.lab.query(
+            states = self.stack.query(
                 "select count(*) from imports where id = any(%s::uuid[]) and state = any(%s)",
                 ids,
                 list(ENDED),
             )
-            messages = self.lab.query(
+            messages = self.stack.query(
                 "select count(*) from dramatiq.queue where state in ('queued', 'consumed')"
             )
             return states[0][0] == len(ids) and messages[0][0] == 0
@@ -132,86 +116,90 @@ class Audit:
             raise AssertionError(f"{error}\n{self._stuck(ids)}") from None
 
     def _stuck(self, ids: list[str]) -> str:
-        imports = self.lab.query(
+        imports = self.stack.query(
             "select id, state from imports where id = any(%s::uuid[]) and state <> all(%s)",
             ids,
             list(ENDED),
         )
-        parts = self.lab.query(
+        parts = self.stack.query(
             "select import_id, part, state, open_attempts, retries, stops, failure "
             "from import_parts where state not in ('done') order by 1, 2 limit 20"
         )
-        messages = self.lab.query(
+        messages = self.stack.query(
             "select queue_name, state, mtime, message from dramatiq.queue "
             "where state in ('queued', 'consumed') limit 10"
         )
         return "\n".join(map(str, [*imports, *parts, *messages]))
 
     def _recovered(self, accepted: list[Sent], over_at: float) -> float:
-        [(last,)] = self.lab.query(
+        [(last,)] = self.stack.query(
             "select extract(epoch from max(finished_at))::float8 from imports "
             "where id = any(%s::uuid[])",
-            [one.import_id for one in accepted],
+            [request.import_id for request in accepted],
         )
         over = time.time() - (time.monotonic() - over_at)
         return max(0.0, (last or over) - over)
 
-    def _compare(self, one: Sent, extra: dict[int, str]) -> "Counts":
-        """What there is of a whole import; asserts all but that nothing is lost or doubled."""
-        [(state, records, imported, rejected)] = self.lab.query(
+    def _compare(self, request: Sent, extra: dict[int, str]) -> "Counts":
+        """Return the counts of a completed import; asserts all but that none is lost or doubled."""
+        [(state, records, imported, rejected)] = self.stack.query(
             "select i.state, i.records, sum(p.imported)::int, sum(p.rejected)::int "
             "from imports i join import_parts p on p.import_id = i.id "
             "where i.id = %s group by i.id",
-            one.import_id,
+            request.import_id,
         )
-        assert state == "completed", (state, self._stuck([one.import_id]))
+        assert state == "completed", (state, self._stuck([request.import_id]))
         expected = Counter(
-            (name, email) for name, email in one.data.contacts if int(name.split()[1]) not in extra
+            (name, email)
+            for name, email in request.data.contacts
+            if int(name.split()[1]) not in extra
         )
-        rows = self.lab.query(
-            "select id, name, email from contacts where source = %s", one.data.source
+        rows = self.stack.query(
+            "select id, name, email from contacts where source = %s", request.data.source
         )
         found = Counter((name, email) for _, name, email in rows)
-        assert not found.keys() - expected.keys(), "contacts that nobody sent"
+        assert not found.keys() - expected.keys(), "contacts that were not sent"
         assert len({row[0] for row in rows}) == len(rows)
-        assert (imported, rejected) == (len(expected), one.data.records - len(expected))
-        assert records == one.data.records
-        rejections = self.lab.query(
-            "select record, code from import_rejections where import_id = %s", one.import_id
+        assert (imported, rejected) == (len(expected), request.data.records - len(expected))
+        assert records == request.data.records
+        rejections = self.stack.query(
+            "select record, code from import_rejections where import_id = %s", request.import_id
         )
-        assert dict(rejections) == {**one.data.rejected, **extra}
+        assert dict(rejections) == {**request.data.rejected, **extra}
         return Counts(
             (expected - found).total(), (found - expected).total(), len(rows), len(rejections)
         )
 
-    def _assert_failed(self, one: Sent) -> None:
-        [(shown,)] = self.lab.query("select get_import(%s::uuid)", one.import_id)
+    def _assert_failed(self, request: Sent) -> None:
+        [(shown,)] = self.stack.query("select get_import(%s::uuid)", request.import_id)
         assert shown["state"] == "failed", shown
         assert shown["failure"]["code"], shown
         assert shown["failure"]["detail"], shown
 
     def _assert_all_or_nothing(self, sent: list[Sent]) -> None:
-        """Who was refused has left nothing; who got no answer, nothing or a whole import."""
-        for one in sent:
-            if one.status == 202:
+        """Assert that a rejected request left nothing; one without answer, nothing or an import."""
+        for request in sent:
+            if request.status == 202:
                 continue
-            recorded = self.lab.query("select id from imports where source = %s", one.data.source)
-            if one.status != 0 or not recorded:
-                contacts = self.lab.query(
-                    "select count(*) from contacts where source = %s", one.data.source
+            recorded = self.stack.query(
+                "select id from imports where source = %s", request.data.source
+            )
+            if request.status != 0 or not recorded:
+                contacts = self.stack.query(
+                    "select count(*) from contacts where source = %s", request.data.source
                 )
-                assert (recorded, contacts) == ([], [(0,)]), one.status
+                assert (recorded, contacts) == ([], [(0,)]), request.status
                 continue
-            unanswered = Sent(one.data, 202, f"import-{recorded[0][0]}")
+            unanswered = Sent(request.data, 202, f"import-{recorded[0][0]}")
             self._await_end([unanswered], time.monotonic() + 30)
             counts = self._compare(unanswered, {})
             assert (counts.lost, counts.doubled) == (0, 0)
 
     def _left(self) -> set[str]:
-        """Objects without an import; asserts that no import is without its object."""
+        """Return objects without an import; asserts that no import is without its object."""
         known = {
-            row[0] for row in self.lab.query("select object from imports where state <> 'undone'")
+            row[0] for row in self.stack.query("select object from imports where state <> 'undone'")
         }
-        objects = self.lab.objects()
+        objects = self.stack.objects()
         assert known <= objects, "objects are gone"
         return objects - known - self.before

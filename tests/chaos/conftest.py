@@ -1,36 +1,33 @@
-"""Runs each fault with a seed of its own, and shows a table of all of them at the end.
+"""Runs each fault with a seed of its own, and adds its outcome to a table of all of them.
 
-CHAOS_SEED replays a run, CHAOS_RUNS repeats each fault so often, with other dice each time.
+CHAOS_SEED replays a run, CHAOS_RUNS repeats each fault so many times, each time with other random
+choices. ``make chaos`` also runs the tests that are marked as slow.
 """
 
 import contextlib
 import os
-import random
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
 
 from local.processes import service
 from tests.acceptance.conftest import Importer, procfile
-from tests.chaos.audit import Audit, Verdict
-from tests.chaos.stack import Lab, dice, running_lab
+from tests.chaos.audit import Audit
+from tests.chaos.stack import ImporterStack, running_importer_stack, seeded_random
+from tests.chaos.tables import FAULTS
+from tests.support.session_tables import add_row
 
 __all__ = ["procfile"]
 
-SEED = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+SEED = os.environ["CHAOS_SEED"]  # set by tests/conftest.py
 RUNS = int(os.environ.get("CHAOS_RUNS", "1"))
 
-VERDICTS = pytest.StashKey[list[tuple[str, Verdict]]]()
 FAILED = pytest.StashKey[bool]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[VERDICTS] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,13 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the other writer comes last: it needs another importer."""
-    items.sort(
-        key=lambda item: (
-            getattr(item, "callspec", None) is not None
-            and item.callspec.params.get("writer") == "copy"
-        )
-    )
+    """Run the tests of the COPY writer last: they need another stack."""
+    items.sort(key=lambda item: _writer(item) == "copy")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,71 +51,76 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-class Labs:
-    """The importer that the tests share; after a failure the next one gets a new one."""
+def add_verdict(request: pytest.FixtureRequest, audit: Audit) -> None:
+    """Add the outcome to the table, in the row of the fault that the test is marked with."""
+    marker = request.node.get_closest_marker("fault")
+    if audit.verdict is not None and marker is not None:
+        copy = ", COPY" if _writer(request.node) == "copy" else ""
+        add_row(request.node, FAULTS, audit.verdict.row(f"{marker.args[0]}{copy}"))
+
+
+def _writer(item: pytest.Item) -> object:
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("writer")
+
+
+class SharedStack:
+    """The importer that the tests share; after a failure the next test gets a new one."""
 
     def __init__(self) -> None:
-        self._stack = contextlib.ExitStack()
-        self._lab: Lab | None = None
+        self._exit_stack = contextlib.ExitStack()
+        self._stack: ImporterStack | None = None
 
-    def get(self, writer: str) -> Lab:
-        if self._lab is not None and self._lab.writer != writer:
+    def get(self, writer: str) -> ImporterStack:
+        if self._stack is not None and self._stack.writer != writer:
             self.discard()
-        if self._lab is None:
-            self._lab = self._stack.enter_context(running_lab(writer))
-        return self._lab
+        if self._stack is None:
+            self._stack = self._exit_stack.enter_context(running_importer_stack(writer))
+        return self._stack
 
     def discard(self) -> None:
-        self._lab = None
-        self._stack.close()
+        self._stack = None
+        self._exit_stack.close()
 
 
 @pytest.fixture(scope="session")
-def labs() -> Iterator[Labs]:
-    labs = Labs()
-    yield labs
-    labs.discard()
-
-
-def keep_verdict(request: pytest.FixtureRequest, audit: Audit) -> None:
-    """For the table at the end, in the row that the test names."""
-    marker = request.node.get_closest_marker("fault")
-    if audit.verdict is not None and marker is not None:
-        callspec = getattr(request.node, "callspec", None)
-        copy = callspec is not None and callspec.params.get("writer") == "copy"
-        fault = f"{marker.args[0]}, COPY" if copy else marker.args[0]
-        request.config.stash[VERDICTS].append((fault, audit.verdict))
+def shared_stack() -> Iterator[SharedStack]:
+    shared_stack = SharedStack()
+    yield shared_stack
+    shared_stack.discard()
 
 
 @dataclass
 class Chaos:
     """What a fault test works with."""
 
-    lab: Lab
+    stack: ImporterStack
     audit: Audit
-    rng: random.Random
+    rng: Random
 
 
 @pytest.fixture
-def chaos(request: pytest.FixtureRequest, labs: Labs, run: int, writer: str) -> Iterator[Chaos]:
-    lab = labs.get(writer)
-    lab.await_ready()
-    lab.gateway.reset()
-    audit = Audit(lab)
+def chaos(
+    request: pytest.FixtureRequest, shared_stack: SharedStack, run: int, writer: str
+) -> Iterator[Chaos]:
+    stack = shared_stack.get(writer)
+    stack.await_ready()
+    stack.proxy.reset()
+    audit = Audit(stack)
     audit.begin()
     print(f"CHAOS_SEED={SEED}")
-    yield Chaos(lab, audit, dice(f"{SEED} {request.node.nodeid}"))
-    lab.gateway.heal()
-    lab.wire.heal()
-    keep_verdict(request, audit)
+    yield Chaos(stack, audit, seeded_random(f"{SEED} {request.node.nodeid}"))
+    stack.proxy.clear_faults()
+    stack.tcp_proxy.clear_faults()
+    add_verdict(request, audit)
     if request.node.stash.get(FAILED, False):
-        print(lab.logs())
-        labs.discard()
+        print(stack.logs())
+        shared_stack.discard()
 
 
 @pytest.fixture(scope="module")
 def importer(request: pytest.FixtureRequest, embedded_env: Mapping[str, str]) -> Iterator[Importer]:
-    """A quieter importer, of small parts too, for what needs no faults from outside."""
+    """An importer without proxies, with small parts, for faults that come from within."""
     environment = {**embedded_env, "PART_BYTES": getattr(request.module, "PART_BYTES", "1024")}
     with (
         tempfile.TemporaryDirectory() as name,
@@ -131,59 +128,3 @@ def importer(request: pytest.FixtureRequest, embedded_env: Mapping[str, str]) ->
         httpx.Client(base_url=url, timeout=60) as http,
     ):
         yield Importer(http, embedded_env, Path(name))
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    verdicts = config.stash[VERDICTS]
-    if not verdicts:
-        return
-    faults: dict[str, list[Verdict]] = {}
-    for fault, verdict in verdicts:
-        faults.setdefault(fault, []).append(verdict)
-    terminalreporter.section(f"chaos, CHAOS_SEED={SEED}")
-    rows = [_row(fault, found) for fault, found in faults.items()]
-    for line in _table([HEAD, *rows, _row("all", [verdict for _, verdict in verdicts])]):
-        terminalreporter.write_line(line)
-
-
-HEAD = [
-    "fault",
-    "runs",
-    "imports",
-    "records sent",
-    "contacts",
-    "rejections",
-    "lost",
-    "doubled",
-    "left behind",
-    "swept",
-    "seconds to recover",
-]
-
-
-def _row(fault: str, found: list[Verdict]) -> list[str]:
-    return [
-        fault,
-        str(len(found)),
-        f"{sum(v.imports for v in found):,}",
-        f"{sum(v.sent for v in found):,}",
-        f"{sum(v.contacts for v in found):,}",
-        f"{sum(v.rejections for v in found):,}",
-        str(sum(v.lost for v in found)),
-        str(sum(v.doubled for v in found)),
-        str(sum(v.left for v in found)),
-        str(sum(v.swept for v in found)),
-        f"{max(v.seconds for v in found):.1f}",
-    ]
-
-
-def _table(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for number, row in enumerate(rows):
-        first = row[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield "  ".join([first, *rest])
-        if number == 0:
-            yield "  ".join("-" * width for width in widths)

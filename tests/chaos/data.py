@@ -1,4 +1,4 @@
-"""What is sent, and what must come of it."""
+"""Data sets to send, and what must become of them."""
 
 import csv
 import io
@@ -11,14 +11,14 @@ ENDINGS = {"json": "application/json", "csv": "text/csv"}
 
 @dataclass(frozen=True)
 class Data:
-    """One data set with a source of its own, by which its contacts are known."""
+    """A data set with a source of its own, which identifies its contacts."""
 
     source: str
     ending: str
     body: bytes
     contacts: frozenset[tuple[str, str]]
     rejected: dict[int, str]
-    """The code for each record that is no contact."""
+    """The rejection code of each other record."""
 
     @property
     def records(self) -> int:
@@ -28,7 +28,7 @@ class Data:
 def make_data(
     rng: random.Random, *, records: int, pad: int = 700, ending: str = "json", mark: str = "row"
 ) -> Data:
-    """Contacts with about one bad record in thirty; ``pad`` makes records longer, not contacts."""
+    """Return a data set, about one in thirty records invalid; ``pad`` only makes records longer."""
     source = f"chaos-{rng.getrandbits(64):016x}"
     contacts: set[tuple[str, str]] = set()
     rejected: dict[int, str] = {}

@@ -1,8 +1,9 @@
-"""Coverage-guided fuzzing of the splitters, and of the workers on what these take.
+"""Coverage-guided fuzzing of the splitters, and of the workers' code on what the splitters accept.
 
-``python -m tests.chaos.fuzz_splitters <libFuzzer's options> <folder of the corpus>`` ends with 0 if
-nothing was found; else libFuzzer shows the input and keeps it in a file, which is the only argument
-needed to see it again. An input is a body and, behind it, six bytes that say how it is sent.
+``python -m tests.chaos.fuzz_splitters <libFuzzer's options> <folder of the corpus>`` exits with 0
+if nothing was found. Otherwise libFuzzer prints the input and writes it to a file, which is the
+only argument needed to run it again. An input is a body, followed by six bytes that choose how it
+is sent.
 """
 
 import sys
@@ -18,19 +19,21 @@ with atheris.instrument_imports(
     ]
 ):
     from service.problems import PROBLEM_TYPES
-    from tests.support.carried import as_one_part, carry_all, judge_books
+    from tests.support.import_oracle import assert_outcomes
+    from tests.support.part_runs import as_one_part, run_parts
     from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, judge
     from tests.support.splits import BIG, RejectedRecord, parts_hold, pieces_of, run
 
-FORMS = (ENVELOPE, ARRAY, CSV, NDJSON)
-BOUNDS = (BIG, 200, 40, 16)
+KINDS = (ENVELOPE, ARRAY, CSV, NDJSON)
+LIMITS = (BIG, 200, 40, 16)
+"""Bytes of a record."""
 CHOICES = 6
 BYTEWISE = 600
-"""Longer bodies are not sent byte by byte: that would take too long."""
+"""Longer bodies are not sent byte by byte, which would take too long."""
 
 
-def sent_in(body: bytes, sizes: bytes) -> list[bytes]:
-    """The body in pieces of these sizes, again and again."""
+def pieces_of_sizes(body: bytes, sizes: bytes) -> list[bytes]:
+    """Cut the body into pieces of these sizes plus one, repeated as often as needed."""
     pieces, at, turn = [], 0, 0
     while at < len(body):
         end = at + 1 + sizes[turn % len(sizes)]
@@ -40,27 +43,28 @@ def sent_in(body: bytes, sizes: bytes) -> list[bytes]:
 
 
 def test_one(data: bytes) -> None:
-    """Raises if a body is not taken, split and carried as it should be."""
+    """Raise if a body is accepted, split or imported wrongly."""
     if len(data) < CHOICES:
         return
     body, choices = data[:-CHOICES], data[-CHOICES:]
-    form, bound = FORMS[choices[0] % len(FORMS)], BOUNDS[choices[1] % len(BOUNDS)]
+    kind, limit = KINDS[choices[0] % len(KINDS)], LIMITS[choices[1] % len(LIMITS)]
     part_bytes, *sizes = choices[2:]
 
-    outcome = run(form.make(part_bytes + 1, bound), [body])
-    assert run(form.make(part_bytes + 1, bound), sent_in(body, bytes(sizes))) == outcome
+    outcome = run(kind.make(part_bytes + 1, limit), [body])
+    pieces = pieces_of_sizes(body, bytes(sizes))
+    assert run(kind.make(part_bytes + 1, limit), pieces) == outcome
     if len(body) <= BYTEWISE:
-        assert run(form.make(part_bytes + 1, bound), pieces_of(body, 1)) == outcome
-    content = form.read(body)
-    judge(body, outcome, content, bound)
+        assert run(kind.make(part_bytes + 1, limit), pieces_of(body, 1)) == outcome
+    content = kind.read(body)
+    judge(body, outcome, content, limit)
     if isinstance(outcome, RejectedRecord):
         assert outcome.code in PROBLEM_TYPES
         return
     assert content is not None
     parts_hold(outcome.split, part_bytes + 1)
     for parts in (outcome.split.parts, as_one_part(outcome.split)):
-        books = carry_all(outcome.stored, outcome.split, parts, piece=1 + sizes[0])
-        judge_books(books, content)
+        tables = run_parts(outcome.stored, outcome.split, parts, piece=1 + sizes[0])
+        assert_outcomes(tables.outcomes, tables.texts, content)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A whole importer to break: Supabase behind proxies, the service, workers, all supervised."""
+"""A complete importer to inject faults into: Supabase behind proxies, the service, workers."""
 
 import contextlib
 import json
@@ -25,8 +25,8 @@ from embedded.launch import Stack, running
 from local.ports import free_port
 from local.processes import PROJECT, WORKERS, worker_environment
 from tests.chaos.data import ENDINGS, Data
-from tests.chaos.keeping import Kept, eventually, kill
-from tests.chaos.wire import Wire
+from tests.chaos.supervised_process import SupervisedProcess, eventually, kill
+from tests.chaos.tcp_proxy import TcpProxy
 from tests.support.faults import CONTACTS, COUNTS, END_PART, READ, Hold, Requests
 from tests.support.proxy import Proxy
 
@@ -38,12 +38,12 @@ SETTINGS = {
     "LOG_FORMAT": "json",
     "PYTHONFAULTHANDLER": "1",
 }
-"""Small, so that a moderate import has many moments and a 503 comes soon."""
+"""Small values, so that a small import has many parts and a 503 comes soon."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One request and its answer; status 0: the connection broke and there was none."""
+    """One request and its answer; the status is 0 if the connection broke without an answer."""
 
     data: Data
     status: int
@@ -55,73 +55,73 @@ class Sent:
         return self.job.removeprefix("import-")
 
 
-class Lab:
-    """The running importer and the ways to hurt it."""
+class ImporterStack:
+    """The importer and the faults that can be injected into it."""
 
     def __init__(
         self,
         env: Stack,
-        gateway: Proxy,
-        wire: Wire,
+        proxy: Proxy,
+        tcp_proxy: TcpProxy,
         folder: Path,
         data_folder: Path,
         writer: str,
     ) -> None:
         self.env = env
-        self.gateway = gateway
-        self.wire = wire
+        self.proxy = proxy
+        self.tcp_proxy = tcp_proxy
         self.data_folder = data_folder
         self.writer = writer
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         url = urlsplit(env["DATABASE_URL"])
-        database = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{wire.port}")
+        database = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{tcp_proxy.port}")
         self.settings: Mapping[str, str] = {
             **env,
             **SETTINGS,
             "CONTACTS_WRITER": writer,
-            "SUPABASE_URL": gateway.url,
+            "SUPABASE_URL": proxy.url,
             "DATABASE_URL": database.geturl(),
         }
         web = {**self.settings, "HOST": "127.0.0.1", "PORT": str(self.port)}
-        self.service = Kept(["service"], web, folder / "service.log")
+        self.service = SupervisedProcess(["service"], web, folder / "service.log")
         self.workers = self.machine("workers")
         self._senders = ThreadPoolExecutor(16)
 
     @property
     def writes(self) -> tuple[Requests, bytes]:
-        """What a worker asks of Supabase while it writes; COPY asks Postgres, after a read."""
+        """The requests of a worker while it writes, and a text in them; with COPY, its reads."""
         return (CONTACTS if self.writer == "postgrest" else READ), b""
 
     @property
     def ends(self) -> tuple[Requests, bytes]:
-        """What it asks near the end of a part, and what such a request contains."""
+        """The requests of a worker that end a part, and a text in them."""
         return (END_PART, COUNTS) if self.writer == "postgrest" else (READ, b"")
 
-    def machine(self, name: str, **settings: str) -> Kept:
-        """Another machine with workers; the caller starts and stops it."""
+    def machine(self, name: str, **settings: str) -> SupervisedProcess:
+        """Return another machine with workers, which the caller starts and stops."""
         environment = worker_environment(
             {**self.settings, **settings}, self._folder / f"metrics-{name}", free_port()
         )
-        return Kept(list(WORKERS), environment, self._folder / f"{name}.log")
+        return SupervisedProcess(list(WORKERS), environment, self._folder / f"{name}.log")
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Lab"]:
+    def running(self) -> Iterator["ImporterStack"]:
         self.service.start()
         self.workers.start()
         try:
             self.await_ready()
             yield self
         finally:
-            self.gateway.heal()
-            self.wire.heal()
+            self.proxy.clear_faults()
+            self.tcp_proxy.clear_faults()
             self.workers.stop()
             self.service.stop()
             self._senders.shutdown()
 
     def send(self, data: Data, key: str = "") -> Sent:
-        """One client's request, with an Idempotency-Key; large bodies go out in pieces."""
+        """Send a data set as a client does, in pieces, with ``key`` as its Idempotency-Key."""
         pieces = (data.body[at : at + 65536] for at in range(0, len(data.body), 65536))
         try:
             with httpx.Client(base_url=self.url, timeout=120) as http:
@@ -139,7 +139,7 @@ class Lab:
         job = answer.json()["jobId"] if answer.status_code == 202 else ""
         return Sent(data, answer.status_code, job, answer.text)
 
-    def sending(self, data: Data) -> "Future[Sent]":
+    def send_in_background(self, data: Data) -> "Future[Sent]":
         return self._senders.submit(self.send, data)
 
     def ready(self) -> httpx.Response | None:
@@ -159,7 +159,7 @@ class Lab:
         eventually(is_ready, lambda: f"the service is ready: {last[0]}")
 
     def sweep(self) -> bool:
-        """``python -m tasks --sweep`` that removes what is older than a second."""
+        """Run a sweep that removes what is older than a second; returns whether it succeeded."""
         settings = {**self.env, "UPSTREAM_DEADLINE": "0.5", "SWEEP_AFTER": "1"}
         command = [sys.executable, "-m", "tasks", "--sweep"]
         done = subprocess.run(
@@ -167,15 +167,15 @@ class Lab:
         )
         return done.returncode == 0
 
-    def asker(self, moment: Hold) -> psutil.Process:
-        """The process whose request is being held."""
-        for kept in (self.workers, self.service):
-            if (found := process_at(kept, moment.peer)) is not None:
+    def requesting_process(self, hold: Hold) -> psutil.Process:
+        """Return the process whose request is held."""
+        for supervised in (self.workers, self.service):
+            if (found := process_at(supervised, hold.peer)) is not None:
                 return found
-        raise AssertionError(f"nobody asks from port {moment.peer}")
+        raise AssertionError(f"no process has port {hold.peer}")
 
     def postmaster(self) -> psutil.Process | None:
-        """The server process of Postgres, if it runs."""
+        """Return the main process of Postgres if it runs."""
         return self._below("postgres")
 
     def postgrest(self) -> psutil.Process | None:
@@ -200,7 +200,7 @@ class Lab:
 
     @contextlib.contextmanager
     def without_postgres(self) -> Iterator[None]:
-        """Postgres is down inside: each new one is killed as soon as it shows up."""
+        """Keep Postgres down inside the block: each new process is killed at once."""
         back = threading.Event()
 
         def keep_down() -> None:
@@ -217,7 +217,7 @@ class Lab:
             thread.join()
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Past the proxies, and patiently: Postgres may be on its way back."""
+        """Query Postgres directly; retries while it is down."""
 
         def tried() -> list[list[tuple[Any, ...]]]:
             try:
@@ -258,14 +258,14 @@ class Lab:
                 return names
 
     def uploads(self) -> set[str]:
-        """Resumable uploads that were begun, never finished, and not given up."""
+        """Return the resumable uploads that were neither finished nor cancelled."""
         folder = self.data_folder / "storage" / "uploads"
-        # Of an empty one the service may not know: the answer to its creation was lost. Then nobody
-        # can give it up, and Storage itself forgets it after a day.
+        # The service does not know an empty one if the answer to its creation was lost. Such an
+        # upload cannot be cancelled; Storage removes it after a day.
         return {path.name for path in folder.glob("*.bytes") if path.stat().st_size > 0}
 
     def half_stored(self) -> set[str]:
-        """Files of bytes that belong to no object."""
+        """Return files with bytes that belong to no object."""
         folder = self.data_folder / "storage"
         bytes_there = {path.name for path in folder.glob("buckets/*/bytes/*")}
         records = folder.glob("buckets/*/objects/*.json")
@@ -273,10 +273,10 @@ class Lab:
         return (bytes_there - known) | {path.name for path in folder.glob("arrivals/*")}
 
     def logs(self) -> str:
-        """The ends of all logs, and where all threads of the workers are, for a failed test."""
+        """Return the ends of all logs, with the stacks of the workers' threads."""
         for pid in self.workers.pids():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGABRT)  # makes faulthandler tell
+                os.kill(pid, signal.SIGABRT)  # makes faulthandler print
         tails = []
         for path in sorted([*self._folder.glob("*.log"), *self.data_folder.glob("logs/*.log")]):
             lines = path.read_text(errors="replace").splitlines()[-200:]
@@ -284,9 +284,9 @@ class Lab:
         return "\n".join(tails)
 
 
-def process_at(kept: Kept, port: int) -> psutil.Process | None:
-    """The process of these whose connection has that port at its end."""
-    for pid in kept.pids():
+def process_at(supervised: SupervisedProcess, port: int) -> psutil.Process | None:
+    """Return the process that has a connection from this local port."""
+    for pid in supervised.pids():
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
             if any(c.laddr and c.laddr.port == port for c in process.net_connections("tcp")):
@@ -295,19 +295,24 @@ def process_at(kept: Kept, port: int) -> psutil.Process | None:
 
 
 @contextlib.contextmanager
-def running_lab(writer: str = "postgrest", *, host: str = "127.0.0.1") -> Iterator[Lab]:
-    """Start it all on fresh folders, and end it."""
-    with contextlib.ExitStack() as stack:
+def running_importer_stack(
+    writer: str = "postgrest", *, host: str = "127.0.0.1"
+) -> Iterator[ImporterStack]:
+    """Run an importer on new folders until the end of the block."""
+    with contextlib.ExitStack() as exit_stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = folder / "data"
-        env = stack.enter_context(running(data, host=host))
-        gateway = stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
+        env = exit_stack.enter_context(running(data, host=host))
+        proxy = exit_stack.enter_context(Proxy(env["SUPABASE_URL"]).running())
         postgres = urlsplit(env["DATABASE_URL"]).port
         assert postgres
-        wire = stack.enter_context(Wire(host, postgres).running())
-        yield stack.enter_context(Lab(env, gateway, wire, folder, data, writer).running())
+        tcp_proxy = exit_stack.enter_context(TcpProxy(host, postgres).running())
+        yield exit_stack.enter_context(
+            ImporterStack(env, proxy, tcp_proxy, folder, data, writer).running()
+        )
 
 
-def dice(seed: str) -> random.Random:
+def seeded_random(seed: str) -> random.Random:
+    """Return a generator of random numbers that is the same for the same seed."""
     return random.Random(seed)

@@ -1,4 +1,4 @@
-"""A part that kills its worker each time is given up after some attempts; the others go on."""
+"""A part that kills its worker each time fails after some attempts; the others are imported."""
 
 import signal
 import subprocess
@@ -12,36 +12,20 @@ import psycopg2
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import ENDED, Importer
-from tests.support.faults import QUEUE_PARTS, Answer, Hold, rpc
+from tests.chaos.supervised_process import eventually
+from tests.support.faults import QUEUE_PARTS, READ, Answer, Hold, rpc
 from tests.support.proxy import Proxy
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(500)]
-DEADLY = "kill-the-worker"
 IN_WORK = """
     select message_id::text, pg_advisory_lock(dramatiq.message_lock(queue_name, message_id))
     from dramatiq.queue where message #>> '{args,0}' = %s and message #> '{args,1}' is not null
 """
-"""The messages of an import's parts, taken as by a worker."""
+"""Locks the messages of an import's parts, as a worker does."""
 SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
-WORKER = f"""
-import os, signal, sys
-from tasks.importing.pipeline import PartPipeline
-from tasks.run_once import run_once
-
-process = PartPipeline.process
-
-def deadly(self, chunks):
-    held = list(chunks)
-    if b"{DEADLY}" in b"".join(held):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return process(self, iter(held))
-
-PartPipeline.process = deadly
-sys.exit(run_once(8))
-"""
 
 
-def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
+def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
     importer: Importer,
 ) -> None:
     job = importer.post(CONTACTS, source="begun-five-times")
@@ -60,8 +44,8 @@ def test_a_part_that_was_begun_five_times_is_failed_and_the_others_imported(
     assert "import closed" in done.stderr
 
 
-def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer) -> None:
-    job = importer.post(CONTACTS, source="asked-again")
+def test_start_part_counts_a_repeated_attempt_once(importer: Importer) -> None:
+    job = importer.post(CONTACTS, source="repeated")
     attempt = {"p_import": job.removeprefix("import-"), "p_part": 2, "p_max_attempts": 5}
     open_attempts = "select cardinality(open_attempts) from import_parts"
     key = importer.env["SUPABASE_SERVICE_ROLE_KEY"]
@@ -72,7 +56,7 @@ def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer)
             json={**attempt, "p_alone": number == 1, "p_attempt": str(UUID(int=number))},
             headers=headers,
         )
-        assert answer.json()["source"] == "asked-again"
+        assert answer.json()["source"] == "repeated"
 
     assert importer.query(
         f"{open_attempts} where import_id = %s and part = 2",
@@ -81,12 +65,12 @@ def test_an_attempt_of_which_the_answer_was_lost_counts_once(importer: Importer)
     assert importer.run("tasks", "--once").returncode == 0
 
 
-def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> None:
-    """Neither the contacts nor how the attempt ended can be written, several times."""
+def test_an_outage_of_the_database_does_not_count_as_an_attempt(importer: Importer) -> None:
+    """Several times, neither the contacts nor the end of the attempt can be written."""
     job = importer.post(CONTACTS[:5], source="outage")
     writes = rpc("(write_contacts|finish_part|postpone_part)")
     with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
-        proxy.spoil(outage := Answer(writes, times=12))
+        proxy.inject(outage := Answer(writes, times=12))
         done = importer.run(
             *("tasks", "--once"),
             SUPABASE_URL=proxy.url,
@@ -103,10 +87,10 @@ def test_an_outage_of_the_ledger_is_no_death_of_a_worker(importer: Importer) -> 
     assert importer.counts(job) == (5, 0)
 
 
-def test_a_retry_that_comes_before_the_acknowledgement_loses_no_message(
+def test_a_retry_before_the_acknowledgement_loses_no_message(
     importer: Importer,
 ) -> None:
-    """The messages of the failed parts are still in work when the retry hands its own out."""
+    """The messages of the failed parts are still consumed when the retry queues its own."""
     job = importer.post(CONTACTS, source="early retry")
     object_name = f"{job}.json"
     content = _storage(importer, "GET", object_name).content
@@ -122,7 +106,7 @@ def test_a_retry_that_comes_before_the_acknowledgement_loses_no_message(
         assert len(before) > 1
         importer.query(SETTLE, "consumed", before)
         with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
-            proxy.spoil(hold := Hold(QUEUE_PARTS, after=True))
+            proxy.inject(hold := Hold(QUEUE_PARTS, after=True))
             worker = subprocess.Popen(
                 [sys.executable, "-m", "tasks", "--once"],
                 cwd=PROJECT,
@@ -147,19 +131,18 @@ def _storage(importer: Importer, method: str, name: str, **more: Any) -> httpx.R
     return httpx.request(method, url, headers=headers, **more).raise_for_status()
 
 
-def test_a_part_that_kills_its_worker_takes_no_other_part_along(importer: Importer) -> None:
-    """The worker is killed as soon as it reads the deadly record, and started again each time."""
-    contacts = [*CONTACTS[:200], {"name": DEADLY}, *CONTACTS[200:]]
-    job = importer.post(contacts, source="deadly")
-    starts = _work_until_ended(importer, job)
-
-    assert starts == 6
-    ((deadly,),) = importer.query(
-        "select part from import_parts where import_id = %s "
-        "and 201 between first_record and first_record + records - 1",
+def test_a_part_that_kills_its_worker_fails_no_other_part(importer: Importer) -> None:
+    """The worker is killed whenever it reads the second part, and restarted each time."""
+    job = importer.post(CONTACTS, source="deadly")
+    ((byte_start,),) = importer.query(
+        "select byte_start from import_parts where import_id = %s and part = 2",
         job.removeprefix("import-"),
     )
-    _is_failed_but_for_the_others(importer, job, "deadly", deadly)
+
+    starts = _work_until_ended(importer, job, byte_start)
+
+    assert starts == 6
+    _is_failed_but_for_the_others(importer, job, "deadly", 2)
 
 
 def _is_failed_but_for_the_others(importer: Importer, job: str, source: str, part: int) -> None:
@@ -168,30 +151,39 @@ def _is_failed_but_for_the_others(importer: Importer, job: str, source: str, par
     assert (shown["state"], parts["failed"], parts["done"]) == ("failed", 1, parts["total"] - 1)
     assert shown["failure"]["code"] == "attempts_exhausted"
     assert shown["failure"]["part"] == part
-    ((lacking,),) = importer.query(
+    ((records_of_part,),) = importer.query(
         "select records from import_parts where import_id = %s and part = %s",
         job.removeprefix("import-"),
         part,
     )
-    assert shown["imported"] == shown["records"] - lacking
+    assert shown["imported"] == shown["records"] - records_of_part
     sql = "select count(*), count(distinct id) from contacts where source = %s"
     assert importer.query(sql, source) == [(shown["imported"],) * 2]
 
 
-def _work_until_ended(importer: Importer, job: str) -> int:
-    """Run workers, one after the other, until the import has ended; returns how many it took."""
+def _work_until_ended(importer: Importer, job: str, deadly: int) -> int:
+    """Run one worker after the other until the import has ended; returns how many there were.
+
+    A worker is killed when it reads the part that starts at ``deadly``.
+    """
     starts, deadline = 0, time.monotonic() + 100
-    while importer.shown(job)["state"] not in ENDED:
-        starts += 1
-        worker = subprocess.run(
-            [sys.executable, "-c", WORKER],
-            cwd=PROJECT,
-            env=importer.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert worker.returncode in {-signal.SIGKILL, 1}, worker.stderr
-        assert time.monotonic() < deadline, importer.shown(job)
+    with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
+        while importer.shown(job)["state"] not in ENDED:
+            assert time.monotonic() < deadline, importer.shown(job)
+            starts += 1
+            proxy.reset(hold := Hold(READ, byte_start=deadly, lose=True))
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "tasks", "--once"],
+                cwd=PROJECT,
+                env=importer.environment(SUPABASE_URL=proxy.url),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            eventually(
+                lambda held=hold, ran=worker: held.reached.is_set() or ran.poll() is not None,
+                "the worker reads the part or ends",
+            )
+            if worker.poll() is None:
+                worker.kill()
+            assert worker.wait(60) in {-signal.SIGKILL, 1}
     return starts

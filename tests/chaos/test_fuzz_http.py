@@ -1,4 +1,4 @@
-"""Requests of every form, whole and spoilt, against a running service; then the workers on all."""
+"""Requests of every kind, valid and mutated, to a running service; then the workers import them."""
 
 import json
 import os
@@ -16,39 +16,40 @@ from core.ids import contact_id_prefix, parse_job_id
 from local.processes import PROJECT
 from service.problems import PROBLEM_TYPES
 from service.splitting.part_cutter import Split
-from tests.chaos.clumsy import MAX_BODY, Request, requests
 from tests.chaos.conftest import SEED
-from tests.chaos.stack import dice
-from tests.chaos.telling import Telling
-from tests.support.carried import fates_of
+from tests.chaos.http_strategies import MAX_BODY, Request, requests
+from tests.chaos.progress import Progress
+from tests.chaos.stack import seeded_random
 from tests.support.contacts import MIB
-from tests.support.reference import Content, judge_refusal
+from tests.support.import_oracle import expected_outcomes
+from tests.support.raw_http import RawConnection
+from tests.support.reference import judge_problem
+from tests.support.reference_records import Content
 from tests.support.service import Service, running_service
 from tests.support.splits import RejectedRecord, parts_hold
 from tests.support.traces import Everything, Traces
-from tests.support.wire import Wire
 
 EXAMPLES = 200
-WARM = 20
-"""After so many requests a service has all in memory that it keeps."""
-BOUND = 1024
+WARM_UP = 20
+"""After this many requests a service has everything in memory that it keeps."""
+LIMIT = 1024
 """Bytes of a record, and of a part."""
 ALLOWED = 30 * MIB
-"""How much more memory the service may have in use than after its first requests."""
+"""How much the service's memory may grow after the first requests."""
 SETTINGS = {
-    "PART_BYTES": str(BOUND),
-    "MAX_RECORD_BYTES": str(BOUND),
+    "PART_BYTES": str(LIMIT),
+    "MAX_RECORD_BYTES": str(LIMIT),
     "MAX_BODY_BYTES": str(MAX_BODY),
     "IDLE_TIMEOUT": "1",
 }
-NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int
     headers: dict[str, str]
-    told: dict[str, Any]
+    body: dict[str, Any]
 
 
 @dataclass
@@ -58,15 +59,15 @@ class Fuzz:
     service: Service
     traces: Traces
     accepted: dict[str, Content | None] = field(default_factory=dict)
-    """By ``jobId``; None where nobody knows what is in it."""
-    ends: Counter[str] = field(default_factory=Counter)
-    """How often a request ended so."""
+    """By ``jobId``; None where the content is unknown."""
+    endings: Counter[str] = field(default_factory=Counter)
+    """How many requests were accepted, abandoned, or rejected with each code."""
 
-    def run(self, dice_of: str, telling: Telling) -> None:
-        """Try so many requests; raises on the first that is answered wrongly, made small."""
+    def run(self, seed_text: str, progress: Progress) -> None:
+        """Try the examples; raises on the smallest one that is answered wrongly."""
         peak = 0
 
-        @seed(dice(dice_of).getrandbits(64))
+        @seed(seeded_random(seed_text).getrandbits(64))
         @settings(
             max_examples=EXAMPLES,
             deadline=None,
@@ -75,56 +76,60 @@ class Fuzz:
             suppress_health_check=list(HealthCheck),
         )
         @given(requests)
-        def hold(request: Request) -> None:
+        def check(request: Request) -> None:
             nonlocal peak
-            self.ends[self.judge(request)] += 1
-            if self.ends.total() == WARM:
+            self.endings[self.judge(request)] += 1
+            if self.endings.total() == WARM_UP:
                 peak = self.service.peak_bytes()
-            telling.now_and_then(f"{self.ends.total()} requests, {len(self.accepted)} imports")
+            progress.show_sometimes(
+                f"{self.endings.total()} requests, {len(self.accepted)} imports"
+            )
 
-        hold()
+        check()
         assert self.service.peak_bytes() - peak < ALLOWED
 
     def send(self, request: Request) -> Answer | None:
-        """None if the client did not wait for an answer."""
-        wire = Wire(self.service)
+        """Send a request; returns None if the client did not wait for the answer."""
+        connection = RawConnection(self.service)
         try:
-            wire.send(request.head())
-            for piece in request.sends():
-                wire.send(piece)
-            return _answer(wire, in_step=not request.lacking) if request.waits else None
+            connection.send(request.head())
+            for piece in request.wire_pieces():
+                connection.send(piece)
+            if not request.waits:
+                return None
+            return _answer(connection, complete=not request.missing_bytes)
         finally:
-            wire.close(rudely=not request.waits)
+            connection.close(reset=not request.waits)
 
     def judge(self, request: Request) -> str:
-        """Send a request and assert all that must hold; tells how it ended."""
+        """Send a request and assert all that must be true; returns how it ended."""
         before = self.traces.everything()
         answer = self.send(request)
         after = self.traces.everything()
         if answer is not None and answer.status == 202:
-            assert not request.lacking, "taken before all of it had come"
+            assert not request.missing_bytes, "accepted before all of it was there"
             self._judge_import(request, answer, before, after)
             return "accepted"
         assert after == before, "something was left behind"
-        return "left" if answer is None else _judge_problem(request, answer)
+        return "abandoned" if answer is None else _judge_problem(request, answer)
 
     def _judge_import(
         self, request: Request, answer: Answer, before: Everything, after: Everything
     ) -> None:
-        job = answer.told["jobId"]
+        job = answer.body["jobId"]
         self.accepted[job] = None
         assert answer.headers["location"] == f"/import/{job}"
         row, parts = self.traces.import_row(job), self.traces.parts(job)
         assert after.imports - before.imports == {row["id"]}
         assert after.objects - before.objects == {row["object"]}
         assert (after.messages, after.parts) == (before.messages + 1, before.parts + len(parts))
-        parts_hold(Split(row["format"], None, row["bytes"], row["records"], parts), BOUND)
+        parts_hold(Split(row["format"], None, row["bytes"], row["records"], parts), LIMIT)
         stored = self.traces.object(*row["object"].rsplit(".", 1))
         assert len(stored) == row["bytes"]
         assert stored in request.body or row["detected"]["encoding"] != "utf-8"
         if request.content is not None:
             content = request.kind.read(request.content)
-            assert content is not None, "this must be refused"
+            assert content is not None, "this must be rejected"
             self._judge_content(job, content, stored, row)
 
     def _judge_content(
@@ -136,20 +141,20 @@ class Fuzz:
         assert content.source in {None, row["source"]}
 
 
-def _answer(wire: Wire, *, in_step: bool) -> Answer:
-    status, headers, body = wire.answer()
+def _answer(connection: RawConnection, *, complete: bool) -> Answer:
+    status, headers, body = connection.answer()
     while status == 100:
-        status, headers, body = wire.answer()
-    if in_step:
-        _judge_next(wire)
+        status, headers, body = connection.answer()
+    if complete:
+        _judge_next_answer(connection)
     return Answer(status, headers, json.loads(body))
 
 
-def _judge_next(wire: Wire) -> None:
-    """The next request on a connection is answered as such, or the connection is closed."""
+def _judge_next_answer(connection: RawConnection) -> None:
+    """Assert that the next request on the connection is answered, unless that was closed."""
     try:
-        wire.send(NEXT)
-        following = wire.answer()
+        connection.send(HEALTH)
+        following = connection.answer()
     except (ConnectionError, IndexError):
         return
     assert (following[0], json.loads(following[2])) == (200, {"status": "ok"})
@@ -157,39 +162,39 @@ def _judge_next(wire: Wire) -> None:
 
 def _judge_problem(request: Request, answer: Answer) -> str:
     assert answer.headers["content-type"] == "application/problem+json"
-    code = str(answer.told["code"])
-    assert (PROBLEM_TYPES[code].status, answer.told["status"]) == (answer.status, answer.status)
+    code = str(answer.body["code"])
+    assert (PROBLEM_TYPES[code].status, answer.body["status"]) == (answer.status, answer.status)
     assert answer.status < 500, answer
-    assert answer.told["title"]
-    assert answer.told["detail"]
+    assert answer.body["title"]
+    assert answer.body["detail"]
     if request.regular and request.content is not None:
-        refusal = RejectedRecord(code, answer.told.get("offset"), answer.told.get("record"))
-        judge_refusal(request.content, refusal, request.kind.read(request.content), BOUND)
+        problem = RejectedRecord(code, answer.body.get("offset"), answer.body.get("record"))
+        judge_problem(request.content, problem, request.kind.read(request.content), LIMIT)
     return code
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_request_gets_past_the_promise(
+def test_fuzzed_requests_are_answered_and_imported_as_in_the_reference(
     embedded_env: Mapping[str, str], capsys: pytest.CaptureFixture[str], run: int
 ) -> None:
-    telling = Telling(capsys)
-    telling.say(f"\nCHAOS_SEED={SEED}, run {run}")
+    progress = Progress(capsys)
+    progress.show(f"\nCHAOS_SEED={SEED}, run {run}")
     traces = Traces(embedded_env)
     with running_service(embedded_env, **SETTINGS) as service:
         fuzz = Fuzz(service, traces)
-        fuzz.run(f"{SEED} {run}", telling)
+        fuzz.run(f"{SEED} {run}", progress)
         assert _first_error(service) is None
-    telling.say(", ".join(f"{count} {end}" for end, count in fuzz.ends.most_common()))
-    done = _work(embedded_env)
-    assert done.returncode == 0, done.stderr
+    progress.show(", ".join(f"{count} {end}" for end, count in fuzz.endings.most_common()))
+    worked = _work(embedded_env)
+    assert worked.returncode == 0, worked.stderr
     for job, content in fuzz.accepted.items():
-        _judge_work(traces, job, content)
+        _judge_contacts(traces, job, content)
     traces.close()
 
 
 def _first_error(service: Service) -> str | None:
-    """What the service's log has of errors; that clients are clumsy is none."""
+    """Return the first error in the service's log, None if there is none."""
     while not service.lines.empty():
         line = service.lines.get_nowait()
         if line.get("level") not in {"info", "warning"}:
@@ -209,8 +214,8 @@ def _work(env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def _judge_work(traces: Traces, job: str, content: Content | None) -> None:
-    """Each record is a contact or rejected, as a plain reader has it."""
+def _judge_contacts(traces: Traces, job: str, content: Content | None) -> None:
+    """Assert that each record is a contact or rejected, as in the reference."""
     import_id = parse_job_id(job)
     assert import_id is not None
     [(shown,)] = traces.rows("select get_import(%s)", str(import_id))
@@ -225,6 +230,6 @@ def _judge_work(traces: Traces, job: str, content: Content | None) -> None:
     )
     assert len(rows) == shown["imported"]
     if content is not None:
-        fates = fates_of(content).items()
-        contacts = {number: fate for number, fate in fates if not isinstance(fate, str)}
+        outcomes = expected_outcomes(content).items()
+        contacts = {number: fate for number, fate in outcomes if not isinstance(fate, str)}
         assert {int(number, 16): (name, email) for number, name, email in rows} == contacts

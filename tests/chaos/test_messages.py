@@ -1,4 +1,4 @@
-"""Messages come twice, late, or for nothing."""
+"""Messages that are delivered twice, late, or for imports that do not exist."""
 
 import json
 import time
@@ -11,8 +11,8 @@ from core.ids import new_import_id
 from core.messages import import_contacts_message, import_part_message
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.moments import a_moment
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.fault_points import hold_at
+from tests.chaos.stack import ImporterStack, Sent
 from tests.support.faults import START_PART
 
 COPY = """
@@ -28,24 +28,24 @@ COPY = """
 """
 
 
-def deliver_again(lab: Lab, sent: Sent) -> int:
-    """Copies of all the import's messages, as new ones; returns how many."""
-    return len(lab.query(COPY, sent.import_id))
+def deliver_again(stack: ImporterStack, sent: Sent) -> int:
+    """Queue copies of all messages of an import; returns how many."""
+    return len(stack.query(COPY, sent.import_id))
 
 
 @pytest.mark.writers
 @pytest.mark.parametrize("moment", ["start", "middle", "last"])
 @pytest.mark.fault("messages delivered twice")
-def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> None:
-    lab = chaos.lab
+def test_messages_delivered_twice_at_the_same_time(chaos: Chaos, moment: str, run: int) -> None:
+    stack = chaos.stack
     data = make_data(chaos.rng, records=3500)
-    hold = a_moment(chaos, moment, [data], lose=False)
-    sent = lab.send(data)
+    hold = hold_at(chaos, moment, [data], lose=False)
+    sent = stack.send(data)
     hold.wait()
-    starts = lab.gateway.count(START_PART)
+    starts = stack.proxy.count(START_PART)
 
-    copies = deliver_again(lab, sent)
-    lab.gateway.await_more(START_PART, than=starts, seconds=30)
+    copies = deliver_again(stack, sent)
+    stack.proxy.await_more(START_PART, than=starts, seconds=30)
     hold.release()
     over = time.monotonic()
 
@@ -55,36 +55,36 @@ def test_messages_come_twice_at_once(chaos: Chaos, moment: str, run: int) -> Non
 
 @pytest.mark.writers
 @pytest.mark.fault("messages delivered twice")
-def test_messages_come_again_later(chaos: Chaos, run: int) -> None:
-    lab = chaos.lab
-    several, one = (lab.send(make_data(chaos.rng, records=records)) for records in (2500, 100))
+def test_messages_delivered_again_after_the_end(chaos: Chaos, run: int) -> None:
+    stack = chaos.stack
+    several, one = (stack.send(make_data(chaos.rng, records=records)) for records in (2500, 100))
     chaos.audit.settle([several, one], over_at=time.monotonic())
-    before = [lab.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
+    before = [stack.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
 
-    assert deliver_again(lab, several) > 2
-    assert deliver_again(lab, one) == 1
+    assert deliver_again(stack, several) > 2
+    assert deliver_again(stack, one) == 1
     chaos.audit.settle([several, one], over_at=time.monotonic())
 
-    after = [lab.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
+    after = [stack.query("select get_import(%s::uuid)", s.import_id) for s in (several, one)]
     assert before == after
 
 
 @pytest.mark.fault("messages for nothing")
-def test_messages_for_what_does_not_exist(chaos: Chaos, run: int) -> None:
-    lab = chaos.lab
-    sent = lab.send(make_data(chaos.rng, records=2000))
-    nobody = new_import_id()
+def test_messages_for_unknown_imports_and_parts(chaos: Chaos, run: int) -> None:
+    stack = chaos.stack
+    sent = stack.send(make_data(chaos.rng, records=2000))
+    unknown = new_import_id()
     messages: list[dict[str, Any]] = [
-        import_contacts_message(nobody),
-        import_part_message(nobody, 1),
+        import_contacts_message(unknown),
+        import_part_message(unknown, 1),
         import_part_message(UUID(sent.import_id), 999),
     ]
 
     for message in messages:
-        lab.query("select enqueue_message(%s)", json.dumps(message))
+        stack.query("select enqueue_message(%s)", json.dumps(message))
     over = time.monotonic()
 
     chaos.audit.settle([sent], over_at=over)
     ids = [message["message_id"] for message in messages]
     states = "select state::text from dramatiq.queue where message_id = any(%s::uuid[])"
-    assert lab.query(states, ids) == [("done",)] * len(ids)
+    assert stack.query(states, ids) == [("done",)] * len(ids)

@@ -1,4 +1,4 @@
-"""SIGTERM: workers hand back what they have in work, soon; nothing is lost, Postgres or not."""
+"""SIGTERM: workers requeue their parts quickly, and nothing is lost, even if Postgres hangs."""
 
 import contextlib
 import os
@@ -17,11 +17,11 @@ from tests.acceptance.conftest import Importer
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(60_000)]
 PART_BYTES = str(512 * 1024)
 BOUND = 30.0
-"""What platforms give a process between SIGTERM and SIGKILL."""
+"""Seconds that platforms allow between SIGTERM and SIGKILL."""
 
 
 @pytest.mark.parametrize("wait", [0.1, 1.0])
-def test_stopped_workers_hand_back_what_they_have_in_work(
+def test_stopped_workers_requeue_their_parts(
     importer: Importer, procfile: Mapping[str, list[str]], wait: float
 ) -> None:
     source = f"stopped-{wait}"
@@ -46,7 +46,7 @@ def test_stopped_workers_hand_back_what_they_have_in_work(
 
 
 @pytest.mark.slow
-def test_workers_stop_within_a_bound_while_postgres_is_away(
+def test_workers_stop_in_time_while_postgres_hangs(
     importer: Importer, procfile: Mapping[str, list[str]]
 ) -> None:
     jobs = [importer.post(CONTACTS, source="away") for _ in range(2)]
@@ -79,7 +79,7 @@ def _workers(
 def _stop(workers: _Workers) -> int:
     begun = time.monotonic()
     os.kill(workers.process.pid, signal.SIGTERM)
-    code = workers.process.guard.wait(2 * BOUND)
+    code = workers.process.watchdog.wait(2 * BOUND)
     workers.seconds = time.monotonic() - begun
     print(f"stopped in {workers.seconds:.1f} s, code {code}")
     return code
@@ -105,9 +105,9 @@ def _postmaster(importer: Importer) -> psutil.Process:
 
 @contextlib.contextmanager
 def _frozen(process: psutil.Process) -> Iterator[None]:
-    """A server that neither answers nor hangs up: worse than one that died."""
+    """Suspend a server: it neither answers nor closes connections."""
     family = [process, *process.children(recursive=True)]
-    # A session that its client has left ends as soon as it can.
+    # A session that has lost its client may end meanwhile.
     for member in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.suspend()

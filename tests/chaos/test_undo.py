@@ -1,4 +1,4 @@
-"""Workers die while an import is cancelled, and while one is undone."""
+"""Workers are killed while an import is cancelled, and while one is undone."""
 
 import time
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chaos.audit import Verdict
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.keeping import eventually, kill
-from tests.chaos.moments import a_moment, each
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.fault_points import hold_at, parameters
+from tests.chaos.stack import ImporterStack, Sent
+from tests.chaos.supervised_process import eventually, kill
+from tests.chaos.tables import Verdict
 from tests.support.faults import FINISH_UNDO, REMOVE, UNDO_SOME, Hold
 
 UNDOING: dict[str, Callable[[], Hold]] = {
@@ -26,53 +26,51 @@ UNDOING: dict[str, Callable[[], Hold]] = {
 }
 
 
-def asked(lab: Lab, method: str, sent: Sent, path: str = "") -> dict[str, Any]:
-    answer = httpx.request(method, f"{lab.url}/import/{sent.job}{path}", timeout=30)
+def request_job(stack: ImporterStack, method: str, sent: Sent, path: str = "") -> dict[str, Any]:
+    answer = httpx.request(method, f"{stack.url}/import/{sent.job}{path}", timeout=30)
     shown: dict[str, Any] = answer.raise_for_status().json()
     assert shown["records"] == shown["imported"] + shown["rejected"] + shown["notProcessed"]
     return shown
 
 
-def await_state(lab: Lab, sent: Sent, state: str) -> dict[str, Any]:
-    eventually(lambda: asked(lab, "GET", sent)["state"] == state, f"it is {state}")
-    return asked(lab, "GET", sent)
+def await_state(stack: ImporterStack, sent: Sent, state: str) -> dict[str, Any]:
+    eventually(lambda: request_job(stack, "GET", sent)["state"] == state, f"it is {state}")
+    return request_job(stack, "GET", sent)
 
 
-def in_tables(lab: Lab, sent: Sent) -> tuple[set[tuple[str, str]], int, int]:
-    """Its contacts, how many rows they are, and how many rejections there are."""
-    rows = lab.query("select name, email from contacts where source = %s", sent.data.source)
-    [(rejections,)] = lab.query(
+def in_tables(stack: ImporterStack, sent: Sent) -> tuple[set[tuple[str, str]], int, int]:
+    """Return the contacts of an import, their number of rows, and its number of rejections."""
+    rows = stack.query("select name, email from contacts where source = %s", sent.data.source)
+    [(rejections,)] = stack.query(
         "select count(*) from import_rejections where import_id = %s", sent.import_id
     )
     return {(name, email) for name, email in rows}, len(rows), rejections
 
 
 def count_in(verdict: Verdict, sent: Sent, **more: int) -> Verdict:
-    """An import that the audit cannot settle, since it is not completed."""
+    """Add an import that the audit cannot check, because it is not completed."""
     together = {name: getattr(verdict, name) + count for name, count in more.items()}
     sizes = {"imports": verdict.imports + 1, "sent": verdict.sent + sent.data.records}
     return replace(verdict, **sizes, **together)
 
 
 @pytest.mark.writers
-@pytest.mark.parametrize("moment", each(["start", "middle"], fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(["start", "middle"], fast=["middle"]))
 @pytest.mark.fault("kill -9 of a worker while an import is cancelled")
-def test_a_worker_is_killed_while_an_import_is_cancelled(
-    chaos: Chaos, moment: str, run: int
-) -> None:
-    lab, data = chaos.lab, [make_data(chaos.rng, records=count) for count in (1000, 5000)]
-    hold = a_moment(chaos, moment, data)
-    other, sent = (lab.send(one) for one in data)
+def test_worker_killed_while_an_import_is_cancelled(chaos: Chaos, moment: str, run: int) -> None:
+    stack, data = chaos.stack, [make_data(chaos.rng, records=count) for count in (1000, 5000)]
+    hold = hold_at(chaos, moment, data)
+    other, sent = (stack.send(one) for one in data)
     hold.wait()
 
-    asked(lab, "POST", sent, "/cancel")
-    kill(lab.asker(hold).pid)
+    request_job(stack, "POST", sent, "/cancel")
+    kill(stack.requesting_process(hold).pid)
     over = time.monotonic()
     hold.release()
 
-    shown = await_state(lab, sent, "cancelled")
+    shown = await_state(stack, sent, "cancelled")
     verdict = chaos.audit.settle([other], over_at=over)
-    contacts, rows, rejections = in_tables(lab, sent)
+    contacts, rows, rejections = in_tables(stack, sent)
     lost, doubled = shown["imported"] - len(contacts), rows - len(contacts)
     counts = {"contacts": rows, "rejections": rejections, "lost": lost, "doubled": doubled}
     chaos.audit.verdict = count_in(verdict, sent, **counts)
@@ -83,24 +81,24 @@ def test_a_worker_is_killed_while_an_import_is_cancelled(
 
 
 @pytest.mark.writers
-@pytest.mark.parametrize("moment", each(UNDOING, fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(UNDOING, fast=["middle"]))
 @pytest.mark.fault("kill -9 of a worker while an import is undone")
-def test_a_worker_is_killed_while_an_import_is_undone(chaos: Chaos, moment: str, run: int) -> None:
-    lab = chaos.lab
-    other, sent = (lab.send(make_data(chaos.rng, records=count)) for count in (1000, 4000))
+def test_worker_killed_while_an_import_is_undone(chaos: Chaos, moment: str, run: int) -> None:
+    stack = chaos.stack
+    other, sent = (stack.send(make_data(chaos.rng, records=count)) for count in (1000, 4000))
     chaos.audit.settle([other, sent], over_at=time.monotonic())
     hold = UNDOING[moment]()
-    lab.gateway.spoil(hold)
+    stack.proxy.inject(hold)
 
-    asked(lab, "DELETE", sent)
+    request_job(stack, "DELETE", sent)
     hold.wait()
-    kill(lab.asker(hold).pid)
+    kill(stack.requesting_process(hold).pid)
     over = time.monotonic()
     hold.release()
 
-    shown = await_state(lab, sent, "undone")
+    shown = await_state(stack, sent, "undone")
     verdict = chaos.audit.settle([other], over_at=over)
-    _, rows, rejections = in_tables(lab, sent)
+    _, rows, rejections = in_tables(stack, sent)
     chaos.audit.verdict = count_in(verdict, sent, left=rows + rejections)
     assert (rows, rejections, shown["notProcessed"]) == (0, 0, sent.data.records)
-    assert f"{sent.job}.json" not in lab.objects()
+    assert f"{sent.job}.json" not in stack.objects()

@@ -1,4 +1,4 @@
-"""A bucket of our own on whatever Supabase the suite runs against."""
+"""A Supabase to test against, with a bucket, a service behind a proxy, and database functions."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from core.ids import contact_id_prefix
-from tests.contract.moves import Repository
+from tests.contract.repository_calls import Repository
 from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
@@ -16,7 +16,7 @@ from tests.support.traces import Traces
 
 @dataclass(frozen=True)
 class Storage:
-    """A client of the Storage API with the service role's key, and the bucket to use."""
+    """A client of the Storage API with the service role's key, and a bucket for the tests."""
 
     client: httpx.Client
     bucket: str
@@ -76,13 +76,13 @@ def proxy(supabase_env: Mapping[str, str]) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def behind_proxy(supabase_env: Mapping[str, str], proxy: Proxy) -> Mapping[str, str]:
-    """The Supabase, with the proxy before it."""
+    """The environment of Supabase, with the URL of the proxy."""
     return {**supabase_env, "SUPABASE_URL": proxy.url}
 
 
 @pytest.fixture(scope="module")
 def service(behind_proxy: Mapping[str, str]) -> Iterator[Service]:
-    """A service of which all requests to Supabase pass the proxy."""
+    """A service whose requests to Supabase all pass the proxy."""
     with running_service(behind_proxy, MAX_BODY_BYTES=str(64 * 2**20)) as service:
         yield service
 
@@ -109,7 +109,7 @@ def repository(supabase_env: Mapping[str, str]) -> Iterator[Repository]:
     ) as http:
         repository = Repository(http)
         yield repository
-        for import_id in repository.made:
+        for import_id in repository.created:
             prefix = contact_id_prefix(import_id)
             between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
             http.delete("/contacts", params={"and": between}).raise_for_status()

@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from core.messages import import_part_message, undo_import_message
-from tests.contract.moves import PART, Repository, never
+from tests.contract.repository_calls import PART, Repository, unprocessed
 
 STALE = "CI003"
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid = any(%s)"
@@ -62,7 +62,7 @@ def test_a_part_that_was_retried_is_not_failed_by_the_attempt_that_failed_it_fir
     repository.begin(made, 1)
     first = repository.attempt_of(made, 1)
     repository.fail(made, 1)
-    repository.on("retry_import", made, p_message=never(import_part_message(made, 1)))
+    repository.on("retry_import", made, p_message=unprocessed(import_part_message(made, 1)))
     assert repository.fail(made, 1, attempt=first) == STALE
     assert repository.state(made) == "queued"
     repository.begin(made, 1)
@@ -83,7 +83,7 @@ def test_the_same_attempt_may_repeat_each_of_its_moves(repository):
     mine = str(uuid.uuid4())
     for _ in range(2):
         work = repository.move("start_part", made, 1, mine, p_max_attempts=5)
-        assert work["source"] == "ledger"
+        assert work["source"] == "repository"
     assert repository.part(made, 1)["open_attempts"] == [mine]
     ends = [repository.finish(made, 1, attempt=mine) for _ in range(2)]
     assert [end["moved"] for end in ends] == [True, False]
@@ -107,7 +107,7 @@ def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(reposito
     made = repository.create(parts=1)
     ended = []
     for _ in range(7):
-        assert repository.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "ledger"
+        assert repository.begin(made, 1, p_alone=False, p_ended=ended)["source"] == "repository"
         ended = [repository.attempt_of(made, 1)]
     assert repository.part(made, 1)["open_attempts"] == ended
 
@@ -250,7 +250,7 @@ def test_a_finisher_and_a_move_of_its_import_do_not_deadlock(
     made = repository.create(parts=1)
     repository.begin(made, 1)
     text = repository.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
-    values = [made, Jsonb(never(undo_import_message(made)))][: function.count("%s")]
+    values = [made, Jsonb(unprocessed(undo_import_message(made)))][: function.count("%s")]
     with held(url, IMPORT, made) as let_go:
         move = sessions.run(f"select public.{function}", *values)
         sessions.await_locks(1)

@@ -12,16 +12,16 @@ from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.faults import APPEND
 from tests.support.forms import SOURCE, field, form
 from tests.support.proxy import Proxy
+from tests.support.raw_http import RawConnection
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
-from tests.support.wire import Wire
 
 GOOD = envelope(b"[]")
 
 
 @pytest.fixture
-def wire(service: Service) -> Iterator[Wire]:
-    wire = Wire(service)
+def wire(service: Service) -> Iterator[RawConnection]:
+    wire = RawConnection(service)
     yield wire
     wire.close()
 
@@ -125,19 +125,19 @@ def test_a_client_that_goes_away_leaves_nothing(
     proxy.reset()
     service.forget_lines()
     with traces.unchanged(proxy):
-        wire = Wire(service)
+        wire = RawConnection(service)
         wire.head(path, Content_Type=content_type, Content_Length=str(len(body)))
         wire.send(body[:-50])
-        wire.close(rudely=rudely)
+        wire.close(reset=rudely)
         service.await_line(lambda line: line.get("code") == "truncated_body")
         assert rudely or len(proxy.uploads) == (size == "large")
 
 
 @pytest.mark.parametrize("pieces", [1, 30])
 def test_a_client_that_goes_away_in_the_head_or_at_once(service, client, pieces):
-    wire = Wire(service)
+    wire = RawConnection(service)
     wire.send(b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Ty"[:pieces])
-    wire.close(rudely=True)
+    wire.close(reset=True)
     assert client.get("/healthz").status_code == 200
 
 
@@ -146,10 +146,10 @@ def stopped(service: Service, number: int = signal.SIGTERM) -> int:
     return service.process.wait(30)
 
 
-def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> Wire:
+def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> RawConnection:
     """An upload of which Storage has a part, and the client has more to send."""
     body = SIZES["large"]["json"][2]
-    wire = Wire(service)
+    wire = RawConnection(service)
     kept_open.append(wire)
     wire.head(Content_Length=str(len(body)))
     wire.send(body[:-50])
@@ -160,7 +160,7 @@ def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> Wire:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_undoes_what_cannot_be_finished(behind_proxy, traces, proxy, number):
     proxy.reset()
-    wires: list[Wire] = []
+    wires: list[RawConnection] = []
     with running_service(behind_proxy, SHUTDOWN_GRACE="0") as service, traces.unchanged(proxy):
         begun(service, proxy, wires)
         assert stopped(service, number) == 0
@@ -170,7 +170,7 @@ def test_a_stop_undoes_what_cannot_be_finished(behind_proxy, traces, proxy, numb
 
 def test_a_stop_lets_uploads_finish_in_time(behind_proxy, traces, proxy):
     proxy.reset()
-    wires: list[Wire] = []
+    wires: list[RawConnection] = []
     with running_service(behind_proxy, SHUTDOWN_GRACE="30") as service:
         wire = begun(service, proxy, wires)
         service.process.send_signal(signal.SIGTERM)

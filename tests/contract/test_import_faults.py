@@ -22,18 +22,18 @@ from tests.support.faults import (
     REMOVE,
     STORAGE,
     Answer,
+    CorruptRequest,
     CutRequest,
     Fault,
-    Garble,
     Hang,
     Hold,
+    LoseAnswer,
     Requests,
-    Swallow,
 )
 from tests.support.proxy import Proxy
+from tests.support.raw_http import RawConnection
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
-from tests.support.wire import Wire
 
 SMALL = json_array(100_000)
 LARGE = json_array(13 * MIB)  # three chunks
@@ -52,7 +52,7 @@ def spoiled(requests: Requests, skip: int = 0) -> Iterator[Fault]:
     yield Answer(requests, skip, status=404, text='{"message":"no Route matched"}')
     yield Answer(requests, skip, status=200, headers=PAGE, text="<html>")
     yield CutRequest(requests, skip, after=0)
-    yield Swallow(requests, skip)
+    yield LoseAnswer(requests, skip)
 
 
 def each_request() -> Iterator[tuple[bytes, Fault]]:
@@ -66,7 +66,7 @@ def each_request() -> Iterator[tuple[bytes, Fault]]:
     for chunk in (0, 2):
         for fault in spoiled(APPEND, chunk):
             yield LARGE, fault
-    yield LARGE, Swallow(APPEND, 1)
+    yield LARGE, LoseAnswer(APPEND, 1)
     for chunk in range(3):
         yield LARGE, CutRequest(APPEND, chunk, times=2, after=300_000)
 
@@ -105,7 +105,7 @@ def assert_stored(answer: httpx.Response, array: bytes, traces: Traces) -> None:
     ("array", "fault"), [pytest.param(*c, id=named(c)) for c in each_request()]
 )
 def test_a_request_that_fails_for_now_is_not_noticed(client, traces, proxy, array, fault):
-    proxy.spoil(fault)
+    proxy.inject(fault)
     assert_stored(post(client, array), array, traces)
     assert fault.is_spent
 
@@ -113,7 +113,7 @@ def test_a_request_that_fails_for_now_is_not_noticed(client, traces, proxy, arra
 @pytest.mark.parametrize("status", [500, 404, 410, 200, 409])
 def test_asking_how_far_it_is_fails_too(client, traces, proxy, status):
     asking = Answer(PROGRESS, times=2, status=status)
-    proxy.spoil(CutRequest(APPEND, skip=1, after=2_000_000), asking)
+    proxy.inject(CutRequest(APPEND, skip=1, after=2_000_000), asking)
     assert_stored(post(client, LARGE), LARGE, traces)
     assert proxy.count(PROGRESS) == 3
 
@@ -122,30 +122,30 @@ def test_bytes_that_are_all_there_are_no_object_yet(client, traces, proxy):
     """As HEAD says when Storage died between the last byte and the object."""
     size = str(len(LARGE))
     told = {"Upload-Offset": size, "Upload-Length": size}
-    proxy.spoil(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=told))
+    proxy.inject(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=told))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 def test_an_object_whose_answer_was_lost_is_read_before_it_counts(client, traces, proxy):
-    proxy.spoil(Swallow(PUT))
+    proxy.inject(LoseAnswer(PUT))
     assert_stored(post(client, SMALL), SMALL, traces)
     assert (proxy.count(PUT), proxy.count(READ)) == (2, 1)
 
 
 def test_a_conflict_over_nothing_is_no_object(client, traces, proxy):
-    proxy.spoil(Answer(PUT, times=2, status=409))
+    proxy.inject(Answer(PUT, times=2, status=409))
     assert_stored(post(client, SMALL), SMALL, traces)
 
 
 def test_everything_fails_once(client, traces, proxy):
     faults = [
-        Swallow(CREATE_UPLOAD),
+        LoseAnswer(CREATE_UPLOAD),
         CutRequest(APPEND, after=3_000_000),
-        Swallow(APPEND, skip=2),
+        LoseAnswer(APPEND, skip=2),
         Answer(PROGRESS, status=503),
-        Swallow(CREATE_IMPORT),
+        LoseAnswer(CREATE_IMPORT),
     ]
-    proxy.spoil(*faults)
+    proxy.inject(*faults)
     assert_stored(post(client, LARGE), LARGE, traces)
     assert all(fault.is_spent for fault in faults)
 
@@ -173,7 +173,7 @@ OTHERS = [SMALL[:-1] + b" ", SMALL[:-1], SMALL + b" ", b""]
 
 @pytest.mark.parametrize("stored", OTHERS, ids=len)
 def test_what_is_stored_otherwise_than_it_was_sent_is_refused(client, traces, proxy, stored):
-    proxy.spoil(Garble(PUT, content=stored))
+    proxy.inject(CorruptRequest(PUT, content=stored))
     with traces.unchanged(proxy):
         answer = post(client, SMALL)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -185,7 +185,7 @@ TUS = {"Tus-Resumable": "1.0.0"}
 
 
 def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
-    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, status=200, text='{"size": 5}'))
+    proxy.inject(LoseAnswer(APPEND, skip=2), Answer(INFO, status=200, text='{"size": 5}'))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -193,14 +193,14 @@ def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
 
 @pytest.mark.parametrize("status", [200, 404, 409, 503])
 def test_looking_at_a_large_object_fails_too(client, traces, proxy, status):
-    proxy.spoil(Swallow(APPEND, skip=2), Answer(INFO, times=2, status=status))
+    proxy.inject(LoseAnswer(APPEND, skip=2), Answer(INFO, times=2, status=status))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])
 def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
     failing = Answer(READ, status=status, text="")
-    proxy.spoil(Swallow(PUT), failing)
+    proxy.inject(LoseAnswer(PUT), failing)
     answer = post(client, SMALL)
     if status == 200:  # as if nothing was stored
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -211,7 +211,7 @@ def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
 
 def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, proxy):
     said = "The resource already exists"
-    proxy.spoil(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=said))
+    proxy.inject(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=said))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -220,13 +220,13 @@ def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, pr
 
 @pytest.mark.parametrize("headers", [{}, TUS])
 def test_another_conflict_at_the_beginning_is_tried_again(client, traces, proxy, headers):
-    proxy.spoil(Answer(CREATE_UPLOAD, times=2, status=409, headers=headers))
+    proxy.inject(Answer(CREATE_UPLOAD, times=2, status=409, headers=headers))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 def test_an_upload_that_storage_itself_does_not_know_is_lost(client, traces, proxy):
     """Unlike a gateway's 404, which is asked about again."""
-    proxy.spoil(CutRequest(APPEND, skip=1, after=5), Answer(PROGRESS, status=404, headers=TUS))
+    proxy.inject(CutRequest(APPEND, skip=1, after=5), Answer(PROGRESS, status=404, headers=TUS))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -243,12 +243,12 @@ OFFSETS = {
 @pytest.mark.parametrize("headers", OFFSETS.values(), ids=OFFSETS)
 def test_an_offset_that_is_no_number_is_asked_for_again(client, traces, proxy, headers):
     taken = Answer(APPEND, status=204, headers=headers, text="")
-    proxy.spoil(taken, Answer(PROGRESS, status=200, headers=headers))
+    proxy.inject(taken, Answer(PROGRESS, status=200, headers=headers))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 def test_an_upload_without_an_address_is_begun_again(client, traces, proxy):
-    proxy.spoil(Answer(CREATE_UPLOAD, status=201))
+    proxy.inject(Answer(CREATE_UPLOAD, status=201))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
@@ -260,7 +260,7 @@ GONE = {
     "asking": (LARGE, [CutRequest(APPEND, after=5), *away(PROGRESS)], "storage"),
     "no answer to chunks": (
         LARGE,
-        [Swallow(APPEND, 2, FOR_EVER), *away(PROGRESS)],
+        [LoseAnswer(APPEND, 2, FOR_EVER), *away(PROGRESS)],
         "storage",
     ),
     "told to wait long": (
@@ -298,7 +298,7 @@ GONE = {
     "hanging object": (SMALL, [Hang(PUT, times=FOR_EVER)], "storage"),
     "hanging chunk": (LARGE, [Hang(APPEND, 1, FOR_EVER)], "storage"),
     "forbidden": (SMALL, [Answer(PUT, times=FOR_EVER, status=403)], "storage"),
-    "database without answers": (LARGE, [Swallow(CREATE_IMPORT, 0, FOR_EVER)], "database"),
+    "database without answers": (LARGE, [LoseAnswer(CREATE_IMPORT, 0, FOR_EVER)], "database"),
     "hanging database": (SMALL, [Hang(CREATE_IMPORT, times=FOR_EVER)], "database"),
     "database forbidden": (
         LARGE,
@@ -312,7 +312,7 @@ GONE = {
     ),
     "undoing fails at first": (
         LARGE,
-        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, status=503), Swallow(CANCEL_UPLOAD)],
+        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, status=503), LoseAnswer(CANCEL_UPLOAD)],
         "storage",
     ),
 }
@@ -322,7 +322,7 @@ GONE = {
 def test_what_stays_away_is_told_and_nothing_is_left(
     impatient_client, traces, proxy, array, faults, part
 ):
-    proxy.spoil(*faults)
+    proxy.inject(*faults)
     with traces.unchanged(proxy):
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, f"{part}_unavailable")
@@ -339,10 +339,10 @@ def test_nothing_is_left_once_the_database_is_back(
     """Only then it is known whether the import was recorded."""
     impatient_service.forget_lines()
     with traces.unchanged(proxy):
-        proxy.spoil(*([Swallow(CREATE_IMPORT)] if recorded else []), *away(DATABASE))
+        proxy.inject(*([LoseAnswer(CREATE_IMPORT)] if recorded else []), *away(DATABASE))
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-        proxy.heal()
+        proxy.clear_faults()
         impatient_service.await_line(lambda line: line["event"] == "import rolled back")
 
 
@@ -350,11 +350,11 @@ def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_clien
     """The database was so slow that the request was still on its way to it."""
     hold = Hold(CREATE_IMPORT, containing=b"p_import")
     with traces.unchanged(proxy):
-        proxy.spoil(hold, *away(CREATE_IMPORT))
+        proxy.inject(hold, *away(CREATE_IMPORT))
         answer = post(impatient_client, SMALL)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert hold.reached.is_set()
-        proxy.heal()
+        proxy.clear_faults()
         assert hold.done.wait(30)
 
 
@@ -362,8 +362,8 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
     impatient_service, traces, proxy
 ):
     """The client need not send its gigabytes first."""
-    proxy.spoil(*away(APPEND))
-    wire = Wire(impatient_service)
+    proxy.inject(*away(APPEND))
+    wire = RawConnection(impatient_service)
     with traces.unchanged(proxy):
         wire.head(Content_Length=str(10**9))
         wire.send(b'{"source":"s","data":[')
@@ -372,7 +372,7 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
                 break
             wire.send(b'"%b",' % (b"x" * 65_000))
         assert wire.code() == (503, "storage_unavailable")
-    wire.close(rudely=True)
+    wire.close(reset=True)
 
 
 @pytest.mark.parametrize(
@@ -383,23 +383,23 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
     ],
 )
 def test_the_service_tells_that_it_is_not_ready(client, proxy, fault, checks):
-    proxy.spoil(fault)
+    proxy.inject(fault)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]) == (503, checks)
     assert answer.headers["Retry-After"]
     assert client.get("/healthz").status_code == 200
-    proxy.heal()
+    proxy.clear_faults()
     assert client.get("/readyz").status_code == 200
 
 
 def test_looking_at_an_import_while_the_database_is_away(impatient_client, proxy):
-    proxy.spoil(*away(DATABASE))
+    proxy.inject(*away(DATABASE))
     answer = impatient_client.get("/import/import-01890000-0000-7000-8000-000000000000")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
 def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
-    proxy.spoil(*away(STORAGE), *away(DATABASE))
+    proxy.inject(*away(STORAGE), *away(DATABASE))
     with (
         running_service(behind_proxy) as service,
         httpx.Client(base_url=service.url, timeout=60) as client,
@@ -425,22 +425,22 @@ def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, trac
     assert fresh_client.get("/readyz").status_code == 200
     assert proxy.count(CREATE_UPLOAD) == 0
     with traces.unchanged(proxy):
-        proxy.spoil(Answer(PUT, times=FOR_EVER, status=507))
-        proxy.spoil(Answer(APPEND, times=FOR_EVER, status=507))
+        proxy.inject(Answer(PUT, times=FOR_EVER, status=507))
+        proxy.inject(Answer(APPEND, times=FOR_EVER, status=507))
         assert post(fresh_client, SMALL).json()["code"] == "storage_unavailable"
         answers = [fresh_client.get("/readyz") for _ in range(3)]
         assert {answer.status_code for answer in answers} == {503}
         assert answers[0].json()["checks"] == {"storage": "unavailable", "database": "ok"}
         assert proxy.count(CREATE_UPLOAD) == 1
-    proxy.heal()
+    proxy.clear_faults()
     assert_stored(post(fresh_client, SMALL), SMALL, traces)
     assert fresh_client.get("/readyz").status_code == 200
 
 
 def test_the_service_is_ready_again_though_nobody_sends_anything(fresh_client, traces, proxy):
     with traces.unchanged(proxy):
-        proxy.spoil(*away(PUT))
+        proxy.inject(*away(PUT))
         assert post(fresh_client, SMALL).status_code == 503
-        proxy.heal()
+        proxy.clear_faults()
         assert fresh_client.get("/readyz").status_code == 200
         assert proxy.count(CANCEL_UPLOAD) == len(proxy.uploads) == 1

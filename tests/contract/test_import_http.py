@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.raw_http import RawConnection
 from tests.support.service import Service
-from tests.support.wire import Wire
 
 POST = b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
@@ -13,8 +13,8 @@ MALFORMED, TOO_LARGE = (400, "malformed_request"), (431, "head_too_large")
 
 
 @pytest.fixture
-def wire(service: Service) -> Iterator[Wire]:
-    wire = Wire(service)
+def wire(service: Service) -> Iterator[RawConnection]:
+    wire = RawConnection(service)
     yield wire
     wire.close()
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.forms import field, form
 from tests.support.proxy import Proxy
+from tests.support.raw_http import RawConnection
 from tests.support.service import Service
 from tests.support.traces import SOURCE
-from tests.support.wire import Wire
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -126,7 +126,7 @@ NO_JOBS = [
 def test_what_is_no_job_id_asks_nobody(service, proxy: Proxy, job):
     """As it is on the wire: clients tidy paths up before they send them."""
     proxy.reset()
-    wire = Wire(service)
+    wire = RawConnection(service)
     wire.send(f"GET /import/{job} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     status, headers, body = wire.answer()
     wire.close()
@@ -146,7 +146,7 @@ TYPES = [b"\x1b[2J", b"a/b;\xe2\x80\xae", b"text/\xff", b'multipart/form-data; b
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_heads_values_come_into_no_answer_and_no_line(service, kind):
-    wire = Wire(service)
+    wire = RawConnection(service)
     wire.send(HEAD % (kind, b"X-Request-Id: \xe2\x80\xae\x9b\r\nConnection: close\r\n"))
     status, _, body = wire.answer()
     wire.close()

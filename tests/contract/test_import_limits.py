@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.contacts import MIB, envelope, json_array
 from tests.support.forms import SOURCE, field, form
+from tests.support.raw_http import RawConnection
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
-from tests.support.wire import Wire
 
 GOOD = envelope(b"[]")
 LARGE = envelope(json_array(8 * MIB))
@@ -23,8 +23,8 @@ def service(supabase_env: Mapping[str, str]) -> Iterator[Service]:
 
 
 @pytest.fixture
-def wires(service: Service) -> Iterator[list[Wire]]:
-    wires = [Wire(service) for _ in range(3)]
+def wires(service: Service) -> Iterator[list[RawConnection]]:
+    wires = [RawConnection(service) for _ in range(3)]
     yield wires
     for wire in wires:
         wire.close()
@@ -53,7 +53,7 @@ def test_a_client_that_stalls_is_refused(wires, traces: Traces, headers, path, b
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def drip(wire: Wire, data: bytes) -> None:
+def drip(wire: RawConnection, data: bytes) -> None:
     """Send another byte each time the service has been silent for a while, until it answers."""
     wire.socket.settimeout(0.05)
     for byte in data:
@@ -68,7 +68,7 @@ def drip(wire: Wire, data: bytes) -> None:
     wire.socket.settimeout(30)
 
 
-def assert_ended_as_too_slow(wire: Wire) -> None:
+def assert_ended_as_too_slow(wire: RawConnection) -> None:
     status, headers, _ = wire.answer()
     assert (status, headers["connection"]) == (408, "close")
     assert wire.socket.recv(1) == b""
@@ -99,7 +99,7 @@ def test_a_connection_may_be_idle_between_requests(service, wires):
     assert wires[0].answer()[0] == 100
     wires[0].send(GOOD)
     assert wires[0].answer()[0] == 202
-    wires.append(Wire(service))
+    wires.append(RawConnection(service))
     assert wires[-1].code() == (408, "client_too_slow")
     wires[0].send(HEALTH)
     assert wires[0].answer()[0] == 200

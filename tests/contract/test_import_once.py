@@ -21,7 +21,7 @@ from tests.support.faults import (
     PUT,
     Answer,
     Hold,
-    Swallow,
+    LoseAnswer,
 )
 from tests.support.forms import field, form
 from tests.support.proxy import Proxy
@@ -123,7 +123,7 @@ def test_the_same_request_again_is_the_same_import(traces, proxy, post, key, bod
 @SIZES
 def test_two_requests_at_the_same_instant_are_one_import(traces, proxy, posting, body):
     before = traces.everything()
-    proxy.spoil(hold := Hold(CREATE_IMPORT, times=2))
+    proxy.inject(hold := Hold(CREATE_IMPORT, times=2))
     both = [posting(body) for _ in range(2)]
     proxy.await_more(CREATE_IMPORT, than=1, seconds=30)
     hold.release()
@@ -174,7 +174,7 @@ def test_an_option_is_the_same_in_the_form_and_in_the_address(traces, proxy, pos
 
 def test_another_request_at_the_same_instant_is_refused(traces, proxy, posting):
     before = traces.everything()
-    proxy.spoil(hold := Hold(CREATE_IMPORT, times=2))
+    proxy.inject(hold := Hold(CREATE_IMPORT, times=2))
     both = [posting(body) for body in (SMALL, SMALL + b" ")]
     proxy.await_more(CREATE_IMPORT, than=1, seconds=30)
     hold.release()
@@ -199,12 +199,12 @@ def test_a_repeated_request_is_checked_like_any_other(traces, proxy, post):
 def test_what_another_request_was_answered_with_is_not_taken_back(traces, proxy, posting, stored):
     """All answers to the first are lost; it would discard its import, but another has joined it."""
     before = traces.everything()
-    lost, discarding = Swallow(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT)
+    lost, discarding = LoseAnswer(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT)
     if stored:  # it has looked for the key before there was an import
-        proxy.spoil(storing := Hold(PUT))
+        proxy.inject(storing := Hold(PUT))
         second = posting(SMALL)
         storing.wait()
-    proxy.spoil(lost, discarding)
+    proxy.inject(lost, discarding)
     first = posting(SMALL)
     discarding.wait()
     lost.times = 0
@@ -220,8 +220,8 @@ def test_what_another_request_was_answered_with_is_not_taken_back(traces, proxy,
 
 def test_a_key_of_which_the_import_was_taken_back_is_free(traces, proxy, post, posting):
     before = traces.everything()
-    lost, discarded = Swallow(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT, after=True)
-    proxy.spoil(lost, discarded)
+    lost, discarded = LoseAnswer(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT, after=True)
+    proxy.inject(lost, discarded)
     first = posting(SMALL)
     discarded.wait()
     lost.times = 0
@@ -238,9 +238,9 @@ def test_who_was_refused_is_answered_with_the_import_when_it_sends_again(
     service.forget_lines()
     before = traces.everything()
     away = Answer(DISCARD_IMPORT, times=FOR_EVER, status=503)
-    proxy.spoil(Swallow(CREATE_IMPORT), no_more := Answer(CREATE_IMPORT, times=FOR_EVER), away)
+    proxy.inject(LoseAnswer(CREATE_IMPORT), no_more := Answer(CREATE_IMPORT, times=FOR_EVER), away)
     assert post(SMALL).json()["code"] == "database_unavailable"
-    proxy.spoil(discarding := Hold(DISCARD_IMPORT))
+    proxy.inject(discarding := Hold(DISCARD_IMPORT))
     no_more.times = away.times = 0
     discarding.wait()
     job = job_of(post(SMALL))

@@ -11,8 +11,8 @@ import pytest
 from tests.support.contacts import envelope
 from tests.support.faults import Answer, rpc
 from tests.support.proxy import Proxy
+from tests.support.raw_http import RawConnection
 from tests.support.traces import Traces
-from tests.support.wire import Wire
 
 UNKNOWN = "import-01890000-0000-7000-8000-000000000000"
 SHOW = rpc("show_rejections")
@@ -151,21 +151,21 @@ def test_a_cursor_behind_the_last_one_is_the_end(client, address):
 
 
 def test_a_file_goes_on_when_the_database_is_back(client, proxy, address):
-    proxy.spoil(Answer(SHOW, skip=1, times=2))
+    proxy.inject(Answer(SHOW, skip=1, times=2))
     rows = client.get(f"{address}?format=csv").text.split("\r\n")
     assert len(rows) == COUNT + 2
 
 
 def test_a_file_that_cannot_go_on_is_broken_off(client, proxy, address, service):
-    proxy.spoil(Answer(SHOW, skip=1, status=403, times=100))
+    proxy.inject(Answer(SHOW, skip=1, status=403, times=100))
     with pytest.raises(httpx.TransportError):
         client.get(f"{address}?format=csv")
     assert service.await_line(lambda line: line["event"] == "rejections file incomplete")
 
 
 def test_a_client_of_http_1_0_sees_it_too(proxy, address, service):
-    proxy.spoil(Answer(SHOW, skip=1, status=403, times=100))
-    wire = Wire(service)
+    proxy.inject(Answer(SHOW, skip=1, status=403, times=100))
+    wire = RawConnection(service)
     wire.send(f"GET {address}?format=csv HTTP/1.0\r\nHost: x\r\n\r\n".encode())
     with pytest.raises(ConnectionResetError):
         wire.rest()
@@ -173,7 +173,7 @@ def test_a_client_of_http_1_0_sees_it_too(proxy, address, service):
 
 
 def test_a_file_that_cannot_begin_is_a_problem(client, proxy, address):
-    proxy.spoil(Answer(SHOW, status=403, times=100))
+    proxy.inject(Answer(SHOW, status=403, times=100))
     answer = client.get(f"{address}?format=csv")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 

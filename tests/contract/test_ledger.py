@@ -7,11 +7,11 @@ import pytest
 
 from core.ids import new_import_id
 from core.messages import import_part_message
-from tests.contract.moves import PART, Repository, never
+from tests.contract.repository_calls import PART, Repository, unprocessed
 
 
 def a_message() -> dict[str, Any]:
-    return never(import_part_message(new_import_id(), 1))
+    return unprocessed(import_part_message(new_import_id(), 1))
 
 
 def failed(repository: Repository) -> uuid.UUID:

@@ -10,7 +10,7 @@ import pytest
 
 from core.webhook_targets import Target, parse_target
 from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response, Sender
-from tests.support.receiver import Receiver
+from tests.support.webhook_receiver import Receiver
 
 HEADERS = {"webhook-id": "msg_1"}
 HERE = ip_address("127.0.0.1")
@@ -51,7 +51,7 @@ def talking(*pieces: bytes, for_ever: bool = False) -> Iterator[int]:
 
 def test_the_body_arrives_as_it_is(receiver):
     answer = lenient().post(target(f"{receiver.url}/hook?a=1"), HEADERS, b'{"a":1}')
-    told = receiver.told.get(timeout=30)
+    told = receiver.requests.get(timeout=30)
     assert answer == Response(204)
     assert (told.path, told.body) == ("/hook?a=1", b'{"a":1}')
     assert told.headers["webhook-id"] == "msg_1"
@@ -70,7 +70,7 @@ def test_it_goes_to_the_address_that_was_looked_at_and_bears_the_name(receiver):
 
     named = Target("http", "hook.example", port, "/")
     assert lenient(resolve=resolve).post(named, HEADERS, b"").status == 204
-    assert receiver.told.get(timeout=30).headers["host"] == f"hook.example:{port}"
+    assert receiver.requests.get(timeout=30).headers["host"] == f"hook.example:{port}"
     assert asked == [("hook.example", port)]
 
 
@@ -82,7 +82,7 @@ def test_a_name_that_leads_into_a_private_network_is_not_followed(receiver, addr
     strict = Sender(allow_private=False, resolve=lambda *_: list(map(ip_address, addresses)))
     with pytest.raises(PrivateAddressError):
         strict.post(Target("https", "hook.example", port, "/"), HEADERS, b"")
-    assert receiver.told.empty()
+    assert receiver.requests.empty()
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1/", "https://[::1]:1/", "https://10.0.0.1/"])
@@ -107,7 +107,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer(receiver):
 def test_redirects_are_not_followed(receiver):
     receiver.statuses, receiver.headers = [302], {"Location": f"{receiver.url}/elsewhere"}
     assert lenient().post(target(receiver.url), HEADERS, b"").status == 302
-    assert receiver.told.qsize() == 1
+    assert receiver.requests.qsize() == 1
 
 
 def test_no_proxy_is_asked(receiver, monkeypatch):
@@ -175,4 +175,4 @@ def test_no_name_no_address():
 def test_tls_is_not_left_out(receiver):
     with pytest.raises(DeliveryError):
         lenient().post(target(receiver.url.replace("http:", "https:")), HEADERS, b"")
-    assert receiver.told.empty()
+    assert receiver.requests.empty()

@@ -1,4 +1,4 @@
-"""Bodies that are hard to split: generated JSON and CSV, whole and broken."""
+"""Hypothesis strategies for bodies that are hard to split: JSON and CSV, valid and broken."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from service.options import is_option_like
+from tests.support.reference_rules import is_option_like
 
 NASTY = 'ab"\\[]{},:/ \n\t\r\x0b\x0c\x00\x7f\x85é€😀\ufeff\u2028'
 """Characters that could be taken for structure, or that need several bytes."""
@@ -17,7 +17,7 @@ SEPARATORS = [(",", ":"), (", ", ": "), (" ,\r\n", "\t: "), ("\n\n,", ":")]
 
 texts = st.text(NASTY, max_size=12) | st.text(max_size=6)
 halves = st.text(st.sampled_from("\ud800\udc00\ud83d\ude00a\\"), max_size=4)
-"""Halves of surrogate pairs, which JSON can only write as escapes."""
+"""Halves of surrogate pairs, which JSON can contain only as escapes."""
 scalars = (
     st.none()
     | st.booleans()
@@ -57,7 +57,7 @@ def json_text(draw: st.DrawFn, value: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Body:
-    """A JSON body and what is in it."""
+    """A JSON body and its content."""
 
     raw: bytes
     array: bytes
@@ -77,7 +77,7 @@ written_data_key = st.sampled_from([b'"data"', rb'"\u0064ata"'])
 
 @st.composite
 def bodies(draw: st.DrawFn, *, records: st.SearchStrategy[list[Any]] = records) -> Body:
-    """A valid body: members in any order, unknown ones among them, any space, maybe a BOM."""
+    """A valid body: known and unknown members in any order, any white space, maybe a BOM."""
     inside, source = draw(records), draw(sources)
     array = draw(json_text(inside))
     members = [
@@ -107,7 +107,7 @@ broken_bytes = st.sampled_from(
 
 @st.composite
 def mutations(draw: st.DrawFn, raw: bytes) -> bytes:
-    """The body after a few accidents: bytes lost, doubled, put in, or cut off."""
+    """The body after some mutations: bytes removed, inserted, or cut off."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(raw)))
         end = min(len(raw), start + draw(st.integers(0, 3)))
@@ -125,15 +125,15 @@ def _refuse(_: str) -> None:
 
 @dataclass(frozen=True)
 class Read:
-    """What a strict reader makes of a body."""
+    """What a strict JSON reader finds in a body."""
 
     value: Any
     keys: list[str]
-    """Of the outermost object, as often as they are there."""
+    """The keys of the outermost object, with repetitions."""
 
 
 def read_strictly(raw: bytes) -> Read | None:
-    """The body as RFC 8259 has it, read by the standard library; None if it is no JSON."""
+    """Read a body with the standard library, strictly by RFC 8259; None if it is not JSON."""
     pairs: list[list[tuple[str, Any]]] = []
 
     def keep(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,12 +154,12 @@ def read_strictly(raw: bytes) -> Read | None:
 
 
 def csv_rows(text: str) -> list[list[str]]:
-    """The rows that are not blank."""
+    """Return the rows that are not blank."""
     return [row for row in csv.reader(StringIO(text, newline="")) if row]
 
 
 def quote_is_open(text: str) -> bool:
-    """Whether a row put behind the text would fall into a quoted field."""
+    """Whether a row that is appended to the text would fall into a quoted field."""
     return csv_rows(f"{text}\r\nnext,row")[-1:] != [["next", "row"]]
 
 
@@ -168,7 +168,7 @@ fields = st.text('ab",\n\r é😀;\t\x00\x0c\x85\u2028', max_size=8)
 
 @st.composite
 def csv_texts(draw: st.DrawFn) -> str:
-    """A header that can be used, then rows as a spreadsheet writes them, or careless ones."""
+    """A usable header, then rows as a spreadsheet writes them, and some malformed text."""
     out = StringIO(newline="")
     writer = csv.writer(
         out,
@@ -183,7 +183,7 @@ def csv_texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def ndjson_texts(draw: st.DrawFn) -> bytes:
-    """Lines as people write them, now and then a careless one."""
+    """JSON lines with blank lines in between, sometimes with a malformed one."""
     lines = [draw(json_text(record)).replace(b"\n", b" ") for record in draw(records)]
     blanks = st.sampled_from([b"", b"", b"", b" ", b"\t\r"])
     careless = st.sampled_from([b"{", b"{} {}", b"NaN", b"\x0b", b"{},", b"1 "])

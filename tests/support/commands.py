@@ -12,9 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.client_command import CLIENT_COMMAND, CLIENT_FOLDER
 from tests.support.markdown import PROJECT, SHELL, Block, Document
 
-CLIENT: Final = (sys.executable, "-m", "contacts_import")
+CLIENT: Final = CLIENT_COMMAND
 """The command ``contacts-import``."""
 
 _WRAPPED: Final[Mapping[str, Sequence[str]]] = {
@@ -61,7 +62,7 @@ class Checkout:
         """
         blocks = [block for block in document.blocks() if block.is_run]
         script = _script(blocks)
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        environment = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{CLIENT_FOLDER}"}
         environment["PATH"] = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         for named, real in addresses.items():
             script = script.replace(named, real)

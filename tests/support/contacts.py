@@ -1,4 +1,4 @@
-"""Bodies of any size, small or made as they are sent."""
+"""Request bodies of any size; large ones are generated while they are sent."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ MIB = 2**20
 
 
 def json_array(size: int, *, first: int = 0) -> bytes:
-    """An array of contacts, of about so many bytes."""
+    """Return a JSON array of contacts of about ``size`` bytes."""
     return b"".join(json_array_pieces(size, first=first))
 
 
@@ -35,7 +35,7 @@ def envelope(array: bytes) -> bytes:
 
 
 def csv_file(size: int) -> bytes:
-    """A CSV file of about so many bytes; each row has a comma, quotes and a line end in quotes."""
+    """Return a CSV file of about ``size`` bytes; each row quotes a comma, quotes and a line end."""
     row = '"Zoë ""the""\r\ngreat, {0}",zoe{0}@example.com,{0}\r\n'
     rows = "".join(row.format(number) for number in range(max(1, size // 55)))
     return b"Full Name,E-Mail,Id\r\n" + rows.encode()

@@ -1,6 +1,7 @@
-"""What can befall a request on its way to Supabase, and which requests there are.
+"""The kinds of requests to Supabase, and the faults that a proxy can inject into them.
 
-Which of them are spoiled is decided by their number or by a seeded dice, so it can be replayed.
+Which requests are affected depends on their number or on a seeded generator, so a run can be
+replayed.
 """
 
 import asyncio
@@ -12,12 +13,12 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 FOR_EVER = 10**9
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Requests:
-    """A kind of request: a method and what the path looks like."""
+    """A kind of request: regular expressions for its method and its path."""
 
     method: str
     path: str
@@ -41,7 +42,7 @@ QUEUE_PARTS = rpc("queue_messages")
 START_PART = rpc("start_part")
 CONTACTS = rpc("write_contacts")
 END_PART = rpc("(finish_part|write_contacts)")
-"""Alone, or with the last contacts; only requests that contain COUNTS do."""
+"""Ends a part, if the request contains COUNTS; ``write_contacts`` may, with its last rows."""
 COUNTS = b'imported":'
 REJECTIONS = rpc("write_rejections")
 UNDO_SOME = rpc("undo_some")
@@ -59,40 +60,48 @@ CANCEL_UPLOAD = Requests("DELETE", "/storage/v1/upload/resumable/.+")
 
 @dataclass
 class Fault:
-    """Lays hands on some requests: after ``skip`` others, ``times`` in all, by ``chance``."""
+    """Affects up to ``times`` requests, after ``skip`` others, with a probability of ``chance``."""
 
     requests: Requests
     skip: int = 0
     times: int = 1
     chance: float = 1.0
     containing: bytes = b""
-    dice: random.Random = field(default_factory=lambda: random.Random(0))
+    """What the body must contain."""
+    byte_start: int | None = None
+    """Where a requested range must start."""
+    rng: random.Random = field(default_factory=lambda: random.Random(0))
     hits: int = 0
 
     @property
     def is_spent(self) -> bool:
-        """Whether it has struck as often as it should."""
+        """Whether it has affected as many requests as it should."""
         return self.hits >= self.times
 
-    async def takes(self, request: web.Request) -> bool:
-        if request not in self.requests:
+    async def matches(self, request: web.Request) -> bool:
+        """Whether this request is affected; counts it if so."""
+        if request not in self.requests or not self._has_range(request):
             return False
         if self.containing and self.containing not in await request.read():
             return False
-        if self.is_spent:  # looked at last: others may have come while this one was read
+        if self.is_spent:  # checked last: others may have arrived while this one was read
             return False
         if self.skip > 0:
             self.skip -= 1
             return False
-        if self.chance < 1 and self.dice.random() >= self.chance:
+        if self.chance < 1 and self.rng.random() >= self.chance:
             return False
         self.hits += 1
         return True
 
+    def _has_range(self, request: web.Request) -> bool:
+        wanted = "" if self.byte_start is None else f"bytes={self.byte_start}-"
+        return request.headers.get("Range", "").startswith(wanted)
+
 
 @dataclass
 class Answer(Fault):
-    """Answers itself, as a gateway in front of Supabase does."""
+    """Answers in place of Supabase, as a gateway does."""
 
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
@@ -101,26 +110,26 @@ class Answer(Fault):
 
 @dataclass
 class CutRequest(Fault):
-    """Passes so many bytes of the body on, then breaks both connections."""
+    """Forwards ``after`` bytes of the body, then breaks both connections."""
 
     after: int = 0
 
 
 @dataclass
 class CutAnswer(Fault):
-    """Passes so many bytes of the answer's body back, then breaks the connection."""
+    """Returns ``after`` bytes of the answer's body, then breaks the connection."""
 
     after: int = 0
 
 
 @dataclass
-class Swallow(Fault):
-    """Lets the request be done, but breaks the connection instead of answering."""
+class LoseAnswer(Fault):
+    """Forwards the request, but breaks the connection instead of answering."""
 
 
 @dataclass
-class Garble(Fault):
-    """Passes other bytes on than came, and breaks the connection instead of answering."""
+class CorruptRequest(Fault):
+    """Forwards another body, and breaks the connection instead of answering."""
 
     content: bytes = b""
 
@@ -132,35 +141,37 @@ class Hang(Fault):
 
 @dataclass
 class Delay(Fault):
-    """Waits before it passes the request on."""
+    """Waits before it forwards the request."""
 
     seconds: float = 0.5
 
 
 @dataclass
 class ForgeKey(Fault):
-    """Passes the request on with a key that Supabase does not know."""
+    """Forwards the request with an API key that Supabase does not know."""
 
 
 @dataclass
 class Hold(Fault):
-    """A moment: the request waits, before or after it was done, until the test lets it go."""
+    """Holds a request, before or after Supabase has processed it, until the test releases it."""
 
     after: bool = False
     lose: bool = False
-    """Whether the connection is broken in the end; else all goes on as if nothing was."""
+    """Whether the connection is broken on release; otherwise the answer is returned."""
     peer: int = 0
-    """The port of the process that asked."""
+    """The port of the client's end of the connection."""
     reached: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
-    """Set when it was answered after all."""
+    """Set when the answer was returned."""
     _go: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
 
     def wait(self) -> None:
-        assert self.reached.wait(PATIENCE), f"the moment did not come: {self.requests}"
+        """Wait until a request is held."""
+        assert self.reached.wait(TIMEOUT_SECONDS), f"no such request: {self.requests}"
 
     def release(self) -> None:
+        """Let the held request go on, and hold no other."""
         self.times = 0
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._go.set)

@@ -1,4 +1,4 @@
-"""Forms as clients send them (RFC 7578), and as they should not."""
+"""Multipart forms (RFC 7578), valid and invalid."""
 
 BOUNDARY = "----b0undary"
 
@@ -22,7 +22,7 @@ JSON_FILE = field("file", b"[1,2]", "contacts.json", "application/json")
 
 
 def form(fields: list[bytes]) -> tuple[bytes, str]:
-    """A body and its content type."""
+    """Return the body of a form and its content type."""
     line = b"--" + BOUNDARY.encode()
     body = b"".join(line + b"\r\n" + each for each in fields) + line + b"--\r\n"
     return body, f"multipart/form-data; boundary={BOUNDARY}"

@@ -1,7 +1,7 @@
-"""Two machines in one: network namespaces with a cable between them that can be pulled.
+"""Two network namespaces that act as two machines, with a virtual cable that can be cut.
 
-Their addresses are loopback ones, which the kernel is told to let pass the cable, so that nothing
-has to listen on any other.
+Their addresses are loopback addresses, for which the kernel is set to allow routing, so nothing has
+to listen on any other address.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ _CABLE = "cable"
 
 @dataclass(frozen=True)
 class Machine:
-    """One end: the network that its threads and processes see."""
+    """One network namespace."""
 
     namespace: str
     address: str
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """Be there: the current thread, and all threads and processes that it starts."""
+        """Move the current thread there, and all threads and processes that it starts."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         there = os.open(_NAMESPACES / self.namespace, os.O_RDONLY)
         try:
@@ -45,7 +45,7 @@ class Machine:
         _ip("-n", self.namespace, *command)
 
     def connect(self) -> None:
-        """Bring up what is there, with its own addresses and no other loopback ones."""
+        """Bring up its interfaces, with its own addresses and no other loopback addresses."""
         self.ip("link", "set", "lo", "up")
         self.ip("addr", "flush", "dev", "lo")
         self.ip("addr", "add", "127.0.0.1/32", "dev", "lo")
@@ -57,22 +57,23 @@ class Machine:
 
 @dataclass(frozen=True)
 class Network:
-    """Two machines and what is between them."""
+    """Two machines and the cable between them."""
 
     near: Machine
     far: Machine
 
     def pull(self) -> None:
-        """From now on nothing comes through, and nobody is told."""
+        """Drop all packets from now on; neither side gets an error."""
         self.near.ip("link", "set", _CABLE, "down")
 
     def plug(self) -> None:
+        """Let packets pass again."""
         self.near.ip("link", "set", _CABLE, "up")
 
 
 @contextlib.contextmanager
 def two_machines() -> Iterator[Network]:
-    """Raises CalledProcessError where even root may not have namespaces."""
+    """Create both namespaces; raises CalledProcessError where root may not do that."""
     names = [f"chaos-{os.getpid()}-{name}" for name in ("near", "far")]
     near, far = Machine(names[0], "127.77.0.1"), Machine(names[1], "127.77.0.2")
     with contextlib.ExitStack() as stack:

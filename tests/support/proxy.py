@@ -1,4 +1,4 @@
-"""A proxy in front of Supabase that does to requests what it is told to, and remembers them."""
+"""A proxy in front of Supabase that records requests and injects faults."""
 
 import asyncio
 import contextlib
@@ -9,70 +9,70 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.support.event_loop_thread import run_on_thread
 from tests.support.faults import (
     CREATE_UPLOAD,
     Answer,
+    CorruptRequest,
     CutAnswer,
     CutRequest,
     Delay,
     Fault,
     ForgeKey,
-    Garble,
     Hang,
     Hold,
+    LoseAnswer,
     Requests,
-    Swallow,
 )
-from tests.support.loops import on_a_thread
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "upgrade"}
 
 
 class Proxy:
-    """The running proxy; ``url`` takes the place of the Supabase behind it."""
+    """The proxy; ``url`` replaces the URL of Supabase."""
 
     def __init__(self, upstream: str) -> None:
         self.url = ""
         self.seen: list[web.Request] = []
         self.uploads: list[str] = []
-        """Paths of all resumable uploads that were begun."""
+        """Paths of all resumable uploads that were created."""
         self.faults: list[Fault] = []
-        self._another = threading.Condition()
+        self._arrival = threading.Condition()
         self._upstream = upstream
         self._session: aiohttp.ClientSession | None = None
 
-    def spoil(self, *faults: Fault) -> None:
-        """From now on, strike with these too."""
+    def inject(self, *faults: Fault) -> None:
+        """Inject these faults too from now on."""
         self.faults = [*self.faults, *faults]
 
-    def heal(self) -> None:
-        """No more faults; what was held goes on."""
+    def clear_faults(self) -> None:
+        """Remove all faults, and release the requests that are held."""
         faults, self.faults = self.faults, []
         for fault in faults:
             if isinstance(fault, Hold):
                 fault.release()
 
     def reset(self, *faults: Fault) -> None:
-        """Forget what was, and spoil these from now on."""
+        """Forget all requests and faults; inject these from now on."""
         self.seen, self.uploads = [], []
-        self.heal()
-        self.spoil(*faults)
+        self.clear_faults()
+        self.inject(*faults)
 
     def count(self, requests: Requests) -> int:
         return sum(request in requests for request in self.seen)
 
     def await_more(self, requests: Requests, *, than: int, seconds: float) -> None:
-        """Wait until more such requests have come; fail after so many seconds."""
-        with self._another:
-            came = self._another.wait_for(lambda: self.count(requests) > than, seconds)
+        """Wait until there are more than ``than`` such requests; fail after ``seconds``."""
+        with self._arrival:
+            came = self._arrival.wait_for(lambda: self.count(requests) > than, seconds)
         assert came, f"no {requests} in {seconds} seconds"
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Proxy"]:
-        """Serve on a thread of its own, for tests of any kind."""
-        with on_a_thread(self._serve):
+        """Serve on a thread of its own."""
+        with run_on_thread(self._serve):
             yield self
-            self.heal()
+            self.clear_faults()
 
     @contextlib.asynccontextmanager
     async def _serve(self) -> AsyncIterator[None]:
@@ -93,15 +93,15 @@ class Proxy:
                 await runner.cleanup()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
-        with self._another:
+        with self._arrival:
             self.seen.append(request)
-            self._another.notify_all()
+            self._arrival.notify_all()
         for fault in self.faults:
-            if await fault.takes(request):
-                return await self._spoiled(request, fault)
+            if await fault.matches(request):
+                return await self._inject(request, fault)
         return await self._forward(request)
 
-    async def _spoiled(  # noqa: PLR0911 -- a case for each kind of fault
+    async def _inject(  # noqa: PLR0911 -- a case for each kind of fault
         self, request: web.Request, fault: Fault
     ) -> web.StreamResponse:
         match fault:
@@ -109,15 +109,15 @@ class Proxy:
                 await request.read()
                 return web.Response(status=fault.status, headers=fault.headers, text=fault.text)
             case CutRequest():
-                with contextlib.suppress(aiohttp.ClientError, _Broken):
+                with contextlib.suppress(aiohttp.ClientError, _CutError):
                     await self._ask(request, cut_after=fault.after)
                 return _broken(request)
             case CutAnswer():
                 return await self._forward(request, cut_after=fault.after)
-            case Swallow():
+            case LoseAnswer():
                 await self._ask(request)
                 return _broken(request)
-            case Garble():
+            case CorruptRequest():
                 await request.read()
                 await self._ask(request, content=fault.content)
                 return _broken(request)
@@ -186,7 +186,7 @@ class Proxy:
             if request.method == "HEAD" or answer.status == 204:
                 return web.Response(status=answer.status, headers=headers)
             response = web.StreamResponse(status=answer.status, headers=headers)
-            with contextlib.suppress(ConnectionError):  # the one who asked is gone
+            with contextlib.suppress(ConnectionError):  # the client has gone
                 await response.prepare(request)
                 async for chunk in _up_to(cut_after, answer.content.iter_any()):
                     await response.write(chunk)
@@ -196,8 +196,8 @@ class Proxy:
             return response
 
 
-class _Broken(Exception):  # noqa: N818
-    """Ends a body before its end."""
+class _CutError(Exception):
+    """Ends a request body early."""
 
 
 def _end_to_end(headers: Any) -> dict[str, str]:
@@ -205,13 +205,13 @@ def _end_to_end(headers: Any) -> dict[str, str]:
 
 
 async def _body(request: web.Request, limit: int | None) -> AsyncIterator[bytes]:
-    if request._read_bytes is not None:  # a fault has looked into it
+    if request._read_bytes is not None:  # read by a fault
         yield request._read_bytes[:limit]
     else:
         async for chunk in _up_to(limit, request.content.iter_any()):
             yield chunk
     if limit is not None:
-        raise _Broken
+        raise _CutError
 
 
 async def _up_to(limit: int | None, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The service as a process of its own, and its log."""
+"""Runs the service as a process of its own, and reads its log."""
 
 import contextlib
 import json
@@ -14,13 +14,13 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 SERVICE = (sys.executable, "-m", "service")
-WATCHED = (sys.executable, "-m", "tests.support.watched")
+WATCHED = (sys.executable, "-m", "tests.support.watched_service")
 Line = dict[str, Any]
 
 
 @dataclass
 class Service:
-    """A service that listens; ``process`` is the test's to stop."""
+    """A running service; a test may stop ``process`` itself."""
 
     process: "subprocess.Popen[str]"
     lines: "queue.Queue[Line]"
@@ -32,7 +32,7 @@ class Service:
         return host, int(port)
 
     def await_line(self, wanted: Callable[[Line], bool], seconds: float = 30) -> Line:
-        """The next line of the log that is wanted; those before it are gone."""
+        """Return the next log line that is wanted, and drop the lines before it."""
         while not wanted(line := self.lines.get(timeout=seconds)):
             assert line, "the service ended"
         return line
@@ -42,16 +42,19 @@ class Service:
             self.lines.get_nowait()
 
     def longest_step(self) -> float:
-        """Seconds that its event loop was held at most since the last call; see watched.py."""
+        """Return the longest time its event loop was blocked since the last call, in seconds.
+
+        Only for a service that runs as WATCHED.
+        """
         self.process.send_signal(signal.SIGUSR1)
         return float(self.await_line(lambda line: "longest_step" in line)["longest_step"])
 
     def forget_peak(self) -> None:
-        """From here on ``peak_bytes`` tells of what comes (proc(5), clear_refs)."""
+        """Reset what ``peak_bytes`` returns (proc(5), clear_refs)."""
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     def peak_bytes(self) -> int:
-        """The most memory that it has ever had in use."""
+        """Return the peak of its resident memory, in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         return int(kib) * 1024
@@ -61,7 +64,7 @@ class Service:
 def running_service(
     env: Mapping[str, str], command: Sequence[str] = SERVICE, **settings: str
 ) -> Iterator[Service]:
-    """``python -m service`` on a free port, until the end of the block."""
+    """Run ``python -m service`` on a free port until the end of the block."""
     process = subprocess.Popen(
         command,
         cwd=PROJECT,

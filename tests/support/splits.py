@@ -12,12 +12,12 @@ from service.splitting.base import Splitter
 from service.splitting.part_cutter import Split
 
 BIG = 1 << 20
-"""Bytes: a bound that no small test body reaches."""
+"""A limit in bytes that no small test body reaches."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A body that was taken: the object's bytes and what the repository would be told."""
+    """The result for an accepted body: the object's bytes and the parts."""
 
     stored: bytes
     split: Split
@@ -26,7 +26,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A body that was refused: what the client would be told, save for the words."""
+    """The result for a rejected body: the problem without its texts."""
 
     code: str
     offset: int | None
@@ -34,7 +34,7 @@ class RejectedRecord:
 
 
 def places(layout: Layout | None) -> Layout | None:
-    """Where fields stand, whatever the columns are called."""
+    """Return a layout without the names of its columns."""
     return layout and replace(layout, header=())
 
 
@@ -71,12 +71,12 @@ def refused(splitter: Splitter, pieces: Iterable[bytes]) -> RejectedRecord:
 
 
 def chunkings(body: bytes) -> list[list[bytes]]:
-    """Cut everywhere, nowhere, and at sizes that fall out of step with any structure."""
+    """Cut into single bytes, not at all, and at sizes that match no structure."""
     return [pieces_of(body, size) for size in (1, 2, 3, 5, 7, 31, max(1, len(body)))]
 
 
 def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
-    """Any chunking of the body."""
+    """Generate chunkings of the body."""
     at_places = st.lists(st.integers(0, len(body)), max_size=8).map(
         lambda places: pieces_at(body, places)
     )
@@ -84,14 +84,14 @@ def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
 
 
 def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | RejectedRecord:
-    """What becomes of the body; asserts that it does not matter how it arrives."""
+    """Return the result for a body; asserts that it does not depend on the chunking."""
     outcomes = [run(make(), pieces) for pieces in chunkings(body)]
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
     return outcomes[0]
 
 
 def parts_hold(split: Split, part_bytes: int) -> None:
-    """Assert what is true of the parts of every import."""
+    """Assert what must be true for the parts of every import."""
     parts = split.parts
     assert [part.part for part in parts] == list(range(1, len(parts) + 1))
     assert all(part.byte_end - part.byte_start >= part_bytes for part in parts[:-1])
@@ -111,7 +111,7 @@ def _first_records(parts: list[Part]) -> list[int]:
 
 
 def greedy_parts(spans: list[tuple[int, int]], part_bytes: int) -> list[Part]:
-    """The parts as the words of the design have them, found in the plainest way."""
+    """Return the expected parts for records at these spans, computed in the simplest way."""
     parts: list[Part] = []
     open_from: tuple[int, int] | None = None  # byte, record
     for number, (start, end) in enumerate(spans, 1):

@@ -1,4 +1,4 @@
-"""What an import leaves in Supabase, and proof that a refused one leaves nothing."""
+"""What an import leaves in Supabase, and proof that a rejected request leaves nothing."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ SOURCE = "contract test"
 
 @dataclass(frozen=True)
 class Everything:
-    """All that the service could have left anywhere."""
+    """Everything that the service can leave in Supabase."""
 
     objects: frozenset[str]
     imports: frozenset[str]
@@ -27,7 +27,7 @@ class Everything:
 
 
 class Traces:
-    """Looks at Storage and the database behind the service's back."""
+    """Reads Storage and the database directly."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         key = env["SUPABASE_SERVICE_ROLE_KEY"]
@@ -37,7 +37,7 @@ class Traces:
         self._database.autocommit = True
 
     def close(self) -> None:
-        """Remove what the tests have left, and let go."""
+        """Remove what the tests have left, and close the connections."""
         found = self.rows("select object, message_id from imports where source = %s", SOURCE)
         for name, message in found:
             self._client.request(
@@ -64,7 +64,7 @@ class Traces:
 
     @contextlib.contextmanager
     def unchanged(self, proxy: Proxy) -> Iterator[None]:
-        """Assert that what happens inside leaves nothing behind."""
+        """Assert that the block leaves nothing behind."""
         before = self.everything()
         proxy.reset(*proxy.faults)
         yield
@@ -86,13 +86,13 @@ class Traces:
         return [Part(*row) for row in self.rows(statement, _id(job))]
 
     def imported(self, job: str) -> int:
-        """How many contacts its parts have counted."""
+        """Return the number of contacts that its parts have counted."""
         statement = "select sum(imported)::int from import_parts where import_id = %s"
         [(count,)] = self.rows(statement, _id(job))
         return int(count or 0)
 
     def rejections(self, job: str) -> list[str]:
-        """The code of each."""
+        """Return the code of each rejection."""
         statement = "select code from import_rejections where import_id = %s"
         return [str(code) for (code,) in self.rows(statement, _id(job))]
 
@@ -109,7 +109,7 @@ class Traces:
         return (entry["name"] for entry in listed)
 
     def _is_gone(self, path: str) -> bool:
-        """Of an upload whose object was removed, the real one's file backend says 410."""
+        """Whether an upload is gone; the real file backend answers 410 for a removed object."""
         answer = self._client.head(path, headers={"Tus-Resumable": "1.0.0"})
         return answer.status_code in {404, 410}
 

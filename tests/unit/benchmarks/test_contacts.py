@@ -27,14 +27,14 @@ def is_good(record):
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("profile", Profile)
-def test_the_same_seed_makes_the_same_file(kind, profile):
+def test_the_same_seed_gives_the_same_file(kind, profile):
     assert made(kind, profile, seed=7) == made(kind, profile, seed=7)
     nothing = profile is Profile.REJECTED and kind in {Kind.COPY, Kind.COPY_IDS}
     assert (made(kind, profile, seed=7) == made(kind, profile, seed=8)) is nothing
 
 
 @pytest.mark.parametrize("rows", [1, BLOCK + 1])
-def test_of_a_file_of_rejections_nothing_is_a_contact(rows):
+def test_profile_rejected_has_no_valid_contact(rows):
     records = json.loads(made(Kind.JSON, Profile.REJECTED, rows))["data"]
     assert len(records) == bad_records(Profile.REJECTED, rows, 1) == rows
     assert not any(map(is_good, records))
@@ -42,13 +42,13 @@ def test_of_a_file_of_rejections_nothing_is_a_contact(rows):
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("profile", Profile)
-def test_a_smaller_file_is_the_beginning_of_a_larger_one(kind, profile):
+def test_a_smaller_file_is_the_start_of_a_larger_one(kind, profile):
     small = made(kind, profile, 50).removesuffix("\n]}\n")
     assert made(kind, profile, 60).startswith(small)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 19, 20, 21, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
-def test_there_are_as_many_contacts_as_wanted_in_every_form(rows):
+def test_every_kind_of_file_has_the_number_of_contacts(rows):
     records = json.loads(made(Kind.JSON, rows=rows))["data"]
     assert records == [json.loads(line) for line in made(Kind.NDJSON, rows=rows).splitlines()]
     pairs = [[record["name"], record["email"]] for record in records]
@@ -56,7 +56,7 @@ def test_there_are_as_many_contacts_as_wanted_in_every_form(rows):
     assert len({record["email"] for record in records}) == len(pairs) == rows
 
 
-def test_what_psql_gets_has_the_source_and_ids_that_grow():
+def test_files_for_psql_have_the_source_and_ascending_ids():
     head, *contacts = rows_of(Kind.COPY)
     assert head == ["name", "email", "source"]
     assert {source for _, _, source in contacts} == {SOURCE}
@@ -68,7 +68,7 @@ def test_what_psql_gets_has_the_source_and_ids_that_grow():
     assert {each.version for each in ids} == {8}
 
 
-def test_plain_contacts_are_all_good_and_have_the_usual_size():
+def test_plain_contacts_are_valid_and_of_the_usual_size():
     records = json.loads(made(Kind.JSON, rows=2000))["data"]
     assert all(map(is_good, records))
     assert bad_records(Profile.PLAIN, 2000, 1) == 0
@@ -76,7 +76,7 @@ def test_plain_contacts_are_all_good_and_have_the_usual_size():
 
 
 @pytest.mark.parametrize("rows", [1, 30, 1000, BLOCK + 10])
-def test_as_many_wide_ones_are_bad_as_is_told(rows):
+def test_bad_records_is_the_number_of_invalid_wide_contacts(rows):
     records = json.loads(made(Kind.JSON, Profile.WIDE, rows))["data"]
     bad = bad_records(Profile.WIDE, rows, 1)
     assert len(records) == rows
@@ -84,7 +84,7 @@ def test_as_many_wide_ones_are_bad_as_is_told(rows):
     assert abs(bad - rows / BAD_EVERY) <= 1
 
 
-def test_wide_contacts_are_the_same_in_csv_and_psql_gets_the_good_ones():
+def test_wide_contacts_are_the_same_in_csv_and_valid_for_psql():
     records = json.loads(made(Kind.JSON, Profile.WIDE, 500))["data"]
     head, *rows = rows_of(Kind.CSV, Profile.WIDE, 500)
     assert head == ["name", "email", "tags", "address"]
@@ -99,7 +99,7 @@ def test_wide_contacts_are_the_same_in_csv_and_psql_gets_the_good_ones():
 @pytest.mark.parametrize(
     ("kind", "splitter"), [(Kind.JSON, EnvelopeSplitter), (Kind.CSV, CsvSplitter)]
 )
-def test_the_service_takes_the_files(kind, profile, splitter):
+def test_the_splitters_accept_the_files(kind, profile, splitter):
     taking = splitter(MIB, MIB)
     stored = b"".join(taking.feed(made(kind, profile, 300).encode())) + b"".join(taking.close())
     assert taking.split().records == 300

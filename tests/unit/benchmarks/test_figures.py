@@ -7,12 +7,12 @@ from benchmarks.figures import Spread, percentile
     ("values", "expected"),
     [([3], (3, 3, 3)), ([5, 1], (3, 1, 5)), ([9, 1, 2], (2, 1, 9)), ([4, 1, 2, 3], (2.5, 1, 4))],
 )
-def test_a_spread_is_median_least_and_most(values, expected):
+def test_spread_has_median_low_and_high(values, expected):
     spread = Spread.of(values)
     assert (spread.median, spread.low, spread.high) == expected
 
 
-def test_a_spread_is_shown_with_its_ends_where_they_differ():
+def test_spread_shows_its_ends_if_they_differ():
     assert Spread(1234.5, 1000, 2000).shown(",.0f") == "1,234 [1,000 - 2,000]"
     assert Spread(1.001, 1.0, 1.004).shown(".2f") == "1.00"
 

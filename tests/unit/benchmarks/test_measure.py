@@ -19,7 +19,7 @@ class Counting:
         return Run(self.name, {"n": float(self.count)})
 
 
-def test_rounds_are_interleaved_and_each_begins_with_another_one():
+def test_measure_interleaves_rounds_with_another_first_contender():
     seen, said = [], []
     contenders = [Counting(name, seen) for name in "abc"]
     measure(contenders, 2, "n", said.append)
@@ -27,7 +27,7 @@ def test_rounds_are_interleaved_and_each_begins_with_another_one():
     assert len(said) == 9
 
 
-def test_the_first_round_does_not_count_and_runs_are_in_the_contenders_order():
+def test_measure_drops_the_first_round():
     runs = measure([Counting(name, []) for name in "ab"], 2, "n", print)
     assert [(run.contender, run.figures["n"]) for run in runs] == [
         ("a", 2),
@@ -56,6 +56,6 @@ def test_cpu_seconds_are_medians_and_peaks_the_highest():
     assert result(*runs).peaks("a") == {"p": 50}
 
 
-def test_the_limit_is_that_of_the_run_in_the_middle():
+def test_limit_is_that_of_the_median_run():
     runs = [Run("a", {"n": n}, limit=f"limit {n:.0f}") for n in (3.0, 1.0, 2.0)]
     assert result(*runs).limit("a") == "limit 2"

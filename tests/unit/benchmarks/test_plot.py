@@ -20,7 +20,7 @@ def test_values_are_by_label_and_rows():
     assert peaks(RUNS) == {"ours: service": {10: [9, 8]}, "ours: largest worker": {10: [2]}}
 
 
-def test_a_picture_is_drawn_of_linear_results_only(tmp_path):
+def test_draw_needs_linear_results(tmp_path):
     path = tmp_path / "plot.png"
     columns = [Column(SECONDS, "seconds")]
     assert not draw([Result("import", "Import", columns, RUNS)], path)

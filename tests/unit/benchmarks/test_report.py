@@ -13,7 +13,7 @@ RUNS = [
 RESULT = Result("import", "Import", COLUMNS, RUNS, ["theirs"], ["A note."])
 
 
-def test_a_table_has_its_figures_to_the_right():
+def test_table_aligns_figures_to_the_right():
     assert table(["a", "b"], [["x", "1"]]) == ["| a | b |", "| --- | ---: |", "| x | 1 |"]
 
 
@@ -52,15 +52,15 @@ def test_the_report_has_figures_ratios_groups_peaks_limits_and_notes():
     ]
 
 
-def test_a_machine_that_was_not_quiet_is_told_of():
+def test_report_warns_of_other_load():
     runs = [Run("ours", {"rate": 1.0, "extra": 1.0}, Usage(10, {"w": 1.0, OTHERS: 5.0 * CORES}))]
-    told = markdown({}, [Result("import", "Import", COLUMNS, runs)])
-    assert "**Not a quiet machine: others used up to 50% of it.**" in told
+    report = markdown({}, [Result("import", "Import", COLUMNS, runs)])
+    assert "**Not a quiet machine: others used up to 50% of it.**" in report
 
 
 def test_every_run_is_in_the_json():
-    told = json.loads(machine_readable({"rounds": "2"}, [RESULT]))
-    assert told["facts"] == {"rounds": "2"}
-    (found,) = told["results"]
+    report = json.loads(machine_readable({"rounds": "2"}, [RESULT]))
+    assert report["facts"] == {"rounds": "2"}
+    (found,) = report["results"]
     assert [run["figures"]["rate"] for run in found["runs"]] == [2000, 4000, 1000]
     assert found["runs"][0]["usage"] == {"seconds": 1, "cpu": {"w": 1.5}}

@@ -1,54 +1,59 @@
-"""The command line, and what a file's name tells."""
+"""The command line of contacts-import, and file types by name."""
 
-import importlib
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from contacts_import.arguments import DEFAULT_URL, parse
+from contacts_import.__main__ import ExitCode, main
+from contacts_import.arguments import DEFAULT_URL, parse_arguments
 from contacts_import.errors import UsageError
-from contacts_import.file_types import Kind
+from contacts_import.file_types import FileType
 
 from local.processes import PROJECT
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "file_type"),
     [
-        ("a.csv", Kind("csv", None)),
-        ("A.CSV", Kind("csv", None)),
-        ("a.tsv", Kind("csv", None)),
-        ("a.json", Kind("json", None)),
-        ("a.ndjson", Kind("ndjson", None)),
-        ("a.jsonl", Kind("ndjson", None)),
-        ("a.csv.gz", Kind("csv", "gzip")),
-        ("folder.json/a.csv.zst", Kind("csv", "zstd")),
+        ("a.csv", FileType("csv", None)),
+        ("A.CSV", FileType("csv", None)),
+        ("a.tsv", FileType("csv", None)),
+        ("a.json", FileType("json", None)),
+        ("a.ndjson", FileType("ndjson", None)),
+        ("a.jsonl", FileType("ndjson", None)),
+        ("a.csv.gz", FileType("csv", "gzip")),
+        ("folder.json/a.csv.zst", FileType("csv", "zstd")),
         ("a.gz", None),
         ("a.xlsx", None),
         ("csv", None),
         ("", None),
     ],
 )
-def test_a_name_tells_the_kind(name, kind):
-    assert Kind.of(name) == kind
+def test_from_name_knows_the_extensions(name, file_type):
+    assert FileType.from_name(name) == file_type
 
 
-def test_a_kind_has_a_name_that_tells_it():
-    for name in ("contacts.csv", "contacts.json.gz", "contacts.ndjson.zst"):
-        kind = Kind.of(name)
-        assert kind is not None
-        assert kind.name == name
+@pytest.mark.parametrize("name", ["contacts.csv", "contacts.json.gz", "contacts.ndjson.zst"])
+def test_generic_name_has_the_extensions_of_the_type(name):
+    file_type = FileType.from_name(name)
+    assert file_type is not None
+    assert file_type.generic_name == name
 
 
-def test_what_is_asked_for():
-    found = parse(
+def test_parse_arguments_reads_all_options():
+    found = parse_arguments(
         [
             *("a.csv.gz", "-s", "crm", "--map", "Nom:name", "--map", "Courriel:email"),
             *("--delimiter", ";", "--dry-run", "--rejections", "out.csv", "--url", "http://x:1/"),
         ],
         {},
     )
-    assert (found.file, found.kind, found.source) == ("a.csv.gz", Kind("csv", "gzip"), "crm")
+    assert (found.file, found.file_type, found.source) == (
+        "a.csv.gz",
+        FileType("csv", "gzip"),
+        "crm",
+    )
     assert found.query == (
         ("map", "Nom:name"),
         ("map", "Courriel:email"),
@@ -58,16 +63,16 @@ def test_what_is_asked_for():
     assert (found.url, found.rejections, found.wait) == ("http://x:1", Path("out.csv"), True)
 
 
-def test_the_address_comes_from_the_environment_if_it_is_not_named():
-    assert parse(["a.json"], {}).url == DEFAULT_URL
-    assert parse(["a.json"], {"CONTACTS_IMPORT_URL": "https://x"}).url == "https://x"
-    assert parse(["a.json", "--url", "http://y"], {"CONTACTS_IMPORT_URL": "https://x"}).url == (
-        "http://y"
-    )
+def test_url_defaults_to_the_environment_variable():
+    assert parse_arguments(["a.json"], {}).url == DEFAULT_URL
+    assert parse_arguments(["a.json"], {"CONTACTS_IMPORT_URL": "https://x"}).url == "https://x"
+    assert parse_arguments(
+        ["a.json", "--url", "http://y"], {"CONTACTS_IMPORT_URL": "https://x"}
+    ).url == ("http://y")
 
 
-def test_standard_input_has_no_name_that_tells():
-    assert parse(["-", "-f", "json.gz"], {}).kind == Kind("json", "gzip")
+def test_format_option_is_the_type_of_standard_input():
+    assert parse_arguments(["-", "-f", "json.gz"], {}).file_type == FileType("json", "gzip")
 
 
 @pytest.mark.parametrize(
@@ -80,34 +85,32 @@ def test_standard_input_has_no_name_that_tells():
         (["a.csv", "-s", "x", "-f", "xml"], "xml"),
     ],
 )
-def test_what_cannot_be_meant_is_told(argv, words):
+def test_usage_error_names_the_missing_or_wrong_option(argv, words):
     with pytest.raises(UsageError, match=words):
-        parse(argv, {})
+        parse_arguments(argv, {})
 
 
 @pytest.mark.parametrize(
     "argv", [[], ["a.json", "--nothing"], ["a.json", "--again", "--idempotency-key=x"]]
 )
-def test_what_is_no_command_line_ends_with_2(argv, capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/usr/bin/contacts-import"])
+def test_a_syntax_error_ends_with_exit_code_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:
-        parse(argv, {})
+        parse_arguments(argv, {})
     assert ended.value.code == 2
     assert "usage: contacts-import" in capsys.readouterr().err
 
 
-def test_help_tells_the_exit_codes(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/service/client/__main__.py"])
+def test_help_lists_options_and_exit_codes(capsys):
     with pytest.raises(SystemExit) as ended:
-        parse(["--help"], {})
+        parse_arguments(["--help"], {})
     assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "usage: python -m contacts_import" in said
-    assert "exit codes:" in said
-    assert "--again" in said
+    output = capsys.readouterr().out
+    assert "usage: contacts-import" in output
+    assert "--again" in output
+    codes = re.findall(r"^  (\d+) ", output.partition("exit codes:\n")[2], re.MULTILINE)
+    assert [int(code) for code in codes] == sorted(ExitCode)
 
 
-def test_the_console_script_is_the_same_command():
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    module, _, name = project["scripts"]["contacts-import"].partition(":")
-    assert callable(getattr(importlib.import_module(module), name))
+def test_the_console_script_is_the_main_function():
+    project = tomllib.loads((PROJECT / "client" / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"contacts-import": f"{main.__module__}:{main.__name__}"}

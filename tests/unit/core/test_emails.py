@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from core.emails import MAX_EMAIL, are_plain_emails, is_plain_email, normalised_email
-from tests.support.hostile import MIB, most_memory, seconds
+from tests.support.resource_usage import MIB, most_memory, seconds
 
 LOCAL = frozenset(string.ascii_letters + string.digits + ".!#$%&'*+/=?^_`{|}~-")
 LABEL = frozenset(string.ascii_lowercase + string.digits + "-")

@@ -10,12 +10,12 @@ from embedded.storage.errors import StorageError
 
 
 @pytest.mark.parametrize("sent", [b"{", b"\xff", b'"\xff"', b"[]"])
-async def test_what_is_no_object_is_refused(sent):
+async def test_json_body_that_is_no_object_is_rejected(sent):
     with pytest.raises(StorageError):
         await json_body(Mock(spec=web.Request, read=AsyncMock(return_value=sent)))
 
 
-async def test_a_bug_is_no_fault_of_the_client():
+async def test_json_body_does_not_hide_bugs():
     reading = AsyncMock(side_effect=ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
         await json_body(Mock(spec=web.Request, read=reading))

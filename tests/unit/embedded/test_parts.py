@@ -11,10 +11,10 @@ from embedded.storage.errors import StorageError
 from embedded.storage.listing import Query, list_folder
 
 
-def test_secrets_are_made_once_and_private(tmp_path):
+def test_secrets_are_created_once_and_private(tmp_path):
     path = tmp_path / "secrets.json"
-    made = Secrets.kept_in(path)
-    assert Secrets.kept_in(path) == made
+    made = Secrets.load_or_create(path)
+    assert Secrets.load_or_create(path) == made
     assert path.stat().st_mode & 0o777 == 0o600
     assert len({made.jwt_secret, made.admin_password, made.postgres_password}) == 3
 
@@ -27,18 +27,18 @@ def test_an_api_key_names_its_role_and_never_changes():
     assert secrets.api_key("service_role") == key != secrets.api_key("anon")
 
 
-def test_migrations_are_taken_in_order_and_strangers_left(tmp_path):
+def test_migrations_in_sorts_and_ignores_other_files(tmp_path):
     for name in ("20_b.sql", "10_a_b.sql", "notes.sql", "30_c.txt", "x_d.sql"):
         (tmp_path / name).touch()
     found = [(each.version, each.name) for each in migrations_in(tmp_path)]
     assert found == [("10", "a_b"), ("20", "b")]
 
 
-def test_no_folder_has_no_migrations(tmp_path):
+def test_migrations_in_a_missing_folder_is_empty(tmp_path):
     assert migrations_in(tmp_path / "missing") == []
 
 
-def test_a_taken_port_is_given_up_or_complained_about():
+def test_listen_on_a_used_port():
     with listen("127.0.0.1", demanded=0, usual=1) as taken:
         port = taken.getsockname()[1]
         assert free_port("127.0.0.1", demanded=None, usual=port) != port
@@ -58,14 +58,14 @@ def test_sizes_are_decimal(text, size):
 @pytest.mark.parametrize(
     "text", ["", "MB", "x MB", "20", "-1MB", "²MB", "٣MB", ".MB", "9" * 400 + "MB"]
 )
-def test_what_is_no_size_is_refused(text):
+def test_parse_size_rejects_other_texts(text):
     with pytest.raises(StorageError):
         parse_size(text)
 
 
 @pytest.mark.parametrize("name", ["limit", "offset"])
 @pytest.mark.parametrize("value", ["²", "7", -1, 1.5, [7], {"a": 7}])
-def test_what_is_no_number_of_entries_is_refused(name, value):
+def test_query_rejects_invalid_limits(name, value):
     with pytest.raises(StorageError) as caught:
         Query.parse({name: value})
     assert caught.value.status == 400

@@ -7,7 +7,7 @@ from embedded.postgres import Postgres
 from embedded.programs import Programs
 
 
-async def test_a_cluster_of_another_version_is_refused(tmp_path):
+async def test_make_cluster_rejects_another_version(tmp_path):
     home = Home(tmp_path, None)
     home.cluster.mkdir()
     (home.cluster / "PG_VERSION").write_text("18\n")

@@ -21,7 +21,7 @@ SIZE = 100
         ("bytes=-101", 0, 99),
     ],
 )
-def test_what_lies_inside_is_given(header, first, last):
+def test_parse_range_inside_the_object(header, first, last):
     assert parse_range(header, SIZE) == ByteRange(first, last)
     assert parse_range(header, SIZE).length == last - first + 1
 
@@ -33,7 +33,7 @@ def test_what_lies_inside_is_given(header, first, last):
         "bytes=²-³", "bytes=٣-٤", f"bytes={'9' * 5000}-", f"bytes=0-{'9' * 5000}",
     ],
 )  # fmt: skip
-def test_anything_else_is_refused(header):
+def test_parse_range_rejects_other_ranges(header):
     with pytest.raises(StorageError) as caught:
         parse_range(header, SIZE)
     assert (caught.value.status, caught.value.shown) == (416, 416)

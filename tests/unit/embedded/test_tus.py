@@ -10,7 +10,7 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_metadata_is_read_and_written_alike():
+def test_metadata_is_parsed_and_formatted_alike():
     header = f"bucketName {encoded('imports')},objectName {encoded('a/b.json')},flag"
     metadata = {"bucketName": "imports", "objectName": "a/b.json", "flag": None}
     assert tus.parse_metadata(header) == metadata
@@ -18,7 +18,7 @@ def test_metadata_is_read_and_written_alike():
 
 
 @pytest.mark.parametrize("header", [None, "", "a b c", " x", "a !!", "a /w==,", f"{'a'} ÿ"])
-def test_bad_metadata_is_refused(header):
+def test_parse_metadata_rejects_invalid_headers(header):
     with pytest.raises(StorageError) as caught:
         tus.parse_metadata(header)
     assert caught.value.status == 400
@@ -34,12 +34,12 @@ def test_a_length_is_declared_now_or_later_but_not_both():
 
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1.5", "one", "²", "٣", "0x1", "9" * 5000])
-def test_what_is_no_count_of_bytes_is_refused(text):
+def test_number_rejects_other_texts(text):
     with pytest.raises(StorageError):
         tus.number("upload-length", text)
 
 
-def test_the_version_is_asked_for():
+def test_check_version_requires_the_header():
     tus.check_version({"Tus-Resumable": "1.0.0"})
     with pytest.raises(StorageError) as caught:
         tus.check_version({})

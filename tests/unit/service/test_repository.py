@@ -141,7 +141,7 @@ def test_equal_requests_have_the_same_fingerprint():
         {"request": replace(REQUEST, options=ImportOptions(dry_run=False))},
         {"request": replace(REQUEST, compared=("map=a:name",))},
     ],
-    ids=repr,
+    ids=lambda changes: next(iter(changes)),
 )
 def test_different_requests_have_different_fingerprints(changes):
     new = new_import(SPLIT)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
 from core.formats.csv import CsvScanner, count_rows, first_row, is_delimiter, read_rows
-from tests.support.hostile import KIB, MIB, most_memory, seconds
+from tests.support.resource_usage import KIB, MIB, most_memory, seconds
 
 
 class Scan:

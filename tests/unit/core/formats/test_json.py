@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
 from core.formats.json import JsonScanner, first_error
-from tests.support.hostile import KIB, MIB, most_memory, seconds
+from tests.support.resource_usage import KIB, MIB, most_memory, seconds
 
 decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 

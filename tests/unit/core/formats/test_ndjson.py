@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.errors import MalformedInputError
 from core.formats.ndjson import NdjsonScanner
 from tests.support import splits
-from tests.support.hostile import KIB, MIB, most_memory, seconds
+from tests.support.resource_usage import KIB, MIB, most_memory, seconds
 
 decode_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
 

@@ -12,7 +12,7 @@ from service.splitting.csv import CsvSplitter
 from service.splitting.delimiter import SAMPLE_BYTES
 from service.splitting.dialect import Dialect
 from tests.support import splits
-from tests.support.carried import carry_all
+from tests.support.part_runs import run_parts
 from tests.support.splits import (
     BIG,
     Outcome,
@@ -39,7 +39,7 @@ def outcome_of(raw: bytes, **dialect) -> Outcome:
 
 def contacts(outcome: Outcome) -> dict[int, tuple[str, str] | str]:
     """What the workers make of it."""
-    return carry_all(outcome.stored, outcome.split, outcome.split.parts, piece=17).fates
+    return run_parts(outcome.stored, outcome.split, outcome.split.parts, piece=17).outcomes
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -187,6 +187,6 @@ def test_any_table_has_one_result_in_any_pieces(data, rows, delimiter, encoding,
         if row
     ]
     assert read == rows
-    carry_all(
+    run_parts(
         outcome.stored, outcome.split, outcome.split.parts, piece=data.draw(st.integers(1, 40))
     )

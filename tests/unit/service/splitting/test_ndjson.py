@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from core.models import Part
 from service.splitting.ndjson import NdjsonSplitter
 from tests.support import bodies, splits
-from tests.support.carried import carry_all, judge_books
+from tests.support.import_oracle import assert_outcomes
+from tests.support.part_runs import run_parts
 from tests.support.reference import NDJSON, judge
 from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
 
@@ -31,8 +32,8 @@ def test_ndjson_splitter_has_one_result_in_any_pieces(data, raw, part_bytes):
     assert outcome.split.detected == {"encoding": "utf-8"}
     splits.parts_hold(outcome.split, part_bytes)
     parts = outcome.split.parts
-    books = carry_all(raw, outcome.split, parts, piece=data.draw(st.integers(1, 40)))
-    judge_books(books, content)
+    tables = run_parts(raw, outcome.split, parts, piece=data.draw(st.integers(1, 40)))
+    assert_outcomes(tables.outcomes, tables.texts, content)
 
 
 @given(data=st.data(), raw=bodies.ndjson_texts(), max_record=st.sampled_from([5, 16, 40, 100, BIG]))

@@ -1,4 +1,4 @@
-"""Small bodies to begin with, and what to spoil them with."""
+"""Small bodies to start fuzzing with, and tokens to mutate them with."""
 
 import json
 
@@ -50,4 +50,4 @@ TOKENS = [
     *(b"\r\n", b"\r\r", b"\n\n", b'"\r\n"', b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"),
     *("\x85".encode(), "\u2028".encode(), b"9" * 400, b"[" * 100, b'{"a":' * 60),
 ]
-"""What is structure, what is nearly that, and what must be escaped."""
+"""Structure, what resembles it, and what must be escaped."""

@@ -8,9 +8,9 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
-from tests.chaos.keeping import eventually
-from tests.chaos.moments import MOMENTS, a_moment, each
+from tests.chaos.fault_points import MOMENTS, hold_at, parameters
 from tests.chaos.stack import Sent
+from tests.chaos.supervised_process import eventually
 from tests.support.faults import (
     APPEND,
     CONTACTS,
@@ -31,37 +31,37 @@ from tests.support.faults import (
     Delay,
     Fault,
     Hold,
+    LoseAnswer,
     Requests,
-    Swallow,
 )
 
 
 def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
     """Two imports that run, and one of their requests that is held."""
     data = [make_data(chaos.rng, records=2500) for _ in range(2)]
-    hold = a_moment(chaos, moment, data)
-    sent = [chaos.lab.send(one) for one in data]
+    hold = hold_at(chaos, moment, data)
+    sent = [chaos.stack.send(one) for one in data]
     hold.wait()
     return sent, hold
 
 
 @pytest.mark.writers
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
-@pytest.mark.parametrize("how", each([signal.SIGKILL, signal.SIGINT], fast=[signal.SIGKILL]))
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
+@pytest.mark.parametrize("how", parameters([signal.SIGKILL, signal.SIGINT], fast=[signal.SIGKILL]))
 @pytest.mark.fault("Postgres restarted")
-def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: int) -> None:
-    lab = chaos.lab
+def test_postgres_restarted(chaos: Chaos, how: signal.Signals, moment: str, run: int) -> None:
+    stack = chaos.stack
     sent, hold = under_way(chaos, moment)
-    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
-    more = [lab.sending(make_data(chaos.rng, records=300)) for _ in range(3)]
+    uploading = stack.send_in_background(make_data(chaos.rng, records=700, pad=28_000))
+    more = [stack.send_in_background(make_data(chaos.rng, records=300)) for _ in range(3)]
 
-    lab.kill_postgres(how)
+    stack.kill_postgres(how)
     over = time.monotonic()
     hold.release()
-    lab.await_ready()
+    stack.await_ready()
 
     answers = [future.result() for future in [uploading, *more]]
-    assert {one.status for one in answers} <= {202, 503}
+    assert {answer.status for answer in answers} <= {202, 503}
     chaos.audit.settle([*sent, *answers], over_at=over, sweep=True)
 
 
@@ -72,33 +72,36 @@ def test_postgres_restarts(chaos: Chaos, how: signal.Signals, moment: str, run: 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.fault("Postgres away for a while")
-def test_postgres_is_away(chaos: Chaos, seconds: int, moment: str, run: int) -> None:
-    lab = chaos.lab
+def test_postgres_down_for_some_time(chaos: Chaos, seconds: int, moment: str, run: int) -> None:
+    stack = chaos.stack
     sent, hold = under_way(chaos, moment)
 
-    with lab.without_postgres():
+    with stack.without_postgres():
         hold.release()
-        uploads = [lab.sending(make_data(chaos.rng, records=700, pad=28_000)) for _ in range(2)]
-        time.sleep(seconds)  # the fault itself: being away
+        uploads = [
+            stack.send_in_background(make_data(chaos.rng, records=700, pad=28_000))
+            for _ in range(2)
+        ]
+        time.sleep(seconds)  # the fault itself
     over = time.monotonic()
-    lab.await_ready()
+    stack.await_ready()
 
     answers = [future.result() for future in uploads]
-    assert {one.status for one in answers} <= {202, 503}
+    assert {answer.status for answer in answers} <= {202, 503}
     chaos.audit.settle([*sent, *answers], over_at=over, within=90, sweep=True)
 
 
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["middle"]))
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["middle"]))
 @pytest.mark.fault("PostgREST killed")
-def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
-    lab = chaos.lab
+def test_postgrest_killed(chaos: Chaos, moment: str, run: int) -> None:
+    stack = chaos.stack
     sent, hold = under_way(chaos, moment)
-    uploading = lab.sending(make_data(chaos.rng, records=700, pad=28_000))
+    uploading = stack.send_in_background(make_data(chaos.rng, records=700, pad=28_000))
 
-    lab.kill_postgrest()
+    stack.kill_postgrest()
     over = time.monotonic()
     hold.release()
-    lab.await_ready()
+    stack.await_ready()
 
     answer = uploading.result()
     assert answer.status in {202, 503}
@@ -108,22 +111,22 @@ def test_postgrest_dies(chaos: Chaos, moment: str, run: int) -> None:
 @pytest.mark.writers
 @pytest.mark.parametrize(
     ("how", "moment"),
-    each(itertools.product(["cut", "refused", "stalled"], MOMENTS), fast=[("cut", "middle")]),
+    parameters(itertools.product(["cut", "refused", "stalled"], MOMENTS), fast=[("cut", "middle")]),
 )
 @pytest.mark.fault("the queue's connections broken")
-def test_the_wire_to_the_queue_breaks(chaos: Chaos, how: str, moment: str, run: int) -> None:
-    lab = chaos.lab
+def test_connections_to_the_queue_broken(chaos: Chaos, how: str, moment: str, run: int) -> None:
+    stack = chaos.stack
     sent, hold = under_way(chaos, moment)
 
     if how == "cut":
-        lab.wire.cut()
+        stack.tcp_proxy.cut()
     elif how == "refused":
-        lab.wire.refuse()
+        stack.tcp_proxy.refuse()
     else:
-        lab.wire.stall()
+        stack.tcp_proxy.stall()
     hold.release()
-    sent += [lab.send(make_data(chaos.rng, records=1500)) for _ in range(3)]
-    lab.wire.heal()
+    sent += [stack.send(make_data(chaos.rng, records=1500)) for _ in range(3)]
+    stack.tcp_proxy.clear_faults()
     over = time.monotonic()
 
     chaos.audit.settle(sent, over_at=over)
@@ -139,7 +142,7 @@ def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -
         "429": Answer(requests, skip=skip, times=2, status=429, headers=waiting),
         "cut request": CutRequest(requests, skip=skip, times=2, after=at),
         "cut answer": CutAnswer(requests, skip=skip, times=2, after=at),
-        "swallowed": Swallow(requests, skip=skip, times=2),
+        "swallowed": LoseAnswer(requests, skip=skip, times=2),
         "slow": Delay(requests, skip=skip, times=3, seconds=1),
     }
     return rules[fault]
@@ -147,7 +150,7 @@ def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -
 
 @pytest.mark.parametrize(
     ("moment", "fault"),
-    each(
+    parameters(
         itertools.product(
             ["begin", "middle", "last", "small"],
             ["500", "503", "404", "429", "cut request", "swallowed", "slow"],
@@ -156,15 +159,15 @@ def storage_faults(chaos: Chaos, fault: str, requests: Requests, *, skip: int) -
     ),
 )
 @pytest.mark.fault("Storage faults on upload")
-def test_storage_fails_an_upload(chaos: Chaos, moment: str, fault: str, run: int) -> None:
-    lab = chaos.lab
+def test_storage_faults_during_an_upload(chaos: Chaos, moment: str, fault: str, run: int) -> None:
+    stack = chaos.stack
     requests = {"begin": CREATE_UPLOAD, "small": PUT}.get(moment, APPEND)
     skip = {"middle": 1, "last": 2}.get(moment, 0)
     rule = storage_faults(chaos, fault, requests, skip=skip)
-    lab.gateway.spoil(rule)
+    stack.proxy.inject(rule)
     size = (300, 700) if moment == "small" else (500, 40_000)
 
-    sent = lab.send(make_data(chaos.rng, records=size[0], pad=size[1]))
+    sent = stack.send(make_data(chaos.rng, records=size[0], pad=size[1]))
     over = time.monotonic()
 
     assert sent.status == 202, sent.text
@@ -175,17 +178,17 @@ def test_storage_fails_an_upload(chaos: Chaos, moment: str, fault: str, run: int
 @pytest.mark.writers
 @pytest.mark.parametrize(
     "fault",
-    each(
+    parameters(
         ["500", "503", "404", "429", "cut answer", "swallowed", "slow"],
         fast=["503", "404", "cut answer"],
     ),
 )
 @pytest.mark.fault("Storage faults on reading")
-def test_storage_fails_a_read(chaos: Chaos, fault: str, run: int) -> None:
+def test_storage_faults_during_a_read(chaos: Chaos, fault: str, run: int) -> None:
     rules = [storage_faults(chaos, fault, READ, skip=at) for at in (0, 2, 5)]
-    chaos.lab.gateway.spoil(*rules)
+    chaos.stack.proxy.inject(*rules)
 
-    sent = chaos.lab.send(make_data(chaos.rng, records=4000))
+    sent = chaos.stack.send(make_data(chaos.rng, records=4000))
     over = time.monotonic()
 
     chaos.audit.settle([sent], over_at=over)
@@ -196,18 +199,20 @@ def test_storage_fails_a_read(chaos: Chaos, fault: str, run: int) -> None:
 @pytest.mark.parametrize("requests", [PUT, CREATE_UPLOAD, APPEND], ids=["put", "begin", "patch"])
 @pytest.mark.slow
 @pytest.mark.fault("Storage away, or its disk full, for too long")
-def test_an_upload_is_given_up(chaos: Chaos, status: int, requests: Requests, run: int) -> None:
-    lab = chaos.lab
-    lab.gateway.spoil(Answer(requests, times=FOR_EVER, status=status))
+def test_storage_unavailable_for_too_long(
+    chaos: Chaos, status: int, requests: Requests, run: int
+) -> None:
+    stack = chaos.stack
+    stack.proxy.inject(Answer(requests, times=FOR_EVER, status=status))
     size = (300, 700) if requests is PUT else (500, 40_000)
 
-    refused = lab.send(make_data(chaos.rng, records=size[0], pad=size[1]))
-    lab.gateway.heal()
+    rejected = stack.send(make_data(chaos.rng, records=size[0], pad=size[1]))
+    stack.proxy.clear_faults()
     over = time.monotonic()
 
-    assert refused.status == 503
-    assert '"storage_unavailable"' in refused.text
-    again = lab.send(refused.data)
+    assert rejected.status == 503
+    assert '"storage_unavailable"' in rejected.text
+    again = stack.send(rejected.data)
     assert again.status == 202
     chaos.audit.settle([again], over_at=over)
 
@@ -224,20 +229,20 @@ LOSABLE = {
 
 
 @pytest.mark.parametrize(
-    "name", each(LOSABLE, fast=["create_import", "queue_parts", "finish_part", "contacts"])
+    "name", parameters(LOSABLE, fast=["create_import", "queue_parts", "finish_part", "contacts"])
 )
 @pytest.mark.fault("answers lost")
-def test_answers_are_lost(chaos: Chaos, name: str, run: int) -> None:
+def test_answers_of_database_functions_lost(chaos: Chaos, name: str, run: int) -> None:
     rare = name in {"create_import", "start_import", "queue_parts"}
-    rule = Swallow(
+    rule = LoseAnswer(
         LOSABLE[name],
         skip=0 if rare else chaos.rng.randint(0, 6),
         times=2,
         containing=COUNTS if name == "finish_part" else b"",
     )
-    chaos.lab.gateway.spoil(rule)
+    chaos.stack.proxy.inject(rule)
 
-    sent = chaos.lab.send(make_data(chaos.rng, records=3500))
+    sent = chaos.stack.send(make_data(chaos.rng, records=3500))
     over = time.monotonic()
 
     assert sent.status == 202
@@ -246,12 +251,12 @@ def test_answers_are_lost(chaos: Chaos, name: str, run: int) -> None:
 
 
 @pytest.mark.fault("create_import's answers all lost")
-def test_an_import_that_began_is_not_taken_back(chaos: Chaos, run: int) -> None:
-    """Each answer to create_import is lost until the service gives up; the work has begun."""
-    lab = chaos.lab
-    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=FOR_EVER))
+def test_an_import_that_started_is_not_rolled_back(chaos: Chaos, run: int) -> None:
+    """All answers of create_import are lost, but a worker has started the import."""
+    stack = chaos.stack
+    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=FOR_EVER))
 
-    sent = lab.send(make_data(chaos.rng, records=2500))
+    sent = stack.send(make_data(chaos.rng, records=2500))
     over = time.monotonic()
 
     assert sent.status == 202
@@ -259,14 +264,14 @@ def test_an_import_that_began_is_not_taken_back(chaos: Chaos, run: int) -> None:
 
 
 @pytest.mark.fault("create_import's answers all lost")
-def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> None:
-    lab = chaos.lab
-    lab.workers.stop()
-    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=FOR_EVER))
+def test_an_import_that_did_not_start_is_rolled_back(chaos: Chaos, run: int) -> None:
+    stack = chaos.stack
+    stack.workers.stop()
+    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=FOR_EVER))
 
-    sent = lab.send(make_data(chaos.rng, records=300))
+    sent = stack.send(make_data(chaos.rng, records=300))
     over = time.monotonic()
-    lab.workers.start()
+    stack.workers.start()
 
     assert sent.status == 503
     chaos.audit.settle([sent], over_at=over)
@@ -274,53 +279,51 @@ def test_an_import_that_did_not_begin_is_taken_back(chaos: Chaos, run: int) -> N
 
 @pytest.mark.slow
 @pytest.mark.fault("create_import's answer lost, then Postgres away")
-def test_what_may_have_been_recorded_is_taken_back_when_postgres_is_back(
-    chaos: Chaos, run: int
-) -> None:
-    lab = chaos.lab
-    lab.workers.stop()
-    refused = lose_the_answer_and_postgres(chaos, Hold(CREATE_IMPORT, after=True, lose=True))
+def test_rollback_is_made_up_for_when_postgres_is_back(chaos: Chaos, run: int) -> None:
+    stack = chaos.stack
+    stack.workers.stop()
+    rejected = lose_the_answer_and_postgres(chaos, Hold(CREATE_IMPORT, after=True, lose=True))
     over = time.monotonic()
 
-    assert len(lab.objects() - chaos.audit.before) == 1
-    eventually(lambda: not lab.objects() - chaos.audit.before, "the import is taken back")
-    lab.workers.start()
-    lab.await_ready()
-    again = lab.send(refused.data)
+    assert len(stack.objects() - chaos.audit.before) == 1
+    eventually(lambda: not stack.objects() - chaos.audit.before, "the import is rolled back")
+    stack.workers.start()
+    stack.await_ready()
+    again = stack.send(rejected.data)
     assert again.status == 202
     chaos.audit.settle([again], over_at=over)
 
 
 @pytest.mark.slow
 @pytest.mark.fault("create_import's answer lost, then Postgres away")
-def test_what_was_begun_goes_on_though_its_client_was_refused(chaos: Chaos, run: int) -> None:
-    """It keeps its object: a whole import beside the one that is sent again, never half of one."""
-    lab = chaos.lab
+def test_an_import_that_started_continues_after_a_503(chaos: Chaos, run: int) -> None:
+    """It keeps its object: there is a complete import beside the one that is sent again."""
+    stack = chaos.stack
     hold = Hold(CREATE_IMPORT, after=True, lose=True)
-    refused = lose_the_answer_and_postgres(chaos, hold, until=START_PART)
+    rejected = lose_the_answer_and_postgres(chaos, hold, until=START_PART)
     over = time.monotonic()
 
-    [(recorded,)] = lab.query("select id from imports where source = %s", refused.data.source)
-    chaos.audit.settle([Sent(refused.data, 202, f"import-{recorded}")], over_at=over)
+    [(recorded,)] = stack.query("select id from imports where source = %s", rejected.data.source)
+    chaos.audit.settle([Sent(rejected.data, 202, f"import-{recorded}")], over_at=over)
 
 
 def lose_the_answer_and_postgres(
     chaos: Chaos, hold: Hold, *, until: Requests | None = None
 ) -> Sent:
-    """An import of which the answer is lost while Postgres goes, for longer than the deadline."""
-    lab = chaos.lab
-    lab.gateway.spoil(hold)
-    sending = lab.sending(make_data(chaos.rng, records=2500))
+    """Send an import whose answer is lost while Postgres is down for longer than the deadline."""
+    stack = chaos.stack
+    stack.proxy.inject(hold)
+    sending = stack.send_in_background(make_data(chaos.rng, records=2500))
     hold.wait()
     if until is not None:
-        lab.gateway.await_more(until, than=0, seconds=30)
-    with lab.without_postgres():
-        eventually(lambda: lab.postmaster() is None, "Postgres is gone")
+        stack.proxy.await_more(until, than=0, seconds=30)
+    with stack.without_postgres():
+        eventually(lambda: stack.postmaster() is None, "Postgres is gone")
         hold.release()
-        refused = sending.result()
-    assert refused.status == 503
-    assert '"database_unavailable"' in refused.text
-    return refused
+        rejected = sending.result()
+    assert rejected.status == 503
+    assert '"database_unavailable"' in rejected.text
+    return rejected
 
 
 @pytest.mark.writers
@@ -328,13 +331,13 @@ def lose_the_answer_and_postgres(
 @pytest.mark.parametrize("chance", [0.05, 0.15])
 @pytest.mark.timeout(300)
 @pytest.mark.fault("a bit of everything")
-def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) -> None:
-    lab, rng = chaos.lab, chaos.rng
+def test_many_faults_at_random(chaos: Chaos, chance: float, run: int) -> None:
+    stack, rng = chaos.stack, chaos.rng
 
     def rules(requests: Requests) -> list[Fault]:
         common = {"requests": requests, "times": 10, "chance": chance, "dice": rng}
         return [
-            Swallow(**common),
+            LoseAnswer(**common),
             Answer(**common, status=rng.choice([500, 502, 503])),
             CutAnswer(**common, after=20),
             CutRequest(**common, after=500),
@@ -342,11 +345,13 @@ def test_everything_fails_now_and_then(chaos: Chaos, chance: float, run: int) ->
         ]
 
     kinds = [*LOSABLE.values(), READ, PUT, CREATE_UPLOAD, APPEND]
-    lab.gateway.spoil(*(rule for kind in kinds for rule in rules(kind)))
+    stack.proxy.inject(*(rule for kind in kinds for rule in rules(kind)))
     sizes = [(3000, 700), (400, 40_000), (3000, 700), (10, 700), (1000, 700)]
-    sending = [lab.sending(make_data(rng, records=one, pad=pad)) for one, pad in sizes]
+    sending = [
+        stack.send_in_background(make_data(rng, records=count, pad=pad)) for count, pad in sizes
+    ]
     sent = [future.result() for future in sending]
     over = time.monotonic()
 
-    assert {one.status for one in sent} <= {202, 503}
+    assert {request.status for request in sent} <= {202, 503}
     chaos.audit.settle(sent, over_at=over, within=200, sweep=True)

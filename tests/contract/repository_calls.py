@@ -1,4 +1,4 @@
-"""The database's functions, called as the service and the workers call them."""
+"""Calls the database's functions as the service and the workers do."""
 
 import json
 import uuid
@@ -10,18 +10,18 @@ from core.ids import contact_id_prefix, new_import_id
 from core.messages import import_contacts_message
 
 PART = 10
-"""Records of each part."""
+"""Number of records of each part."""
 
 
 class Repository:
-    """Calls of its functions, as the service and the workers make them.
+    """Calls the functions through PostgREST; an error is returned as its code.
 
-    A part is moved by the last attempt that was begun here, unless another one is named.
+    Calls for a part use the last attempt that was started here, unless another one is given.
     """
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
-        self.made: list[uuid.UUID] = []
+        self.created: list[uuid.UUID] = []
         self.attempts: dict[tuple[uuid.UUID, int], str] = {}
 
     def call(self, function: str, **arguments: Any) -> Any:
@@ -32,11 +32,11 @@ class Repository:
 
     def create(self, *, parts: int = 2, import_id: uuid.UUID | None = None, **more: Any) -> Any:
         import_id = import_id or new_import_id()
-        self.made.append(import_id)
-        told = self.call(
+        self.created.append(import_id)
+        error = self.call(
             "create_import",
             p_import={
-                "id": str(import_id), "source": "ledger", "format": "json", "layout": None,
+                "id": str(import_id), "source": "repository", "format": "json", "layout": None,
                 "object": f"{import_id}.json", "bytes": 100, "records": parts * PART, **more,
             },
             p_parts=[
@@ -44,15 +44,15 @@ class Repository:
                  "first_record": (n - 1) * PART + 1, "records": PART}
                 for n in range(1, parts + 1)
             ],
-            p_message=never(import_contacts_message(import_id)),
+            p_message=unprocessed(import_contacts_message(import_id)),
         )  # fmt: skip
-        return import_id if told is None else told
+        return import_id if error is None else error
 
     def on(self, function: str, import_id: uuid.UUID, **more: Any) -> Any:
         return self.call(function, p_import=str(import_id), **more)
 
     def begin(self, import_id: uuid.UUID, part: int, **more: Any) -> Any:
-        """Begin another attempt."""
+        """Start another attempt at a part."""
         attempt = self.attempts[import_id, part] = str(uuid.uuid4())
         return self.move("start_part", import_id, part, attempt, p_max_attempts=5, **more)
 
@@ -79,11 +79,11 @@ class Repository:
         attempt: str | None = None,
         **more: Any,
     ) -> str:
-        """What write_contacts takes."""
+        """Return the argument of write_contacts for these names."""
         head = {
             "import": str(import_id), "part": part, "prefix": contact_id_prefix(import_id),
             "attempt": attempt or self.attempt_of(import_id, part),
-            "first_record": (part - 1) * PART + 1, "source": "ledger", "delimiter": "|", **more,
+            "first_record": (part - 1) * PART + 1, "source": "repository", "delimiter": "|", **more,
         }  # fmt: skip
         return json.dumps(head) + "\n" + "|".join([*names, *[""] * len(names)])
 
@@ -172,6 +172,6 @@ def rejection(import_id: uuid.UUID, part: int, record: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def never(message: dict[str, Any]) -> dict[str, Any]:
-    """For a queue that nobody works on."""
+def unprocessed(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message for a queue that no worker reads."""
     return {**message, "queue_name": "never", "message_id": str(uuid.uuid4())}

@@ -1,4 +1,4 @@
-"""A process that is started again when it dies, as a platform would, and that tests may kill."""
+"""A process that is restarted when it ends, as on a platform, and that tests may kill."""
 
 import os
 import signal
@@ -11,74 +11,74 @@ from typing import Any
 
 import psutil
 
-from local.processes import PROJECT, guarded
+from local.processes import PROJECT, under_watchdog
 
-PAUSE = 0.5
-PATIENCE = 60.0
+RESTART_PAUSE_SECONDS = 0.5
+TIMEOUT_SECONDS = 60.0
 
 
-class Kept:
-    """``python -m <command>``, for as long as it shall run."""
+class SupervisedProcess:
+    """``python -m <command>``, restarted until it is stopped."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
         self.codes: list[int] = []
-        """How it ended each time, as a shell would say it."""
+        """The exit code of each run, as ``subprocess`` returns it."""
         self._command = command
         self._environment = {**os.environ, **environment}
         self._changed = threading.Condition()
         self._wanted = False
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         self._wanted = True
-        self._thread = threading.Thread(target=self._keep)
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     @property
     def pid(self) -> int:
-        """The command itself, which is the guard's only child."""
+        """Process id of the command itself, the only child of its watchdog."""
 
-        def found() -> int | None:
-            guard = self._guard
-            if guard is None or guard.poll() is not None:
+        def child() -> int | None:
+            watchdog = self._watchdog
+            if watchdog is None or watchdog.poll() is not None:
                 return None
             try:
-                children = psutil.Process(guard.pid).children()
+                children = psutil.Process(watchdog.pid).children()
             except psutil.NoSuchProcess:
                 return None
             return children[0].pid if children else None
 
-        return eventually(found, f"{self._command} runs")
+        return eventually(child, f"{self._command} runs")
 
     def pids(self) -> set[int]:
-        """The command and all below it."""
+        """Process ids of the command and all its descendants."""
         try:
             return {self.pid} | {p.pid for p in psutil.Process(self.pid).children(recursive=True)}
         except psutil.NoSuchProcess:
             return set()
 
     def kill(self) -> None:
-        """``kill -9`` of the command itself; returns when it is dead."""
+        """Send SIGKILL to the command; returns when it has ended."""
         self._signal(signal.SIGKILL)
 
     def terminate(self, then: Callable[[], None]) -> int:
-        """SIGTERM, then something else, and how it ended."""
+        """Send SIGTERM, call ``then``, and return the exit code."""
         return self._signal(signal.SIGTERM, then)
 
     def vanish(self) -> None:
-        """``kill -9`` of the command and all below it, without a new start."""
+        """Send SIGKILL to the command and all its descendants, and do not restart it."""
         self._wanted = False
         for pid in sorted(self.pids()):
             kill(pid)
         self._join()
 
     def stop(self) -> None:
-        """The end, in order."""
+        """Stop it in order, and do not restart it."""
         self._wanted = False
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
+        if self._watchdog is not None and self._watchdog.stdin is not None:
+            self._watchdog.stdin.close()
         self._join()
 
     def _join(self) -> None:
@@ -91,14 +91,14 @@ class Kept:
         if then is not None:
             then()
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.codes) > ends, PATIENCE)
+            assert self._changed.wait_for(lambda: len(self.codes) > ends, TIMEOUT_SECONDS)
         return self.codes[ends]
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while self._wanted:
             with self.log.open("ab") as output:
-                self._guard = subprocess.Popen(
-                    guarded(self._command),
+                self._watchdog = subprocess.Popen(
+                    under_watchdog(self._command),
                     cwd=PROJECT,
                     env=self._environment,
                     stdin=subprocess.PIPE,
@@ -106,18 +106,18 @@ class Kept:
                     stderr=output,
                     start_new_session=True,
                 )
-            code = self._guard.wait()
-            if self._guard.stdin is not None and not self._guard.stdin.closed:
-                self._guard.stdin.close()
+            code = self._watchdog.wait()
+            if self._watchdog.stdin is not None and not self._watchdog.stdin.closed:
+                self._watchdog.stdin.close()
             with self._changed:
                 self.codes.append(code)
                 self._changed.notify_all()
             if self._wanted:
-                time.sleep(PAUSE)
+                time.sleep(RESTART_PAUSE_SECONDS)
 
 
 def kill(pid: int) -> None:
-    """``kill -9``; it is no error if it has ended."""
+    """Send SIGKILL to a process, which may have ended already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -125,12 +125,12 @@ def kill(pid: int) -> None:
 
 
 def eventually(
-    look: Callable[[], Any], what: str | Callable[[], str], seconds: float = PATIENCE
+    look: Callable[[], Any], what: str | Callable[[], str], seconds: float = TIMEOUT_SECONDS
 ) -> Any:
-    """The first answer that is something; what other processes do can only be looked for."""
+    """Poll ``look`` until it returns something true, and return that; ``what`` is for the error."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (value := look()):
         missing = what if isinstance(what, str) else what()
         assert time.monotonic() < deadline, f"not in {seconds} seconds: {missing}"
         time.sleep(0.03)
-    return found
+    return value

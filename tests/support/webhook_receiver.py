@@ -1,4 +1,4 @@
-"""Somebody who wants to be told of the ends of imports."""
+"""An HTTP server that receives webhooks."""
 
 import contextlib
 import queue
@@ -10,8 +10,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Told:
-    """A request as it came."""
+class ReceivedRequest:
+    """A request as it arrived."""
 
     path: str
     headers: dict[str, str]
@@ -20,11 +20,11 @@ class Told:
 
 
 class Receiver:
-    """Notes all requests, and answers with ``statuses`` in turn, then with 204."""
+    """Records all requests, and answers with each of ``statuses`` once, then with 204."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.told: queue.Queue[Told] = queue.Queue()
+        self.requests: queue.Queue[ReceivedRequest] = queue.Queue()
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
 
@@ -48,7 +48,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.told.put(Told(self.path, headers, body))
+                receiver.requests.put(ReceivedRequest(self.path, headers, body))
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)

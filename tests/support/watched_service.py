@@ -1,7 +1,8 @@
-"""``python -m tests.support.watched``: the service, which tells how long its event loop was held.
+"""``python -m tests.support.watched_service``: the service, which measures its event loop.
 
-On SIGUSR1 it logs the longest step since the last time. Counted is the processor time of the loop's
-thread between two beats, so that a busy machine tells the same as an idle one.
+On SIGUSR1 it logs the longest time that the loop was blocked since the last signal. That is the
+processor time of the loop's thread between two ticks, so it does not depend on how busy the machine
+is.
 """
 
 import asyncio
@@ -15,27 +16,27 @@ import service.__main__ as service
 from config.settings import Settings
 
 EVERY = 0.002
-"""Seconds between beats: a step may look longer by so much."""
+"""Seconds between two ticks, which is the measurement's error."""
 
 serve = service._serve
 
 
 class Watch:
-    """Beats on the event loop it runs on."""
+    """Measures the event loop that it is created in."""
 
     def __init__(self) -> None:
         self._longest = 0.0
         self._last = time.thread_time()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_signal_handler(signal.SIGUSR1, self._tell)
-        self._beat()
+        self._loop.add_signal_handler(signal.SIGUSR1, self._log)
+        self._tick()
 
-    def _beat(self) -> None:
+    def _tick(self) -> None:
         now = time.thread_time()
         self._longest, self._last = max(self._longest, now - self._last), now
-        self._loop.call_later(EVERY, self._beat)
+        self._loop.call_later(EVERY, self._tick)
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         structlog.stdlib.get_logger("watch").info("watched", longest_step=self._longest)
         self._longest = 0.0
 

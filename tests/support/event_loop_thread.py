@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for proxies beside tests that block."""
+"""Runs an event loop on a thread of its own, for proxies beside tests that block."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager
 
 
 @contextlib.contextmanager
-def on_a_thread(
+def run_on_thread(
     serve: Callable[[], AbstractAsyncContextManager[None]],
 ) -> Iterator[asyncio.AbstractEventLoop]:
-    """Serve there until the end of the block."""
+    """Run ``serve`` on its own thread until the end of the block; gives the event loop."""
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def run() -> None:

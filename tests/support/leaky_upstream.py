@@ -1,4 +1,4 @@
-"""A gateway in front of Supabase that, where it is told to, answers with all that it knows."""
+"""A gateway in front of Supabase whose errors contain secrets and internals, for some requests."""
 
 import contextlib
 import json
@@ -15,15 +15,15 @@ INTERNALS = (
     "select secret_column",
     "/srv/app/secret.py",
     "Traceback",
-    "by order of gossip",
+    "by order of the upstream",
 )
 FORGED = "2026-01-01T00:00:00Z [info     ] forged"
-"""A line that nobody has logged."""
+"""A log line that an attacker would like to inject."""
 
 
 @dataclass
-class Telling:
-    """Answers requests whose path begins so; ``body`` in place of the gossip, if there is one."""
+class LeakyAnswer:
+    """The answer to requests whose path starts with ``path``; without ``body`` it leaks."""
 
     path: str
     status: int
@@ -31,44 +31,44 @@ class Telling:
     times: int = 10**9
 
 
-class Gossip(ThreadingHTTPServer):
-    """``url`` takes the place of the Supabase behind it."""
+class LeakyUpstream(ThreadingHTTPServer):
+    """The server; ``url`` replaces the URL of Supabase."""
 
     daemon_threads = True
 
     def __init__(self, upstream: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.tellings: list[Telling] = []
+        self.leaky_answers: list[LeakyAnswer] = []
         self.client = httpx.Client(base_url=upstream, timeout=60)
 
-    def told(self, path: str) -> Telling | None:
-        for telling in self.tellings:
-            if path.startswith(telling.path) and telling.times > 0:
-                telling.times -= 1
-                return telling
+    def leaky_answer(self, path: str) -> LeakyAnswer | None:
+        for leaky_answer in self.leaky_answers:
+            if path.startswith(leaky_answer.path) and leaky_answer.times > 0:
+                leaky_answer.times -= 1
+                return leaky_answer
         return None
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Gossip
+    server: LeakyUpstream
     protocol_version = "HTTP/1.1"
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        telling = self.server.told(self.path)
-        if telling is None:
+        leaky_answer = self.server.leaky_answer(self.path)
+        if leaky_answer is None:
             self._forward(body)
         else:
-            self._answer(telling.status, telling.body or self._gossip(), {})
+            self._answer(leaky_answer.status, leaky_answer.body or self._leak(), {})
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
 
-    def _gossip(self) -> bytes:
-        """The request's own head, the key in it, among internals and what no log should print."""
+    def _leak(self) -> bytes:
+        """Return the API key of the request, internals, and text that needs escaping in a log."""
         text = f"{self.headers['apikey']} {' '.join(INTERNALS)}\n{FORGED}\n\x1b[2J\u202e"
-        told = {"message": text, "error": text, "code": text, "details": text, "hint": text}
-        return json.dumps(told).encode()
+        leak = {"message": text, "error": text, "code": text, "details": text, "hint": text}
+        return json.dumps(leak).encode()
 
     def _forward(self, body: bytes) -> None:
         dropped = {"host", "content-length", "connection", "accept-encoding"}
@@ -89,16 +89,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """The tests have logs of their own to look at."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
-def running_gossip(upstream: str) -> Iterator[Gossip]:
-    with Gossip(upstream) as gossip, gossip.client:
-        thread = threading.Thread(target=gossip.serve_forever)
+def running_leaky_upstream(upstream: str) -> Iterator[LeakyUpstream]:
+    with LeakyUpstream(upstream) as leaky, leaky.client:
+        thread = threading.Thread(target=leaky.serve_forever)
         thread.start()
         try:
-            yield gossip
+            yield leaky
         finally:
-            gossip.shutdown()
+            leaky.shutdown()
             thread.join()

@@ -1,16 +1,16 @@
-"""What somebody may have added to the table of contacts."""
+"""Rules that a user may have added to the contacts table: constraints and triggers."""
 
 import contextlib
 from collections.abc import Iterator
 
 from tests.chaos.data import Data
-from tests.chaos.stack import Lab
+from tests.chaos.stack import ImporterStack
 
 TRIGGER = """
     create function public.chaos() returns trigger language plpgsql as $$
     begin
       if new.source = '{source}' and split_part(new.name, ' ', 2)::int in ({numbers}) then
-        {deed};
+        {action};
       end if;
       return new;
     end $$;
@@ -21,7 +21,7 @@ CHECK = """
     alter table public.contacts add constraint chaos check
       (source <> '{source}' or split_part(name, ' ', 2)::int not in ({numbers}))
 """
-UNDO = """
+REMOVE_RULES = """
     alter table public.contacts drop constraint if exists chaos;
     drop trigger if exists chaos on public.contacts;
     drop function if exists public.chaos();
@@ -29,10 +29,12 @@ UNDO = """
 
 
 @contextlib.contextmanager
-def rule_on_contacts(lab: Lab, statement: str, data: Data, **more: str) -> Iterator[None]:
-    """A rule that somebody added to the table, for records of one data set."""
-    lab.query(statement.format(source=data.source, **more))
+def rule_on_contacts(
+    stack: ImporterStack, statement: str, data: Data, **more: str
+) -> Iterator[None]:
+    """Apply a rule to the contacts of one data set until the end of the block."""
+    stack.query(statement.format(source=data.source, **more))
     try:
         yield
     finally:
-        lab.query(UNDO)
+        stack.query(REMOVE_RULES)

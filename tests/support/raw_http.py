@@ -1,4 +1,4 @@
-"""HTTP as it is on the wire, for what no client would do."""
+"""HTTP requests byte by byte, for what no HTTP client would send."""
 
 import json
 import select
@@ -8,14 +8,15 @@ import struct
 from tests.support.service import Service
 
 
-class Wire:
-    """A connection, byte by byte."""
+class RawConnection:
+    """A connection to the service."""
 
     def __init__(self, service: Service) -> None:
         self.socket = socket.create_connection(service.address, timeout=30)
         self._answer = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
         self.socket.sendall(data)
 
     def head(self, path: str = "/import", **headers: str) -> None:
@@ -25,7 +26,7 @@ class Wire:
         self.send("\r\n".join([*lines, "", ""]).encode())
 
     def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers (names in lower case) and body of the next answer, interim or final."""
+        """Return status, headers (lower-case names) and body of the next answer, or interim one."""
         status = int(self._answer.readline().split()[1])
         headers = {}
         while line := self._answer.readline().strip().decode():
@@ -34,29 +35,30 @@ class Wire:
         return status, headers, self._answer.read(int(headers.get("content-length", 0)))
 
     def rest(self) -> bytes:
-        """All that comes until the connection ends."""
+        """Return everything until the connection ends."""
         return self._answer.read()
 
     def code(self) -> tuple[int, str]:
+        """Return status and code of the next answer, which must be a problem."""
         status, headers, body = self.answer()
         assert headers["content-type"] == "application/problem+json"
         return status, json.loads(body)["code"]
 
     def verdict(self) -> tuple[tuple[int, str], str]:
-        """Status and code of the next answer, and the id of the import if it was taken."""
+        """Return status and code of the next answer, and the import's id if it was accepted."""
         status, headers, body = self.answer()
-        told = json.loads(body)
+        answer = json.loads(body)
         if status == 202:
-            return (status, ""), str(told["jobId"])
+            return (status, ""), str(answer["jobId"])
         assert headers["content-type"] == "application/problem+json"
-        return (status, told["code"]), ""
+        return (status, answer["code"]), ""
 
     def is_answered(self) -> bool:
-        """Whether there is something to read."""
+        """Whether an answer has begun to arrive."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
-    def close(self, *, rudely: bool = False) -> None:
-        if rudely:  # a reset instead of a farewell
+    def close(self, *, reset: bool = False) -> None:
+        if reset:  # RST instead of FIN
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._answer.close()
         self.socket.close()

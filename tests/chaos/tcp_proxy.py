@@ -1,14 +1,14 @@
-"""A TCP proxy in front of Postgres: it can refuse, cut and stall."""
+"""A TCP proxy in front of Postgres that can refuse, cut and stall connections."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
-from tests.support.loops import on_a_thread
+from tests.support.event_loop_thread import run_on_thread
 
 
-class Wire:
-    """The running proxy; ``port`` takes the place of the one behind it."""
+class TcpProxy:
+    """The proxy; ``port`` replaces the port of Postgres."""
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
@@ -20,25 +20,26 @@ class Wire:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def refuse(self) -> None:
-        """Cut what is connected, and let nobody in."""
+        """Break all connections, and refuse new ones."""
         self._refusing = True
         self.cut()
 
     def cut(self) -> None:
-        """Break all connections, without a word."""
+        """Break all connections with a reset."""
         self._call(self._abort_all)
 
     def stall(self) -> None:
-        """Keep all connections and pass nothing on."""
+        """Keep all connections, but forward nothing."""
         self._call(self._flows.clear)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
+        """Forward everything again."""
         self._refusing = False
         self._call(self._flows.set)
 
     @contextlib.contextmanager
-    def running(self) -> Iterator["Wire"]:
-        with on_a_thread(self._serve) as self._loop:
+    def running(self) -> Iterator["TcpProxy"]:
+        with run_on_thread(self._serve) as self._loop:
             yield self
 
     def _call(self, do: object) -> None:

@@ -1,18 +1,18 @@
-"""Requests as clumsy and hostile clients make them: of every form, whole and spoilt."""
+"""Requests as clumsy and hostile clients make them: of every form, whole and mutated."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from tests.chaos.seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
+from tests.chaos.fuzz_seeds import ARRAYS, CSVS, ENVELOPES, LINES, TOKENS
 from tests.support import bodies
 from tests.support.forms import BOUNDARY, field, form
 from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, Kind
 from tests.support.splits import cuts
 
 MAX_BODY = 64 * 1024
-PEOPLE = [
+RECORDS = [
     {"name": "Ada", "email": "ada@example.com"},
     {"name": "Žoë", "email": "zoe@EXÄMPLE.org", "note": ["}{", {"n": 1.5e300}]},
     {"email": "no address"},
@@ -21,7 +21,7 @@ PEOPLE = [
     {"name": "x" * 1001},
 ]
 PLAIN_CSV = "text/csv; charset=utf-8"
-"""What is not to be found is known to the reference, too."""
+"""The reference detects nothing, so delimiter and encoding are given."""
 JSON_TYPES = """\
 application/json; charset=utf-8
 APPLICATION/JSON
@@ -60,49 +60,49 @@ PATHS = [
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it goes over the wire."""
+    """One request, byte by byte."""
 
     path: str
     headers: tuple[tuple[str, str], ...]
     pieces: tuple[bytes, ...]
     chunked: bool
     kind: Kind
-    """What the body, or the file in the form, is meant to be."""
+    """The kind of the body, or of the file in the form, before any mutation."""
     content: bytes | None
-    """The body, or the file in the form; None where a form was spoilt and nobody knows."""
+    """The body, or the file in the form; None if unknown, because the form was mutated."""
     regular: bool
-    """Whether nothing but the content can be wrong."""
-    lacking: int = 0
-    """Bytes that are announced and never come."""
+    """Whether only the content can be wrong."""
+    missing_bytes: int = 0
+    """Bytes that Content-Length announces and that never arrive."""
     waits: bool = True
-    """Whether the client stays for the answer."""
+    """Whether the client waits for the answer."""
 
     @property
     def body(self) -> bytes:
         return b"".join(self.pieces)
 
     def head(self) -> bytes:
-        length = str(len(self.body) + self.lacking)
+        length = str(len(self.body) + self.missing_bytes)
         framing = ("Transfer-Encoding", "chunked") if self.chunked else ("Content-Length", length)
         lines = [f"{name}: {value}" for name, value in (("Host", "x"), *self.headers, framing)]
         text = "\r\n".join([f"POST {self.path} HTTP/1.1", *lines, "", ""])
         return text.encode("latin-1")
 
-    def sends(self) -> list[bytes]:
-        """The body's pieces on the wire."""
+    def wire_pieces(self) -> list[bytes]:
+        """Return the pieces of the body, in chunks if it is chunked."""
         if not self.chunked:
             return list(self.pieces)
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in self.pieces if piece]
-        return chunks if self.lacking else [*chunks, b"0\r\n\r\n"]
+        return chunks if self.missing_bytes else [*chunks, b"0\r\n\r\n"]
 
 
 def rarely(often: object, seldom: st.SearchStrategy) -> st.SearchStrategy:
-    return st.integers(0, 7).flatmap(lambda dice: seldom if dice == 7 else st.just(often))
+    return st.integers(0, 7).flatmap(lambda number: seldom if number == 7 else st.just(often))
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, raw: bytes) -> bytes:
-    """The bytes after a few accidents: flipped, lost, doubled, put in, cut off, or far too many."""
+def mutated(draw: st.DrawFn, raw: bytes) -> bytes:
+    """The bytes after some mutations: flipped, removed, doubled, inserted, cut off."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(raw)))
         end = draw(st.integers(start, min(len(raw), start + 30)))
@@ -117,17 +117,17 @@ def spoilt(draw: st.DrawFn, raw: bytes) -> bytes:
     return raw[: draw(st.integers(0, len(raw)))] if draw(st.integers(0, 9)) == 9 else raw
 
 
-def maybe_spoilt(whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    return whole.flatmap(lambda raw: st.just(raw) | spoilt(raw))
+def maybe_mutated(whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return whole.flatmap(lambda raw: st.just(raw) | mutated(raw))
 
 
-records = st.lists(st.sampled_from(PEOPLE) | bodies.contacts | bodies.values, max_size=40)
-envelopes = maybe_spoilt(
+records = st.lists(st.sampled_from(RECORDS) | bodies.contacts | bodies.values, max_size=40)
+envelopes = maybe_mutated(
     bodies.bodies(records=records).map(lambda body: body.raw) | st.sampled_from(ENVELOPES)
 )
-arrays = maybe_spoilt(records.flatmap(bodies.json_text) | st.sampled_from(ARRAYS))
-files = maybe_spoilt(bodies.csv_texts().map(str.encode) | st.sampled_from(CSVS))
-lines = maybe_spoilt(bodies.ndjson_texts() | st.sampled_from(LINES))
+arrays = maybe_mutated(records.flatmap(bodies.json_text) | st.sampled_from(ARRAYS))
+files = maybe_mutated(bodies.csv_texts().map(str.encode) | st.sampled_from(CSVS))
+lines = maybe_mutated(bodies.ndjson_texts() | st.sampled_from(LINES))
 extra_fields = st.sampled_from(
     [field("source", b"s"), field("x", b"y" * 99), field("file", b"[]", "b.json"), b"", b"no head",
      field("x", b"", extra=b"X: " + b"y" * 9000), field("source", b"\xff"), field("", b""),
@@ -171,7 +171,7 @@ def form_requests(draw: st.DrawFn) -> Request:
     more = draw(rarely([], st.lists(extra_fields, min_size=1, max_size=2)))
     raw, content_type = form(draw(st.permutations(fields + more)))
     path = "/import?delimiter=," if kind is CSV else "/import"
-    broken = draw(rarely(raw, spoilt(raw)))
+    broken = draw(rarely(raw, mutated(raw)))
     known = broken == raw and not more
     return _request(draw, path, content_type, broken, kind, content=content if known else None)
 
@@ -182,12 +182,18 @@ def _request(
     odd_path = draw(rarely(path, st.sampled_from(PATHS)))
     odd_type = draw(rarely(content_type, st.sampled_from(TYPES)))
     encoding = draw(rarely(None, st.sampled_from(ENCODINGS)))
-    # Where there is nothing, aiohttp itself answers an odd Expect, and in plain text.
+    # For a path without a route, aiohttp itself answers an invalid Expect, in plain text.
     known = odd_path.partition("?")[0] == "/import"
     expected = draw(rarely(None, st.sampled_from(EXPECTATIONS))) if known else None
-    lacking = draw(rarely(0, st.integers(1, 9)))
+    missing_bytes = draw(rarely(0, st.integers(1, 9)))
     headers = [("Content-Type", odd_type), ("Content-Encoding", encoding), ("Expect", expected)]
-    odd = (odd_path, odd_type, encoding, expected, lacking) != (path, content_type, None, None, 0)
+    odd = (odd_path, odd_type, encoding, expected, missing_bytes) != (
+        path,
+        content_type,
+        None,
+        None,
+        0,
+    )
     return Request(
         odd_path,
         tuple((name, value) for name, value in headers if value is not None),
@@ -196,8 +202,8 @@ def _request(
         kind,
         content if odd_type == content_type else None,
         regular=content is not None and not odd and len(raw) <= MAX_BODY,
-        lacking=lacking,
-        waits=not lacking or draw(st.integers(0, 7)) == 0,
+        missing_bytes=missing_bytes,
+        waits=not missing_bytes or draw(st.integers(0, 7)) == 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""The look for abandoned messages: what it finds, and what it costs when the queue is long."""
+"""``dramatiq.unclaimed_messages``: what it returns, and what it costs when the queue is long."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from dramatiq_pg.broker import message_lock
 from tasks.queue.connections import DeferredPool, connection_arguments
 from tasks.queue.consumer import Consumer
 from tests.acceptance.conftest import Importer
-from tests.chaos.keeping import eventually
+from tests.chaos.supervised_process import eventually
 
 LOOK = "select message from dramatiq.unclaimed_messages(%s, 100) as message"
 QUEUE = "long"
@@ -23,7 +23,7 @@ QUEUE = "long"
 
 @pytest.fixture
 def cursor(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
-    """A session as the workers have it; the messages of the test vanish at its end."""
+    """A session as the workers open it; the messages of the test are removed at its end."""
     with _session(importer) as session:
         yield session
         session.execute("delete from dramatiq.queue where queue_name = %s", (QUEUE,))
@@ -40,14 +40,14 @@ def _session(importer: Importer) -> Iterator[psycopg2.extensions.cursor]:
         connection.close()
 
 
-def test_the_lock_is_the_one_that_dramatiq_pg_takes(cursor: psycopg2.extensions.cursor) -> None:
+def test_message_lock_in_sql_is_the_one_of_dramatiq_pg(cursor: psycopg2.extensions.cursor) -> None:
     for _ in range(200):
         message = _message()
         cursor.execute("select dramatiq.message_lock(%s, %s)", (QUEUE, message.message_id))
         assert cursor.fetchone() == (message_lock(message),)
 
 
-def test_messages_of_the_living_are_passed_over_and_hide_nobody(
+def test_unclaimed_messages_skips_locked_messages(
     importer: Importer, cursor: psycopg2.extensions.cursor
 ) -> None:
     messages = [_message() for _ in range(350)]
@@ -57,9 +57,9 @@ def test_messages_of_the_living_are_passed_over_and_hide_nobody(
             "values (%s, %s, 'consumed', %s, clock_timestamp())",
             (QUEUE, message.message_id, json.dumps(json.loads(message.encode()))),
         )
-    with _session(importer) as living:
+    with _session(importer) as other_worker:
         for message in messages[:240]:
-            living.execute("select pg_try_advisory_lock(%s)", (message_lock(message),))
+            other_worker.execute("select pg_try_advisory_lock(%s)", (message_lock(message),))
         assert _look(cursor) == [message.message_id for message in messages[240:340]]
     cursor.execute(
         "update dramatiq.queue set state = 'done' where message_id = %s", (messages[0].message_id,)
@@ -68,7 +68,7 @@ def test_messages_of_the_living_are_passed_over_and_hide_nobody(
 
 
 @pytest.mark.parametrize(("becomes", "taken"), [("done", False), ("queued", True)])
-def test_a_message_that_changes_while_it_is_taken_is_locked_once_or_not_at_all(
+def test_consume_one_of_a_message_that_changes_meanwhile(
     importer: Importer, cursor: psycopg2.extensions.cursor, becomes: str, taken: bool
 ) -> None:
     message = _message()
@@ -84,7 +84,7 @@ def test_a_message_that_changes_while_it_is_taken_is_locked_once_or_not_at_all(
             (becomes, message.message_id),
         )
         taking = pool.submit(consumer.consume_one, message)
-        eventually(lambda: _waits(cursor), "it waits for the row")
+        eventually(lambda: _waits(cursor), "consume_one waits for the row")
         other.execute("commit")
 
         assert taking.result() == taken
@@ -95,7 +95,7 @@ def test_a_message_that_changes_while_it_is_taken_is_locked_once_or_not_at_all(
         assert not _is_locked(cursor, message)
 
 
-def test_what_was_read_of_a_message_before_it_was_delayed_takes_it_from_nobody(
+def test_consume_one_of_a_message_that_was_delayed_meanwhile(
     importer: Importer, cursor: psycopg2.extensions.cursor
 ) -> None:
     message = _message()
@@ -110,7 +110,9 @@ def test_what_was_read_of_a_message_before_it_was_delayed_takes_it_from_nobody(
     cursor.execute("delete from dramatiq.queue where queue_name = %s", (dq_name(QUEUE),))
 
 
-def test_a_long_queue_is_not_read_to_its_end(cursor: psycopg2.extensions.cursor) -> None:
+def test_unclaimed_messages_reads_no_more_rows_than_it_returns(
+    cursor: psycopg2.extensions.cursor,
+) -> None:
     for state, count in (("queued", 100_000), ("done", 100_000)):
         cursor.execute(
             "insert into dramatiq.queue (queue_name, message_id, state, message) "
@@ -128,14 +130,14 @@ def test_a_long_queue_is_not_read_to_its_end(cursor: psycopg2.extensions.cursor)
     assert max(read) <= 100, plan
 
 
-def test_the_server_is_told_to_notice_a_vanished_worker(
+def test_worker_sessions_have_short_tcp_keepalives(
     cursor: psycopg2.extensions.cursor,
 ) -> None:
-    told = {}
+    settings = {}
     for name in ("idle", "interval", "count"):
         cursor.execute(f"show tcp_keepalives_{name}")
-        ((told[name],),) = cursor.fetchall()
-    assert int(told["idle"]) + int(told["interval"]) * int(told["count"]) <= 30
+        ((settings[name],),) = cursor.fetchall()
+    assert int(settings["idle"]) + int(settings["interval"]) * int(settings["count"]) <= 30
 
 
 @contextmanager

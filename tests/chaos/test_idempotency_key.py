@@ -1,4 +1,4 @@
-"""Clients that send everything twice at the same instant, with one key, until they are answered."""
+"""Clients that send each request twice at the same time with one key, until they get an answer."""
 
 import random
 import time
@@ -10,9 +10,9 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import Data, make_data
-from tests.chaos.keeping import eventually
-from tests.chaos.moments import each
-from tests.chaos.stack import Lab, Sent
+from tests.chaos.fault_points import parameters
+from tests.chaos.stack import ImporterStack, Sent
+from tests.chaos.supervised_process import eventually
 from tests.support.faults import (
     APPEND,
     CREATE_IMPORT,
@@ -21,12 +21,12 @@ from tests.support.faults import (
     JOIN_IMPORT,
     PUT,
     Hold,
-    Swallow,
+    LoseAnswer,
 )
 
 IMPORTS, TWICE = 3, 2
 
-# A request that comes a little late finds the other's import, and neither stores nor records any.
+# A request that arrives a little later finds the other's import, and stores and records nothing.
 MOMENTS: dict[str, Callable[[random.Random], Hold]] = {
     "looking": lambda rng: Hold(JOIN_IMPORT, rng.randrange(6), after=rng.random() < 0.5),
     "storing": lambda rng: Hold(PUT, rng.randrange(IMPORTS), lose=True),
@@ -37,9 +37,9 @@ MOMENTS: dict[str, Callable[[random.Random], Hold]] = {
 }
 
 
-def until_accepted(lab: Lab, data: Data) -> Sent:
+def until_accepted(stack: ImporterStack, data: Data) -> Sent:
     def accepted() -> Sent | None:
-        sent = lab.send(data, key=data.source)
+        sent = stack.send(data, key=data.source)
         assert sent.status in {0, 202, 503}, sent.text
         return sent if sent.status == 202 else None
 
@@ -47,42 +47,42 @@ def until_accepted(lab: Lab, data: Data) -> Sent:
     return sent
 
 
-def sent_twice(pool: ThreadPoolExecutor, lab: Lab, data: list[Data]) -> "list[Future[Sent]]":
-    twice = [one for one in data for _ in range(TWICE)]
-    return [pool.submit(until_accepted, lab, one) for one in twice]
+def sent_twice(
+    pool: ThreadPoolExecutor, stack: ImporterStack, data: list[Data]
+) -> "list[Future[Sent]]":
+    twice = [data_set for data_set in data for _ in range(TWICE)]
+    return [pool.submit(until_accepted, stack, data_set) for data_set in twice]
 
 
 def settle(
     chaos: Chaos, sending: "list[Future[Sent]]", over: float, *, sweep: bool = False
 ) -> None:
-    """Both were answered with one import, of which there is one, with its object; see Audit."""
+    """Assert that both requests got the same import, and that it and its object exist once."""
     answers = iter([future.result() for future in sending])
     imports = []
     while pair := list(islice(answers, TWICE)):
-        assert len({one.job for one in pair}) == 1
+        assert len({request.job for request in pair}) == 1
         imports.append(pair[0])
     chaos.audit.settle(imports, over_at=over, sweep=sweep)
-    for one in imports:
-        found = chaos.lab.query(
-            "select id::text, object from imports where source = %s", one.data.source
+    for request in imports:
+        found = chaos.stack.query(
+            "select id::text, object from imports where source = %s", request.data.source
         )
-        assert found == [(one.import_id, f"{one.job}.{one.data.ending}")]
+        assert found == [(request.import_id, f"{request.job}.{request.data.ending}")]
 
 
 @pytest.mark.fault("one key twice, kill -9 of the service")
-@pytest.mark.parametrize("moment", each(MOMENTS, fast=["recorded"]))
-def test_the_service_is_killed_while_requests_come_twice(
-    chaos: Chaos, moment: str, run: int
-) -> None:
-    lab = chaos.lab
+@pytest.mark.parametrize("moment", parameters(MOMENTS, fast=["recorded"]))
+def test_service_killed_while_requests_are_sent_twice(chaos: Chaos, moment: str, run: int) -> None:
+    stack = chaos.stack
     size = (400, 40_000) if moment == "mid-upload" else (400, 700)
     data = [make_data(chaos.rng, records=size[0], pad=size[1]) for _ in range(IMPORTS)]
-    lab.gateway.spoil(hold := MOMENTS[moment](chaos.rng))
+    stack.proxy.inject(hold := MOMENTS[moment](chaos.rng))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
+        sending = sent_twice(pool, stack, data)
         hold.wait()
-        lab.service.kill()
+        stack.service.kill()
         over = time.monotonic()
         hold.release()
 
@@ -90,31 +90,33 @@ def test_the_service_is_killed_while_requests_come_twice(
 
 
 @pytest.mark.fault("one key twice, create_import's answers lost")
-def test_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> None:
-    lab = chaos.lab
+def test_create_import_answers_lost_while_requests_are_sent_twice(chaos: Chaos, run: int) -> None:
+    stack = chaos.stack
     data = [make_data(chaos.rng, records=400) for _ in range(IMPORTS)]
-    lab.gateway.spoil(Swallow(CREATE_IMPORT, times=10, chance=0.6, dice=chaos.rng))
+    stack.proxy.inject(LoseAnswer(CREATE_IMPORT, times=10, chance=0.6, rng=chaos.rng))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
+        sending = sent_twice(pool, stack, data)
 
     settle(chaos, sending, time.monotonic())
 
 
 @pytest.mark.slow
 @pytest.mark.fault("one key twice, create_import's answers lost")
-def test_all_answers_are_lost_while_requests_come_twice(chaos: Chaos, run: int) -> None:
-    """Nobody begins what was recorded, so it is taken back, unless the other request was faster."""
-    lab = chaos.lab
-    lab.workers.stop()
+def test_all_create_import_answers_lost_while_requests_are_sent_twice(
+    chaos: Chaos, run: int
+) -> None:
+    """No worker starts the imports: they are rolled back, unless the other request was faster."""
+    stack = chaos.stack
+    stack.workers.stop()
     data = [make_data(chaos.rng, records=400) for _ in range(IMPORTS)]
-    lab.gateway.spoil(lost := Swallow(CREATE_IMPORT, times=FOR_EVER))
+    stack.proxy.inject(lost := LoseAnswer(CREATE_IMPORT, times=FOR_EVER))
 
     with ThreadPoolExecutor() as pool:
-        sending = sent_twice(pool, lab, data)
-        lab.gateway.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
+        sending = sent_twice(pool, stack, data)
+        stack.proxy.await_more(DISCARD_IMPORT, than=chaos.rng.randrange(IMPORTS), seconds=60)
         lost.times = 0
     over = time.monotonic()
-    lab.workers.start()
+    stack.workers.start()
 
     settle(chaos, sending, over)

@@ -1,4 +1,4 @@
-"""What a computation costs, for input that is made to cost much."""
+"""Measures what a computation costs, for input that is made to cost much."""
 
 import time
 import tracemalloc
@@ -8,14 +8,14 @@ KIB, MIB = 2**10, 2**20
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Seconds of this process's CPU."""
+    """Return the seconds of CPU time that the work takes."""
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
 def most_memory(work: Callable[[], object]) -> int:
-    """Bytes that Python holds at the most meanwhile; all is much slower then."""
+    """Return the peak of Python's memory in bytes; the work is much slower meanwhile."""
     tracemalloc.start()
     try:
         work()
