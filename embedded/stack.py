@@ -62,7 +62,9 @@ class Running:
 async def running_stack(options: Options) -> AsyncIterator[Running]:
     """Run everything until the end of the block, which begins when all of it is ready."""
     if not ipaddress.ip_address(options.host).is_loopback:
-        raise StackError(f"{options.host} is no loopback address; this is not for the network.")
+        raise StackError(
+            f"{options.host} is not a loopback address; the stack is not meant for a network."
+        )
     data = Data(options.data.resolve())
     data.make()
     async with contextlib.AsyncExitStack() as stack:
