@@ -130,7 +130,7 @@ def secrets_of(env: Mapping[str, str]) -> set[str]:
     return {key, key.rpartition(".")[2], env["DATABASE_URL"], password, unquote(password)}
 
 
-REFUSALS = {
+FAULTS = {
     "storage forbids": ([LeakyAnswer("/storage/v1/object", 403)], 503),
     "storage is broken": ([LeakyAnswer("/storage/v1/object", 500)], 503),
     "storage wants less": ([LeakyAnswer("/storage/v1/object", 413)], 413),
@@ -140,7 +140,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("leaky_answers", "status"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(("leaky_answers", "status"), FAULTS.values(), ids=FAULTS)
 def test_answers_contain_no_internals(watched: Watched, leaky_answers, status) -> None:
     with watched.leaking(*leaky_answers):
         answer = watched.post()

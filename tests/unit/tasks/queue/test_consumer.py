@@ -218,8 +218,8 @@ def test_a_message_that_cannot_be_settled_stays_in_processing(consumer, queue, m
         raise error
 
     consumer.in_processing.add("1")
-    with monkeypatch.context() as away:
-        away.setattr(module, "transaction", lost)
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(module, "transaction", lost)
         with pytest.raises(dramatiq_errors.ConnectionError):
             consumer.ack(Delivery(message()))
     assert consumer.unlock_q.empty()
@@ -245,7 +245,7 @@ def test_requeue_while_stopping_without_postgres_is_a_connection_error(consumer,
     """dramatiq takes this error for a lost connection; another one would end the process with 1."""
 
     def requeue(*_):
-        raise PoolError("Postgres is away, and this process is stopping")
+        raise PoolError("Postgres is unavailable, and the process is stopping")
 
     monkeypatch.setattr(PostgresConsumer, "requeue", requeue)
     with pytest.raises(dramatiq_errors.ConnectionError):
