@@ -44,7 +44,7 @@ format: setup ## put the code into the form that check wants
 setup: $(VENV)/.ready node_modules/.ready ## what the others need: Python and npm packages
 
 $(VENV)/.ready: requirements-dev.txt client/pyproject.toml
-	@$(PYTHON) core/interpreter.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) core/python_version.py || { echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "Installing Python packages into $(VENV) ..."
 ifdef UV
 	@uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)

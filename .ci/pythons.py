@@ -115,8 +115,8 @@ def chosen(pythons: Sequence[Python]) -> list[Python]:
 def _floor() -> tuple[int, ...]:
     """Return the oldest supported version, from the file that checks it at start."""
     scope: dict[str, tuple[int, ...]] = {}
-    path = PROJECT / "core" / "interpreter.py"
-    exec(compile(path.read_text(), path, "exec"), {"__name__": "interpreter"}, scope)  # noqa: S102
+    path = PROJECT / "core" / "python_version.py"
+    exec(compile(path.read_text(), path, "exec"), {"__name__": "python_version"}, scope)  # noqa: S102
     return scope["MINIMUM_PYTHON"]
 
 

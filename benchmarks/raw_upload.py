@@ -17,7 +17,7 @@ from core.supabase.clients import Project, async_client
 from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler
 from service.intake.buffers import BufferBudget
-from service.intake.upload import Upload
+from service.intake.object_upload import Upload
 
 PIECE = 256 * 1024
 DEADLINE = 30.0

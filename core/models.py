@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from core.formats.spreadsheet import REJECTION_COLUMNS
+from core.formats.formula_escaping import REJECTION_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

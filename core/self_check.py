@@ -15,9 +15,9 @@ from core.emails import are_plain_emails, normalised_email
 from core.errors import SelfCheckError
 from core.formats.base import RecordScanner, Span
 from core.formats.csv import CsvScanner, count_rows, first_row, read_rows
+from core.formats.formula_escaping import escape_formulas, unescape_formulas
 from core.formats.json import JsonScanner, first_error
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import escape_formulas, unescape_formulas
 
 _PLAIN: Final = ["", "a@b.de", "A.b-c+d@0-e--f.g", "x@mail.b-c.co.uk", "y@z.a.b.c"]
 _NOT_PLAIN: Final = [

@@ -1,5 +1,5 @@
 """The HTTP API: accepts imports and shows their state."""
 
-from core.interpreter import require_python
+from core.python_version import require_python
 
 require_python()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from core.messages import (
+from core.queue_messages import (
     first_message,
     notify_import_message,
     retry_message,

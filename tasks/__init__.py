@@ -4,7 +4,7 @@ Importing this package declares the actors on dramatiq's broker. It reads no set
 connection: that happens when a worker process starts, in ``tasks.worker``.
 """
 
-from core.interpreter import require_python
+from core.python_version import require_python
 
 require_python()
 

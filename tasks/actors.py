@@ -10,11 +10,11 @@ import structlog
 from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
-from core import messages
+from core import queue_messages as messages
 from core.ids import JOB_PREFIX
 from tasks.errors import RetryLaterError, WorkerStoppingError
 from tasks.queue.broker import broker, runtime
-from tasks.queue.retries import RetryNoSoonerError
+from tasks.queue.message_retries import RetryNoSoonerError
 
 _AFTER_IMPORTS: Final = 10
 """Priority of notifications: dramatiq takes the lowest number first, and the default is 0."""

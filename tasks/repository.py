@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
-from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
+from core.queue_messages import import_contacts_message, import_part_message
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import translate_part_errors, translate_write_errors

@@ -17,7 +17,7 @@ import structlog
 from dramatiq.common import dq_name
 
 from core.errors import UpstreamError
-from core.messages import NOTIFY_IMPORT, QUEUE
+from core.queue_messages import NOTIFY_IMPORT, QUEUE
 from tasks.queue.broker import broker, runtime, sweep_schedule
 from tasks.queue.connections import connection_arguments
 

@@ -11,7 +11,7 @@ import httpx
 from config.settings import Settings
 from core.supabase.clients import Project, blocking_client
 from core.supabase.rpc import RpcClient
-from core.supabase.storage import StorageClient
+from core.supabase.storage_blocking import StorageClient
 from tasks.importing.import_contacts import ImportContacts
 from tasks.importing.import_part import ImportPart
 from tasks.importing.models import PartWork

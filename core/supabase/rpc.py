@@ -12,7 +12,7 @@ from typing import Any, Final
 from postgrest.exceptions import APIError, generate_default_error_message
 from supabase import AsyncClient, Client
 
-from core.errors import UpstreamError
+from core.errors import TransientError, UpstreamError
 from core.supabase.errors import (
     DATABASE,
     parse_json_object,
@@ -112,6 +112,11 @@ class RpcClient:
                 if response.is_error:
                     error = parse_json_object(response.content)
                     raise APIError(error or generate_default_error_message(response))
-                return response.json()
+                try:
+                    return response.json()
+                except ValueError:
+                    raise TransientError(
+                        DATABASE, "answered without JSON, as a gateway does", code="gateway"
+                    ) from None
 
         return retrying(self._deadline, self._stopping)(post_once)

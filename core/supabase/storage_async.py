@@ -10,7 +10,7 @@ from supabase import AsyncClient
 
 from core.errors import PermanentError, StorageConflictError, UpstreamError
 from core.supabase.errors import STORAGE, is_missing_object, translate_errors
-from core.supabase.storage_api import (
+from core.supabase.storage_shared import (
     BUCKET,
     PIECE_BYTES,
     RESUMABLE_PATH,

@@ -21,7 +21,7 @@ from service.intake.limits import Limits
 from service.intake.multipart import read_form
 from service.intake.request import FormHead, ImportRequest, read_head
 from service.metrics import ServiceMetrics
-from service.options import check_source
+from service.option_names import check_source
 from service.problems import ProblemError, import_not_found
 from service.repository import ExistingImport, NewImport, Repository
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from core.formats.spreadsheet import REJECTION_COLUMNS, escape_formulas, unescape_formulas
+from core.formats.formula_escaping import REJECTION_COLUMNS, escape_formulas, unescape_formulas
 from core.models import Layout
 from core.rejection_objects import Rejection as StoredRejection
 from service.api.email_suggestions import suggestion

@@ -10,7 +10,7 @@ from service.api.health import Health
 from service.api.imports import Imports
 from service.api.openapi.elements import Operation
 from service.api.rejections import Rejections
-from service.options import check_option_names
+from service.option_names import check_option_names
 from service.web.handlers import Pages
 
 

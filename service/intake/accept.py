@@ -17,9 +17,9 @@ from service.intake.body import Body
 from service.intake.buffers import BufferBudget
 from service.intake.limits import Limits
 from service.intake.media_types import Kind
+from service.intake.object_upload import Upload
 from service.intake.request import ImportRequest
 from service.intake.rollback import PendingRollbacks, log_failed_rollback
-from service.intake.upload import Upload
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport, Repository
 from service.splitting.base import Splitter

@@ -18,7 +18,7 @@ from service.intake.limits import Limits
 from service.intake.media_types import kind_of_file
 from service.intake.options import OptionValues
 from service.intake.request import FormHead, ImportRequest
-from service.options import IMPORT_OPTIONS, check_option_names
+from service.option_names import IMPORT_OPTIONS, check_option_names
 from service.problems import ProblemError
 
 _MAX_FIELD_BYTES: Final = 64 * 1024

@@ -9,7 +9,7 @@ from core.errors import InvalidTargetError
 from core.webhook_targets import parse_target
 from service.intake.limits import WebhookPolicy
 from service.intake.media_types import Kind
-from service.options import IMPORT_OPTIONS, check_option_names, check_source
+from service.option_names import IMPORT_OPTIONS, check_option_names, check_source
 from service.problems import ProblemError
 from service.splitting.dialect import (
     UTF_8,

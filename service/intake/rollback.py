@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import TransientError, UpstreamError
-from service.intake.upload import Upload
+from service.intake.object_upload import Upload
 from service.repository import Repository
 
 _MAX_PENDING: Final = 1000

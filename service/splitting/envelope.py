@@ -19,7 +19,7 @@ import ijson
 from core.errors import MalformedInputError
 from core.formats.json import first_error
 from core.states import Format
-from service.options import check_envelope_key, check_source
+from service.option_names import check_envelope_key, check_source
 from service.splitting.base import Splitter
 from service.splitting.dialect import UTF_8
 from service.splitting.json_array import ArraySplitter, truncated

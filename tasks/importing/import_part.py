@@ -15,8 +15,8 @@ from uuid import UUID
 import structlog
 
 from core.errors import InvalidTransitionError, PermanentError, TransientError, UpstreamError
-from core.supabase.storage import StorageClient
-from core.supabase.storage_api import OBJECT_MISSING
+from core.supabase.storage_blocking import StorageClient
+from core.supabase.storage_shared import OBJECT_MISSING
 from tasks.errors import (
     ImportCancelledError,
     PartFailedError,
@@ -35,7 +35,7 @@ from tasks.importing.models import (
     PartStart,
     PartWork,
 )
-from tasks.importing.pipeline import PartPipeline
+from tasks.importing.part_pipeline import PartPipeline
 from tasks.repository import Repository
 from tasks.writing.base import ContactWriter
 from tasks.writing.rejections import PartRejections

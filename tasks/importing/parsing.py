@@ -12,9 +12,9 @@ import msgspec
 
 from core.formats.base import RecordRun, RecordScanner
 from core.formats.csv import CsvScanner, Row, read_rows
+from core.formats.formula_escaping import unescape_formulas
 from core.formats.json import JsonScanner
 from core.formats.ndjson import NdjsonScanner
-from core.formats.spreadsheet import unescape_formulas
 from core.models import Layout
 from core.states import Format
 from tasks.importing.models import PartWork

@@ -13,7 +13,7 @@ import structlog
 from core.errors import BatchTooLargeError, PermanentError, UpstreamError
 from core.rejection_objects import rejections_folder
 from core.supabase.errors import DATABASE
-from core.supabase.storage import StorageClient
+from core.supabase.storage_blocking import StorageClient
 from tasks.errors import RetryLaterError, WorkerStoppingError
 from tasks.repository import Repository
 

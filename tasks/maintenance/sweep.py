@@ -14,8 +14,8 @@ import structlog
 from core.ids import parse_job_id
 from core.rejection_objects import import_of_folder
 from core.states import Format
-from core.supabase.storage import ObjectListing, StorageClient
-from core.supabase.storage_api import StoredObject
+from core.supabase.storage_blocking import ObjectListing, StorageClient
+from core.supabase.storage_shared import StoredObject
 from tasks.repository import Repository
 
 if TYPE_CHECKING:

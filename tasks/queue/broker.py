@@ -8,8 +8,8 @@ from dramatiq_pg import PostgresBroker
 from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.connections import DeferredPool
 from tasks.queue.consumer import Consumer
+from tasks.queue.message_retries import BackingOffRetries
 from tasks.queue.parent_watchdog import WatchedPrometheus
-from tasks.queue.retries import BackingOffRetries
 from tasks.worker import Runtime
 
 _TIME_LIMIT: Final = 3_600_000

@@ -16,7 +16,7 @@ from core.rejection_objects import (
     part_prefix,
     rejections_folder,
 )
-from core.supabase.storage import StorageClient
+from core.supabase.storage_blocking import StorageClient
 from tasks.importing.models import Attempt, PartWork, RejectionObject
 from tasks.writing.base import ContactWriter
 

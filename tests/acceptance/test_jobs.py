@@ -7,7 +7,7 @@ import httpx
 import psycopg2
 
 from core.ids import new_import_id
-from core.messages import undo_import_message
+from core.queue_messages import undo_import_message
 from tests.acceptance.conftest import Importer
 
 PEOPLE = [{"name": f"P{n}", "email": f"p{n}@example.com", "phone": "1"} for n in range(1, 300)]

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core.messages import import_contacts_message, notify_import_message
+from core.queue_messages import import_contacts_message, notify_import_message
 from tasks.queue.connections import connection_arguments
 from tasks.run_once import Database
 from tests.acceptance.conftest import Importer

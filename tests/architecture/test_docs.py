@@ -12,7 +12,7 @@ from config.settings import Settings
 from core.job_view import _ADVICE
 from core.states import ENDED, ImportState
 from service.metrics import ServiceMetrics
-from service.options import IMPORT_OPTIONS
+from service.option_names import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
 from service.splitting.header_mapping import HEADERS
 from tasks.importing import rejection_reasons as reasons
@@ -210,7 +210,7 @@ def test_each_argument_of_the_command_is_documented():
     shown = subprocess.run(
         [*CLIENT, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    rows = Document.read("docs/command.md").table("argument", "meaning")
+    rows = Document.read("docs/client.md").table("argument", "meaning")
     documented = {name for row in rows for name in code(row[0]) if name.startswith("--")}
     assert documented == set(re.findall(r"--[a-z][a-z-]*", shown.stdout)) - {"--help"}
 

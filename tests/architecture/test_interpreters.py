@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from core.interpreter import MINIMUM_PYTHON
+from core.python_version import MINIMUM_PYTHON
 
 PROJECT = Path(__file__).resolve().parents[2]
 FLOOR_TEXT = ".".join(map(str, MINIMUM_PYTHON))
 READ_BY_OLD_ONES = [
-    "config/__init__.py", "core/interpreter.py", "service/__init__.py", "tasks/__init__.py"
+    "config/__init__.py", "core/python_version.py", "service/__init__.py", "tasks/__init__.py"
 ]  # fmt: skip
 # Without site-packages (-S): a third-party import before the check would fail.
 OLD = """
@@ -41,11 +41,11 @@ def test_all_files_name_the_same_oldest_python():
 
 def test_make_setup_uses_the_same_check():
     makefile = (PROJECT / "Makefile").read_text()
-    assert "\t@$(PYTHON) core/interpreter.py ||" in makefile
+    assert "\t@$(PYTHON) core/python_version.py ||" in makefile
     assert "version_info" not in makefile
 
 
-@pytest.mark.parametrize("module", ["service", "tasks", "core.interpreter"])
+@pytest.mark.parametrize("module", ["service", "tasks", "core.python_version"])
 def test_an_older_python_is_rejected_in_one_line(module):
     done = subprocess.run(
         [sys.executable, "-S", "-c", OLD, module],

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from core import messages
+from core import queue_messages as messages
 from tasks import broker
 
 IMPORT = uuid.UUID("01890000-0000-7000-8000-000000000000")

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from core.ids import new_import_id
-from core.messages import import_contacts_message, import_part_message
+from core.queue_messages import import_contacts_message, import_part_message
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
 from tests.chaos.fault_points import hold_at

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from core.ids import job_id, new_import_id
-from core.messages import import_contacts_message, import_part_message
+from core.queue_messages import import_contacts_message, import_part_message
 from tests.acceptance.conftest import Importer
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(50)]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from core.ids import contact_id_prefix, new_import_id
-from core.messages import import_contacts_message
+from core.queue_messages import import_contacts_message
 
 PART = 10
 """Number of records of each part."""

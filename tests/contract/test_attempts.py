@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from core.messages import import_part_message, undo_import_message
+from core.queue_messages import import_part_message, undo_import_message
 from tests.contract.repository_calls import PART, Repository, unprocessed
 
 STALE = "CI003"

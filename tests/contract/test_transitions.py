@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.ids import new_import_id
-from core.messages import import_part_message
+from core.queue_messages import import_part_message
 from tests.contract.repository_calls import PART, Repository, unprocessed
 
 

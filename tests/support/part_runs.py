@@ -16,7 +16,7 @@ from tasks.importing.models import (
     RejectedRecord,
     RejectionObject,
 )
-from tasks.importing.pipeline import PartPipeline
+from tasks.importing.part_pipeline import PartPipeline
 from tasks.writing.rejections import PartRejections
 from tests.support.reference_rules import Outcome
 from tests.support.splits import pieces_of

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import PermanentError, StorageConflictError, TransientError
-from core.supabase.storage_api import Progress
+from core.supabase.storage_shared import Progress
 from service.repository import ExistingImport, NewImport
 
 Fault = Callable[[], Awaitable[None]]

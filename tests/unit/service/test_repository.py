@@ -12,8 +12,8 @@ import pytest
 from postgrest.exceptions import APIError
 
 from core.errors import PermanentError, TransientError, UpstreamError
-from core.messages import import_contacts_message, notify_import_message
 from core.models import Layout, Part
+from core.queue_messages import import_contacts_message, notify_import_message
 from core.states import Format
 from core.supabase.rpc import AsyncRpcClient
 from service.intake.digest import Digest

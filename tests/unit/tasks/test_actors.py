@@ -5,11 +5,11 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
 import tasks
-from core import messages
+from core import queue_messages as messages
 from core.ids import job_id
 from tasks.errors import RetryLaterError, WorkerStoppingError
 from tasks.queue.broker import runtime
-from tasks.queue.retries import RetryNoSoonerError
+from tasks.queue.message_retries import RetryNoSoonerError
 from tests.unit.tasks.fakes import IMPORT
 
 

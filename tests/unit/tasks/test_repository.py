@@ -14,8 +14,8 @@ from core.errors import (
 )
 from core.field_names import FieldNames
 from core.ids import new_import_id
-from core.messages import import_contacts_message, import_part_message
 from core.models import Layout, Part
+from core.queue_messages import import_contacts_message, import_part_message
 from core.states import Format, ImportState
 from tasks.errors import ImportCancelledError, StaleAttemptError
 from tasks.importing.models import (

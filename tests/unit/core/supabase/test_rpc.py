@@ -3,6 +3,7 @@ import asyncio
 import httpx
 import pytest
 from postgrest.exceptions import APIError
+from supabase import Client, ClientOptions
 
 from core.errors import BatchTooLargeError, TransientError, UpstreamError
 from core.supabase.rpc import AsyncRpcClient, RpcClient
@@ -89,3 +90,16 @@ async def test_seconds_take_the_place_of_the_deadline():
     with pytest.raises(TransientError):
         await AsyncRpcClient(supabase, deadline=60).call("f", seconds=0.05)
     assert supabase.calls[0] == ("f", {})
+
+
+def post_text(*responses):
+    """The result of ``post_text``, and what is left of the responses that it is given in turn."""
+    left = list(responses)
+    http = httpx.Client(transport=httpx.MockTransport(lambda _: left.pop(0)))
+    supabase = Client("http://supabase", "key", ClientOptions(httpx_client=http))
+    return RpcClient(supabase, deadline=5).post_text("f", b"text"), left
+
+
+def test_post_text_retries_a_success_without_json_which_only_a_gateway_sends():
+    result = post_text(httpx.Response(200, text="ok"), httpx.Response(200, json={"a": 1}))
+    assert result == ({"a": 1}, [])

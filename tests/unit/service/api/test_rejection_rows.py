@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.spreadsheet import unescape_formulas
+from core.formats.formula_escaping import unescape_formulas
 from core.models import Layout
 from core.rejection_objects import Rejection
 from service.api.rejection_rows import KeyColumns, as_json, columns_of, csv_header, csv_rows

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.formats.json import JsonScanner
 from core.models import Part
-from service.options import is_option_like
+from service.option_names import is_option_like
 from service.splitting import envelope
 from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
 from tests.support import bodies, splits

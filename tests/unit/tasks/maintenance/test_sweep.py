@@ -5,7 +5,7 @@ import pytest
 from core.errors import TransientError
 from core.ids import job_id, new_import_id
 from core.rejection_objects import rejections_folder
-from core.supabase.storage_api import StoredObject
+from core.supabase.storage_shared import StoredObject
 from tasks.maintenance import sweep as sweeping
 from tasks.maintenance.sweep import Sweep
 from tests.unit.tasks.fakes import FakeMetrics

@@ -3,8 +3,8 @@ from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.broker import broker
 from tasks.queue.consumer import Consumer
+from tasks.queue.message_retries import BackingOffRetries
 from tasks.queue.parent_watchdog import WatchedPrometheus
-from tasks.queue.retries import BackingOffRetries
 from tasks.worker import Runtime
 
 

@@ -97,7 +97,7 @@ def test_a_notification_waits_for_retry_after_for_an_hour_at_most(named, seconds
 
 
 def test_retry_after_cannot_shorten_the_backoff():
-    """Only a retried import has an exact delay, which ``tasks.queue.retries`` does not lengthen."""
+    """Only a retried import has an exact delay, which ``message_retries`` does not lengthen."""
     ends = [ImportEvent(URL, found("failed")), ImportEvent(URL, found("importing"))]
     for events, answer, exact in (
         (ends[:1], Response(503, 0.0), False),

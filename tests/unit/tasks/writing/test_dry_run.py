@@ -6,7 +6,7 @@ import pytest
 
 from core.states import ImportState
 from tasks.importing.models import PartCounts, PartEnd
-from tasks.importing.pipeline import PartPipeline
+from tasks.importing.part_pipeline import PartPipeline
 from tasks.writing.dry_run import DryRunWriter
 from tasks.writing.rejections import PartRejections
 from tests.unit.tasks.fakes import FakeRepository, FakeStorage, FakeWriter, work_on

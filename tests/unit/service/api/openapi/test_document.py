@@ -20,7 +20,7 @@ from service.api.rejections import Rejections
 from service.api.routes import add_routes
 from service.api.schemas import Accepted, ImportsPage, Readiness, RejectionsPage
 from service.intake.decompression import GZIP, ZSTD
-from service.options import IMPORT_OPTIONS
+from service.option_names import IMPORT_OPTIONS
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem
 from service.splitting.dialect import UTF_8, UTF_16_BE, UTF_16_LE, WINDOWS_1252

@@ -4,7 +4,7 @@ import pytest
 
 from core.rejection_objects import RejectionReader
 from tasks.errors import PartFailedError
-from tasks.importing.pipeline import MAX_CONTENT, PartPipeline
+from tasks.importing.part_pipeline import MAX_CONTENT, PartPipeline
 from tasks.writing.rejections import MAX_ROWS, PartRejections
 from tests.unit.tasks.fakes import (
     NAME_AND_EMAIL,

@@ -19,8 +19,8 @@ from contextlib import asynccontextmanager, suppress
 from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
 from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
-from core.supabase.storage_api import NAME_TAKEN, Progress
 from core.supabase.storage_async import AsyncStorageClient
+from core.supabase.storage_shared import NAME_TAKEN, Progress
 from service.intake.buffers import BufferBudget, Chunk
 
 

@@ -14,7 +14,7 @@ from core.errors import PermanentError, TransientError
 from core.supabase.clients import Project
 from core.supabase.errors import STORAGE, is_web_page, translate_errors
 from core.supabase.retry import retrying
-from core.supabase.storage_api import (
+from core.supabase.storage_shared import (
     BUCKET,
     PIECE_BYTES,
     WRONG_RANGE,

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import MalformedInputError
-from service.options import (
+from service.option_names import (
     IMPORT_OPTIONS,
     MAX_SOURCE_LENGTH,
     check_envelope_key,

@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 from dramatiq import Message
 
-from core.messages import (
+from core.queue_messages import (
     QUEUE,
     first_message,
     import_contacts_message,

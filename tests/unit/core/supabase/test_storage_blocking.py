@@ -5,10 +5,10 @@ import pytest
 from supabase import Client, ClientOptions
 
 from core.errors import PermanentError, TransientError
-from core.supabase import storage as module
+from core.supabase import storage_blocking as module
 from core.supabase.clients import Project
-from core.supabase.storage import StorageClient
-from core.supabase.storage_api import StoredObject
+from core.supabase.storage_blocking import StorageClient
+from core.supabase.storage_shared import StoredObject
 
 DATA = bytes(range(256)) * 1200
 SIZE = len(DATA)

@@ -8,9 +8,9 @@ import tenacity
 
 from core.errors import PermanentError, TransientError
 from core.supabase import retry as retrying
-from core.supabase.storage_api import Progress
+from core.supabase.storage_shared import Progress
 from service.intake.buffers import CHUNK_BYTES, BufferBudget
-from service.intake.upload import Upload
+from service.intake.object_upload import Upload
 from tests.unit.service.fakes import (
     Cut,
     FakeStorage,

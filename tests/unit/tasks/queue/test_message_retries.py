@@ -7,8 +7,8 @@ from dramatiq.errors import Retry
 from core.errors import PermanentError, TransientError
 from tasks import broker
 from tasks.errors import RetryLaterError
-from tasks.queue import retries as module
-from tasks.queue.retries import BackingOffRetries, RetryNoSoonerError
+from tasks.queue import message_retries as module
+from tasks.queue.message_retries import BackingOffRetries, RetryNoSoonerError
 
 
 class Queue:

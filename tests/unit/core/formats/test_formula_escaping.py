@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.formats.spreadsheet import escape_formulas, unescape_formulas
+from core.formats.formula_escaping import escape_formulas, unescape_formulas
 
 CELLS = st.text("=+-@\uff1d;\t\r\n' \u00a0a,1\"", max_size=12) | st.text(max_size=20)
 
