@@ -167,7 +167,7 @@ class WebhookEvent(_Answer):
 
 
 def job_view(row: dict[str, Any]) -> Job:
-    """The import as clients see it; ``row`` is what the SQL function ``get_import`` returns."""
+    """Return an import as clients see it; ``row`` is the result of the SQL ``get_import``."""
     seconds = row["seconds"]
     return Job(
         job_id=job_id(UUID(row["id"])),
@@ -233,5 +233,5 @@ _DAMAGED: Final = (
 
 
 def advice(code: str) -> str:
-    """What to do about a failure. A code not listed here means that the stored file is damaged."""
+    """Return what to do about a failure; an unlisted code means that the stored file is damaged."""
     return _ADVICE.get(code, _DAMAGED)

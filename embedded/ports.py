@@ -5,24 +5,24 @@ import socket
 from embedded.errors import StackError
 
 
-def listen(host: str, *, demanded: int | None, usual: int) -> socket.socket:
-    """Return a listening socket: on ``demanded`` (0 is any), or else on ``usual`` if free."""
-    if demanded is not None:
-        return _demanded(host, demanded)
+def listen(host: str, *, requested: int | None, default: int) -> socket.socket:
+    """Return a listening socket: on ``requested`` (0 is any), or else on ``default`` if free."""
+    if requested is not None:
+        return _requested(host, requested)
     try:
-        return _listening(host, usual)
+        return _listening(host, default)
     except OSError:
         return _listening(host, 0)
 
 
-def free_port(host: str, *, demanded: int | None, usual: int) -> int:
+def free_port(host: str, *, requested: int | None, default: int) -> int:
     """Return a port chosen as in ``listen``, for a program that opens it itself."""
-    with listen(host, demanded=demanded, usual=usual) as found:
+    with listen(host, requested=requested, default=default) as found:
         port: int = found.getsockname()[1]
         return port
 
 
-def _demanded(host: str, port: int) -> socket.socket:
+def _requested(host: str, port: int) -> socket.socket:
     try:
         return _listening(host, port)
     except OSError as error:

@@ -29,7 +29,7 @@ from embedded.storage.app import ensure_bucket, storage_app
 from embedded.supervisor import kept_running
 
 PROJECT = Path(__file__).resolve().parent.parent
-USUAL_PORT, USUAL_POSTGRES_PORT = 54321, 54322
+DEFAULT_PORT, DEFAULT_POSTGRES_PORT = 54321, 54322
 BUCKET = "imports"
 SHUTDOWN_TIMEOUT_SECONDS = 2.0
 POLL_SECONDS = 0.05
@@ -62,14 +62,16 @@ class Running:
 async def running_stack(options: Options) -> AsyncIterator[Running]:
     """Run everything until the end of the block, which begins when all of it is ready."""
     if not ipaddress.ip_address(options.host).is_loopback:
-        raise StackError(f"{options.host} is no loopback address; this is not for the network.")
+        raise StackError(
+            f"{options.host} is not a loopback address; the stack is not meant for a network."
+        )
     data = Data(options.data.resolve())
     data.make()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_locked_folder(data))
         data.env.unlink(missing_ok=True)
         listener = stack.enter_context(
-            listen(options.host, demanded=options.port, usual=USUAL_PORT)
+            listen(options.host, requested=options.port, default=DEFAULT_PORT)
         )
         secrets = Secrets.load_or_create(data.secrets)
         postgres = await _prepare_postgres(stack, options, data, secrets)
@@ -104,7 +106,9 @@ async def _prepare_postgres(
         home=home,
         sockets=stack.enter_context(home.sockets()),
         host=options.host,
-        port=free_port(options.host, demanded=options.postgres_port, usual=USUAL_POSTGRES_PORT),
+        port=free_port(
+            options.host, requested=options.postgres_port, default=DEFAULT_POSTGRES_PORT
+        ),
         log=data.log("postgres"),
         secrets=secrets,
         lock=await stack.enter_async_context(_locked_cluster(home)),

@@ -83,14 +83,14 @@ async def _import(
     expected: dict[str, int],
     **what: Any,  # noqa: ANN401
 ) -> _Result:
-    begun = time.monotonic()
+    started = time.monotonic()
     async with session.post("/import", **_request(**what)) as response:
         accepted = await response.json(content_type=None)
         if response.status != 202:
             raise SystemExit(f"The import was rejected: {accepted}")
-    say(f"  202 Accepted after {time.monotonic() - begun:.2f} s: {accepted['jobId']}")
+    say(f"  202 Accepted after {time.monotonic() - started:.2f} s: {accepted['jobId']}")
     shown = await _follow(session, response.headers["Location"], say)
-    return _Result(shown, time.monotonic() - begun, expected)
+    return _Result(shown, time.monotonic() - started, expected)
 
 
 def _request(*, json: int = 0, file: Path | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Final
 from local.processes import PROJECT, under_watchdog
 
 _PAUSE_SECONDS: Final = 1.0
+_EXIT_POLL_SECONDS: Final = 0.05
 
 Say = Callable[[str], None]
 
@@ -44,13 +45,13 @@ async def _keep(program: Program, stop: asyncio.Event, say: Say) -> None:
     while not stop.is_set():
         watchdog = await _start(program)
         output = asyncio.create_task(_relay(program.name, watchdog, say))
-        ended = asyncio.create_task(watchdog.wait())
+        ended = asyncio.create_task(_exit_code(watchdog))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
         if not ended.done() and watchdog.stdin is not None:
             watchdog.stdin.close()
         code = await ended
-        # Another process that inherited the output may keep it open.
+        # A process that inherited the output may keep it open.
         await asyncio.wait([output], timeout=_PAUSE_SECONDS)
         output.cancel()
         if not stop.is_set():
@@ -68,6 +69,17 @@ async def _start(program: Program) -> asyncio.subprocess.Process:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+async def _exit_code(process: asyncio.subprocess.Process) -> int:
+    """Return the exit code as soon as the process has ended.
+
+    ``Process.wait`` of Python before 3.13 also waits until the output is closed, which a process
+    that inherited it may never do (https://github.com/python/cpython/issues/119710).
+    """
+    while (code := process.returncode) is None:  # noqa: ASYNC110 -- no event says it in time
+        await asyncio.sleep(_EXIT_POLL_SECONDS)
+    return code
 
 
 async def _relay(name: str, watchdog: asyncio.subprocess.Process, say: Say) -> None:

@@ -38,9 +38,9 @@ class FairScheduler:
         if self._left and not self._waiting:
             self._take()
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn
+        step = asyncio.get_running_loop().create_future()
+        self._waiting.append(step)
+        await step
 
     def _take(self) -> None:
         if self._left == _STEPS_PER_ITERATION:
@@ -50,7 +50,7 @@ class FairScheduler:
     def _begin_iteration(self) -> None:
         self._left = _STEPS_PER_ITERATION
         while self._waiting and self._left:
-            turn = self._waiting.popleft()
-            if not turn.done():  # else it was cancelled
-                turn.set_result(None)
+            step = self._waiting.popleft()
+            if not step.done():  # else it was cancelled
+                step.set_result(None)
                 self._take()

@@ -88,7 +88,7 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def _normalised(name: str) -> str:
-    """The name in lower case and without separators between its words."""
+    """Return a name in lower case, without the separators between its words."""
     return _SEPARATORS.sub("", name).casefold()
 
 

@@ -6,6 +6,9 @@ The page ``/problems/{code}``, the answers and the OpenAPI document all take the
 from dataclasses import dataclass
 from typing import Final
 
+from core.states import ImportState
+from service.intake.media_types import ACCEPTED_BODIES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemType:
@@ -31,7 +34,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The body, the file or one of its records breaks the grammar of JSON "
         "(RFC 8259). `offset` is the byte at which it was noticed, `record` the record.",
         advice="Correct the text at that position and send it again.",
-        example="At byte 57, record 2: a comma is missing.",
+        example="At byte 57, record 2: expecting ',' delimiter.",
     ),
     "malformed_csv": ProblemType(
         status=400,
@@ -62,7 +65,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The request line, a header or the framing of the body breaks the rules of "
         "HTTP/1.1 (RFC 9112). The connection is closed.",
         advice="Use an HTTP library, and check any proxy between it and this service.",
-        example="The request does not follow RFC 9112 (HTTP/1.1).",
+        example="This is not HTTP/1.1 (RFC 9112).",
     ),
     "dry_run_invalid": ProblemType(
         status=400,
@@ -95,7 +98,9 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "named in the content type or detected.",
         advice="Name the right encoding, as in `text/csv; charset=windows-1252`, or save the file "
         "as UTF-8.",
-        example="At byte 12, record 1: this is not windows-1252.",
+        example="At byte 12, record 1: this is not windows-1252, or not certainly. Name the "
+        "encoding in the content type, such as text/csv; charset=windows-1252, or save the file as "
+        "utf-8.",
     ),
     "idempotency_key_invalid": ProblemType(
         status=400,
@@ -113,7 +118,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="JSON, NDJSON and form fields must be UTF-8. `offset` is the first byte that "
         "is not.",
         advice="Save the file as UTF-8 and send it again.",
-        example="At byte 57, record 2: this is not UTF-8. Save the file as UTF-8.",
+        example="At byte 57, record 2: this is not UTF-8. Save the file as UTF-8 and send it "
+        "again.",
     ),
     "nested_too_deeply": ProblemType(
         status=400,
@@ -144,7 +150,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="A browser sent this on behalf of a page of another web site (the header "
         "`Sec-Fetch-Site` says so). Such requests must not change anything.",
         advice="Use the page of this service, or a program that is not a web page.",
-        example="Send it from this service's own page, or not from a web page.",
+        example="Send it from here, or not from a web page.",
     ),
     "import_not_found": ProblemType(
         status=404,
@@ -182,7 +188,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The head or the body of the request came too slowly, or stopped. The "
         "connection is closed, and nothing was imported.",
         advice="Send it again over a better connection, compressed if you can.",
-        example="The head of a request must come within 30 seconds.",
+        example="The head of a request must arrive within 30 seconds.",
     ),
     "import_ended": ProblemType(
         status=409,
@@ -206,14 +212,14 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The body, or the file after decompression, is larger than this service or "
         "its storage bucket accepts.",
         advice="Divide the file and send several imports.",
-        example="At most 5368709120 bytes are taken at a time.",
+        example="A body may have at most 53687091200 bytes.",
     ),
     "compression_ratio_too_high": ProblemType(
         status=413,
         title="The compression ratio is too high",
         description="The data grows so much when it is decompressed that it might be an attack.",
         advice="Send the file uncompressed.",
-        example="Unpacked it is over 1000 times as large. Send it uncompressed.",
+        example="Decompressed it is over 200 times as large. Send it uncompressed.",
     ),
     "envelope_too_large": ProblemType(
         status=413,
@@ -237,7 +243,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The `charset` of the content type is not one that is read. CSV can be UTF-8, "
         "UTF-16 or Windows-1252; all else must be UTF-8.",
         advice="Convert the text to UTF-8.",
-        example="Only UTF-8 is taken: convert the text first.",
+        example="Only UTF-8 is accepted: convert the text first.",
         param="Content-Type",
     ),
     "unsupported_encoding": ProblemType(
@@ -255,7 +261,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The body is not JSON, NDJSON, CSV or a form, according to its content type.",
         advice="Send one of these content types: `application/json`, `application/x-ndjson`, "
         "`text/csv`, `multipart/form-data`.",
-        example="Send application/json, text/csv, application/x-ndjson or multipart/form-data.",
+        example=f"Send {ACCEPTED_BODIES}.",
         param="Content-Type",
     ),
     "wrong_encoding": ProblemType(
@@ -264,7 +270,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The first bytes show that the body is compressed or in another character "
         "encoding, and the headers do not say so.",
         advice="Add `Content-Encoding` or `charset`, or convert the file.",
-        example="This is compressed: send it with Content-Encoding: gzip.",
+        example="The body is compressed: send it with Content-Encoding: gzip.",
     ),
     "expectation_failed": ProblemType(
         status=417,
@@ -272,7 +278,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The header `Expect` has a value other than `100-continue`, or is sent to an "
         "address that takes no body.",
         advice="Leave the header out.",
-        example="Only 100-continue can be expected.",
+        example="The only expectation that is met is 100-continue.",
         param="Expect",
     ),
     # 422: the request is well formed, and something in it cannot be used
@@ -280,9 +286,10 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         status=422,
         title="The CSV header cannot be used",
         description="The first row has no column for a name or an e-mail address, lacks a mapped "
-        "column, or has too many columns.",
+        "column, or has too many columns; or the file is empty.",
         advice="Name the columns, as in `?map=Courriel:email`, or rename them in the file.",
-        example="None of the columns is a name or an email. The header is: a, b.",
+        example="None of the columns is a name or an email. The columns are 'a', 'b', divided by "
+        "','. Say which is which in the address, such as ?map=a:name, or rename them.",
     ),
     "cursor_invalid": ProblemType(
         status=422,
@@ -295,10 +302,10 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "data_missing": ProblemType(
         status=422,
         title="There is no data",
-        description="The body is empty or has no records: a JSON body needs the key `data`, a "
-        "CSV file a header row.",
+        description="A JSON body lacks the key `data`, or an NDJSON file has no line with a "
+        "record.",
         advice="Check that the right file was sent.",
-        example='The body lacks "data".',
+        example='The body lacks "data", the array of contacts.',
     ),
     "data_not_array": ProblemType(
         status=422,
@@ -366,7 +373,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         title="The Idempotency-Key was used for another request",
         description="An earlier request with this key had a different body, source or option.",
         advice="Use a new key for each import, and the same key only to repeat a request.",
-        example="An earlier request with this Idempotency-Key had another body, source or option.",
+        example="An earlier request with this Idempotency-Key had another body, source or option. "
+        "Use a new key for each import, and the same one only to send it again.",
         param="Idempotency-Key",
     ),
     "source_invalid": ProblemType(
@@ -391,7 +399,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         title="Unknown state",
         description="The parameter `state` is not a state of an import.",
         advice="Use one of the states that `/docs` lists.",
-        example="Use one of: queued, importing, completed, failed.",
+        example=f"Use one of: {', '.join(ImportState)}.",
         param="state",
     ),
     "unknown_option": ProblemType(
@@ -401,7 +409,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "It is rejected because ignoring it could do harm, as with a misspelt `dryRun`. `param` "
         "is its name.",
         advice="Correct the name, or leave it out.",
-        example='"dryrun" is not a known query parameter. Did you mean "dryRun"?',
+        example='"dryrun" is not a known query parameter. Did you mean "dryRun"? Known are source, '
+        "dryRun, delimiter, map, notify.",
     ),
     "webhooks_disabled": ProblemType(
         status=422,
@@ -424,9 +433,9 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "internal_error": ProblemType(
         status=500,
         title="Internal error",
-        description="The service failed in a way that was not foreseen. The error was logged.",
+        description="The service failed unexpectedly. The error was logged.",
         advice="Try again later, and tell the operator if it persists.",
-        example="The error was logged. Try again later.",
+        example="The service has a bug, which was logged. Try again later.",
     ),
     "database_unavailable": ProblemType(
         status=503,
@@ -434,7 +443,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The database did not answer in time, or answered with an error.",
         advice="Send the request again after the seconds in `Retry-After`. With an "
         "`Idempotency-Key` this is always safe.",
-        example="Supabase is unavailable. Send the request again later.",
+        example="Supabase is not available. Send the request again later.",
     ),
     "storage_unavailable": ProblemType(
         status=503,
@@ -442,7 +451,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="Supabase Storage did not answer in time, or answered with an error.",
         advice="Send the request again after the seconds in `Retry-After`. With an "
         "`Idempotency-Key` this is always safe.",
-        example="Supabase is unavailable. Send the request again later.",
+        example="Supabase is not available. Send the request again later.",
     ),
     "too_many_uploads": ProblemType(
         status=503,

@@ -81,7 +81,7 @@ class ProblemError(Exception):
         return PROBLEM_TYPES[self.code].status
 
     def response(self) -> web.Response:
-        """The answer to the client."""
+        """Return the answer to the client."""
         response = web.Response(
             status=self.status,
             body=msgspec.json.encode(problem(self.code, self.detail, **self.extra)),
@@ -94,7 +94,7 @@ class ProblemError(Exception):
 
 
 def problem(code: str, detail: str, **extra: Any) -> Problem:  # noqa: ANN401
-    """A problem of the type ``code``; ``extra`` is as in ProblemError.
+    """Return a problem of the type ``code``; ``extra`` is as in ProblemError.
 
     ``type`` is a relative reference with a full path, since the service does not know the address
     under which clients reach it (RFC 9457, 3.1.1).
@@ -111,15 +111,15 @@ def problem(code: str, detail: str, **extra: Any) -> Problem:  # noqa: ANN401
 
 
 def problem_type(code: str) -> str:
-    """The ``type`` of problems with this code: the path of the page about them."""
+    """Return the ``type`` of problems with this code: the path of the page about them."""
     return f"/problems/{code}"
 
 
 def import_not_found() -> ProblemError:
-    """The problem for a ``jobId`` that no import has."""
+    """Return the problem for a ``jobId`` that no import has."""
     return ProblemError("import_not_found", "No import has this jobId.")
 
 
 def not_found() -> ProblemError:
-    """The problem for an address at which there is nothing."""
+    """Return the problem for an address at which there is nothing."""
     return ProblemError("not_found", "The page is at /, the API at /import; see /docs.")

@@ -114,7 +114,7 @@ def translate_write_errors() -> Iterator[None]:
 
 @contextmanager
 def translate_part_errors() -> Iterator[None]:
-    """Translate the same, and the SQLSTATE of a transition that the part's state does not allow.
+    """Translate these, and the SQLSTATE of a transition that the part's state does not allow.
 
     Not for writes: a trigger on the contacts table may reject a row with that SQLSTATE too.
     """

@@ -1,6 +1,5 @@
 """Checks the answers of the service, and repeats requests that may succeed later."""
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -69,7 +68,7 @@ def json_object(answer: httpx.Response) -> dict[str, Any]:
     """Return the JSON object in an answer; raises UnreachableError if there is none."""
     try:
         value = answer.json()
-    except json.JSONDecodeError:
+    except ValueError:  # not JSON, or not even text
         value = None
     if not isinstance(value, dict):
         raise UnreachableError(

@@ -1,7 +1,7 @@
-"""Translates the errors of foreign libraries into ours; nothing else in the project does.
+"""Translates the errors of httpx, aiohttp and supabase-py into ours.
 
 TransientError is raised for lost and refused connections, time-outs, and the statuses 408, 423,
-425, 429, 544 and 5xx. Storage answers 400 for many things, so the ``statusCode`` inside its body
+425, 429 and 5xx. Storage answers 400 for many things, so the ``statusCode`` inside its body
 takes precedence over the HTTP status.
 
 404 and 410 mean that something does not exist only if Storage or PostgREST itself answered, which
@@ -37,7 +37,8 @@ DATABASE: Final = "database"
 _MAX_DETAIL: Final = 300
 """Characters of a foreign message that our errors keep."""
 
-_TRANSIENT_STATUSES: Final = {408, 423, 425, 429, 544}
+_TRANSIENT_STATUSES: Final = {408, 423, 425, 429}
+"""Of the statuses below 500."""
 # Connections, conflicts, resources, a restart, the system, PostgREST without a database, time-outs,
 # locks; and 25006: hosted projects are read-only while their disk is full.
 _TRANSIENT_SQLSTATES: Final = (

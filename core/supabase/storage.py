@@ -1,5 +1,6 @@
 """The Storage client of the workers (blocking): ranged reads, uploads, listing, removal."""
 
+import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
@@ -11,21 +12,20 @@ from supabase import Client
 
 from core.errors import PermanentError, TransientError
 from core.supabase.clients import Project
-from core.supabase.errors import STORAGE, translate_errors
+from core.supabase.errors import STORAGE, is_web_page, translate_errors
 from core.supabase.retry import retrying
 from core.supabase.storage_api import (
     BUCKET,
     PIECE_BYTES,
     WRONG_RANGE,
     StoredObject,
-    is_failed_read,
-    is_range,
     object_path,
     read_error,
 )
 
 _PAGE: Final = 1000
 """Names in one listing or removal request."""
+_parse_content_range: Final = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)").fullmatch
 
 
 class StorageClient:
@@ -217,7 +217,14 @@ class _RangedRead:
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
-        if is_failed_read(status, response.headers):
+        if status >= 300 or is_web_page(response.headers):
             raise read_error(status, response.headers, response.read())
-        if not is_range(status, response.headers, self._at, self._end):
+        if not self._is_range(response):
             raise PermanentError(STORAGE, f"answered {status} with another range", code=WRONG_RANGE)
+
+    def _is_range(self, response: httpx.Response) -> bool:
+        if response.status_code == 200:  # the whole object: right if that is the range
+            return self._at == 0 and response.headers.get("Content-Length") == str(self._end)
+        match = _parse_content_range(response.headers.get("Content-Range", ""))
+        requested = (str(self._at), str(self._end - 1))
+        return response.status_code == 206 and match is not None and match.groups() == requested

@@ -1,11 +1,10 @@
-"""Requests and answers of Supabase Storage, without I/O: what both Storage clients share.
+"""The HTTP API of Supabase Storage, without I/O: names, paths, and what its answers mean.
 
-Resumable uploads follow TUS (tus.io, protocol 1.0.0). supabase-py can neither stream or resume an
-upload nor read a range of an object, so these requests are made here.
+supabase-py can neither stream or resume an upload nor read a range of an object, so the Storage
+clients make these requests themselves. Resumable uploads follow TUS (tus.io, protocol 1.0.0).
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ from core.supabase.errors import (
     STORAGE,
     error_from_body,
     is_missing_object,
-    is_web_page,
     parse_json_object,
     retry_after_seconds,
 )
@@ -41,7 +39,6 @@ _TUS_VERSION: Final = "Tus-Resumable"
 """Storage sends this header with every answer of its resumable routes; a gateway does not."""
 TUS_HEADERS: Final = {_TUS_VERSION: "1.0.0"}
 _is_byte_count: Final = re.compile(r"[0-9]{1,18}").fullmatch
-_parse_content_range: Final = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,50 +78,6 @@ def object_info_path(name: str) -> str:
     return f"/storage/v1/object/info/{BUCKET}/{quote(name)}"
 
 
-def standard_upload_headers(content_type: str, size: int) -> dict[str, str]:
-    """Headers for an upload of ``size`` bytes that must not replace an object."""
-    return {"Content-Type": content_type, "Content-Length": str(size), "x-upsert": "false"}
-
-
-def create_upload_headers(name: str, content_type: str) -> dict[str, str]:
-    """Headers that start a resumable upload of unknown length."""
-    metadata = {
-        "bucketName": BUCKET,
-        "objectName": name,
-        "contentType": content_type,
-        "cacheControl": "3600",
-    }
-    encoded = ",".join(f"{key} {b64encode(v.encode()).decode()}" for key, v in metadata.items())
-    return TUS_HEADERS | {"Upload-Defer-Length": "1", "Upload-Metadata": encoded}
-
-
-def append_headers(offset: int, size: int, length: int | None) -> dict[str, str]:
-    """Headers that append ``size`` bytes at ``offset``; the object's ``length`` ends the upload."""
-    headers = TUS_HEADERS | {
-        "Upload-Offset": str(offset),
-        "Content-Type": "application/offset+octet-stream",
-        "Content-Length": str(size),
-    }
-    return headers if length is None else headers | {"Upload-Length": str(length)}
-
-
-def created_upload_path(headers: Mapping[str, str]) -> str:
-    """Return the path of an upload that was just created; raises TransientError if there is none.
-
-    Host and scheme of ``Location`` may be wrong behind a gateway, so only its last segment counts.
-    """
-    upload_id = headers.get("Location", "").rstrip("/").rpartition("/")[2]
-    if not upload_id:
-        raise gateway_error("201 without the upload's address")
-    return f"{RESUMABLE_PATH}/{upload_id}"
-
-
-def progress_in(headers: Mapping[str, str]) -> Progress:
-    """Read the progress of an upload from the answer to a HEAD request."""
-    length = byte_count(headers, "Upload-Length") if "Upload-Length" in headers else None
-    return Progress(byte_count(headers, "Upload-Offset"), length)
-
-
 def byte_count(headers: Mapping[str, str], name: str) -> int:
     """Return the number in a header; raises TransientError if it is missing or malformed."""
     text = headers.get(name, "")
@@ -141,19 +94,6 @@ def body_field(body: bytes, name: str) -> Any:  # noqa: ANN401 -- JSON
 def is_resumable_answer(headers: Mapping[str, str]) -> bool:
     """Whether a resumable route of Storage itself has answered, not a gateway."""
     return _TUS_VERSION in headers
-
-
-def is_range(status: int, headers: Mapping[str, str], start: int, end: int) -> bool:
-    """Whether a successful answer to a ranged read has the bytes ``[start, end)``."""
-    if status == 200:  # the whole object: right if that is the range
-        return start == 0 and headers.get("Content-Length") == str(end)
-    match = _parse_content_range(headers.get("Content-Range", ""))
-    return status == 206 and match is not None and match.groups() == (str(start), str(end - 1))
-
-
-def is_failed_read(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer to a read is an error, a redirection, or a web page."""
-    return status >= 300 or is_web_page(headers)
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

@@ -1,5 +1,6 @@
 """The Storage client of the service (asyncio): uploads, reads, removal."""
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -16,18 +17,13 @@ from core.supabase.storage_api import (
     TUS_HEADERS,
     Progress,
     answer_error,
-    append_headers,
     body_field,
     byte_count,
     create_upload_error,
-    create_upload_headers,
-    created_upload_path,
     gateway_error,
     is_resumable_answer,
     object_info_path,
     object_path,
-    progress_in,
-    standard_upload_headers,
 )
 
 _SLICE_BYTES: Final = 256 * 1024
@@ -77,7 +73,11 @@ class AsyncStorageClient:
         Raises StorageConflictError if the name is taken; ``holds`` then returns whether an earlier
         try of the same upload stored it.
         """
-        headers = self._headers | standard_upload_headers(content_type, len(content))
+        headers = self._headers | {
+            "Content-Type": content_type,
+            "Content-Length": str(len(content)),
+            "x-upsert": "false",
+        }
         with self._noting_write():
             async with self._session.post(
                 object_path(name), data=self._body(content), headers=headers
@@ -126,18 +126,30 @@ class AsyncStorageClient:
             await self._supabase.storage.from_(BUCKET).remove([name])
 
     async def create_upload(self, name: str, content_type: str) -> str:
-        """Start a resumable upload of unknown length; returns its path.
+        """Start a resumable upload of unknown length; return its path.
 
         Raises PermanentError if the name is taken. This upload has no bytes yet, so the object is
         another one.
         """
-        headers = self._headers | create_upload_headers(name, content_type)
+        metadata = {
+            "bucketName": BUCKET,
+            "objectName": name,
+            "contentType": content_type,
+            "cacheControl": "3600",
+        }
+        pairs = (f"{key} {b64encode(value.encode()).decode()}" for key, value in metadata.items())
+        tus = TUS_HEADERS | {"Upload-Defer-Length": "1", "Upload-Metadata": ",".join(pairs)}
         with self._noting_write_failure():
-            async with self._session.post(RESUMABLE_PATH, headers=headers) as response:
+            async with self._session.post(RESUMABLE_PATH, headers=self._headers | tus) as response:
                 body = await response.read()
                 if response.status != 201:
                     raise create_upload_error(response.status, response.headers, body)
-                return created_upload_path(response.headers)
+                # Host and scheme may be wrong behind a gateway: only the last segment counts.
+                location = response.headers.get("Location", "")
+                upload_id = location.rstrip("/").rpartition("/")[2]
+                if not upload_id:
+                    raise gateway_error("201 without the upload's address")
+                return f"{RESUMABLE_PATH}/{upload_id}"
 
     async def append(
         self, upload: str, offset: int, content: memoryview, *, length: int | None
@@ -146,10 +158,16 @@ class AsyncStorageClient:
 
         Raises StorageConflictError if Storage did not take all of them.
         """
-        headers = self._headers | append_headers(offset, len(content), length)
+        tus = TUS_HEADERS | {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(len(content)),
+        }
+        if length is not None:
+            tus["Upload-Length"] = str(length)
         with self._noting_write():
             async with self._session.patch(
-                upload, data=self._body(content), headers=headers
+                upload, data=self._body(content), headers=self._headers | tus
             ) as response:
                 await _check(response, 204)
                 if byte_count(response.headers, "Upload-Offset") != offset + len(content):
@@ -161,7 +179,9 @@ class AsyncStorageClient:
         with translate_errors(STORAGE):
             async with self._session.head(upload, headers=headers) as response:
                 await _check(response, 200)
-                return progress_in(response.headers)
+                is_known = "Upload-Length" in response.headers
+                length = byte_count(response.headers, "Upload-Length") if is_known else None
+                return Progress(byte_count(response.headers, "Upload-Offset"), length)
 
     async def cancel_upload(self, upload: str) -> None:
         """End an upload and discard its bytes; it is not an error if there is none.

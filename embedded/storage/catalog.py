@@ -91,7 +91,7 @@ class Catalog:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._buckets: dict[str, Bucket] = {}
-        self._turns: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def arrivals(self) -> Path:
@@ -128,7 +128,7 @@ class Catalog:
         """Create a bucket. Raises StorageError if it exists."""
         if not BUCKET_NAME.fullmatch(bucket.id) or bucket.id != bucket.id.strip():
             raise errors.invalid_bucket_name()
-        async with self._turn(self._folder(bucket.id)):
+        async with self._lock_of(self._folder(bucket.id)):
             if bucket.id in self._buckets:
                 raise errors.already_exists("BucketAlreadyExists")
             await asyncio.to_thread(_make_bucket, self._folder(bucket.id), bucket)
@@ -136,13 +136,13 @@ class Catalog:
 
     async def change_bucket(self, bucket: Bucket) -> None:
         """Save the changed limits of a bucket."""
-        async with self._turn(self._folder(bucket.id)):
+        async with self._lock_of(self._folder(bucket.id)):
             await asyncio.to_thread(_write_bucket, self._folder(bucket.id), bucket)
             self._buckets[bucket.id] = bucket
 
     async def remove_bucket(self, name: str) -> None:
         """Remove an empty bucket."""
-        async with self._turn(self._folder(name)):
+        async with self._lock_of(self._folder(name)):
             if self.bucket(name).objects:
                 raise errors.bucket_not_empty()
             del self._buckets[name]
@@ -155,7 +155,7 @@ class Catalog:
         """
         await asyncio.to_thread(_to_disk, arrived)
         record = self._record(stored)
-        async with self._turn(record):
+        async with self._lock_of(record):
             bucket = self.bucket(stored.bucket)
             former = bucket.objects.get(stored.name)
             kept = _new_version(stored, former)
@@ -168,7 +168,7 @@ class Catalog:
     async def remove(self, bucket: Bucket, name: str) -> Stored | None:
         """Remove an object and return it, None if there is none."""
         record = self._folder(bucket.id) / "objects" / _record_name(name)
-        async with self._turn(record):
+        async with self._lock_of(record):
             stored = bucket.objects.pop(name, None)
             if stored is not None:
                 await asyncio.to_thread(_unlink, record, self.bytes_of(stored))
@@ -178,9 +178,9 @@ class Catalog:
         """Return the file with the bytes of an object."""
         return self._folder(stored.bucket) / "bytes" / stored.version
 
-    def _turn(self, of: Path) -> asyncio.Lock:
-        """Hold the lock for changes to one bucket or object."""
-        return self._turns.setdefault(of, asyncio.Lock())
+    def _lock_of(self, of: Path) -> asyncio.Lock:
+        """Return the lock for changes to one bucket or object."""
+        return self._locks.setdefault(of, asyncio.Lock())
 
     def _folder(self, bucket: str) -> Path:
         return self._root / "buckets" / _hashed(bucket)

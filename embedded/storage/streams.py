@@ -35,17 +35,17 @@ async def chunks_of_part(part: BodyPartReader) -> AsyncIterator[bytes]:
 
 async def write_chunks(chunks: AsyncIterator[bytes], sink: Sink) -> int:
     """Write all chunks in larger steps; what has arrived is written even if the rest fails."""
-    poured, waiting, size = 0, list[bytes](), 0
+    written, waiting, size = 0, list[bytes](), 0
     try:
         async for chunk in chunks:
             waiting.append(chunk)
             size += len(chunk)
             if size >= STEP:
                 full, waiting, size = waiting, [], 0
-                poured += await _write(sink, full)
+                written += await _write(sink, full)
     finally:
-        poured += await _write(sink, waiting)
-    return poured
+        written += await _write(sink, waiting)
+    return written
 
 
 async def _write(sink: Sink, chunks: list[bytes]) -> int:

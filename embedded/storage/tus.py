@@ -15,10 +15,10 @@ _is_number = re.compile(r"[0-9]{1,1000}").fullmatch
 
 def check_version(headers: Mapping[str, str]) -> None:
     """Raise StorageError unless the request has a known protocol version."""
-    spoken = headers.get("Tus-Resumable")
-    if spoken is None:
+    version = headers.get("Tus-Resumable")
+    if version is None:
         raise errors.tus(412, "Tus-Resumable Required\n")
-    if spoken != VERSION:
+    if version != VERSION:
         raise errors.tus(400, "Invalid tus-resumable\n")
 
 

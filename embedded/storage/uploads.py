@@ -15,7 +15,7 @@ from embedded.storage import errors
 
 LIFETIME = 24 * 3600
 DRAIN = 3.0
-LOCK_PATIENCE = 5.0
+LOCK_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass
@@ -84,7 +84,7 @@ class WriteLock:
         if self._lock.locked():
             self._holder.ask_to_finish()
         try:
-            await asyncio.wait_for(self._lock.acquire(), LOCK_PATIENCE)
+            await asyncio.wait_for(self._lock.acquire(), LOCK_TIMEOUT_SECONDS)
         except TimeoutError:
             raise errors.tus(423, "acquiring lock timeout") from None
         try:

@@ -10,7 +10,7 @@ _media_range: Final = re.compile(
 
 
 def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
-    """The offered media type that the client prefers, the first one if it has no preference.
+    """Return the offered media type that the client prefers, the first one if it has no preference.
 
     Returns None if it accepts none of them. Invalid media ranges are ignored; without a valid one
     the client accepts everything.
@@ -24,7 +24,7 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
 
 
 def _quality(offer: str, ranges: Sequence[re.Match[str]]) -> float:
-    """The quality (``q``) of the most specific range that matches; 0 if none does."""
+    """Return the quality (``q``) of the most specific range that matches; 0 if none does."""
     kind, _, subtype = offer.partition("/")
     for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
         for match in ranges:

@@ -35,7 +35,7 @@ _MAILTO: Final = re.compile(r"^\s*mailto:(?://)?", re.IGNORECASE)
 
 
 def suggestion(email: str) -> str | None:
-    """A valid address that was probably meant by ``email``; None if there is no obvious one."""
+    """Return the valid address that was probably meant; None if there is no obvious one."""
     if len(email) > _MAX_LENGTH:
         return None
     text = email

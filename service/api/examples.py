@@ -99,5 +99,5 @@ _EXTRA: Final[dict[str, dict[str, Any]]] = {
 
 
 def problem_example(code: str) -> Problem:
-    """A typical problem of a type."""
+    """Return a typical problem of a type."""
     return problem(code, PROBLEM_TYPES[code].example, **_EXTRA.get(code, {}))

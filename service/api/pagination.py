@@ -9,7 +9,7 @@ from service.problems import ProblemError
 
 
 def single(query: "MultiMapping[str]", name: str) -> str | None:
-    """The value of a query parameter, None if it is absent or empty.
+    """Return the value of a query parameter, None if it is absent or empty.
 
     Raises ProblemError (``{name}_invalid``) if it is given more than once.
     """
@@ -20,12 +20,12 @@ def single(query: "MultiMapping[str]", name: str) -> str | None:
 
 
 def parse_number(text: str, *, max_digits: int) -> int:
-    """The number written in ASCII digits; 0 if the text is anything else or too long."""
+    """Return the number written in ASCII digits; 0 if the text is anything else or too long."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= max_digits else 0
 
 
 def page_limit(query: "MultiMapping[str]", *, maximum: int, default: int) -> int:
-    """The requested page size, ``default`` if there is none.
+    """Return the requested page size, ``default`` if there is none.
 
     Raises ProblemError (``limit_invalid``) unless it is a number from 1 to ``maximum``.
     """
@@ -39,6 +39,6 @@ def page_limit(query: "MultiMapping[str]", *, maximum: int, default: int) -> int
 
 
 def link_to(request: web.Request, cursor: str) -> str:
-    """The ``Link`` header for the next page (RFC 8288): the request's address with ``cursor``."""
+    """Return the ``Link`` header (RFC 8288) of the next page, which begins after ``cursor``."""
     query: Mapping[str, str] = {**request.query, "cursor": cursor}
     return f'<{request.rel_url.with_query(query)}>; rel="next"'

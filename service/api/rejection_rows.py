@@ -54,19 +54,19 @@ class Columns(Protocol):
         ...
 
     def read(self, content: str) -> Record:
-        """The record of which ``content`` is the stored JSON."""
+        """Return the record of which ``content`` is the stored JSON."""
         ...
 
 
 def columns_of(layout: dict[str, Any] | None, rows: Iterable[StoredRejection]) -> Columns:
-    """The columns of the CSV file with this layout, or else the keys of the objects in ``rows``."""
+    """Return the columns of a CSV file by its layout, else the keys of the objects in ``rows``."""
     if layout is not None:
         return RowColumns(Layout.from_json(layout))
     return KeyColumns.of(row.content for row in rows)
 
 
 def as_json(rows: Sequence[StoredRejection], columns: Columns, cursor: str | None) -> bytes:
-    """A page of rejections in JSON; ``cursor`` is that of the next page."""
+    """Return a page of rejections in JSON; ``cursor`` is that of the next page."""
     rejections = []
     for row in rows:
         record = columns.read(row.content)
@@ -83,7 +83,7 @@ def as_json(rows: Sequence[StoredRejection], columns: Columns, cursor: str | Non
 
 
 def csv_header(columns: Columns) -> bytes:
-    """The first line of the CSV file, with a byte order mark so that spreadsheets read UTF-8."""
+    """Return the first line of the CSV file; its byte order mark makes spreadsheets read UTF-8."""
     return "\ufeff".encode() + _csv_lines([[*REJECTION_COLUMNS, *columns.names, CONTENT]])
 
 
@@ -123,7 +123,7 @@ class RowColumns:
         self._keys = _distinct(self.names)
 
     def read(self, content: str) -> Record:
-        """The row as an object with the column names as keys; as text if its length is wrong."""
+        """Return the row as an object with column names as keys; as text if its length is wrong."""
         try:
             row = _read_row(content)
         except msgspec.MsgspecError:
@@ -151,7 +151,7 @@ class KeyColumns:
         return cls([name for name in names if len(name) <= _MAX_KEY_LENGTH][:_MAX_KEYS])
 
     def read(self, content: str) -> Record:
-        """The object as it was received. Without cells if its name or email is not a scalar."""
+        """Return the object as it was received; without cells if name or email is not a scalar."""
         fields = _object(content)
         if fields is None:
             return _as_text(content)
@@ -172,7 +172,7 @@ def _object(content: str) -> dict[str, msgspec.Raw] | None:
 
 
 def _text(value: msgspec.Raw) -> str:
-    """A JSON value as a cell: strings without quotes, null as nothing, the rest as JSON."""
+    """Return a JSON value as a cell: strings without quotes, null as nothing, the rest as JSON."""
     raw = bytes(value)
     if raw == b"null":
         return ""
@@ -190,7 +190,7 @@ def _line(row: list[str]) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names as keys of an object: a number is added to repeated ones."""
+    """Return the names as keys of an object: a number is added to repeated ones."""
     keys: dict[str, None] = {}
     for name in names:
         key, number = name, 1

@@ -41,7 +41,7 @@ class Objects(Protocol):
     """Reads the objects that hold the rejections beyond those in the table."""
 
     def read(self, name: str) -> AsyncGenerator[bytes, None]:
-        """The bytes of an object, in chunks; raises UpstreamError."""
+        """Yield the bytes of an object, in chunks; raises UpstreamError."""
         ...
 
 
@@ -110,7 +110,7 @@ class Rejections:
                 await response.write(chunk[start : start + _WRITE_BYTES])
 
     async def _file(self, import_id: UUID) -> AsyncGenerator[bytes, None]:
-        """The CSV file in chunks, the header first."""
+        """Yield the CSV file in chunks, the header first."""
         async with aclosing(self._batches(import_id, 0, _READ_ROWS)) as batches:
             first = await anext(batches)
             columns = await asyncio.to_thread(columns_of, first.layout, first.rows)
@@ -122,7 +122,7 @@ class Rejections:
     async def _batches(
         self, import_id: UUID, after: int, limit: int
     ) -> AsyncGenerator[_Batch, None]:
-        """The rejections after the record ``after``, in input order, ``limit`` read at a time.
+        """Yield the rejections after record ``after`` in input order, up to ``limit`` at a time.
 
         Yields at least one batch, which may be empty. Raises ProblemError (``import_not_found``).
         """
@@ -144,7 +144,7 @@ class Rejections:
                 return
 
     async def _stored(self, name: str) -> AsyncGenerator[list[Rejection], None]:
-        """The rejections in an object, in batches."""
+        """Yield the rejections in an object, in batches."""
         reader = RejectionReader()
         async with aclosing(self._objects.read(name)) as chunks:
             async for chunk in chunks:
@@ -161,7 +161,7 @@ class Rejections:
 
 
 def _media_type(request: web.Request) -> str:
-    """The media type that ``format`` names, or else the best one for ``Accept``."""
+    """Return the media type that ``format`` names, or else the best one for ``Accept``."""
     name = single(request.query, "format")
     if name is not None:
         if name not in _FORMATS:

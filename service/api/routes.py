@@ -50,7 +50,7 @@ def add_routes(
 
 
 def _strict(handler: Handler, known: Sequence[str]) -> Handler:
-    """A handler that rejects requests with unknown query parameters."""
+    """Return a handler that rejects requests with unknown query parameters."""
 
     async def checked(request: web.Request) -> web.StreamResponse:
         check_option_names(request.query, known, "query parameter")

@@ -161,5 +161,5 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 def json_answer(
     value: msgspec.Struct, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """An answer in JSON."""
+    """Return a response with the JSON of a struct."""
     return web.json_response(msgspec.to_builtins(value), status=status, headers=headers)

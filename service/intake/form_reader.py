@@ -125,7 +125,7 @@ class FormReader:
     async def read(self) -> bytes:
         """Return the next bytes of the current field; empty at its end. Raises like ``next_field``.
 
-        A form that is cut off is no error here: ``next_field`` raises it.
+        Does not raise for a form that is cut off: ``next_field`` does.
         """
         while not self._queue:
             if not await self._parse_more():

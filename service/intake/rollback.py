@@ -1,8 +1,8 @@
 """Rollback of imports of which it is not known whether they were recorded.
 
-All answers of the database were lost, and it is unavailable since. The client was told to send its
-request again, so the import is discarded as soon as the database answers, unless a worker has begun
-it. Until then its object stays: if the import was recorded, it would fail without it.
+All answers of the database were lost, and it has been unavailable since. The client got a 503 and
+may send its request again, so the import is discarded as soon as the database answers, unless a
+worker has begun it. Until then its object stays, since a recorded import would fail without it.
 
 Nothing is lost if the process ends first: the sweep removes an object without an import, and a
 recorded import is imported.
@@ -20,7 +20,7 @@ from service.intake.upload import Upload
 from service.repository import Repository
 
 _MAX_PENDING: Final = 1000
-"""Imports that wait here; any more are left to the sweep."""
+"""Pending rollbacks of a process; any more are left to the sweep."""
 _PAUSE_SECONDS: Final = 0.5
 """Between two attempts; short, since workers wait for the same database and must not be faster."""
 

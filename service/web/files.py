@@ -62,7 +62,7 @@ class File:
         self._headers = headers
 
     def response(self, request: web.Request) -> web.Response:
-        """The file, or 304 if the client has this version of it."""
+        """Return the file, or 304 if the client has this version of it."""
         known = {tag.value for tag in request.if_none_match or ()}
         if known & {self.etag, "*"}:
             response = web.Response(status=304, headers=self._headers)
@@ -78,7 +78,7 @@ class File:
 
 
 async def read_files() -> dict[str, File]:
-    """All files by name: those of ``static``, and the renderer of the API documentation."""
+    """Return all files by name: those of ``static``, and the renderer of the API documentation."""
     paths = {name: _STATIC / name for name in await aiofiles.os.listdir(_STATIC)}
     package = resources.files("stopments") / "static"
     paths |= {name: Path(str(package / theirs)) for name, theirs in _RENDERER.items()}

@@ -41,7 +41,7 @@ Contacts import</a>
 
 
 def problem_page(code: str) -> bytes:
-    """The page of one problem type, in HTML."""
+    """Return the page of one problem type, in HTML."""
     kind = PROBLEM_TYPES[code]
     param = f"<dt>Parameter</dt><dd><code>{escape(kind.param)}</code></dd>" if kind.param else ""
     example = msgspec.json.format(msgspec.json.encode(problem_example(code)), indent=2).decode()
@@ -63,7 +63,7 @@ def problem_page(code: str) -> bytes:
 
 
 def problem_index() -> bytes:
-    """The page that lists all problem types by status, in HTML."""
+    """Return the page that lists all problem types by status, in HTML."""
     ordered = sorted(PROBLEM_TYPES, key=lambda code: (PROBLEM_TYPES[code].status, code))
     sections = []
     for status, codes in groupby(ordered, key=lambda code: PROBLEM_TYPES[code].status):
@@ -77,5 +77,5 @@ def problem_index() -> bytes:
 
 
 def _words(text: str) -> str:
-    """Text as HTML; what stands between backquotes becomes code."""
+    """Return text as HTML; what stands between backquotes becomes code."""
     return _CODE.sub(r"<code>\1</code>", escape(text, quote=False))

@@ -85,7 +85,8 @@ class ImportPart:
         """Import a part unless it has ended.
 
         ``ended_attempts`` are those that RetryLaterError and WorkerStoppingError have named before.
-        Raises RetryLaterError if the part has to be tried again, WorkerStoppingError if elsewhere.
+        Raises RetryLaterError if the part has to be tried again, and WorkerStoppingError if another
+        worker has to do that.
         """
         attempt = Attempt(import_id, part)
         try:

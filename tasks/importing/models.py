@@ -159,11 +159,6 @@ class PartCounts:
     ignored: FieldNames = field(default_factory=FieldNames)
     """Names of fields that occur in the records and are not imported."""
 
-    @property
-    def records(self) -> int:
-        """Number of records that were imported or rejected."""
-        return self.imported + self.rejected.total()
-
     def to_json(self) -> dict[str, Any]:
         """The counts as the SQL function ``finish_part`` takes them."""
         return {

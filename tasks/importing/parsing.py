@@ -209,7 +209,7 @@ def _decode_record(data: bytes) -> Fields | Reason:
 
 
 def _decode_leniently(data: bytes) -> Fields | Reason:
-    """Decode JSON that msgspec refuses: lone surrogates, numbers of any size."""
+    """Decode JSON that msgspec rejects: lone surrogates, numbers of any size."""
     try:
         # Numbers are not used, and converting a million digits would take minutes.
         value = json.loads(data.decode("utf-8", "replace"), parse_int=len, parse_float=len)

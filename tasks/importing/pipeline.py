@@ -24,7 +24,6 @@ MAX_CONTENT: Final = 4096
 MAX_BUFFER_BYTES: Final = 2 * 1024 * 1024
 """Size of the runs in a batch buffer, not counting the last one."""
 
-_COUNT_MISMATCH: Final = "count_mismatch"
 _RECORDS_SEARCHED_FIRST: Final = 100
 """In how many records of a part's first run the names of ignored fields are searched.
 
@@ -71,7 +70,7 @@ class PartPipeline:
         accepted = self._work.part.records
         if self.records_read != accepted:
             detail = f"The part holds {self.records_read} records; {accepted} were accepted."
-            raise PartFailedError(_COUNT_MISMATCH, detail)
+            raise PartFailedError("count_mismatch", detail)
 
     def write_last(self) -> PartEnd | None:
         """Write the last batch; where none of its records is rejected, end the part with it.

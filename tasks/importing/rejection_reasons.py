@@ -53,7 +53,6 @@ NO_NAME_AND_NO_EMAIL: Final = Reason(
     "no_name_and_no_email", "The record has neither a name nor an email; give at least one."
 )
 
-_REFUSED: Final = "refused_by_database"
 _HINTS: Final = {
     "22001": "a value is too long for its column",
     "23502": "a value is missing that the contacts table requires",
@@ -65,4 +64,5 @@ _HINTS: Final = {
 def refused_by_database(sqlstate: str) -> Reason:
     """The reason for a record that Postgres does not store; ``sqlstate`` is its error code."""
     hint = _HINTS.get(sqlstate, "see the rules and triggers of the contacts table")
-    return Reason(_REFUSED, f"The database rejected the record: {hint} (SQLSTATE {sqlstate}).")
+    message = f"The database rejected the record: {hint} (SQLSTATE {sqlstate})."
+    return Reason("refused_by_database", message)

@@ -24,7 +24,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 MAX_CONTACTS: Final = 20_000
 """Contacts that are removed in one statement, unless that takes too long."""
-_UNDO_REFUSED: Final = "undo_refused"
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 
 
@@ -48,7 +47,8 @@ class UndoImport:
     def __call__(self, import_id: UUID) -> None:
         """Remove everything of an import that is being undone.
 
-        Raises RetryLaterError if it has to continue later, WorkerStoppingError if elsewhere.
+        Raises RetryLaterError if it has to continue later, and WorkerStoppingError if another
+        worker has to do that.
         """
         try:
             try:
@@ -57,7 +57,7 @@ class UndoImport:
                 log.error(  # noqa: TRY400 -- foreseen, so without a traceback
                     "undo failed", upstream=error.upstream, code=error.code, reason=error.detail
                 )
-                self._repository.fail_undo(import_id, _UNDO_REFUSED, _reason(error))
+                self._repository.fail_undo(import_id, "undo_refused", _reason(error))
                 self._metrics.undo_failed()
         except UpstreamError as error:
             log.warning(

@@ -130,7 +130,7 @@ class CopyWriter:
         return write_bisecting(batch, self._copy, self._write_by_row)
 
     def contacts_among(self, records: list[int]) -> set[int]:  # noqa: ARG002
-        """None: they were deleted when this attempt began."""
+        """Return an empty set: they were deleted when this attempt started."""
         return set()
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
@@ -150,7 +150,7 @@ class CopyWriter:
             self._connection.execute(_INSERT_REJECTION_OBJECT, values)
 
     def write_last(self, batch: Batch, counts: PartCounts) -> PartEnd | None:
-        """None: it would save nothing, since all is one transaction anyway."""
+        """Return None: everything is one transaction anyway, so this would save nothing."""
 
     def finish(self, counts: PartCounts) -> PartEnd:
         """Finish the part and commit."""

@@ -138,7 +138,7 @@ class Up:
             for line in log.splitlines():
                 if words in line:
                     return line
-            assert time.monotonic() < deadline, f"{words!r} was not said:\n{log}"
+            assert time.monotonic() < deadline, f"{words!r} is not in the log:\n{log}"
             time.sleep(0.05)
 
     def end(self) -> None:
@@ -239,7 +239,7 @@ def _is_master(process: psutil.Process) -> bool:
 
 
 def _metrics(port: int) -> str:
-    """What dramatiq's endpoint says; it starts listening after the workers have begun."""
+    """Return the metrics of dramatiq's endpoint, which listens after the workers have started."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -125,11 +125,11 @@ def test_a_full_disk_is_answered_as_by_the_real_storage(data, migrations):
         unlimited = storage.rlimit(psutil.RLIMIT_FSIZE)
         storage.rlimit(psutil.RLIMIT_FSIZE, (0, unlimited[1]))
         small = client.post("/storage/v1/object/imports/small.json", content=CONTENT)
-        begun = client.post("/storage/v1/upload/resumable", headers=tus)
+        created = client.post("/storage/v1/upload/resumable", headers=tus)
         storage.rlimit(psutil.RLIMIT_FSIZE, unlimited)
 
         assert (small.status_code, small.json()["statusCode"]) == (500, "500")
-        assert (begun.status_code, begun.text) == (500, "Internal Server Error")
+        assert (created.status_code, created.text) == (500, "Internal Server Error")
         assert client.post("/storage/v1/object/list/imports", json={"prefix": ""}).json() == []
         assert not list((data / "storage" / "uploads").iterdir())
         again = client.post("/storage/v1/object/imports/small.json", content=CONTENT)

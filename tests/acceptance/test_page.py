@@ -39,7 +39,7 @@ def page(browser: Browser, importer: Importer) -> Iterator[Page]:
         page.goto("/")
         yield page
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    assert [told for told in complaints if not REFUSED.search(told)] == []
+    assert [text for text in complaints if not REFUSED.search(text)] == []
 
 
 def choose(page: Page, content: str, source: str) -> None:

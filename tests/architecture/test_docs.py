@@ -93,10 +93,12 @@ def test_the_readme_is_short_and_leads_to_each_page():
     )
 
 
-def test_each_setting_is_told_with_its_default_and_bounds():
+def test_each_setting_is_documented_with_its_default_and_bounds():
     rows = Document.read("docs/configure.md").table("variable", "default", "allowed")
-    told = {code(name)[0]: (default.strip("`"), allowed) for name, default, allowed, _ in rows}
-    assert told == {
+    documented = {
+        code(name)[0]: (default.strip("`"), allowed) for name, default, allowed, _ in rows
+    }
+    assert documented == {
         name.upper(): (default(name), allowed(schema))
         for name, schema in Settings.model_json_schema()["properties"].items()
     }
@@ -107,12 +109,12 @@ def test_each_setting_is_told_with_its_default_and_bounds():
 def test_the_example_has_each_setting_with_its_default():
     lines = (PROJECT / ".env.example").read_text().splitlines()
     found = [re.match(r"(?:# )?([A-Za-z_]+)=(\S*)", line) for line in lines]
-    told = {match[1]: match[2] for match in found if match}
+    documented = {match[1]: match[2] for match in found if match}
     fields = {name.upper(): field for name, field in Settings.model_fields.items()}
-    assert told.keys() == {*fields, *DRAMATIQS}
+    assert documented.keys() == {*fields, *DRAMATIQS}
     for name, field in fields.items():
         if not field.is_required():
-            assert told[name] == default(name.lower()).replace("none", "")
+            assert documented[name] == default(name.lower()).replace("none", "")
 
 
 def default(name: str) -> str:
@@ -138,48 +140,48 @@ def allowed(schema: dict) -> str:
     return f"{schema['minimum']} to {schema['maximum']}" if "minimum" in schema else ""
 
 
-def test_each_problem_is_told_with_its_status():
+def test_each_problem_is_documented_with_its_status():
     rows = Document.read("docs/api.md").table("code", "status", "meaning")
-    told = {code(name)[0]: int(status) for name, status, _ in rows}
-    assert told == {name: kind.status for name, kind in PROBLEM_TYPES.items()}
+    documented = {code(name)[0]: int(status) for name, status, _ in rows}
+    assert documented == {name: kind.status for name, kind in PROBLEM_TYPES.items()}
 
 
-def test_each_rejection_is_told():
+def test_each_rejection_is_documented():
     found = {value.code for value in vars(reasons).values() if isinstance(value, reasons.Reason)}
     rows = Document.read("docs/formats.md").table("code", "reason")
     assert {code(row[0])[0] for row in rows} == {*found, reasons.refused_by_database("23514").code}
 
 
-def test_each_failure_is_told():
+def test_each_failure_is_documented():
     rows = Document.read("docs/api.md").table("code", "meaning", "what to do")
     assert [row[0] for row in rows if not code(row[0])] == ["any other"]
     assert {name for row in rows for name in code(row[0])} == _ADVICE.keys()
 
 
-def test_each_state_is_told():
+def test_each_state_is_documented():
     states = set(ImportState)
     rows = Document.read("docs/api.md").table("state", "meaning", "next")
     assert {code(row[0])[0] for row in rows} == states
     assert {name for row in rows for name in code(row[2])} <= states
 
 
-def test_each_option_is_told():
+def test_each_option_is_documented():
     rows = Document.read("docs/api.md").table("option", "value", "default")
     assert [code(row[0])[0] for row in rows] == list(IMPORT_OPTIONS)
 
 
-def test_each_column_name_is_told():
+def test_each_column_name_is_documented():
     rows = Document.read("docs/formats.md").table("field", "recognised names")
     assert {code(field)[0]: set(code(names)) for field, names in rows} == HEADERS
 
 
-def test_each_end_that_is_notified_is_told():
+def test_each_end_that_is_notified_is_documented():
     rows = Document.read("docs/webhooks.md").table("type", "when")
     ends = {f"import.{state}" for state in ENDED}
     assert {code(row[0])[0] for row in rows} == ends
 
 
-def test_each_metric_is_told_with_its_kind_and_labels():
+def test_each_metric_is_documented_with_its_kind_and_labels():
     import tasks.metrics  # noqa: PLC0415 -- it registers its metrics where the process has them
 
     assert tasks.metrics
@@ -204,13 +206,13 @@ def described(registry: CollectorRegistry, prefixes: tuple[str, ...]) -> dict:
     }
 
 
-def test_each_argument_of_the_command_is_told():
+def test_each_argument_of_the_command_is_documented():
     shown = subprocess.run(
         [*CLIENT, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     rows = Document.read("docs/command.md").table("argument", "meaning")
-    told = {name for row in rows for name in code(row[0]) if name.startswith("--")}
-    assert told == set(re.findall(r"--[a-z][a-z-]*", shown.stdout)) - {"--help"}
+    documented = {name for row in rows for name in code(row[0]) if name.startswith("--")}
+    assert documented == set(re.findall(r"--[a-z][a-z-]*", shown.stdout)) - {"--help"}
 
 
 def test_the_receiver_that_is_shown_checks_our_signatures():

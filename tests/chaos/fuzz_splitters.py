@@ -22,7 +22,7 @@ with atheris.instrument_imports(
     from tests.support.import_oracle import assert_outcomes
     from tests.support.part_runs import as_one_part, run_parts
     from tests.support.reference import ARRAY, CSV, ENVELOPE, NDJSON, judge
-    from tests.support.splits import BIG, RejectedRecord, parts_hold, pieces_of, run
+    from tests.support.splits import BIG, RejectedBody, parts_hold, pieces_of, run
 
 KINDS = (ENVELOPE, ARRAY, CSV, NDJSON)
 LIMITS = (BIG, 200, 40, 16)
@@ -57,7 +57,7 @@ def test_one(data: bytes) -> None:
         assert run(kind.make(part_bytes + 1, limit), pieces_of(body, 1)) == outcome
     content = kind.read(body)
     judge(body, outcome, content, limit)
-    if isinstance(outcome, RejectedRecord):
+    if isinstance(outcome, RejectedBody):
         assert outcome.code in PROBLEM_TYPES
         return
     assert content is not None

@@ -185,8 +185,8 @@ def compressed() -> Iterator[Hostile]:
     window = {zstd.CompressionParameter.window_log: 27}
     packer = zstd.ZstdCompressor(options=window)
     wide = packer.compress(ADA, zstd.ZstdCompressor.FLUSH_FRAME)
-    begun = zstd.ZstdCompressor(options=window).compress(ADA, zstd.ZstdCompressor.FLUSH_BLOCK)
-    yield packed("a window of 128 MiB", begun, "zstd", 415, "unsupported_encoding")
+    unfinished = zstd.ZstdCompressor(options=window).compress(ADA, zstd.ZstdCompressor.FLUSH_BLOCK)
+    yield packed("a window of 128 MiB", unfinished, "zstd", 415, "unsupported_encoding")
     yield packed("zstd cut off", wide[:-1], "zstd", *malformed)
     named = b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 4 * MIB
     yield packed("gzip with a name of 4 MiB", named, "gzip", *malformed)

@@ -28,7 +28,7 @@ SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[
 def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
     importer: Importer,
 ) -> None:
-    job = importer.post(CONTACTS, source="begun-five-times")
+    job = importer.post(CONTACTS, source="started-five-times")
     importer.query(
         "update import_parts set state = 'importing', "
         "open_attempts = array(select gen_random_uuid() from generate_series(1, 5)) "
@@ -39,7 +39,7 @@ def test_a_part_with_five_open_attempts_fails_and_the_others_are_imported(
     done = importer.run("tasks", "--once")
 
     assert done.returncode == 1, done.stderr
-    _is_failed_but_for_the_others(importer, job, "begun-five-times", 2)
+    _is_failed_but_for_the_others(importer, job, "started-five-times", 2)
     assert "part given up" in done.stderr
     assert "import closed" in done.stderr
 
@@ -79,10 +79,10 @@ def test_an_outage_of_the_database_does_not_count_as_an_attempt(importer: Import
             SWEEP_AFTER="100",
         )
         assert outage.is_spent
-        begun = proxy.count(rpc("start_part"))
+        starts = proxy.count(rpc("start_part"))
 
     assert done.returncode == 0, done.stderr
-    assert begun > 1
+    assert starts > 1
     assert "alone" not in done.stderr
     assert importer.counts(job) == (5, 0)
 

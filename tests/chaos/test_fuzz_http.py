@@ -26,7 +26,7 @@ from tests.support.raw_http import RawConnection
 from tests.support.reference import judge_problem
 from tests.support.reference_records import Content
 from tests.support.service import Service, running_service
-from tests.support.splits import RejectedRecord, parts_hold
+from tests.support.splits import RejectedBody, parts_hold
 from tests.support.traces import Everything, Traces
 
 EXAMPLES = 200
@@ -168,7 +168,7 @@ def _judge_problem(request: Request, answer: Answer) -> str:
     assert answer.body["title"]
     assert answer.body["detail"]
     if request.regular and request.content is not None:
-        problem = RejectedRecord(code, answer.body.get("offset"), answer.body.get("record"))
+        problem = RejectedBody(code, answer.body.get("offset"), answer.body.get("record"))
         judge_problem(request.content, problem, request.kind.read(request.content), LIMIT)
     return code
 

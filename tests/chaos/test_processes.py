@@ -78,7 +78,7 @@ def test_worker_master_killed(chaos: Chaos, moment: str, run: int) -> None:
 def test_all_workers_killed_during_ten_imports(chaos: Chaos, moment: str, run: int) -> None:
     data = [make_data(chaos.rng, records=1500) for _ in range(10)]
     hold = hold_at(chaos, moment, data)
-    sending = [chaos.stack.send_in_background(one) for one in data]
+    sending = [chaos.stack.send_in_background(each) for each in data]
     hold.wait()
 
     for pid in chaos.stack.workers.pids():
@@ -102,7 +102,7 @@ def test_worker_machine_killed_without_restart(chaos: Chaos, moment: str, run: i
         exit_stack.callback(other.stop)
         data = [make_data(chaos.rng, records=3000) for _ in range(2)]
         hold = hold_at(chaos, moment, data, lose=True)
-        sent = [stack.send(one) for one in data]
+        sent = [stack.send(each) for each in data]
         hold.wait()
 
         victim = other if process_at(other, hold.peer) else stack.workers
@@ -180,7 +180,7 @@ def test_service_killed_between_create_import_and_answer(chaos: Chaos, run: int)
 def test_workers_get_sigterm(chaos: Chaos, moment: str, run: int) -> None:
     data = [make_data(chaos.rng, records=2500) for _ in range(2)]
     hold = hold_at(chaos, moment, data, lose=False)
-    sent = [chaos.stack.send(one) for one in data]
+    sent = [chaos.stack.send(each) for each in data]
     hold.wait()
 
     code = chaos.stack.workers.terminate(hold.release)
@@ -218,7 +218,7 @@ def test_a_part_that_kills_its_worker_fails(chaos: Chaos, run: int) -> None:
     others = [make_data(chaos.rng, records=2500) for _ in range(3)]
     hold = Hold(CONTACTS, containing=b"deadly", lose=True)
     stack.proxy.inject(hold)
-    sent = [stack.send(one) for one in [deadly, *others]]
+    sent = [stack.send(each) for each in [deadly, *others]]
     for _ in range(5):
         hold.wait()
         kill(stack.requesting_process(hold).pid)

@@ -49,15 +49,15 @@ def test_stopped_workers_requeue_their_parts(
 def test_workers_stop_in_time_while_postgres_hangs(
     importer: Importer, procfile: Mapping[str, list[str]]
 ) -> None:
-    jobs = [importer.post(CONTACTS, source="away") for _ in range(2)]
-    with _workers(importer, procfile, "away") as workers:
+    jobs = [importer.post(CONTACTS, source="unavailable") for _ in range(2)]
+    with _workers(importer, procfile, "unavailable") as workers:
         _await_begun(importer, jobs)
         with _frozen(_postmaster(importer)):
             time.sleep(1)
             code = _stop(workers)
         assert code in {0, 3}
         assert workers.seconds < BOUND
-    _is_complete(importer, jobs, "away")
+    _is_complete(importer, jobs, "unavailable")
 
 
 class _Workers:
@@ -77,10 +77,10 @@ def _workers(
 
 
 def _stop(workers: _Workers) -> int:
-    begun = time.monotonic()
+    started = time.monotonic()
     os.kill(workers.process.pid, signal.SIGTERM)
     code = workers.process.watchdog.wait(2 * BOUND)
-    workers.seconds = time.monotonic() - begun
+    workers.seconds = time.monotonic() - started
     print(f"stopped in {workers.seconds:.1f} s, code {code}")
     return code
 

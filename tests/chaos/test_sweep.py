@@ -122,8 +122,8 @@ def test_concurrent_sweeps_requeue_an_import_once(importer: Importer) -> None:
 
 
 def test_sweep_without_supabase_exits_with_3(importer: Importer) -> None:
-    away = {"SUPABASE_URL": "http://127.0.0.1:9", "UPSTREAM_DEADLINE": "1"}
-    assert importer.run("tasks", "--sweep", **away).returncode == 3
+    unreachable = {"SUPABASE_URL": "http://127.0.0.1:9", "UPSTREAM_DEADLINE": "1"}
+    assert importer.run("tasks", "--sweep", **unreachable).returncode == 3
 
 
 def test_sweep_removes_only_old_objects_without_an_import(

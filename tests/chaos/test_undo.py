@@ -60,7 +60,7 @@ def count_in(verdict: Verdict, sent: Sent, **more: int) -> Verdict:
 def test_worker_killed_while_an_import_is_cancelled(chaos: Chaos, moment: str, run: int) -> None:
     stack, data = chaos.stack, [make_data(chaos.rng, records=count) for count in (1000, 5000)]
     hold = hold_at(chaos, moment, data)
-    other, sent = (stack.send(one) for one in data)
+    other, sent = (stack.send(each) for each in data)
     hold.wait()
 
     request_job(stack, "POST", sent, "/cancel")

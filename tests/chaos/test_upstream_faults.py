@@ -40,7 +40,7 @@ def under_way(chaos: Chaos, moment: str) -> tuple[list[Sent], Hold]:
     """Two imports that run, and one of their requests that is held."""
     data = [make_data(chaos.rng, records=2500) for _ in range(2)]
     hold = hold_at(chaos, moment, data)
-    sent = [chaos.stack.send(one) for one in data]
+    sent = [chaos.stack.send(each) for each in data]
     hold.wait()
     return sent, hold
 

@@ -107,7 +107,7 @@ def test_bucket_missing_for_some_time(chaos: Chaos, run: int) -> None:
 
     stack.await_ready()
     again = [stack.send(small.data), stack.send(large.data)]
-    assert [one.status for one in again] == [202, 202]
+    assert [each.status for each in again] == [202, 202]
     chaos.audit.settle(again, over_at=over)
 
 
@@ -157,7 +157,7 @@ def test_storage_disk_full(chaos: Chaos, moment: str, run: int) -> None:
 
     stack.await_ready()
     again = [stack.send(large.data), stack.send(small.data)]
-    assert [one.status for one in again] == [202, 202]
+    assert [each.status for each in again] == [202, 202]
     chaos.audit.settle([running, *again], over_at=over)
 
 

@@ -88,7 +88,7 @@ def import_on_the_far_machine(
     with rule_on_contacts(stack, TRIGGER, data, **slow):
         sent = stack.send(data)
         left = "select count(*) from import_parts where import_id = %s and state = 'queued'"
-        eventually(lambda: stack.query(left, sent.import_id) == [(0,)], "all parts are begun")
+        eventually(lambda: stack.query(left, sent.import_id) == [(0,)], "all parts are started")
         stack.workers.start()
         there = "select count(*) >= %s from contacts where source = %s"
         eventually(lambda: stack.query(there, until, data.source)[0][0], "some contacts are there")

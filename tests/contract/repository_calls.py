@@ -137,9 +137,14 @@ class Repository:
         return self.move("cancel_part", import_id, part, attempt)
 
     def postpone(
-        self, import_id: uuid.UUID, part: int, attempt: str | None = None, *, away: bool = True
+        self,
+        import_id: uuid.UUID,
+        part: int,
+        attempt: str | None = None,
+        *,
+        unavailable: bool = True,
     ) -> Any:
-        return self.move("postpone_part", import_id, part, attempt, p_away=away)
+        return self.move("postpone_part", import_id, part, attempt, p_away=unavailable)
 
     def part(self, import_id: uuid.UUID, part: int) -> dict[str, Any]:
         where = {"import_id": f"eq.{import_id}", "part": f"eq.{part}"}

@@ -1,6 +1,6 @@
-"""Attempts of one part that overlap: only the last one begun moves the part, and nobody deadlocks.
+"""Overlapping attempts at one part: only the last one changes the part, and there is no deadlock.
 
-Where it is a race, both sides are real database sessions, held apart by a lock of a third one.
+For races, both sides are real database sessions, held by a lock of a third session.
 """
 
 import threading
@@ -28,7 +28,7 @@ def url(supabase_env: Mapping[str, str]) -> str:
 
 
 def two_attempts(repository: Repository) -> tuple[uuid.UUID, str, str]:
-    """An import with a part that was begun by one attempt and then by another."""
+    """Create an import with a part that two attempts have started, one after the other."""
     made: uuid.UUID = repository.create(parts=1)
     repository.begin(made, 1)
     first = repository.attempt_of(made, 1)
@@ -57,7 +57,7 @@ def test_a_stale_attempt_writes_nothing(repository):
     assert repository.contacts(made) == 1
 
 
-def test_a_part_that_was_retried_is_not_failed_by_the_attempt_that_failed_it_first(repository):
+def test_a_stale_attempt_does_not_fail_a_part_that_was_retried(repository):
     made = repository.create(parts=1)
     repository.begin(made, 1)
     first = repository.attempt_of(made, 1)
@@ -70,7 +70,7 @@ def test_a_part_that_was_retried_is_not_failed_by_the_attempt_that_failed_it_fir
     assert repository.state(made) == "importing"
 
 
-def test_a_stale_attempt_does_not_demote_one_that_runs(repository):
+def test_a_stale_attempt_does_not_postpone_the_part_of_another_attempt(repository):
     made, first, second = two_attempts(repository)
     assert repository.postpone(made, 1, attempt=first) is None
     part = repository.part(made, 1)
@@ -78,7 +78,7 @@ def test_a_stale_attempt_does_not_demote_one_that_runs(repository):
     assert part["open_attempts"] == [second], "it has not died, so it does not count"
 
 
-def test_the_same_attempt_may_repeat_each_of_its_moves(repository):
+def test_an_attempt_may_repeat_each_of_its_transitions(repository):
     made = repository.create(parts=2)
     mine = str(uuid.uuid4())
     for _ in range(2):
@@ -92,18 +92,18 @@ def test_the_same_attempt_may_repeat_each_of_its_moves(repository):
 def test_crashes_outages_and_stops_are_counted_apart(repository):
     made = repository.create(parts=1)
     repository.begin(made, 1)
-    assert repository.postpone(made, 1, away=True) == 1
+    assert repository.postpone(made, 1, unavailable=True) == 1
     repository.begin(made, 1)
-    assert repository.postpone(made, 1, away=False) == 1
+    assert repository.postpone(made, 1, unavailable=False) == 1
     repository.begin(made, 1)  # dies
     repository.begin(made, 1)
-    assert repository.postpone(made, 1, away=True) == 2
+    assert repository.postpone(made, 1, unavailable=True) == 2
     part = repository.part(made, 1)
     counted = (len(part["open_attempts"]), part["retries"], part["stops"])
     assert (part["state"], counted) == ("queued", (1, 2, 1))
 
 
-def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(repository):
+def test_ended_attempts_do_not_count_as_crashes(repository):
     made = repository.create(parts=1)
     ended = []
     for _ in range(7):
@@ -112,7 +112,7 @@ def test_an_attempt_that_ended_while_the_database_was_away_has_not_died(reposito
     assert repository.part(made, 1)["open_attempts"] == ended
 
 
-def test_a_part_whose_attempts_die_is_begun_alone_and_then_given_up(repository):
+def test_a_part_with_open_attempts_needs_an_exclusive_run_and_is_then_given_up(repository):
     made = repository.create(parts=1)
     for _ in range(2):
         assert "source" in repository.begin(made, 1, p_alone=False)
@@ -124,7 +124,7 @@ def test_a_part_whose_attempts_die_is_begun_alone_and_then_given_up(repository):
 
 
 def test_a_rejection_of_an_earlier_attempt_does_not_outlive_it(repository):
-    """The database refused the record once, or the worker was older, and then it was imported."""
+    """The database or an older worker has rejected the record, and then it is imported."""
     made = repository.create(parts=1)
     repository.begin(made, 1)
     repository.write_rejection(made, 1, 3)
@@ -172,14 +172,14 @@ def test_rejections_are_counted_as_they_are_stored(repository):
 
 @contextmanager
 def held(url: str, statement: str, *values: object) -> Iterator[Callable[[], None]]:
-    """A lock that a session of its own holds until it is let go of."""
+    """Hold a lock in a session of its own until it is released."""
     with psycopg.connect(url) as session:
         session.execute(statement, values)
         yield session.rollback
 
 
 class Sessions:
-    """Statements that run at the same time, each in a session of its own."""
+    """Runs statements at the same time, each in a session of its own."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -188,20 +188,20 @@ class Sessions:
         self._lock = threading.Lock()
 
     def run(self, statement: str, *values: object) -> "Future[Any]":
-        begun = threading.Event()
+        started = threading.Event()
 
         def work() -> Any:
             with psycopg.connect(self._url) as session:
                 with self._lock:
                     self._pids.append(session.info.backend_pid)
-                begun.set()
+                started.set()
                 try:
                     return session.execute(statement, values).fetchone()[0]
                 except psycopg.Error as error:
                     return error.sqlstate
 
         future = self._pool.submit(work)
-        assert begun.wait(30)
+        assert started.wait(30)
         return future
 
     def await_locks(self, count: int) -> None:
@@ -223,8 +223,8 @@ WRITE = "select public.write_contacts(%s)"
 CONTACTS = [*"abcdefghij"]
 
 
-def test_two_finishers_at_once_do_not_deadlock(repository, url, sessions):
-    """The last batch of a part was sent twice, since its first answer was lost."""
+def test_concurrent_last_batches_do_not_deadlock(repository, url, sessions):
+    """The last batch of a part is sent twice, because its first answer was lost."""
     made = repository.create(parts=1)
     repository.begin(made, 1)
     text = repository.text(made, 1, CONTACTS, finish={"imported": PART, "rejected": 0})
@@ -244,7 +244,7 @@ def test_two_finishers_at_once_do_not_deadlock(repository, url, sessions):
         ("undo_import(%s, %s)", {"cancelling", "undoing"}),
     ],
 )
-def test_a_finisher_and_a_move_of_its_import_do_not_deadlock(
+def test_last_batch_and_a_transition_of_the_import_do_not_deadlock(
     repository, url, sessions, function, states
 ):
     made = repository.create(parts=1)
@@ -262,7 +262,7 @@ def test_a_finisher_and_a_move_of_its_import_do_not_deadlock(
     assert repository.state(made) in states
 
 
-def test_a_finisher_and_one_that_gives_the_part_up_do_not_deadlock(repository, url, sessions):
+def test_last_batch_and_start_part_that_gives_up_do_not_deadlock(repository, url, sessions):
     made = repository.create(parts=1)
     repository.begin(made, 1)
     mine = repository.attempt_of(made, 1)
@@ -279,8 +279,8 @@ def test_a_finisher_and_one_that_gives_the_part_up_do_not_deadlock(repository, u
     assert repository.counts(made) in {(PART, 0, 0), (0, 0, PART)}
 
 
-def test_a_batch_that_is_on_its_way_is_counted_by_whoever_ends_the_part(repository, url, sessions):
-    """It holds its part; the end waits for it, and counts what it has written."""
+def test_end_of_a_part_waits_for_a_running_batch_and_counts_it(repository, url, sessions):
+    """The batch locks its part; the end of the part waits for it, and counts its contacts."""
     made = repository.create(parts=1)
     repository.begin(made, 1)
     attempt = repository.attempt_of(made, 1)
@@ -293,10 +293,8 @@ def test_a_batch_that_is_on_its_way_is_counted_by_whoever_ends_the_part(reposito
     assert repository.counts(made) == (4, 0, PART - 4)
 
 
-def test_an_attempt_that_takes_over_waits_for_the_batch_of_the_one_before(
-    repository, url, sessions
-):
-    """So what that one wrote is known to the next when it begins."""
+def test_start_part_waits_for_a_running_batch_of_the_attempt_before(repository, url, sessions):
+    """So the new attempt knows what the former one has written."""
     made = repository.create(parts=1)
     repository.begin(made, 1)
     with psycopg.connect(url) as writing:
@@ -309,7 +307,7 @@ def test_an_attempt_that_takes_over_waits_for_the_batch_of_the_one_before(
     assert repository.on("contacts_among", made, p_records=list(range(1, 11))) == [1, 2, 3, 4]
 
 
-def test_rows_that_the_database_refuses_are_told_apart_in_one_request(repository, url):
+def test_write_apart_returns_the_rejected_rows_in_one_request(repository, url):
     made = repository.create(parts=1)
     repository.begin(made, 1)
     too_long = "x" * 3000
@@ -320,11 +318,11 @@ def test_rows_that_the_database_refuses_are_told_apart_in_one_request(repository
         try:
             names = ["a", too_long, "c", too_long, "e"]
             text = repository.text(made, 1, names, row_errors=["22", "23"])
-            told = repository.send("write_apart", text)
+            result = repository.send("write_apart", text)
             other = repository.text(made, 1, [too_long], row_errors=["22"])
             assert repository.send("write_apart", other) == "23514"
         finally:
             session.execute("alter table public.contacts drop constraint short")
-    assert (told["records"], told["codes"]) == ([2, 4], ["23514", "23514"])
-    assert "short" in told["reasons"]["23514"]
+    assert (result["records"], result["codes"]) == ([2, 4], ["23514", "23514"])
+    assert "short" in result["reasons"]["23514"]
     assert repository.contacts(made) == 3

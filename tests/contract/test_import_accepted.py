@@ -1,4 +1,4 @@
-"""Imports that are accepted, over HTTP, on a real Supabase: every form, small and large."""
+"""Accepted imports over HTTP, on a real Supabase: each kind of body, small and large."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ BY_ADDRESS = f"/import?source={quote(SOURCE)}"
 
 @dataclass(frozen=True)
 class Sent:
-    """A request and the object that it must leave."""
+    """A request, and the object that it must create."""
 
     body: bytes
     content_type: str
@@ -66,7 +66,7 @@ def ndjson_form(lines: bytes) -> Sent:
 
 
 def as_lines(rows: bytes) -> bytes:
-    """The rows of a CSV file as lines of JSON."""
+    """Return the rows of a CSV file as lines of JSON."""
     found = csv.DictReader(StringIO(rows.decode(), newline=""))
     return "".join(f"{json.dumps(row)}\n" for row in found).encode()
 
@@ -94,7 +94,7 @@ FROM_ROWS: dict[str, Callable[[bytes], Sent]] = {
 
 
 def sent_as(name: str, size: int) -> Sent:
-    """A body of this form, of about so many bytes."""
+    """Return a body of this kind, of about ``size`` bytes."""
     make = FROM_ARRAY.get(name)
     return make(json_array(size)) if make else FROM_ROWS[name](csv_file(size))
 
@@ -132,8 +132,8 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)
     assert (queue, state, message["queue_name"]) == ("imports", "queued", "imports")
-    told = ("import_part", [job[7:], 1]) if len(parts) == 1 else ("import_contacts", [job[7:]])
-    assert (message["actor_name"], message["args"]) == told
+    expected = ("import_part", [job[7:], 1]) if len(parts) == 1 else ("import_contacts", [job[7:]])
+    assert (message["actor_name"], message["args"]) == expected
     assert message["message_id"] == row["message_id"]
     return str(job)
 
@@ -186,7 +186,7 @@ def test_the_same_body_twice_is_two_imports(client, traces):
     assert jobs[0] != jobs[1]
 
 
-def test_an_import_can_be_looked_at(client, traces):
+def test_get_import_shows_an_accepted_import(client, traces):
     array = json.dumps([contacts.contact(1)]).encode()
     answer = client.post("/import", content=envelope(array), headers={"Content-Type": JSON})
     shown = client.get(answer.headers["Location"])
@@ -237,7 +237,7 @@ def test_an_unknown_import_is_not_found(client, job):
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_the_process_tells_that_it_lives_and_is_ready(client):
+def test_healthz_and_readyz_answer_200(client):
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = {"status": "ok", "checks": {"storage": "ok", "database": "ok"}}
     assert client.get("/readyz").json() == ready
@@ -249,7 +249,7 @@ def samples(client: httpx.Client) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def test_imports_are_counted(client):
+def test_metrics_count_imports(client):
     before = samples(client)
     body = envelope(b"[1]")
     client.post("/import", content=body, headers={"Content-Type": JSON}).raise_for_status()

@@ -1,4 +1,4 @@
-"""What clients do to connections: wait for a word before they send, lie, go away."""
+"""Clients that wait for 100 Continue, send another length than declared, or disconnect."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ def wire(service: Service) -> Iterator[RawConnection]:
     wire.close()
 
 
-def test_a_client_that_waits_is_told_to_go_on(wire, traces):
+def test_expect_100_continue_is_answered_with_100(wire, traces):
     wire.head(Expect="100-continue", Content_Length=str(len(GOOD)))
     assert wire.answer() == (100, {}, b"")
     wire.send(GOOD)
@@ -37,7 +37,7 @@ def test_a_client_that_waits_is_told_to_go_on(wire, traces):
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "refusal"),
+    ("path", "headers", "expected"),
     [
         ("/import", {"Content_Type": "text/html"}, (415, "unsupported_media_type")),
         ("/import", {"Content_Type": "application/json; charset=x"}, (415, "unsupported_charset")),
@@ -48,21 +48,21 @@ def test_a_client_that_waits_is_told_to_go_on(wire, traces):
         ("/import", {"Expect": "200-ok"}, (417, "expectation_failed")),
     ],
 )
-def test_a_client_that_waits_is_refused_before_it_sends(wire, path, headers, refusal):
+def test_expect_100_continue_is_rejected_before_the_body(wire, path, headers, expected):
     wire.head(path, **{"Expect": "100-continue", "Content_Length": "10", **headers})
-    assert wire.code() == refusal
+    assert wire.code() == expected
 
 
 @pytest.mark.parametrize(
     "headers", [{"Content_Length": str(64 * MIB + 1)}, {"Content_Length": str(10**15)}]
 )
-def test_a_declared_length_over_the_limit_is_refused_before_the_body(wire, headers):
+def test_content_length_over_the_limit_is_rejected_before_the_body(wire, headers):
     wire.head(**headers)
     assert wire.code() == (413, "body_too_large")
 
 
-def test_a_body_that_is_shorter_than_declared(wire, traces, proxy, service):
-    """All of the JSON is there, but not all that was promised."""
+def test_body_shorter_than_content_length_is_truncated(wire, traces, proxy, service):
+    """The JSON is complete, but the body is not."""
     proxy.reset()
     service.forget_lines()
     with traces.unchanged(proxy):
@@ -72,7 +72,7 @@ def test_a_body_that_is_shorter_than_declared(wire, traces, proxy, service):
         service.await_line(lambda line: line.get("code") == "truncated_body")
 
 
-def test_a_body_that_is_longer_than_declared(wire, traces, proxy):
+def test_body_longer_than_content_length_is_rejected(wire, traces, proxy):
     proxy.reset()
     with traces.unchanged(proxy):
         wire.head(Content_Length=str(len(GOOD) - 1))
@@ -80,7 +80,7 @@ def test_a_body_that_is_longer_than_declared(wire, traces, proxy):
         assert wire.answer()[0] == 400
 
 
-def test_a_chunked_body_that_ends_without_its_last_chunk(wire, traces, proxy, service):
+def test_chunked_body_without_its_last_chunk_is_truncated(wire, traces, proxy, service):
     proxy.reset()
     service.forget_lines()
     with traces.unchanged(proxy):
@@ -90,7 +90,7 @@ def test_a_chunked_body_that_ends_without_its_last_chunk(wire, traces, proxy, se
         service.await_line(lambda line: line.get("code") == "truncated_body")
 
 
-def test_a_chunked_body_that_breaks_its_own_rules(wire, traces, proxy):
+def test_malformed_chunked_body_is_rejected(wire, traces, proxy):
     proxy.reset()
     with traces.unchanged(proxy):
         wire.head(Transfer_Encoding="chunked", Expect="100-continue")
@@ -100,7 +100,7 @@ def test_a_chunked_body_that_breaks_its_own_rules(wire, traces, proxy):
 
 
 def bodies(size: int) -> dict[str, tuple[str, str, bytes]]:
-    """Path, content type and body of each form."""
+    """Return path, content type and body of each kind."""
     rows, array = csv_file(size), json_array(size)
     with_rows, kind = form([SOURCE, field("file", rows, "a.csv")])
     with_array, _ = form([field("file", array, "a.json"), SOURCE])
@@ -117,9 +117,9 @@ SIZES = {"small": bodies(10_000), "large": bodies(14 * MIB)}
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", SIZES["small"])
-@pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
-def test_a_client_that_goes_away_leaves_nothing(
-    service, traces: Traces, proxy: Proxy, size, kind, rudely
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_disconnect_during_the_body_leaves_nothing(
+    service, traces: Traces, proxy: Proxy, size, kind, reset
 ):
     path, content_type, body = SIZES[size][kind]
     proxy.reset()
@@ -128,13 +128,13 @@ def test_a_client_that_goes_away_leaves_nothing(
         wire = RawConnection(service)
         wire.head(path, Content_Type=content_type, Content_Length=str(len(body)))
         wire.send(body[:-50])
-        wire.close(reset=rudely)
+        wire.close(reset=reset)
         service.await_line(lambda line: line.get("code") == "truncated_body")
-        assert rudely or len(proxy.uploads) == (size == "large")
+        assert reset or len(proxy.uploads) == (size == "large")
 
 
 @pytest.mark.parametrize("pieces", [1, 30])
-def test_a_client_that_goes_away_in_the_head_or_at_once(service, client, pieces):
+def test_disconnect_during_the_head_does_no_harm(service, client, pieces):
     wire = RawConnection(service)
     wire.send(b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Ty"[:pieces])
     wire.close(reset=True)
@@ -146,8 +146,8 @@ def stopped(service: Service, number: int = signal.SIGTERM) -> int:
     return service.process.wait(30)
 
 
-def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> RawConnection:
-    """An upload of which Storage has a part, and the client has more to send."""
+def start_upload(service: Service, proxy: Proxy, kept_open: list[Any]) -> RawConnection:
+    """Send most of a large body; returns once Storage has a part of it."""
     body = SIZES["large"]["json"][2]
     wire = RawConnection(service)
     kept_open.append(wire)
@@ -158,21 +158,21 @@ def begun(service: Service, proxy: Proxy, kept_open: list[Any]) -> RawConnection
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_undoes_what_cannot_be_finished(behind_proxy, traces, proxy, number):
+def test_stop_rolls_back_uploads_after_the_shutdown_grace(behind_proxy, traces, proxy, number):
     proxy.reset()
     wires: list[RawConnection] = []
     with running_service(behind_proxy, SHUTDOWN_GRACE="0") as service, traces.unchanged(proxy):
-        begun(service, proxy, wires)
+        start_upload(service, proxy, wires)
         assert stopped(service, number) == 0
     wires[0].close()
     assert len(proxy.uploads) == 1
 
 
-def test_a_stop_lets_uploads_finish_in_time(behind_proxy, traces, proxy):
+def test_stop_lets_uploads_finish_within_the_shutdown_grace(behind_proxy, traces, proxy):
     proxy.reset()
     wires: list[RawConnection] = []
     with running_service(behind_proxy, SHUTDOWN_GRACE="30") as service:
-        wire = begun(service, proxy, wires)
+        wire = start_upload(service, proxy, wires)
         service.process.send_signal(signal.SIGTERM)
         service.await_line(lambda line: line["event"] == "stopping")
         wire.send(SIZES["large"]["json"][2][-50:])

@@ -1,4 +1,4 @@
-"""500 clients at once: each is answered, taken in or told to come again, and none is half done."""
+"""500 clients at once: each is answered, with 202 or 503, and no import is incomplete."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ HEAD = (
     b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
 )
 FEW_FILES = ("sh", "-c", f'ulimit -S -n 300 && exec "{sys.executable}" -m service')
-"""A service that starts with fewer open files than it has clients, as where the limit is low."""
+"""A service whose limit of open files is lower than the number of clients."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def service(supabase_env: Mapping[str, str]) -> Iterator[Service]:
 
 
 async def send(service: Service, ready: asyncio.Barrier) -> tuple[int, bytes]:
-    """One client's request, sent when all are connected; status and head of the answer."""
+    """Send a request once all clients are connected; returns status and head of the answer."""
     reader, writer = await asyncio.open_connection(*service.address)
     await ready.wait()
     writer.write(HEAD % len(BODY) + b"\r\n" + BODY)

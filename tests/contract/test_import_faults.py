@@ -1,4 +1,4 @@
-"""Supabase fails mid-way: clients do not notice, or are told, and then nothing is left."""
+"""Faults of Supabase during an upload: retried, or answered with 503 and nothing is left."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -39,11 +39,16 @@ SMALL = json_array(100_000)
 LARGE = json_array(13 * MIB)  # three chunks
 RECORDS = {array: len(json.loads(array)) for array in (SMALL, LARGE)}
 PAGE = {"Content-Type": "text/html"}
-NAMES = {PUT: "put", CREATE_IMPORT: "create_import", CREATE_UPLOAD: "begin", APPEND: "patch"}
+NAMES = {
+    PUT: "put",
+    CREATE_IMPORT: "create_import",
+    CREATE_UPLOAD: "create upload",
+    APPEND: "patch",
+}
 
 
-def spoiled(requests: Requests, skip: int = 0) -> Iterator[Fault]:
-    """Every way in which one request can go wrong once or twice."""
+def temporary_faults(requests: Requests, skip: int = 0) -> Iterator[Fault]:
+    """Yield each way in which a request can fail once or twice."""
     yield Answer(requests, skip, status=500)
     yield Answer(requests, skip, status=503, headers={"Retry-After": "0"})
     yield Answer(requests, skip, status=429, headers={"Retry-After": "0"})
@@ -56,15 +61,15 @@ def spoiled(requests: Requests, skip: int = 0) -> Iterator[Fault]:
 
 
 def each_request() -> Iterator[tuple[bytes, Fault]]:
-    for fault in spoiled(PUT):
+    for fault in temporary_faults(PUT):
         yield SMALL, fault
     for array in (SMALL, LARGE):
-        for fault in spoiled(CREATE_IMPORT):
+        for fault in temporary_faults(CREATE_IMPORT):
             yield array, fault
-    for fault in spoiled(CREATE_UPLOAD):
+    for fault in temporary_faults(CREATE_UPLOAD):
         yield LARGE, fault
     for chunk in (0, 2):
-        for fault in spoiled(APPEND, chunk):
+        for fault in temporary_faults(APPEND, chunk):
             yield LARGE, fault
     yield LARGE, LoseAnswer(APPEND, 1)
     for chunk in range(3):
@@ -82,7 +87,7 @@ def named(case: tuple[bytes, Fault]) -> str:
 
 @pytest.fixture(autouse=True)
 def faultless(proxy: Proxy) -> Iterator[None]:
-    """The proxy, as good as new before and after each test."""
+    """The proxy, without faults before and after each test."""
     proxy.reset()
     yield
     proxy.reset()
@@ -104,40 +109,40 @@ def assert_stored(answer: httpx.Response, array: bytes, traces: Traces) -> None:
 @pytest.mark.parametrize(
     ("array", "fault"), [pytest.param(*c, id=named(c)) for c in each_request()]
 )
-def test_a_request_that_fails_for_now_is_not_noticed(client, traces, proxy, array, fault):
+def test_temporary_fault_of_a_request_to_supabase_is_retried(client, traces, proxy, array, fault):
     proxy.inject(fault)
     assert_stored(post(client, array), array, traces)
     assert fault.is_spent
 
 
 @pytest.mark.parametrize("status", [500, 404, 410, 200, 409])
-def test_asking_how_far_it_is_fails_too(client, traces, proxy, status):
+def test_upload_offset_request_is_retried(client, traces, proxy, status):
     asking = Answer(PROGRESS, times=2, status=status)
     proxy.inject(CutRequest(APPEND, skip=1, after=2_000_000), asking)
     assert_stored(post(client, LARGE), LARGE, traces)
     assert proxy.count(PROGRESS) == 3
 
 
-def test_bytes_that_are_all_there_are_no_object_yet(client, traces, proxy):
-    """As HEAD says when Storage died between the last byte and the object."""
+def test_complete_offset_without_an_object_is_not_accepted(client, traces, proxy):
+    """HEAD says so if Storage was killed between the last byte and the object."""
     size = str(len(LARGE))
-    told = {"Upload-Offset": size, "Upload-Length": size}
-    proxy.inject(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=told))
+    offset = {"Upload-Offset": size, "Upload-Length": size}
+    proxy.inject(Answer(APPEND, skip=2), Answer(PROGRESS, status=200, headers=offset))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
-def test_an_object_whose_answer_was_lost_is_read_before_it_counts(client, traces, proxy):
+def test_small_object_whose_answer_was_lost_is_read_back(client, traces, proxy):
     proxy.inject(LoseAnswer(PUT))
     assert_stored(post(client, SMALL), SMALL, traces)
     assert (proxy.count(PUT), proxy.count(READ)) == (2, 1)
 
 
-def test_a_conflict_over_nothing_is_no_object(client, traces, proxy):
+def test_conflict_without_an_object_is_retried(client, traces, proxy):
     proxy.inject(Answer(PUT, times=2, status=409))
     assert_stored(post(client, SMALL), SMALL, traces)
 
 
-def test_everything_fails_once(client, traces, proxy):
+def test_each_request_of_an_upload_fails_once(client, traces, proxy):
     faults = [
         LoseAnswer(CREATE_UPLOAD),
         CutRequest(APPEND, after=3_000_000),
@@ -158,21 +163,21 @@ def impatient_service(behind_proxy: Mapping[str, str]) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def impatient_client(impatient_service: Service) -> Iterator[httpx.Client]:
-    """Of a service that bears three seconds of failure."""
+    """Of a service with a deadline of three seconds."""
     with httpx.Client(base_url=impatient_service.url, timeout=60) as client:
         yield client
 
 
-def away(requests: Requests, skip: int = 0) -> list[Fault]:
+def unavailable(requests: Requests, skip: int = 0) -> list[Fault]:
     return [Answer(requests, skip, FOR_EVER, status=503)]
 
 
 OTHERS = [SMALL[:-1] + b" ", SMALL[:-1], SMALL + b" ", b""]
-"""Of the same length, too short, too long, nothing."""
+"""Of the same length, too short, too long, empty."""
 
 
 @pytest.mark.parametrize("stored", OTHERS, ids=len)
-def test_what_is_stored_otherwise_than_it_was_sent_is_refused(client, traces, proxy, stored):
+def test_small_object_that_differs_from_the_body_is_rejected(client, traces, proxy, stored):
     proxy.inject(CorruptRequest(PUT, content=stored))
     with traces.unchanged(proxy):
         answer = post(client, SMALL)
@@ -184,7 +189,7 @@ def test_what_is_stored_otherwise_than_it_was_sent_is_refused(client, traces, pr
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
-def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
+def test_large_object_of_another_length_is_rejected(client, traces, proxy):
     proxy.inject(LoseAnswer(APPEND, skip=2), Answer(INFO, status=200, text='{"size": 5}'))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
@@ -192,13 +197,13 @@ def test_a_large_object_of_another_length_is_refused(client, traces, proxy):
 
 
 @pytest.mark.parametrize("status", [200, 404, 409, 503])
-def test_looking_at_a_large_object_fails_too(client, traces, proxy, status):
+def test_object_info_request_is_retried(client, traces, proxy, status):
     proxy.inject(LoseAnswer(APPEND, skip=2), Answer(INFO, times=2, status=status))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
+def test_read_back_of_a_small_object_is_retried(client, traces, proxy, status):
     failing = Answer(READ, status=status, text="")
     proxy.inject(LoseAnswer(PUT), failing)
     answer = post(client, SMALL)
@@ -209,9 +214,9 @@ def test_looking_at_a_small_object_fails_too(client, traces, proxy, status):
     assert failing.is_spent
 
 
-def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, proxy):
-    said = "The resource already exists"
-    proxy.inject(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=said))
+def test_create_upload_with_a_taken_name_is_not_retried(client, traces, proxy):
+    message = "The resource already exists"
+    proxy.inject(Answer(CREATE_UPLOAD, times=FOR_EVER, status=409, headers=TUS, text=message))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
@@ -219,13 +224,13 @@ def test_an_upload_to_a_name_that_is_taken_is_not_tried_again(client, traces, pr
 
 
 @pytest.mark.parametrize("headers", [{}, TUS])
-def test_another_conflict_at_the_beginning_is_tried_again(client, traces, proxy, headers):
+def test_create_upload_after_another_conflict_is_retried(client, traces, proxy, headers):
     proxy.inject(Answer(CREATE_UPLOAD, times=2, status=409, headers=headers))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
-def test_an_upload_that_storage_itself_does_not_know_is_lost(client, traces, proxy):
-    """Unlike a gateway's 404, which is asked about again."""
+def test_upload_unknown_to_storage_is_an_error(client, traces, proxy):
+    """Unlike a 404 of a gateway, which is retried."""
     proxy.inject(CutRequest(APPEND, skip=1, after=5), Answer(PROGRESS, status=404, headers=TUS))
     with traces.unchanged(proxy):
         answer = post(client, LARGE)
@@ -241,39 +246,39 @@ OFFSETS = {
 
 
 @pytest.mark.parametrize("headers", OFFSETS.values(), ids=OFFSETS)
-def test_an_offset_that_is_no_number_is_asked_for_again(client, traces, proxy, headers):
+def test_invalid_upload_offset_is_requested_again(client, traces, proxy, headers):
     taken = Answer(APPEND, status=204, headers=headers, text="")
     proxy.inject(taken, Answer(PROGRESS, status=200, headers=headers))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
-def test_an_upload_without_an_address_is_begun_again(client, traces, proxy):
+def test_create_upload_without_location_is_retried(client, traces, proxy):
     proxy.inject(Answer(CREATE_UPLOAD, status=201))
     assert_stored(post(client, LARGE), LARGE, traces)
 
 
-GONE = {
-    "small object": (SMALL, away(PUT), "storage"),
-    "begin": (LARGE, away(CREATE_UPLOAD), "storage"),
-    "first chunk": (LARGE, away(APPEND), "storage"),
-    "last chunk": (LARGE, away(APPEND, 2), "storage"),
-    "asking": (LARGE, [CutRequest(APPEND, after=5), *away(PROGRESS)], "storage"),
+PERMANENT_FAULTS = {
+    "small object": (SMALL, unavailable(PUT), "storage"),
+    "create upload": (LARGE, unavailable(CREATE_UPLOAD), "storage"),
+    "first chunk": (LARGE, unavailable(APPEND), "storage"),
+    "last chunk": (LARGE, unavailable(APPEND, 2), "storage"),
+    "offset": (LARGE, [CutRequest(APPEND, after=5), *unavailable(PROGRESS)], "storage"),
     "no answer to chunks": (
         LARGE,
-        [LoseAnswer(APPEND, 2, FOR_EVER), *away(PROGRESS)],
+        [LoseAnswer(APPEND, 2, FOR_EVER), *unavailable(PROGRESS)],
         "storage",
     ),
-    "told to wait long": (
+    "long Retry-After": (
         SMALL,
         [Answer(PUT, times=FOR_EVER, status=429, headers={"Retry-After": "3600"})],
         "storage",
     ),
-    "told to come at once": (
+    "Retry-After 0": (
         SMALL,
         [Answer(PUT, times=FOR_EVER, status=503, headers={"Retry-After": "0"})],
         "storage",
     ),
-    "told nonsense": (
+    "invalid Retry-After": (
         SMALL,
         [Answer(PUT, times=FOR_EVER, status=503, headers={"Retry-After": "\u00b2"})],
         "storage",
@@ -287,7 +292,7 @@ GONE = {
     ),
     "no route while undoing": (
         LARGE,
-        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, times=2, status=404)],
+        [*unavailable(APPEND, 1), Answer(CANCEL_UPLOAD, times=2, status=404)],
         "storage",
     ),
     "no route while removing": (
@@ -305,21 +310,23 @@ GONE = {
         [Answer(CREATE_IMPORT, times=FOR_EVER, status=401)],
         "database",
     ),
-    "database told to wait": (
+    "database with Retry-After": (
         SMALL,
         [Answer(CREATE_IMPORT, times=FOR_EVER, status=503, headers={"Retry-After": "9"})],
         "database",
     ),
-    "undoing fails at first": (
+    "rollback fails at first": (
         LARGE,
-        [*away(APPEND, 1), Answer(CANCEL_UPLOAD, status=503), LoseAnswer(CANCEL_UPLOAD)],
+        [*unavailable(APPEND, 1), Answer(CANCEL_UPLOAD, status=503), LoseAnswer(CANCEL_UPLOAD)],
         "storage",
     ),
 }
 
 
-@pytest.mark.parametrize(("array", "faults", "part"), GONE.values(), ids=GONE)
-def test_what_stays_away_is_told_and_nothing_is_left(
+@pytest.mark.parametrize(
+    ("array", "faults", "part"), PERMANENT_FAULTS.values(), ids=PERMANENT_FAULTS
+)
+def test_permanent_fault_is_503_and_leaves_nothing(
     impatient_client, traces, proxy, array, faults, part
 ):
     proxy.inject(*faults)
@@ -333,24 +340,24 @@ def test_what_stays_away_is_told_and_nothing_is_left(
 
 @pytest.mark.parametrize("recorded", [True, False])
 @pytest.mark.parametrize("array", [SMALL, LARGE], ids=["small", "large"])
-def test_nothing_is_left_once_the_database_is_back(
+def test_rollback_is_completed_when_the_database_is_back(
     impatient_service, impatient_client, traces, proxy, array, recorded
 ):
     """Only then it is known whether the import was recorded."""
     impatient_service.forget_lines()
     with traces.unchanged(proxy):
-        proxy.inject(*([LoseAnswer(CREATE_IMPORT)] if recorded else []), *away(DATABASE))
+        proxy.inject(*([LoseAnswer(CREATE_IMPORT)] if recorded else []), *unavailable(DATABASE))
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         proxy.clear_faults()
         impatient_service.await_line(lambda line: line["event"] == "import rolled back")
 
 
-def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_client, traces, proxy):
-    """The database was so slow that the request was still on its way to it."""
+def test_late_create_import_after_a_rollback_is_rejected(impatient_client, traces, proxy):
+    """The database is so slow that the request reaches it only after the rollback."""
     hold = Hold(CREATE_IMPORT, containing=b"p_import")
     with traces.unchanged(proxy):
-        proxy.inject(hold, *away(CREATE_IMPORT))
+        proxy.inject(hold, *unavailable(CREATE_IMPORT))
         answer = post(impatient_client, SMALL)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert hold.reached.is_set()
@@ -358,11 +365,9 @@ def test_a_record_that_comes_after_all_was_taken_back_is_refused(impatient_clien
         assert hold.done.wait(30)
 
 
-def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
-    impatient_service, traces, proxy
-):
-    """The client need not send its gigabytes first."""
-    proxy.inject(*away(APPEND))
+def test_body_in_progress_is_rejected_as_soon_as_storage_fails(impatient_service, traces, proxy):
+    """The client does not have to send its gigabytes first."""
+    proxy.inject(*unavailable(APPEND))
     wire = RawConnection(impatient_service)
     with traces.unchanged(proxy):
         wire.head(Content_Length=str(10**9))
@@ -382,7 +387,7 @@ def test_a_body_that_is_still_coming_is_refused_as_soon_as_storage_fails(
         (Answer(DATABASE, 0, FOR_EVER), {"storage": "ok", "database": "unavailable"}),
     ],
 )
-def test_the_service_tells_that_it_is_not_ready(client, proxy, fault, checks):
+def test_readyz_is_503_while_supabase_is_unavailable(client, proxy, fault, checks):
     proxy.inject(fault)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]) == (503, checks)
@@ -392,14 +397,14 @@ def test_the_service_tells_that_it_is_not_ready(client, proxy, fault, checks):
     assert client.get("/readyz").status_code == 200
 
 
-def test_looking_at_an_import_while_the_database_is_away(impatient_client, proxy):
-    proxy.inject(*away(DATABASE))
+def test_get_import_is_503_while_the_database_is_unavailable(impatient_client, proxy):
+    proxy.inject(*unavailable(DATABASE))
     answer = impatient_client.get("/import/import-01890000-0000-7000-8000-000000000000")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
-def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
-    proxy.inject(*away(STORAGE), *away(DATABASE))
+def test_service_starts_while_supabase_is_unavailable(behind_proxy, traces, proxy):
+    proxy.inject(*unavailable(STORAGE), *unavailable(DATABASE))
     with (
         running_service(behind_proxy) as service,
         httpx.Client(base_url=service.url, timeout=60) as client,
@@ -412,7 +417,7 @@ def test_the_service_starts_while_supabase_is_away(behind_proxy, traces, proxy):
 
 @pytest.fixture
 def fresh_client(behind_proxy: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """Of a service to which nothing has happened yet."""
+    """Of a service that has had no request yet."""
     with (
         running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service,
         httpx.Client(base_url=service.url, timeout=60) as client,
@@ -420,8 +425,8 @@ def fresh_client(behind_proxy: Mapping[str, str]) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, traces, proxy):
-    """As with a full disk: all but writing goes well."""
+def test_readyz_is_503_while_storage_rejects_writes(fresh_client, traces, proxy):
+    """As with a full disk: everything but writing works."""
     assert fresh_client.get("/readyz").status_code == 200
     assert proxy.count(CREATE_UPLOAD) == 0
     with traces.unchanged(proxy):
@@ -437,9 +442,9 @@ def test_the_service_is_not_ready_while_storage_takes_nothing(fresh_client, trac
     assert fresh_client.get("/readyz").status_code == 200
 
 
-def test_the_service_is_ready_again_though_nobody_sends_anything(fresh_client, traces, proxy):
+def test_readyz_recovers_without_another_import(fresh_client, traces, proxy):
     with traces.unchanged(proxy):
-        proxy.inject(*away(PUT))
+        proxy.inject(*unavailable(PUT))
         assert post(fresh_client, SMALL).status_code == 503
         proxy.clear_faults()
         assert fresh_client.get("/readyz").status_code == 200

@@ -1,4 +1,4 @@
-"""Files as people have them, over HTTP: what is stored of them, and what is told."""
+"""Files of all formats over HTTP: what is stored, and what is shown as detected."""
 
 import gzip
 import json
@@ -42,7 +42,7 @@ def found(traces: Traces, job: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "charset", "told"),
+    ("encoding", "charset", "detected"),
     [
         ("utf-8", "", "utf-8"),
         ("utf-16", "", "utf-16le"),
@@ -51,7 +51,7 @@ def found(traces: Traces, job: str) -> dict[str, Any]:
         ("cp1252", "; charset=ISO-8859-1", "windows-1252"),
     ],
 )
-def test_any_encoding_is_stored_as_utf8_and_told(client, traces, encoding, charset, told):
+def test_any_encoding_is_stored_as_utf8_and_shown(client, traces, encoding, charset, detected):
     job = send(client, TEXT.encode(encoding), f"text/csv{charset}", **MAPPED)
     assert traces.object(job, "csv") == TEXT.encode()
     row = traces.import_row(job)
@@ -61,7 +61,7 @@ def test_any_encoding_is_stored_as_utf8_and_told(client, traces, encoding, chars
     }
     assert (row["bytes"], row["records"]) == (len(TEXT.encode()), 1)
     shown = found(traces, job)
-    assert shown["detected"] == {**DETECTED, "encoding": told}
+    assert shown["detected"] == {**DETECTED, "encoding": detected}
     assert shown["ignored"] == ["Âge"]
 
 
@@ -74,7 +74,7 @@ def test_any_encoding_is_stored_as_utf8_and_told(client, traces, encoding, chars
         ("application/x-ndjson", "zstd", 7 * MIB),
     ],
 )
-def test_a_compressed_body_is_unpacked(client, traces, kind, encoding, size):
+def test_compressed_body_is_decompressed(client, traces, kind, encoding, size):
     array = json_array(size)
     sent, ending, stored = {
         "application/json": (envelope(array), "json", array),
@@ -92,7 +92,7 @@ def lines_of(array: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.CSV.ZST", "a.csv"])
-def test_a_form_with_a_file_as_it_lies_there(client, traces, name):
+def test_form_options_apply_to_a_compressed_file_in_utf_16(client, traces, name):
     text = TEXT.encode("utf-16")
     packed = {"gz": gzip.compress, "ZST": zstd.compress}.get(name.rpartition(".")[2], bytes)(text)
     fields = [field("map", b"Nom:name"), field("map", b"Courriel:email"), field("delimiter", b";")]
@@ -106,7 +106,7 @@ def test_a_form_with_a_file_as_it_lies_there(client, traces, name):
     assert traces.import_row(job)["detected"] == detected
 
 
-def test_the_delimiter_may_be_named_or_stand_in_the_first_line(client, traces):
+def test_delimiter_is_taken_from_the_query_or_a_sep_line(client, traces):
     for text, query in [("name\tx;y\nA\t1\n", {"delimiter": "tab"}), ("sep=\t\nname\tx;y\n", {})]:
         job = send(client, text.encode(), **query)
         assert traces.object(job, "csv") == text.encode()
@@ -114,6 +114,6 @@ def test_the_delimiter_may_be_named_or_stand_in_the_first_line(client, traces):
         assert layout == Layout(2, 0, None, ("name", "x;y"), delimiter="\t")
 
 
-def test_json_has_its_encoding_told(client, traces):
+def test_encoding_of_json_is_shown(client, traces):
     job = send(client, envelope(b"[1]"), "application/json")
     assert found(traces, job)["detected"] == {"encoding": "utf-8", "compression": None}

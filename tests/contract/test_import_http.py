@@ -1,4 +1,4 @@
-"""What is no HTTP, or too much of it: a problem in our own words, and the connection ends."""
+"""Malformed or too large HTTP requests: the answer is a problem, and the connection is closed."""
 
 from collections.abc import Iterator
 
@@ -46,18 +46,18 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("sent", "refusal"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_http_is_a_problem(wire, sent, refusal):
+@pytest.mark.parametrize(("sent", "expected"), BROKEN.values(), ids=BROKEN)
+def test_malformed_http_is_answered_with_a_problem(wire, sent, expected):
     wire.send(sent)
     status, headers, body = wire.answer()
-    assert (status, headers["content-type"]) == (refusal[0], "application/problem+json")
-    assert f'"code":"{refusal[1]}"'.encode() in body
+    assert (status, headers["content-type"]) == (expected[0], "application/problem+json")
+    assert f'"code":"{expected[1]}"'.encode() in body
     assert headers["connection"] == "close"
     assert b"secret" not in body
     assert "aiohttp" not in headers["server"]
 
 
-def test_a_request_that_is_answered_before_a_broken_one(wire):
+def test_malformed_request_after_a_valid_one_on_the_same_connection(wire):
     wire.send(GET + b"\r\n")
     assert wire.answer()[0] == 200
     wire.send(b"secret\r\n\r\n")
@@ -65,6 +65,6 @@ def test_a_request_that_is_answered_before_a_broken_one(wire):
 
 
 @pytest.mark.parametrize("path", [b"/healthz", b"/nothing"])
-def test_an_expectation_that_nobody_meets(wire, path):
+def test_unknown_expectation_is_417(wire, path):
     wire.send(b"GET %b HTTP/1.1\r\nHost: x\r\nExpect: cake\r\n\r\n" % path)
     assert wire.code() == (417, "expectation_failed")

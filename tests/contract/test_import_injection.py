@@ -27,7 +27,7 @@ DRESSED_UP = {
 
 @pytest.fixture(autouse=True)
 def all_lines_are_sound(service: Service) -> Iterator[None]:
-    """Whatever a test does, the service's log is JSON in ASCII, an event a line."""
+    """Assert after each test that the service's log is JSON in ASCII, one event a line."""
     service.forget_lines()
     yield
     while not service.lines.empty():
@@ -35,38 +35,38 @@ def all_lines_are_sound(service: Service) -> Iterator[None]:
         assert {"event", "level", "logger", "timestamp"} <= set(line), line
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
+def status_and_code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
 @pytest.mark.parametrize("char", CONTROLS, ids=lambda char: f"U+{ord(char):04X}")
-def test_no_source_has_control_characters(client, char):
+def test_control_characters_in_source_are_rejected(client, char):
     source = f"a{char}b"
-    assert refusal(client.post("/import", json={"source": source, "data": []})) == (
+    assert status_and_code(client.post("/import", json={"source": source, "data": []})) == (
         422,
         "source_invalid",
     )
     headers = {"Content-Type": CSV}
     by_address = client.post("/import", params={"source": source}, content=b"", headers=headers)
-    assert refusal(by_address) == (422, "source_invalid")
+    assert status_and_code(by_address) == (422, "source_invalid")
 
 
 @pytest.mark.parametrize(
-    ("escape", "refused"),
+    ("escape", "expected"),
     [
         ("\\ud800", (422, "source_invalid")),
         ("\\ud83d", (422, "source_invalid")),
         ("\\udc00\\ud800", (400, "malformed_json")),
     ],
 )
-def test_no_source_has_half_a_character(client, escape, refused):
+def test_lone_surrogates_in_source_are_rejected(client, escape, expected):
     body = f'{{"source": "a{escape}", "data": []}}'
     answer = client.post("/import", content=body, headers={"Content-Type": JSON})
-    assert refusal(answer) == refused
+    assert status_and_code(answer) == expected
 
 
 @pytest.mark.parametrize("source", DRESSED_UP.values(), ids=DRESSED_UP)
-def test_a_source_is_logged_as_it_is_and_changes_nothing_else(client, service, traces, source):
+def test_hostile_source_is_stored_and_logged_unchanged(client, service, traces, source):
     answer = client.post("/import", json={"source": source, "data": []})
     assert answer.status_code == 202
     job = answer.json()["jobId"]
@@ -90,7 +90,7 @@ FILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", FILE_NAMES)
-def test_a_files_name_is_no_path(client, traces, name):
+def test_file_name_of_a_form_is_not_used_as_a_path(client, traces, name):
     body, kind = form([field("source", SOURCE.encode()), field("file", b"name\nA\n", name)])
     answer = client.post("/import", content=body, headers={"Content-Type": kind})
     assert answer.status_code == 202, answer.text
@@ -123,8 +123,8 @@ NO_JOBS = [
 
 
 @pytest.mark.parametrize("job", NO_JOBS)
-def test_what_is_no_job_id_asks_nobody(service, proxy: Proxy, job):
-    """As it is on the wire: clients tidy paths up before they send them."""
+def test_invalid_job_id_is_404_without_a_database_call(service, proxy: Proxy, job):
+    """Sent over a raw connection, because clients normalise paths."""
     proxy.reset()
     wire = RawConnection(service)
     wire.send(f"GET /import/{job} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -145,7 +145,7 @@ TYPES = [b"\x1b[2J", b"a/b;\xe2\x80\xae", b"text/\xff", b'multipart/form-data; b
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_heads_values_come_into_no_answer_and_no_line(service, kind):
+def test_header_values_are_in_no_answer_and_no_log(service, kind):
     wire = RawConnection(service)
     wire.send(HEAD % (kind, b"X-Request-Id: \xe2\x80\xae\x9b\r\nConnection: close\r\n"))
     status, _, body = wire.answer()
@@ -154,12 +154,12 @@ def test_a_heads_values_come_into_no_answer_and_no_line(service, kind):
     assert body.decode().replace("\n", "").isprintable()
 
 
-def test_the_text_of_a_record_comes_into_no_line_and_no_answer(client, service):
+def test_text_of_a_record_is_in_no_answer_and_no_log(client, service):
     text = "tell-tale\x1b[2J"
     record = json.dumps({"name": text, "email": text})
     body = f'{{"source": "{SOURCE}", "data": [{record}, {record} oops]}}'
     answer = client.post("/import", content=body, headers={"Content-Type": JSON})
-    assert refusal(answer) == (400, "malformed_json")
+    assert status_and_code(answer) == (400, "malformed_json")
     assert "tell-tale" not in answer.text
     line = service.await_line(lambda line: line["event"] == "request rejected")
     assert "tell-tale" not in json.dumps(line)

@@ -1,4 +1,4 @@
-"""Imports that were accepted: listed, shown, stopped and given up, while nobody works on them."""
+"""List, show, cancel, retry and undo imports, without a worker."""
 
 import re
 from typing import Any
@@ -39,7 +39,7 @@ def jobs(page: dict[str, Any]) -> list[str]:
     return [one["jobId"] for one in page["imports"]]
 
 
-def test_an_import_shows_all_that_is_known_of_it(client, traces):
+def test_get_import_shows_all_fields(client, traces):
     found = shown(client, accepted(client))
     assert found.keys() == FIELDS
     assert (found["state"], found["notProcessed"], found["rate"]) == ("queued", 3, None)
@@ -60,12 +60,12 @@ def test_imports_are_listed_newest_first_a_page_at_a_time(client, traces):
 
 def test_the_last_page_has_no_next(client, traces):
     accepted(client)
-    page = client.get("/import", params={"source": "nobody's"})
+    page = client.get("/import", params={"source": "unknown"})
     assert page.json() == {"imports": [], "next": None}
     assert "Link" not in page.headers
 
 
-def test_a_list_is_of_one_state(client, traces):
+def test_list_is_filtered_by_state(client, traces):
     waits, stopped = accepted(client), accepted(client)
     client.post(f"/import/{stopped}/cancel").raise_for_status()
     assert jobs(listed(client, state="queued"))[0] == waits
@@ -87,13 +87,13 @@ def test_a_list_is_of_one_state(client, traces):
         ("source=%00", "source_invalid"),
     ],
 )
-def test_a_list_that_cannot_be_made_is_refused(client, query, code):
+def test_list_with_invalid_parameters_is_rejected(client, query, code):
     answer = client.get(f"/import?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_what_waits_is_cancelled_at_once_and_only_once(client, traces):
+def test_cancel_of_a_queued_import_is_immediate_and_idempotent(client, traces):
     job = accepted(client)
     first = client.post(f"/import/{job}/cancel")
     again = client.post(f"/import/{job}/cancel")
@@ -104,7 +104,7 @@ def test_what_waits_is_cancelled_at_once_and_only_once(client, traces):
 
 
 @pytest.mark.parametrize(("move", "code"), [("retry", "not_failed"), ("cancel", "import_ended")])
-def test_moves_that_an_import_cannot_make_are_refused(client, traces, move, code):
+def test_invalid_transition_is_409(client, traces, move, code):
     job = accepted(client)
     client.delete(f"/import/{job}").raise_for_status()
     answer = client.post(f"/import/{job}/{move}")
@@ -112,7 +112,7 @@ def test_moves_that_an_import_cannot_make_are_refused(client, traces, move, code
     assert (answer.status_code, problem["code"], problem["state"]) == (409, code, "undoing")
 
 
-def test_an_undo_is_asked_for_as_often_as_one_likes(client, traces):
+def test_undo_is_idempotent(client, traces):
     job = accepted(client)
     answers = [client.delete(f"/import/{job}") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
@@ -133,12 +133,12 @@ def test_an_undo_is_asked_for_as_often_as_one_likes(client, traces):
     ("method", "path"), [("POST", "/retry"), ("POST", "/cancel"), ("DELETE", ""), ("GET", "")]
 )
 @pytest.mark.parametrize("job", [job_id(new_import_id()), "import-1", "x"])
-def test_of_what_is_unknown_nothing_can_be_made(client, method, path, job):
+def test_requests_for_an_unknown_import_are_404(client, method, path, job):
     answer = client.request(method, f"/import/{job}{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "import_not_found")
 
 
 @pytest.mark.parametrize("path", ["/import/x/cancel", "/import/x/retry"])
-def test_a_move_is_no_get(client, path):
+def test_get_of_cancel_retry_and_undo_is_405(client, path):
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

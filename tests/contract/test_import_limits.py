@@ -1,4 +1,4 @@
-"""Clients that stall or drip, and too many of them at a time."""
+"""Clients that stall or send too slowly, and too many uploads at a time."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def wires(service: Service) -> Iterator[list[RawConnection]]:
         ({"Content_Type": FORM_TYPE}, "/import", FORM, len(FORM) - 20),
     ],
 )
-def test_a_client_that_stalls_is_refused(wires, traces: Traces, headers, path, body, sent):
+def test_stalled_body_is_rejected(wires, traces: Traces, headers, path, body, sent):
     before = traces.everything()
     wires[0].head(path, Content_Length=str(len(body)), **headers)
     wires[0].send(body[:sent])
@@ -75,18 +75,18 @@ def assert_ended_as_too_slow(wire: RawConnection) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", HEALTH[:-2]])
-def test_a_head_that_stalls_is_refused(wires, sent):
+def test_stalled_head_is_rejected(wires, sent):
     wires[0].send(sent)
     assert wires[0].code() == (408, "client_too_slow")
     assert wires[0].socket.recv(1) == b""
 
 
-def test_a_head_that_drips_is_refused(wires):
+def test_slow_head_is_rejected(wires):
     drip(wires[0], b"GET /healthz HTTP/1.1\r\nHost: " + b"x" * 1000)
     assert_ended_as_too_slow(wires[0])
 
 
-def test_a_further_head_that_stalls_is_refused_behind_the_answer_before_it(wires):
+def test_stalled_second_head_is_rejected_after_the_first_answer(wires):
     wires[0].send(HEALTH + HEALTH[:9])
     assert wires[0].answer()[0] == 200
     wires[0].send(HEALTH[9:-2])
@@ -94,7 +94,7 @@ def test_a_further_head_that_stalls_is_refused_behind_the_answer_before_it(wires
 
 
 def test_a_connection_may_be_idle_between_requests(service, wires):
-    """It is idle for as long as another one is waited for."""
+    """It is idle for longer than a stalled connection may be."""
     wires[0].head(Content_Length=str(len(GOOD)), Expect="100-continue")
     assert wires[0].answer()[0] == 100
     wires[0].send(GOOD)
@@ -105,7 +105,7 @@ def test_a_connection_may_be_idle_between_requests(service, wires):
     assert wires[0].answer()[0] == 200
 
 
-def test_a_body_that_drips_is_refused(wires, traces: Traces):
+def test_slow_body_is_rejected(wires, traces: Traces):
     before = traces.everything()
     wires[0].head(Content_Length="1000")
     drip(wires[0], GOOD[:-1] + b" " * 900)
@@ -113,7 +113,7 @@ def test_a_body_that_drips_is_refused(wires, traces: Traces):
     assert traces.everything() == before
 
 
-def test_more_uploads_than_the_limit_are_refused_until_one_has_ended(wires):
+def test_uploads_over_the_limit_are_rejected_until_another_has_ended(wires):
     first, second, third = wires
     for wire in (first, second):
         wire.head(Content_Length=str(len(GOOD)), Expect="100-continue")

@@ -1,4 +1,4 @@
-"""How much memory an import takes, and that it never stops the others."""
+"""The memory that an import takes, and that it never blocks the event loop."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 
@@ -18,7 +18,7 @@ ALLOWED = 30 * MIB
 
 
 def body(size: int) -> Iterator[bytes]:
-    """A JSON body that is made as it is sent."""
+    """Yield a JSON body that is created as it is sent."""
     head, tail = envelope(b"!").split(b"!")
     block = json_array(MIB)[1:-1]
     yield head + b"["
@@ -28,7 +28,7 @@ def body(size: int) -> Iterator[bytes]:
 
 
 def rows(size: int) -> Iterator[bytes]:
-    """A CSV file that is made as it is sent."""
+    """Yield a CSV file that is created as it is sent."""
     header, _, block = csv_file(MIB).partition(b"\r\n")
     yield header + b"\r\n"
     for _ in range(size // len(block)):
@@ -59,7 +59,7 @@ def test_a_large_body_takes_no_more_memory_than_a_small_one(
 
 
 def gap(size: int) -> Iterator[bytes]:
-    """Legal JSON that is nearly all space: around the records there is no bound but the body's."""
+    """Yield JSON that is nearly all white space, which only the limit of the body bounds."""
     head, tail = envelope(b"!").split(b"!")
     yield head + b"[1,"
     for _ in range(size // MIB):
@@ -99,8 +99,8 @@ async def test_the_event_loop_is_never_blocked(supabase_env, aiohttp_client, tra
             assert answer.status == 202, await answer.text()
             await assert_shown(client, answer.headers["Location"])
         assert (await client.get("/readyz")).status == 200
-        refused = await client.post("/import", data=b"{", headers=headers)
-        assert refused.status == 400
+        rejected = await client.post("/import", data=b"{", headers=headers)
+        assert rejected.status == 400
 
 
 async def assert_shown(client: aiohttp.ClientSession, location: str) -> None:

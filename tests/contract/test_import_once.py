@@ -1,4 +1,4 @@
-"""One Idempotency-Key is one import, whoever is faster and whatever is lost; and receipts."""
+"""One Idempotency-Key is one import, also in races and after lost answers; receipts."""
 
 import gzip
 import threading
@@ -54,7 +54,7 @@ def key() -> str:
 
 @pytest.fixture
 def post(client: httpx.Client, key: str) -> Post:
-    """Sends a body with the test's key."""
+    """Send a body with the key of the test."""
 
     def post(body: bytes, path: str = "/import", **headers: str) -> httpx.Response:
         common = {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
@@ -77,7 +77,7 @@ def job_of(answer: httpx.Response) -> str:
 
 
 def assert_only(job: str, before: Everything, traces: Traces, body: bytes) -> None:
-    """One import is new, with the one object that is new."""
+    """Assert that exactly one import and its object were created."""
     after = traces.everything()
     assert after.imports - before.imports == {job.removeprefix("import-")}
     assert after.objects - before.objects == {f"{job}.json"}
@@ -91,7 +91,7 @@ def as_form(file: bytes) -> tuple[bytes, str]:
 
 
 @pytest.mark.parametrize("kind", ["json", "gzip", "csv", "form"])
-def test_the_receipt_is_of_what_was_sent(client, kind):
+def test_receipt_has_digest_and_size_of_the_sent_file(client, kind):
     rows = csv_file(100_000)
     sent, content_type = {
         "json": (SMALL, "application/json"),
@@ -110,7 +110,7 @@ def test_the_receipt_is_of_what_was_sent(client, kind):
 
 
 @SIZES
-def test_the_same_request_again_is_the_same_import(traces, proxy, post, key, body):
+def test_idempotency_key_repeated_is_the_same_import(traces, proxy, post, key, body):
     before = traces.everything()
     job = job_of(post(body))
     stored = len(proxy.seen)
@@ -121,7 +121,7 @@ def test_the_same_request_again_is_the_same_import(traces, proxy, post, key, bod
 
 
 @SIZES
-def test_two_requests_at_the_same_instant_are_one_import(traces, proxy, posting, body):
+def test_idempotency_key_in_two_concurrent_requests_is_one_import(traces, proxy, posting, body):
     before = traces.everything()
     proxy.inject(hold := Hold(CREATE_IMPORT, times=2))
     both = [posting(body) for _ in range(2)]
@@ -132,7 +132,7 @@ def test_two_requests_at_the_same_instant_are_one_import(traces, proxy, posting,
     assert_only(jobs.pop(), before, traces, body)
 
 
-def test_a_crowd_with_one_key_is_one_import(traces, posting, post):
+def test_idempotency_key_in_many_concurrent_requests_is_one_import(traces, posting, post):
     before, crowd = traces.everything(), 12
     start = threading.Barrier(crowd)
 
@@ -152,14 +152,14 @@ def test_a_crowd_with_one_key_is_one_import(traces, posting, post):
     [(SMALL + b" ", "/import"), (SMALL, "/import?dryRun=true")],
     ids=["body", "option"],
 )
-def test_another_request_with_a_used_key_is_refused(traces, proxy, post, body, path):
+def test_idempotency_key_with_another_request_is_rejected(traces, proxy, post, body, path):
     job_of(post(SMALL))
     with traces.unchanged(proxy):
         answer = post(body, path)
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_an_option_is_the_same_in_the_form_and_in_the_address(traces, proxy, post):
+def test_idempotency_key_with_an_option_in_form_or_query_is_the_same_import(traces, proxy, post):
     source, file = field("source", SOURCE.encode()), field("file", csv_file(1000), "a.csv")
     dry = field("dryRun", b"true")
     in_field, in_address = form([dry, source, file]), form([source, file])
@@ -172,32 +172,32 @@ def test_an_option_is_the_same_in_the_form_and_in_the_address(traces, proxy, pos
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_another_request_at_the_same_instant_is_refused(traces, proxy, posting):
+def test_idempotency_key_with_another_concurrent_request_is_rejected(traces, proxy, posting):
     before = traces.everything()
     proxy.inject(hold := Hold(CREATE_IMPORT, times=2))
     both = [posting(body) for body in (SMALL, SMALL + b" ")]
     proxy.await_more(CREATE_IMPORT, than=1, seconds=30)
     hold.release()
-    accepted, refused = sorted((one.result() for one in both), key=lambda one: one.status_code)
-    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    accepted, rejected = sorted((one.result() for one in both), key=lambda one: one.status_code)
+    assert (rejected.status_code, rejected.json()["code"]) == (422, "idempotency_key_reused")
     assert_only(job_of(accepted), before, traces, SMALL)
 
 
-def test_the_key_of_a_refused_request_is_free(traces, post):
+def test_idempotency_key_of_a_rejected_request_can_be_used_again(traces, post):
     before = traces.everything()
     assert post(SMALL + b"!").status_code == 400
     assert_only(job_of(post(SMALL)), before, traces, SMALL)
 
 
-def test_a_repeated_request_is_checked_like_any_other(traces, proxy, post):
+def test_idempotency_key_does_not_skip_the_check_of_the_body(traces, proxy, post):
     job_of(post(SMALL))
     with traces.unchanged(proxy):
         assert post(SMALL + b"!").json()["code"] == "malformed_json"
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_what_another_request_was_answered_with_is_not_taken_back(traces, proxy, posting, stored):
-    """All answers to the first are lost; it would discard its import, but another has joined it."""
+def test_import_shared_with_another_request_is_not_rolled_back(traces, proxy, posting, stored):
+    """The first request loses its answers and would discard its import; another has joined it."""
     before = traces.everything()
     lost, discarding = LoseAnswer(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT)
     if stored:  # it has looked for the key before there was an import
@@ -218,7 +218,7 @@ def test_what_another_request_was_answered_with_is_not_taken_back(traces, proxy,
     assert_only(job, before, traces, SMALL)
 
 
-def test_a_key_of_which_the_import_was_taken_back_is_free(traces, proxy, post, posting):
+def test_idempotency_key_of_a_rolled_back_import_can_be_used_again(traces, proxy, post, posting):
     before = traces.everything()
     lost, discarded = LoseAnswer(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT, after=True)
     proxy.inject(lost, discarded)
@@ -231,17 +231,17 @@ def test_a_key_of_which_the_import_was_taken_back_is_free(traces, proxy, post, p
     assert_only(job, before, traces, SMALL)
 
 
-def test_who_was_refused_is_answered_with_the_import_when_it_sends_again(
-    service, traces, proxy, post
-):
-    """It is to be taken back, since its client was told that it failed; then that comes again."""
+def test_repeated_request_joins_an_import_whose_rollback_is_pending(service, traces, proxy, post):
+    """The client got 503, so its import has to be rolled back; then it repeats the request."""
     service.forget_lines()
     before = traces.everything()
-    away = Answer(DISCARD_IMPORT, times=FOR_EVER, status=503)
-    proxy.inject(LoseAnswer(CREATE_IMPORT), no_more := Answer(CREATE_IMPORT, times=FOR_EVER), away)
+    unavailable = Answer(DISCARD_IMPORT, times=FOR_EVER, status=503)
+    proxy.inject(
+        LoseAnswer(CREATE_IMPORT), no_more := Answer(CREATE_IMPORT, times=FOR_EVER), unavailable
+    )
     assert post(SMALL).json()["code"] == "database_unavailable"
     proxy.inject(discarding := Hold(DISCARD_IMPORT))
-    no_more.times = away.times = 0
+    no_more.times = unavailable.times = 0
     discarding.wait()
     job = job_of(post(SMALL))
     discarding.release()
@@ -249,7 +249,7 @@ def test_who_was_refused_is_answered_with_the_import_when_it_sends_again(
     assert_only(job, before, traces, SMALL)
 
 
-def test_repetitions_are_counted_and_told_apart_in_the_log(service, client, post):
+def test_replayed_requests_are_counted_and_logged_as_such(service, client, post):
     def counted() -> dict[str, float]:
         lines = client.get("/metrics").text.splitlines()
         pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]

@@ -1,4 +1,4 @@
-"""Each row of the table of bad input, over a real socket: the answer, and nothing left behind."""
+"""Bad input over a real socket: each is answered with its problem, and nothing is left."""
 
 import gzip
 import json
@@ -229,7 +229,7 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
     ("path", "content_type", "body", "status", "code"),
     [pytest.param(*rest, id=name) for name, *rest in table()],
 )
-def test_what_is_refused_and_how(
+def test_bad_input_is_rejected_with_its_code(
     client, traces: Traces, proxy: Proxy, path, content_type, body, status, code
 ):
     proxy.reset()
@@ -247,12 +247,12 @@ def test_what_is_refused_and_how(
         (DATA + b'[1,"\xff"]}', 25, 2),
     ],
 )
-def test_where_the_error_is(client, body, offset, record):
+def test_problem_has_the_offset_and_record_of_the_error(client, body, offset, record):
     answer = client.post("/import", content=body, headers={"Content-Type": JSON})
     assert (answer.json().get("offset"), answer.json().get("record")) == (offset, record)
 
 
-def test_a_body_over_the_limit_of_which_the_length_is_not_told(client, traces, proxy):
+def test_body_over_the_limit_without_content_length_is_rejected(client, traces, proxy):
     """The service of these tests takes 64 MiB."""
     piece = b'{"name":"' + b"x" * 65_000 + b'"},'
     pieces = (DATA + b"[" if at == 0 else piece for at in range(1100))
@@ -281,13 +281,15 @@ BOMB = GOOD[:-2] + b" " * 65 * MIB + GOOD[-2:]
         ("zstd", zstd.compress(GOOD)[:-1], 400, "malformed_compression"),
     ],
 )
-def test_what_is_refused_of_compressed_bodies(client, traces, proxy, encoding, body, status, code):
+def test_bad_compressed_body_is_rejected_with_its_code(
+    client, traces, proxy, encoding, body, status, code
+):
     headers = {"Content-Type": JSON, "Content-Encoding": encoding}
     with traces.unchanged(proxy):
         is_problem(client.post("/import", content=body, headers=headers), status, code)
 
 
-def test_a_header_that_is_not_understood_is_told_with_what_to_do(client):
+def test_problem_of_an_unusable_csv_header_shows_it_and_what_to_do(client):
     headers = {"Content-Type": CSV}
     answer = client.post(BY_ADDRESS, content=b"Nom;Courriel\na;b\n", headers=headers)
     problem = is_problem(answer, 422, "csv_header_unusable")
@@ -295,7 +297,7 @@ def test_a_header_that_is_not_understood_is_told_with_what_to_do(client):
         assert words in problem["detail"]
 
 
-def test_the_line_of_an_error_is_told(client):
+def test_problem_of_ndjson_names_the_line(client):
     headers = {"Content-Type": NDJSON}
     answer = client.post(BY_ADDRESS, content=b'{"name":"a"}\n\n{"name"}\n', headers=headers)
     problem = is_problem(answer, 400, "malformed_json")
@@ -312,7 +314,7 @@ def test_the_line_of_an_error_is_told(client):
         ("POST", "/healthz", "GET, HEAD"),
     ],
 )
-def test_another_method_is_refused(client, method, path, allowed):
+def test_unsupported_method_is_405_with_allow(client, method, path, allowed):
     answer = client.request(method, path)
     is_problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == allowed
@@ -322,13 +324,13 @@ def test_another_method_is_refused(client, method, path, allowed):
     ("method", "path"),
     [("POST", "/import"), ("POST", "/import/import-1/cancel"), ("DELETE", "/import/import-1")],
 )
-def test_another_web_site_changes_nothing(client, method, path):
+def test_cross_site_requests_are_rejected(client, method, path):
     answer = client.request(method, path, headers={"Sec-Fetch-Site": "cross-site"})
     is_problem(answer, 403, "cross_site")
 
 
 @pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
-def test_our_own_page_may_ask(client, site):
+def test_same_site_requests_are_accepted(client, site):
     answer = client.delete("/import/import-1", headers={"Sec-Fetch-Site": site})
     is_problem(answer, 404, "import_not_found")
     assert client.get("/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
@@ -350,7 +352,7 @@ JOB = "/import/import-1"
         ("POST", "/import?dryrun=true", "source, dryRun, delimiter, map, notify"),
     ],
 )
-def test_each_route_refuses_parameters_that_it_does_not_know(client, method, path, known):
+def test_unknown_query_parameters_are_rejected_by_each_route(client, method, path, known):
     answer = client.request(method, path)
     assert answer.status_code == 422
     if known is not None:
@@ -358,7 +360,7 @@ def test_each_route_refuses_parameters_that_it_does_not_know(client, method, pat
         assert known in problem["detail"]
 
 
-def test_an_unknown_option_is_refused_before_the_body_is_sent(client):
+def test_unknown_option_is_rejected_before_the_body(client):
     headers = {"Content-Type": JSON, "Expect": "100-continue"}
     answer = client.post("/import?dryrun=true", content=GOOD, headers=headers)
     problem = is_problem(answer, 422, "unknown_option")
@@ -366,5 +368,5 @@ def test_an_unknown_option_is_refused_before_the_body_is_sent(client):
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/assets/page.css"])
-def test_probes_and_pages_may_have_parameters(client, path):
+def test_health_routes_and_pages_ignore_query_parameters(client, path):
     assert client.get(f"{path}?v=1").status_code == 200

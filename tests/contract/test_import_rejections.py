@@ -46,7 +46,7 @@ def sound(proxy: Proxy) -> Iterator[None]:
 
 
 def pages(client: httpx.Client, address: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-    """Page after page, as the Link header leads on."""
+    """Yield page after page, following the Link header."""
     url: str | None = f"{address}?limit={limit}&format=json"
     while url:
         answer = client.get(url).raise_for_status()
@@ -75,7 +75,7 @@ def test_all_pages_have_all_rejections_in_input_order(client, address, limit):
     }
 
 
-def test_a_page_has_a_hundred_unless_told_otherwise(client, address):
+def test_page_of_rejections_has_100_by_default(client, address):
     page = client.get(address).json()
     assert len(page["rejections"]) == 100
     assert page["next"] == "200"
@@ -88,9 +88,11 @@ def test_an_import_without_rejections_has_an_empty_page(client, traces):
     assert text == '"record","code","message","hint","name","email","content"\r\n'
 
 
-@pytest.mark.parametrize("asked", [("?format=csv", "application/json"), ("", "text/csv")])
-def test_the_file_has_them_all(client, proxy, address, asked):
-    query, accept = asked
+@pytest.mark.parametrize(
+    "query_and_accept", [("?format=csv", "application/json"), ("", "text/csv")]
+)
+def test_rejections_csv_has_all_rejections(client, proxy, address, query_and_accept):
+    query, accept = query_and_accept
     answer = client.get(address + query, headers={"Accept": accept})
     assert answer.headers["Content-Type"].startswith("text/csv; charset=utf-8")
     name = address.split("/")[2]
@@ -115,14 +117,14 @@ def test_format_wins_over_accept(client, address):
 
 
 @pytest.mark.parametrize("query", ["", "?format=csv"])
-def test_a_head_alone_reads_no_more_than_is_needed(client, proxy, address, query):
+def test_head_of_rejections_reads_no_further_pages(client, proxy, address, query):
     answer = client.head(address + query)
     assert (answer.status_code, answer.content) == (200, b"")
     assert proxy.count(SHOW) == 1
 
 
 @pytest.mark.parametrize(
-    ("path", "accept", "refusal"),
+    ("path", "accept", "expected"),
     [
         (f"/import/{UNKNOWN}/rejections", "*/*", (404, "import_not_found")),
         (f"/import/{UNKNOWN}/rejections?format=csv", "*/*", (404, "import_not_found")),
@@ -139,31 +141,31 @@ def test_a_head_alone_reads_no_more_than_is_needed(client, proxy, address, query
         (f"?cursor={'9' * 5000}", "*/*", (422, "cursor_invalid")),
     ],
 )
-def test_what_is_refused(client, address, path, accept, refusal):
+def test_invalid_request_for_rejections_is_rejected(client, address, path, accept, expected):
     path = path if path.startswith("/") else address + path
     answer = client.get(path, headers={"Accept": accept})
-    assert (answer.status_code, answer.json()["code"]) == refusal
+    assert (answer.status_code, answer.json()["code"]) == expected
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_cursor_behind_the_last_one_is_the_end(client, address):
+def test_cursor_after_the_last_rejection_gives_an_empty_page(client, address):
     assert client.get(f"{address}?cursor={16**9 - 1}").json()["rejections"] == []
 
 
-def test_a_file_goes_on_when_the_database_is_back(client, proxy, address):
+def test_rejections_csv_continues_after_a_short_outage(client, proxy, address):
     proxy.inject(Answer(SHOW, skip=1, times=2))
     rows = client.get(f"{address}?format=csv").text.split("\r\n")
     assert len(rows) == COUNT + 2
 
 
-def test_a_file_that_cannot_go_on_is_broken_off(client, proxy, address, service):
+def test_rejections_csv_is_aborted_if_the_outage_lasts(client, proxy, address, service):
     proxy.inject(Answer(SHOW, skip=1, status=403, times=100))
     with pytest.raises(httpx.TransportError):
         client.get(f"{address}?format=csv")
     assert service.await_line(lambda line: line["event"] == "rejections file incomplete")
 
 
-def test_a_client_of_http_1_0_sees_it_too(proxy, address, service):
+def test_rejections_csv_is_aborted_for_http_1_0_too(proxy, address, service):
     proxy.inject(Answer(SHOW, skip=1, status=403, times=100))
     wire = RawConnection(service)
     wire.send(f"GET {address}?format=csv HTTP/1.0\r\nHost: x\r\n\r\n".encode())
@@ -172,13 +174,13 @@ def test_a_client_of_http_1_0_sees_it_too(proxy, address, service):
     wire.close()
 
 
-def test_a_file_that_cannot_begin_is_a_problem(client, proxy, address):
+def test_rejections_csv_is_503_if_the_first_page_cannot_be_read(client, proxy, address):
     proxy.inject(Answer(SHOW, status=403, times=100))
     answer = client.get(f"{address}?format=csv")
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
-def test_a_client_that_leaves_is_no_trouble(client, proxy, traces, address, service):
+def test_disconnect_during_the_rejections_csv_does_no_harm(client, proxy, traces, address, service):
     long = rejecting(client, traces, 2000, "x", 3900)
     with client.stream("GET", f"{long}?format=csv") as answer:
         next(answer.iter_raw())
@@ -186,7 +188,7 @@ def test_a_client_that_leaves_is_no_trouble(client, proxy, traces, address, serv
     assert proxy.count(SHOW) < 8
 
 
-def test_no_cache_keeps_them_and_no_browser_shows_them_as_a_page(client, address):
+def test_rejections_are_not_cached_and_not_sniffed_as_html(client, address):
     headers = client.get(f"{address}?format=csv").headers
     assert (headers["Cache-Control"], headers["Vary"]) == ("no-store", "Accept")
     assert headers["X-Content-Type-Options"] == "nosniff"

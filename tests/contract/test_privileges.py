@@ -1,4 +1,4 @@
-"""Nobody but the service role gets at anything of ours, through PostgREST or Storage."""
+"""Only the service role has access through PostgREST and Storage."""
 
 import time
 import uuid
@@ -59,11 +59,11 @@ class Function:
     as_owner: bool
     settings: list[str] | None
     takes_text: bool
-    """Whether its one argument has no name, but is the request's body."""
+    """Whether its only argument has no name: the body of the request."""
 
 
 class Database:
-    """The catalogue, as the owner of the tables sees it."""
+    """A connection of the owner of the tables."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -95,7 +95,7 @@ def database(supabase_env: Mapping[str, str]) -> Iterator[Database]:
 
 @pytest.fixture
 def callers(supabase_env: Mapping[str, str], anon_key: str) -> Iterator[dict[str, httpx.Client]]:
-    """A client for each role that the Supabase at hand lets us be."""
+    """A client for each role that this Supabase has a key for."""
     tokens = {"anon": anon_key, SERVICE_ROLE: supabase_env["SUPABASE_SERVICE_ROLE_KEY"]}
     if "SUPABASE_JWT_SECRET" in supabase_env:
         tokens["authenticated"] = a_users_token(supabase_env["SUPABASE_JWT_SECRET"])
@@ -124,7 +124,7 @@ def stranger(request: pytest.FixtureRequest, callers: dict[str, httpx.Client]) -
 
 
 def requests_for(table: Table) -> Iterator[dict[str, Any]]:
-    """All that one can do to a table; they touch no row even where they are let through."""
+    """Each kind of request for a table; none changes a row, even if it is allowed."""
     url = f"/rest/v1/{table.name}"
     yield {"method": "GET", "url": url, "params": table.nothing}
     yield {"method": "HEAD", "url": url, "params": table.nothing}
@@ -137,18 +137,18 @@ def requests_for(table: Table) -> Iterator[dict[str, Any]]:
 
 
 def denied(answer: httpx.Response) -> bool:
-    """Postgres itself has refused; HEAD has no body to say so."""
+    """Whether Postgres itself denied it; the answer to HEAD has no body."""
     if answer.status_code not in {401, 403}:
         return False
     return answer.request.method == "HEAD" or answer.json()["code"] == DENIED
 
 
-def test_the_catalogue_knows_what_is_ours(database):
+def test_catalogue_lists_our_tables_and_functions(database):
     assert {table.name for table in database.tables()} >= OURS
     assert {function.name for function in database.functions()} >= SOME_OF_OURS
 
 
-def test_a_stranger_is_denied_every_table(database, stranger):
+def test_roles_without_privileges_are_denied_every_table(database, stranger):
     passed = [
         (request, answer.text)
         for table in database.tables()
@@ -158,19 +158,19 @@ def test_a_stranger_is_denied_every_table(database, stranger):
     assert passed == []
 
 
-def test_the_same_requests_of_the_service_role_are_good(database, callers):
-    refused = [
+def test_service_role_may_make_the_same_requests(database, callers):
+    denied = [
         (request, answer.text)
         for table in database.tables()
         if table.name in OURS
         for request in requests_for(table)
         if not (answer := callers[SERVICE_ROLE].request(**request)).is_success
     ]
-    assert refused == []
+    assert denied == []
 
 
-def test_a_stranger_is_denied_every_function(database, stranger):
-    """An answer that the function is denied proves that it was found by its arguments, too."""
+def test_roles_without_privileges_are_denied_every_function(database, stranger):
+    """An answer of "permission denied" proves that the function was found by its arguments."""
     passed = []
     for function in database.functions():
         sent: dict[str, Any] = {"json": dict.fromkeys(function.arguments)}
@@ -183,8 +183,8 @@ def test_a_stranger_is_denied_every_function(database, stranger):
 
 
 @pytest.mark.parametrize("role", STRANGERS)
-def test_strangers_have_no_privilege_at_all(database, role):
-    """What PostgREST does not offer is not granted either."""
+def test_anon_and_authenticated_have_no_privilege(database, role):
+    """This includes privileges that no request of PostgREST needs."""
     tables, functions = database.tables(), database.functions()
     may = [
         table.name
@@ -206,7 +206,7 @@ def test_strangers_have_no_privilege_at_all(database, role):
     assert not database.value("select has_schema_privilege(%s, 'dramatiq', 'usage, create')", role)
 
 
-def test_every_table_of_ours_has_row_level_security_and_no_policy(database):
+def test_every_table_has_row_level_security_and_no_policy(database):
     guarded = database.rows(
         "select relname from pg_class where relnamespace = 'public'::regnamespace "
         "and relrowsecurity and not exists (select from pg_policy where polrelid = pg_class.oid)"
@@ -214,14 +214,14 @@ def test_every_table_of_ours_has_row_level_security_and_no_policy(database):
     assert {name for (name,) in guarded} >= OURS
 
 
-def test_functions_that_act_as_their_owner_look_nothing_up_by_a_callers_path(database):
+def test_security_definer_functions_have_an_empty_search_path(database):
     as_owner = [function for function in database.functions() if function.as_owner]
     assert {function.name for function in as_owner} >= {"enqueue_message", "discard_import"}
     assert [f.name for f in as_owner if 'search_path=""' not in (f.settings or [])] == []
 
 
 @pytest.mark.parametrize("header", ["Accept-Profile", "Content-Profile"])
-def test_the_queue_is_served_to_nobody(callers, header):
+def test_schema_of_the_queue_is_not_served(callers, header):
     method = "GET" if header == "Accept-Profile" else "POST"
     for client in callers.values():
         answer = client.request(method, "/rest/v1/queue", headers={header: "dramatiq"})
@@ -230,7 +230,7 @@ def test_the_queue_is_served_to_nobody(callers, header):
 
 @pytest.fixture
 def kept(callers: dict[str, httpx.Client]) -> Iterator[str]:
-    """The path of an object in the bucket of the imports."""
+    """The path of an object in the bucket."""
     path = f"imports/contract-{uuid.uuid4()}.json"
     owner = callers[SERVICE_ROLE]
     owner.post(f"/storage/v1/object/{path}", content=b"[1]").raise_for_status()
@@ -239,12 +239,12 @@ def kept(callers: dict[str, httpx.Client]) -> Iterator[str]:
     owner.delete(f"/storage/v1/object/{path}").raise_for_status()
 
 
-def test_the_bucket_is_private(callers):
+def test_imports_bucket_is_private(callers):
     bucket = callers[SERVICE_ROLE].get("/storage/v1/bucket/imports").json()
     assert bucket["public"] is False
 
 
-def test_a_stranger_reads_nothing_in_the_bucket(stranger, kept):
+def test_roles_without_privileges_read_nothing_in_the_bucket(stranger, kept):
     for kind in ("object", "object/authenticated", "object/public", "object/info"):
         answer = stranger.get(f"/storage/v1/{kind}/{kept}")
         assert answer.is_client_error, (kind, answer.text)
@@ -258,8 +258,8 @@ def test_a_stranger_reads_nothing_in_the_bucket(stranger, kept):
     assert "imports" not in stranger.get("/storage/v1/bucket").text
 
 
-def test_a_stranger_writes_nothing_in_the_bucket(stranger, callers, kept):
-    """What stands there is looked at again by the fixture."""
+def test_roles_without_privileges_write_nothing_in_the_bucket(stranger, callers, kept):
+    """The fixture checks afterwards that the object is unchanged."""
     name = f"contract-{uuid.uuid4()}.json"
     upsert = {"x-upsert": "true"}
     answers = [

@@ -12,7 +12,7 @@ def bucket(storage):
     storage.client.delete(f"/bucket/{made}")
 
 
-def test_a_bucket_is_private_unless_said_otherwise(storage, bucket):
+def test_bucket_is_private_by_default(storage, bucket):
     answer = storage.client.post("/bucket", json={"id": bucket, "name": bucket})
     assert answer.json() == {"name": bucket}
     got = storage.client.get(f"/bucket/{bucket}").json()
@@ -20,7 +20,7 @@ def test_a_bucket_is_private_unless_said_otherwise(storage, bucket):
     assert bucket in [each["id"] for each in storage.client.get("/bucket").json()]
 
 
-def test_a_bucket_is_made_once(storage, bucket):
+def test_create_bucket_that_exists_is_a_conflict(storage, bucket):
     storage.client.post("/bucket", json={"id": bucket, "name": bucket})
     again = storage.client.post("/bucket", json={"id": bucket, "name": bucket})
     assert (again.status_code, again.json()["statusCode"]) == (400, "409")
@@ -36,8 +36,8 @@ def test_a_missing_bucket_is_400_with_404_inside(storage, bucket):
 def test_only_an_empty_bucket_can_be_removed(storage, bucket):
     storage.client.post("/bucket", json={"id": bucket, "name": bucket})
     storage.client.post(f"/object/{bucket}/x", content=b"x")
-    refused = storage.client.delete(f"/bucket/{bucket}")
-    assert (refused.status_code, refused.json()["statusCode"]) == (400, "409")
+    rejected = storage.client.delete(f"/bucket/{bucket}")
+    assert (rejected.status_code, rejected.json()["statusCode"]) == (400, "409")
     storage.client.request("DELETE", f"/object/{bucket}", json={"prefixes": ["x"]})
     assert storage.client.delete(f"/bucket/{bucket}").status_code == 200
     assert storage.client.get(f"/bucket/{bucket}").status_code == 400
@@ -46,5 +46,5 @@ def test_only_an_empty_bucket_can_be_removed(storage, bucket):
 def test_a_bucket_keeps_its_size_limit(storage, bucket):
     limit = {"id": bucket, "name": bucket, "file_size_limit": 10}
     storage.client.post("/bucket", json=limit).raise_for_status()
-    refused = storage.client.post(f"/object/{bucket}/x", content=b"x" * 11)
-    assert (refused.status_code, refused.json()["statusCode"]) == (400, "413")
+    rejected = storage.client.post(f"/object/{bucket}/x", content=b"x" * 11)
+    assert (rejected.status_code, rejected.json()["statusCode"]) == (400, "413")

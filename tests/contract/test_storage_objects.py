@@ -9,8 +9,8 @@ import pytest
 CONTENT = bytes(range(256)) * 40
 
 
-def refusal(response: httpx.Response) -> tuple[int, str, str]:
-    """HTTP status, and status and code as the body tells them."""
+def error_of(response: httpx.Response) -> tuple[int, str, str]:
+    """Return the HTTP status, and the status and the code in the body."""
     body: dict[str, Any] = response.json()
     return response.status_code, body["statusCode"], body["code"]
 
@@ -49,10 +49,10 @@ def test_an_upload_of_unknown_length_is_stored_whole(storage, name):
     assert storage.read(name) == CONTENT * 100
 
 
-def test_a_taken_name_is_refused_and_kept(storage, name):
+def test_upload_to_a_taken_name_is_rejected_and_changes_nothing(storage, name):
     storage.upload(name, CONTENT)
-    status, told, code = refusal(storage.upload(name, b"other"))
-    assert (status, told) == (400, "409")
+    status, inner_status, code = error_of(storage.upload(name, b"other"))
+    assert (status, inner_status) == (400, "409")
     assert code in {"ResourceAlreadyExists", "KeyAlreadyExists"}
     assert storage.read(name) == CONTENT
 
@@ -83,14 +83,14 @@ def test_folders_and_odd_characters_are_names_like_others(storage, spoken):
 
 
 def test_a_name_outside_the_alphabet_is_an_invalid_key(storage):
-    assert refusal(storage.upload("snow%E2%98%83.json", CONTENT)) == (400, "400", "InvalidKey")
+    assert error_of(storage.upload("snow%E2%98%83.json", CONTENT)) == (400, "400", "InvalidKey")
 
 
 LAST = len(CONTENT) - 1
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("requested", "first", "last"),
     [
         ("bytes=0-0", 0, 0),
         ("bytes=0-99", 0, 99),
@@ -101,19 +101,19 @@ LAST = len(CONTENT) - 1
         (f"bytes=0-{LAST}", 0, LAST),
     ],
 )
-def test_a_range_is_given_as_asked(storage, name, asked, first, last):
+def test_requestedreturns_exactly_those_bytes(storage, name, requested, first, last):
     storage.upload(name, CONTENT)
-    got = storage.client.get(storage.object(name), headers={"Range": asked})
+    got = storage.client.get(storage.object(name), headers={"Range": requested})
     assert got.status_code == 206
     assert got.content == CONTENT[first : last + 1]
     assert got.headers["Content-Range"] == f"bytes {first}-{last}/{len(CONTENT)}"
     assert got.headers["Content-Length"] == str(last - first + 1)
 
 
-def test_a_range_past_the_end_is_an_error(storage, name):
+def test_a_requestedpast_the_end_is_an_error(storage, name):
     storage.upload(name, CONTENT)
-    asked = {"Range": f"bytes={len(CONTENT)}-{len(CONTENT) + 9}"}
-    assert storage.client.get(storage.object(name), headers=asked).status_code in {416, 500}
+    headers = {"Range": f"bytes={len(CONTENT)}-{len(CONTENT) + 9}"}
+    assert storage.client.get(storage.object(name), headers=headers).status_code in {416, 500}
 
 
 def test_the_etag_is_the_same_in_all_answers_and_new_when_replaced(storage, name):
@@ -126,7 +126,7 @@ def test_the_etag_is_the_same_in_all_answers_and_new_when_replaced(storage, name
     assert storage.client.get(storage.object(name)).headers["ETag"] != first
 
 
-def test_info_tells_size_etag_and_type(storage, name):
+def test_info_has_size_etag_and_type(storage, name):
     storage.upload(name, CONTENT, **{"Content-Type": "text/csv"})
     info = storage.client.get(f"/object/info/{storage.bucket}/{name}").json()
     assert info["name"] == name
@@ -135,7 +135,7 @@ def test_info_tells_size_etag_and_type(storage, name):
     assert info["etag"] == storage.client.get(storage.object(name)).headers["ETag"]
 
 
-def test_head_tells_the_size_of_an_object_that_is_there(storage, name):
+def test_head_has_the_size_of_an_object(storage, name):
     storage.upload(name, CONTENT)
     head = storage.client.head(storage.object(name))
     assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(CONTENT)))
@@ -145,38 +145,38 @@ def test_head_tells_the_size_of_an_object_that_is_there(storage, name):
 def test_a_missing_object_is_400_with_404_inside(storage):
     for path in (storage.object("missing"), f"/object/info/{storage.bucket}/missing"):
         answer = storage.client.get(path)
-        assert refusal(answer) == (400, "404", "NoSuchKey")
+        assert error_of(answer) == (400, "404", "NoSuchKey")
         assert answer.json()["error"] == "not_found"
         assert answer.json()["message"] == "Object not found"
 
 
 def test_a_missing_bucket_is_400_with_404_inside(storage):
-    assert refusal(storage.client.get("/object/no-such-bucket/x")) == (400, "404", "NoSuchBucket")
+    assert error_of(storage.client.get("/object/no-such-bucket/x")) == (400, "404", "NoSuchBucket")
     answer = storage.client.post("/object/no-such-bucket/x", content=b"x")
-    assert refusal(answer) == (400, "404", "NoSuchBucket")
+    assert error_of(answer) == (400, "404", "NoSuchBucket")
 
 
-def test_removing_by_prefixes_tells_what_was_removed(storage, name):
+def test_remove_by_prefixes_returns_what_was_removed(storage, name):
     storage.upload(name, CONTENT)
     names = {"prefixes": [name, "missing"]}
     removed = storage.client.request("DELETE", f"/object/{storage.bucket}", json=names)
     assert [entry["name"] for entry in removed.json()] == [name]
-    assert refusal(storage.client.get(storage.object(name))) == (400, "404", "NoSuchKey")
+    assert error_of(storage.client.get(storage.object(name))) == (400, "404", "NoSuchKey")
 
 
 def test_removing_one_object(storage, name):
     storage.upload(name, CONTENT)
     assert storage.client.delete(storage.object(name)).status_code == 200
-    assert refusal(storage.client.delete(storage.object(name)))[:2] == (400, "404")
+    assert error_of(storage.client.delete(storage.object(name)))[:2] == (400, "404")
 
 
 def test_the_anon_key_gets_nothing_from_a_private_bucket(storage, name, anon_key):
     storage.upload(name, CONTENT)
     headers = {"apikey": anon_key, "Authorization": f"Bearer {anon_key}"}
     read = storage.client.get(storage.object(name), headers=headers)
-    assert refusal(read) == (400, "404", "NoSuchKey")
+    assert error_of(read) == (400, "404", "NoSuchKey")
     written = storage.client.post(storage.object("other"), content=b"x", headers=headers)
-    assert refusal(written) == (400, "403", "AccessDenied")
+    assert error_of(written) == (400, "403", "AccessDenied")
     listed = storage.client.post(
         f"/object/list/{storage.bucket}", json={"prefix": ""}, headers=headers
     )
@@ -187,9 +187,9 @@ def test_a_bad_token_is_400_with_a_reason_inside(storage, name):
     storage.upload(name, CONTENT)
     bad = {"Authorization": f"Bearer {storage.key[:-6]}AAAAAA"}
     read = storage.client.get(storage.object(name), headers=bad)
-    assert refusal(read)[:2] == (400, "404")
+    assert error_of(read)[:2] == (400, "404")
     written = storage.client.post(storage.object("other"), content=b"x", headers=bad)
-    assert refusal(written) == (400, "403", "AccessDenied")
+    assert error_of(written) == (400, "403", "AccessDenied")
 
 
 def test_a_list_shows_one_level_in_order(storage):

@@ -76,7 +76,7 @@ def content() -> bytes:
     return os.urandom(CHUNK + 12345)
 
 
-def test_options_tell_what_the_server_can(tus):
+def test_options_has_the_capabilities_of_the_server(tus):
     answer = tus.client.options("/upload/resumable", headers={"Tus-Resumable": "1.0.0"})
     assert answer.status_code in {200, 204}
     extensions = answer.headers["Tus-Extension"].split(",")
@@ -116,7 +116,7 @@ def test_the_last_patch_may_be_empty(storage, tus, name, content):
     assert storage.read(name) == content[:CHUNK]
 
 
-def test_what_is_uploaded_has_the_type_of_its_metadata(storage, tus, name):
+def test_uploaded_object_has_the_type_of_its_metadata(storage, tus, name):
     tus.patch(tus.begin(name, 2), 0, b"{}")
     got = storage.client.get(storage.object(name))
     assert got.headers["Content-Type"].startswith("application/json")
@@ -145,7 +145,7 @@ def test_a_repeated_last_patch_is_409_and_head_says_done(tus, name, content):
     assert head.headers["Upload-Offset"] == head.headers["Upload-Length"] == str(len(content))
 
 
-def test_a_cut_connection_is_resumed_from_the_offset_that_head_tells(storage, tus, name, content):
+def test_cut_upload_is_resumed_from_the_offset_of_head(storage, tus, name, content):
     path = tus.begin(name, len(content))
     sent = 2**20
     send_and_hang_up(tus, path, content[:sent])
@@ -155,7 +155,7 @@ def test_a_cut_connection_is_resumed_from_the_offset_that_head_tells(storage, tu
 
 
 def finish(tus: Resumable, path: str, content: bytes) -> None:
-    """Go on from where HEAD says, as often as what was cut off still has bytes to deliver."""
+    """Resume from the offset of HEAD, which may still change while cut requests deliver bytes."""
     for _ in range(10):
         reached = tus.offset(path)
         if reached == len(content):
@@ -216,18 +216,18 @@ def test_an_unknown_bucket_is_404_in_plain_text(tus, name):
     assert not answer.text.startswith("{")
 
 
-def test_the_anon_key_may_not_begin_an_upload(tus, name, anon_key):
+def test_anon_key_may_not_create_an_upload(tus, name, anon_key):
     keys = {"apikey": anon_key, "Authorization": f"Bearer {anon_key}"}
     assert tus.create(name, 3, **keys).status_code == 403
 
 
-def test_more_than_the_declared_length_is_refused(storage, tus, name):
+def test_more_than_the_declared_length_is_rejected(storage, tus, name):
     path = tus.begin(name, 3)
     assert tus.patch(path, 0, b"four").status_code == 413
     assert storage.client.get(storage.object(name)).status_code == 400
 
 
-async def test_head_is_answered_to_all_who_ask_at_once(tus, name):
+async def test_concurrent_head_requests_are_all_answered(tus, name):
     path = tus.begin(name, 3)
     headers = {"apikey": tus.key, "Authorization": f"Bearer {tus.key}", "Tus-Resumable": "1.0.0"}
     async with httpx.AsyncClient(base_url=tus.client.base_url, headers=headers) as client:
@@ -235,8 +235,8 @@ async def test_head_is_answered_to_all_who_ask_at_once(tus, name):
     assert {answer.headers["Upload-Offset"] for answer in answers} == {"0"}
 
 
-async def test_of_two_writers_no_byte_is_lost_or_doubled(storage, tus, name, content):
-    """The second one may be refused, or the first be cut short: HEAD tells what holds."""
+async def test_two_concurrent_writers_lose_and_double_no_byte(storage, tus, name, content):
+    """The second may be rejected, or the first cut short: HEAD has the valid offset."""
     path = tus.begin(name, len(content))
     started, release = asyncio.Event(), asyncio.Event()
 

@@ -34,7 +34,7 @@ async def test_buckets_can_be_found(client, bucket):
     assert bucket in [each.id for each in await client.storage.list_buckets()]
 
 
-async def test_a_missing_bucket_is_told_by_its_status(client):
+async def test_supabase_py_has_the_status_of_a_missing_bucket(client):
     with pytest.raises(StorageApiError) as caught:
         await client.storage.get_bucket(f"no-{uuid.uuid4().hex}")
     assert str(caught.value.status) == "404"
@@ -51,7 +51,7 @@ async def test_an_object_from_upload_to_removal(client, bucket, name):
     assert not await objects.exists(name)
 
 
-async def test_a_taken_name_is_told_by_its_status(client, bucket, name):
+async def test_supabase_py_has_the_status_of_a_taken_name(client, bucket, name):
     objects = client.storage.from_(bucket)
     await objects.upload(name, b"1")
     with pytest.raises(StorageApiError) as caught:

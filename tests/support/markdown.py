@@ -2,7 +2,7 @@
 
 A comment on the line before a block of shell commands says what a test does with it:
 
-    <!-- not run: why not -->          nobody runs it
+    <!-- not run: why not -->          it is not run
     <!-- run by: test_name -->         that test in tests/acceptance/test_commands.py runs it
     <!-- exit code: 3 -->              it is run, and its last command ends with this code
     (none)                             it is run, and every command ends with 0

@@ -54,7 +54,7 @@ class RawConnection:
         return (status, answer["code"]), ""
 
     def is_answered(self) -> bool:
-        """Whether an answer has begun to arrive."""
+        """Whether an answer has started to arrive."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
     def close(self, *, reset: bool = False) -> None:

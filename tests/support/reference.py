@@ -23,7 +23,7 @@ from tests.support.reference_records import (
     read_envelope,
     read_ndjson,
 )
-from tests.support.splits import Outcome, RejectedRecord
+from tests.support.splits import Outcome, RejectedBody
 
 _YAJL_CANNOT = {
     "number_too_long": re.compile(rb"[0-9]{4301}|[eE][+-]?[0-9]{18}"),
@@ -50,11 +50,9 @@ NDJSON = Kind(Format.NDJSON, NdjsonSplitter, read_ndjson)
 CSV = Kind(Format.CSV, lambda part, record: CsvSplitter(part, record, PLAIN), read_csv)
 
 
-def judge(
-    raw: bytes, outcome: Outcome | RejectedRecord, content: Content | None, limit: int
-) -> None:
+def judge(raw: bytes, outcome: Outcome | RejectedBody, content: Content | None, limit: int) -> None:
     """Assert that a body was accepted or rejected rightly; ``limit`` is that of a record."""
-    if isinstance(outcome, RejectedRecord):
+    if isinstance(outcome, RejectedBody):
         judge_problem(raw, outcome, content, limit)
         return
     assert content is not None, "this must be rejected"
@@ -67,7 +65,7 @@ def judge(
     assert all(size <= limit for size in content.sizes), "a record is too large"
 
 
-def judge_problem(raw: bytes, problem: RejectedRecord, content: Content | None, limit: int) -> None:
+def judge_problem(raw: bytes, problem: RejectedBody, content: Content | None, limit: int) -> None:
     """Assert that a body was rejected for a reason, and that its position is right."""
     assert problem.offset is None or 0 <= problem.offset <= len(raw)
     assert problem.record is None or problem.record >= 1

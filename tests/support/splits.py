@@ -25,7 +25,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class RejectedRecord:
+class RejectedBody:
     """The result for a rejected body: the problem without its texts."""
 
     code: str
@@ -47,14 +47,14 @@ def pieces_at(body: bytes, cuts: Iterable[int]) -> list[bytes]:
     return [body[start:end] for start, end in pairwise(edges)]
 
 
-def run(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome | RejectedRecord:
+def run(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome | RejectedBody:
     stored = bytearray()
     try:
         for piece in pieces:
             stored += b"".join(splitter.feed(piece))
         stored += b"".join(splitter.close())
     except MalformedInputError as error:
-        return RejectedRecord(error.code, error.offset, error.record)
+        return RejectedBody(error.code, error.offset, error.record)
     return Outcome(bytes(stored), splitter.split(), getattr(splitter, "source", None))
 
 
@@ -64,9 +64,9 @@ def taken(splitter: Splitter, pieces: Iterable[bytes]) -> Outcome:
     return outcome
 
 
-def refused(splitter: Splitter, pieces: Iterable[bytes]) -> RejectedRecord:
+def refused(splitter: Splitter, pieces: Iterable[bytes]) -> RejectedBody:
     outcome = run(splitter, pieces)
-    assert isinstance(outcome, RejectedRecord), outcome
+    assert isinstance(outcome, RejectedBody), outcome
     return outcome
 
 
@@ -83,7 +83,7 @@ def cuts(body: bytes) -> st.SearchStrategy[list[bytes]]:
     return st.integers(1, 9).map(lambda size: pieces_of(body, size)) | at_places
 
 
-def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | RejectedRecord:
+def same_for_all(make: Callable[[], Splitter], body: bytes) -> Outcome | RejectedBody:
     """Return the result for a body; asserts that it does not depend on the chunking."""
     outcomes = [run(make(), pieces) for pieces in chunkings(body)]
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes

@@ -76,7 +76,7 @@ _IMPORT_ENDED: Final[Json] = {
 
 
 def openapi_document() -> Json:
-    """The API in OpenAPI 3.1.1 (https://spec.openapis.org/oas/v3.1.1.html)."""
+    """Return the API in OpenAPI 3.1.1 (https://spec.openapis.org/oas/v3.1.1.html)."""
     paths: Json = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = operation.to_openapi()

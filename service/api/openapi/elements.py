@@ -25,23 +25,23 @@ _RETRY_AFTER: Final[Json] = {
 
 
 def schema_of(kind: Any) -> Json:  # noqa: ANN401 -- any type
-    """The JSON Schema of a type; structs and enumerations become references to components."""
+    """Return the JSON Schema of a type; structs and enumerations become references."""
     (schema,), _ = msgspec.json.schema_components((kind,), ref_template=REFERENCE)
     return schema
 
 
 def query(name: str, kind: Any, description: str = "", default: Any = None) -> Json:  # noqa: ANN401
-    """An optional query parameter. The description is that of its type, unless given."""
+    """Return an optional query parameter. The description is that of its type, unless given."""
     return _parameter("query", name, kind, description, default)
 
 
 def header(name: str, kind: Any, description: str = "") -> Json:  # noqa: ANN401
-    """An optional header of a request."""
+    """Return an optional header of a request."""
     return _parameter("header", name, kind, description, None)
 
 
 def path(name: str, kind: Any, description: str = "", **more: Any) -> Json:  # noqa: ANN401
-    """A parameter in the path, which is always required."""
+    """Return a parameter in the path, which is always required."""
     return _parameter("path", name, kind, description, None) | {"required": True} | more
 
 
@@ -54,7 +54,7 @@ def _parameter(where: str, name: str, kind: Any, description: str, default: Any)
 
 
 def content(kind: Any, *, media_type: str = _JSON, example: Any = None) -> Json:  # noqa: ANN401
-    """A body of one media type; a struct as ``example`` is shown as its JSON."""
+    """Return a body of one media type; a struct as ``example`` is shown as its JSON."""
     described: Json = {"schema": schema_of(kind)}
     if example is not None:
         described["example"] = msgspec.to_builtins(example)
@@ -62,7 +62,7 @@ def content(kind: Any, *, media_type: str = _JSON, example: Any = None) -> Json:
 
 
 def answer(description: str, body: Json | None = None, **headers: Json) -> Json:
-    """An answer, with headers by their names."""
+    """Return the description of an answer, with headers by their names."""
     described: Json = {"description": description}
     if headers:
         described["headers"] = headers
@@ -72,7 +72,7 @@ def answer(description: str, body: Json | None = None, **headers: Json) -> Json:
 
 
 def answer_header(description: str, *, always: bool = False) -> Json:
-    """A header of an answer."""
+    """Return the description of an answer's header."""
     return {"description": description, "required": always, "schema": {"type": "string"}}
 
 
@@ -99,7 +99,7 @@ class Operation:
         return [each["name"] for each in self.parameters if each["in"] == "query"]
 
     def to_openapi(self) -> Json:
-        """The OpenAPI Operation Object."""
+        """Return the OpenAPI Operation Object."""
         described: Json = {
             "operationId": self.id,
             "tags": [self.tag],
@@ -115,7 +115,7 @@ class Operation:
 
 
 def _problem_answers(codes: Sequence[str]) -> Json:
-    """The answers with these codes, by status."""
+    """Return the answers with these codes, by status."""
 
     def status(code: str) -> int:
         return PROBLEM_TYPES[code].status

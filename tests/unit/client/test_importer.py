@@ -202,6 +202,7 @@ def test_a_problem_is_raised_and_not_retried(request_):
         httpx.Response(404, text="<html>"),
         httpx.Response(202, text="ok"),
         httpx.Response(202, json=[]),
+        httpx.Response(202, content=b'"\xff"'),
     ],
 )
 def test_an_answer_of_another_server_raises_unreachable(request_, answer):

@@ -39,12 +39,12 @@ def test_migrations_in_a_missing_folder_is_empty(tmp_path):
 
 
 def test_listen_on_a_used_port():
-    with listen("127.0.0.1", demanded=0, usual=1) as taken:
+    with listen("127.0.0.1", requested=0, default=1) as taken:
         port = taken.getsockname()[1]
-        assert free_port("127.0.0.1", demanded=None, usual=port) != port
+        assert free_port("127.0.0.1", requested=None, default=port) != port
         with pytest.raises(StackError, match=f"Port {port}"):
-            free_port("127.0.0.1", demanded=port, usual=port)
-    assert free_port("127.0.0.1", demanded=port, usual=1) == port
+            free_port("127.0.0.1", requested=port, default=port)
+    assert free_port("127.0.0.1", requested=port, default=1) == port
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from service.splitting.csv import CsvSplitter
 from service.splitting.header_mapping import MAX_COLUMNS, read_layout
 from tests.support import bodies, splits
 from tests.support.reference import PLAIN
-from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedBody, run, same_for_all, taken
 
 
 def small() -> CsvSplitter:
@@ -41,7 +41,7 @@ def test_csv_splitter_has_one_result_in_any_pieces(data, text, bom, part_bytes):
     outcome = run(CsvSplitter(part_bytes, BIG), data.draw(splits.cuts(raw)))
     assert outcome == run(CsvSplitter(part_bytes, BIG), [raw])
     if bodies.quote_is_open(text):
-        assert isinstance(outcome, RejectedRecord)
+        assert isinstance(outcome, RejectedBody)
         assert outcome.code == "malformed_csv"
         return
     assert isinstance(outcome, Outcome)
@@ -81,9 +81,9 @@ def test_a_named_utf8_charset_rejects_other_encodings(data, text):
     outcome = run(CsvSplitter(30, BIG, PLAIN), [raw])
     wrong = first_wrong_byte(raw)
     if wrong is None:
-        assert not isinstance(outcome, RejectedRecord) or outcome.code != "invalid_utf8"
+        assert not isinstance(outcome, RejectedBody) or outcome.code != "invalid_utf8"
     else:
-        assert isinstance(outcome, RejectedRecord)
+        assert isinstance(outcome, RejectedBody)
         told = (outcome.code, outcome.offset)
         assert told == ("invalid_utf8", wrong) or outcome.code in {
             "csv_header_unusable",
@@ -101,21 +101,21 @@ def first_wrong_byte(raw: bytes) -> int | None:
 
 HEADER = b"name,email\n"
 REFUSED = {
-    b"": RejectedRecord("csv_header_unusable", None, None),
-    b"\r\n\n": RejectedRecord("csv_header_unusable", None, None),
-    bodies.BOM: RejectedRecord("csv_header_unusable", None, None),
-    b"a;b\n1;2\n": RejectedRecord("csv_header_unusable", None, None),
-    b"first,second\n": RejectedRecord("csv_header_unusable", None, None),
-    HEADER + b'"a,b\nc,d\n': RejectedRecord("malformed_csv", 11, 1),
-    HEADER + b'a,b\nc,"d': RejectedRecord("malformed_csv", 15, 2),
-    HEADER + b"\xc3\xa9,b\xe9\n": RejectedRecord("invalid_utf8", 15, 1),
-    HEADER + b"a,\xed\xa0\x80\n": RejectedRecord("invalid_utf8", 13, 1),
-    HEADER + b"a,b\nc,\xc3": RejectedRecord("invalid_utf8", 17, 2),
-    HEADER + b"a,b\n" + b"x" * 1001 + b"\n": RejectedRecord("record_too_large", 15, 2),
-    HEADER + b'a,b\n"' + b"x\n" * 600: RejectedRecord("record_too_large", 15, 2),
-    b"name," + b"x" * 1000: RejectedRecord("record_too_large", 0, None),
-    "name,email\nä,ö\n".encode("utf-32"): RejectedRecord("wrong_encoding", 0, None),
-    b"\x1f\x8b\x08\x00\x00\x00": RejectedRecord("wrong_encoding", 0, None),
+    b"": RejectedBody("csv_header_unusable", None, None),
+    b"\r\n\n": RejectedBody("csv_header_unusable", None, None),
+    bodies.BOM: RejectedBody("csv_header_unusable", None, None),
+    b"a;b\n1;2\n": RejectedBody("csv_header_unusable", None, None),
+    b"first,second\n": RejectedBody("csv_header_unusable", None, None),
+    HEADER + b'"a,b\nc,d\n': RejectedBody("malformed_csv", 11, 1),
+    HEADER + b'a,b\nc,"d': RejectedBody("malformed_csv", 15, 2),
+    HEADER + b"\xc3\xa9,b\xe9\n": RejectedBody("invalid_utf8", 15, 1),
+    HEADER + b"a,\xed\xa0\x80\n": RejectedBody("invalid_utf8", 13, 1),
+    HEADER + b"a,b\nc,\xc3": RejectedBody("invalid_utf8", 17, 2),
+    HEADER + b"a,b\n" + b"x" * 1001 + b"\n": RejectedBody("record_too_large", 15, 2),
+    HEADER + b'a,b\n"' + b"x\n" * 600: RejectedBody("record_too_large", 15, 2),
+    b"name," + b"x" * 1000: RejectedBody("record_too_large", 0, None),
+    "name,email\nä,ö\n".encode("utf-32"): RejectedBody("wrong_encoding", 0, None),
+    b"\x1f\x8b\x08\x00\x00\x00": RejectedBody("wrong_encoding", 0, None),
 }
 
 
@@ -130,7 +130,7 @@ def test_the_size_limit_of_a_row_and_its_neighbours(size, end):
     """A row is counted with the first byte of its line end."""
     row = b"x" * (size - 1) + end
     outcome = same_for_all(small, HEADER.replace(b"\n", end) + row + b"a,b" + end)
-    assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
+    assert isinstance(outcome, Outcome if size <= 1000 else RejectedBody)
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_the_number_of_columns_is_limited(more, passes):
     raw = b"name" + b"," * (MAX_COLUMNS - 1 + more) + b"\n"
     outcome = run(CsvSplitter(30, BIG), [raw])
     assert isinstance(outcome, Outcome) == passes
-    assert passes or outcome == RejectedRecord("csv_header_unusable", None, None)
+    assert passes or outcome == RejectedBody("csv_header_unusable", None, None)

@@ -16,7 +16,7 @@ from tests.support.part_runs import run_parts
 from tests.support.splits import (
     BIG,
     Outcome,
-    RejectedRecord,
+    RejectedBody,
     pieces_of,
     places,
     run,
@@ -83,7 +83,7 @@ def test_delimiters_and_encodings_of_spreadsheets(delimiter, encoding):
 def test_the_delimiter_is_detected(text, delimiter):
     outcome = same_for_all(splitter, text.encode())
     if delimiter is None:
-        assert outcome == RejectedRecord("csv_header_unusable", None, None)
+        assert outcome == RejectedBody("csv_header_unusable", None, None)
         return
     assert isinstance(outcome, Outcome)
     assert outcome.split.layout is not None
@@ -121,7 +121,7 @@ def test_a_sep_line_names_the_delimiter(line, end, encoding):
 @pytest.mark.parametrize("first", ["sep=a", 'sep="', "sep=", "sep=;;", "sep=é"])
 def test_an_invalid_sep_line_is_the_header(first):
     outcome = same_for_all(splitter, f"{first}\nname,email\n".encode())
-    assert outcome == RejectedRecord("csv_header_unusable", None, None)
+    assert outcome == RejectedBody("csv_header_unusable", None, None)
 
 
 def test_the_dialect_of_the_client_overrides_detection():
@@ -151,9 +151,9 @@ def test_first_and_last_names_are_joined():
 def test_invalid_text_is_an_error_after_all_complete_records():
     raw = b"name;email\nZo\xeb;a@b.co\nx;\x81\n"
     outcome = same_for_all(splitter, raw)
-    assert outcome == RejectedRecord("invalid_text", len("name;email\nZoë;a@b.co\nx;".encode()), 2)
+    assert outcome == RejectedBody("invalid_text", len("name;email\nZoë;a@b.co\nx;".encode()), 2)
     both = b"name\nZo\xeb\nZo\xc3\xab\n"
-    assert same_for_all(splitter, both) == RejectedRecord("invalid_text", 12, 2)
+    assert same_for_all(splitter, both) == RejectedBody("invalid_text", 12, 2)
     assert outcome_of(both, charset="windows-1252").stored == "name\nZoë\nZoÃ«\n".encode()
 
 

@@ -14,7 +14,7 @@ from service.options import is_option_like
 from service.splitting import envelope
 from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
 from tests.support import bodies, splits
-from tests.support.splits import BIG, Outcome, RejectedRecord, refused, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedBody, refused, run, same_for_all, taken
 
 SEMANTIC = {
     *("data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"),
@@ -84,7 +84,7 @@ def test_a_too_large_record_is_rejected_in_any_pieces(data, body, max_record):
     outcome = run(EnvelopeSplitter(20, max_record), data.draw(splits.cuts(body.raw)))
     spans = spans_of(body.array, body.records)
     too_large = [
-        RejectedRecord("record_too_large", body.array_at + start, number)
+        RejectedBody("record_too_large", body.array_at + start, number)
         for number, (start, end) in enumerate(spans, 1)
         if end - start > max_record
     ]
@@ -100,11 +100,11 @@ def test_envelope_splitter_accepts_what_a_strict_parser_accepts(data, body):
     assume(not raw.startswith((b"\xff\xfe", b"\xfe\xff")))
     outcome = run(small(), [raw])
     # Half a surrogate pair beside the records is JSON, but too much for yajl.
-    assume(b"\\ud" not in raw or outcome != RejectedRecord("malformed_json", None, None))
+    assume(b"\\ud" not in raw or outcome != RejectedBody("malformed_json", None, None))
     assert_like_a_strict_reader(raw, outcome)
 
 
-def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | RejectedRecord) -> None:
+def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | RejectedBody) -> None:
     read = bodies.read_strictly(raw)
     if isinstance(outcome, Outcome):
         assert read is not None
@@ -139,61 +139,59 @@ def test_a_malformed_body_has_one_error_in_any_pieces(data, body, max_record):
 
 
 REFUSED = {
-    b"": RejectedRecord("malformed_json", None, None),
-    b" ": RejectedRecord("malformed_json", None, None),
-    b"5": RejectedRecord("data_missing", None, None),
-    b'"x"': RejectedRecord("data_missing", None, None),
-    b"[1]": RejectedRecord("data_missing", None, None),
-    b"null": RejectedRecord("data_missing", None, None),
-    b"{}": RejectedRecord("data_missing", None, None),
-    b'{"source":"s"}': RejectedRecord("data_missing", None, None),
-    b'{"data":[]}': RejectedRecord("source_missing", None, None),
-    b'{"source":"s","data":{}}': RejectedRecord("data_not_array", None, None),
-    b'{"source":"s","data":null}': RejectedRecord("data_not_array", None, None),
-    b'{"source":"s","data":"[]"}': RejectedRecord("data_not_array", None, None),
-    b'{"source":5,"data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"source":null,"data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"source":["s"],"data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"source":{"s":1},"data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"source":" ","data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"data":[],"source":"\\ud800"}': RejectedRecord("source_invalid", None, None),
-    b'{"source":"a\\u0000b","data":[]}': RejectedRecord("source_invalid", None, None),
-    b'{"source":"s","data":[1],"data":[]}': RejectedRecord("duplicate_key", None, None),
-    b'{"source":"s","data":[1],"d\\u0061ta":[]}': RejectedRecord("duplicate_key", None, None),
-    b'{"source":"s","source":"s","data":[]}': RejectedRecord("duplicate_key", None, None),
-    b'{"source":"s","data":[1,]}': RejectedRecord("malformed_json", 24, 2),
-    b'{"source":"s","data":[,1]}': RejectedRecord("malformed_json", 22, 1),
-    b'{"source":"s","data":[1 2]}': RejectedRecord("malformed_json", 24, 1),
-    b'{"source":"s","data":[1,2': RejectedRecord("malformed_json", None, 2),
-    b'{"source":"s","data":[{"a":"x': RejectedRecord("malformed_json", 27, 1),
-    b'{"source":"s","data":[]': RejectedRecord("malformed_json", None, None),
-    b'{"source":"s","data":[]} x': RejectedRecord("malformed_json", 25, None),
-    b'{"source":"s","data":[]}{}': RejectedRecord("malformed_json", 24, None),
-    b'{"source":"s","data":[]}"': RejectedRecord("malformed_json", 24, None),
-    b'{"source":"s","data":[]} "x': RejectedRecord("malformed_json", 25, None),
-    b'{"source":"s" "data":[]}': RejectedRecord("malformed_json", 14, None),
-    b'{"source":"s",\x0c"data":[]}': RejectedRecord("malformed_json", 14, None),
-    b'{"source":"s",\x00"data":[]}': RejectedRecord("malformed_json", 14, None),
-    b'{"source":"s","data":[\x0c1]}': RejectedRecord("malformed_json", 22, 1),
-    b'{"source":"s","data":["\x00"]}': RejectedRecord("malformed_json", 23, 1),
-    b'{"source":"s","data":[{"a":NaN}]} ': RejectedRecord("malformed_json", 27, 1),
-    b'{"source":"s","data":[{"NaN":-Infinity}]} ': RejectedRecord("malformed_json", 29, 1),
-    b'{"source":"s","x":["NaN",NaN],"data":[]}': RejectedRecord("malformed_json", 25, None),
-    b'{"source":"s","data":[{"a":"\\x"}]}': RejectedRecord("malformed_json", 28, 1),
-    b'{"source":"s","data":[{"a":01}, {"b":2}]}': RejectedRecord("malformed_json", 28, 1),
-    b'{"source":"s","data":["\xff"]}': RejectedRecord("invalid_utf8", 23, 1),
-    b'{"source":"s","data":[1,"\xed\xa0\x80"]}': RejectedRecord("invalid_utf8", 25, 2),
-    b'{"source":"s\xff","data":[]}': RejectedRecord("invalid_utf8", 12, None),
-    b'{"source":"s","data":[1]}\xc3': RejectedRecord("invalid_utf8", 25, None),
-    b'{\xc3("source":"s"': RejectedRecord("invalid_utf8", 1, None),
-    b'{"source":"s","data":[{"a":1}]zz\xff': RejectedRecord("malformed_json", 30, None),
-    b'{"data":[],"source":"s","n":' + b"9" * 4301 + b"}": RejectedRecord(
-        "number_too_long", 28, None
-    ),
-    b'{"data":[],"source":"s","x":"\\udc00"}': RejectedRecord(
+    b"": RejectedBody("malformed_json", None, None),
+    b" ": RejectedBody("malformed_json", None, None),
+    b"5": RejectedBody("data_missing", None, None),
+    b'"x"': RejectedBody("data_missing", None, None),
+    b"[1]": RejectedBody("data_missing", None, None),
+    b"null": RejectedBody("data_missing", None, None),
+    b"{}": RejectedBody("data_missing", None, None),
+    b'{"source":"s"}': RejectedBody("data_missing", None, None),
+    b'{"data":[]}': RejectedBody("source_missing", None, None),
+    b'{"source":"s","data":{}}': RejectedBody("data_not_array", None, None),
+    b'{"source":"s","data":null}': RejectedBody("data_not_array", None, None),
+    b'{"source":"s","data":"[]"}': RejectedBody("data_not_array", None, None),
+    b'{"source":5,"data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"source":null,"data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"source":["s"],"data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"source":{"s":1},"data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"source":" ","data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"data":[],"source":"\\ud800"}': RejectedBody("source_invalid", None, None),
+    b'{"source":"a\\u0000b","data":[]}': RejectedBody("source_invalid", None, None),
+    b'{"source":"s","data":[1],"data":[]}': RejectedBody("duplicate_key", None, None),
+    b'{"source":"s","data":[1],"d\\u0061ta":[]}': RejectedBody("duplicate_key", None, None),
+    b'{"source":"s","source":"s","data":[]}': RejectedBody("duplicate_key", None, None),
+    b'{"source":"s","data":[1,]}': RejectedBody("malformed_json", 24, 2),
+    b'{"source":"s","data":[,1]}': RejectedBody("malformed_json", 22, 1),
+    b'{"source":"s","data":[1 2]}': RejectedBody("malformed_json", 24, 1),
+    b'{"source":"s","data":[1,2': RejectedBody("malformed_json", None, 2),
+    b'{"source":"s","data":[{"a":"x': RejectedBody("malformed_json", 27, 1),
+    b'{"source":"s","data":[]': RejectedBody("malformed_json", None, None),
+    b'{"source":"s","data":[]} x': RejectedBody("malformed_json", 25, None),
+    b'{"source":"s","data":[]}{}': RejectedBody("malformed_json", 24, None),
+    b'{"source":"s","data":[]}"': RejectedBody("malformed_json", 24, None),
+    b'{"source":"s","data":[]} "x': RejectedBody("malformed_json", 25, None),
+    b'{"source":"s" "data":[]}': RejectedBody("malformed_json", 14, None),
+    b'{"source":"s",\x0c"data":[]}': RejectedBody("malformed_json", 14, None),
+    b'{"source":"s",\x00"data":[]}': RejectedBody("malformed_json", 14, None),
+    b'{"source":"s","data":[\x0c1]}': RejectedBody("malformed_json", 22, 1),
+    b'{"source":"s","data":["\x00"]}': RejectedBody("malformed_json", 23, 1),
+    b'{"source":"s","data":[{"a":NaN}]} ': RejectedBody("malformed_json", 27, 1),
+    b'{"source":"s","data":[{"NaN":-Infinity}]} ': RejectedBody("malformed_json", 29, 1),
+    b'{"source":"s","x":["NaN",NaN],"data":[]}': RejectedBody("malformed_json", 25, None),
+    b'{"source":"s","data":[{"a":"\\x"}]}': RejectedBody("malformed_json", 28, 1),
+    b'{"source":"s","data":[{"a":01}, {"b":2}]}': RejectedBody("malformed_json", 28, 1),
+    b'{"source":"s","data":["\xff"]}': RejectedBody("invalid_utf8", 23, 1),
+    b'{"source":"s","data":[1,"\xed\xa0\x80"]}': RejectedBody("invalid_utf8", 25, 2),
+    b'{"source":"s\xff","data":[]}': RejectedBody("invalid_utf8", 12, None),
+    b'{"source":"s","data":[1]}\xc3': RejectedBody("invalid_utf8", 25, None),
+    b'{\xc3("source":"s"': RejectedBody("invalid_utf8", 1, None),
+    b'{"source":"s","data":[{"a":1}]zz\xff': RejectedBody("malformed_json", 30, None),
+    b'{"data":[],"source":"s","n":' + b"9" * 4301 + b"}": RejectedBody("number_too_long", 28, None),
+    b'{"data":[],"source":"s","x":"\\udc00"}': RejectedBody(
         "malformed_json", None, None
     ),  # yajl's limit
-    b'{"data":[],"source":"s","n":1e' + b"9" * 30 + b"}": RejectedRecord(
+    b'{"data":[],"source":"s","n":1e' + b"9" * 30 + b"}": RejectedBody(
         "number_too_long", None, None
     ),
 }
@@ -207,32 +205,32 @@ def test_malformed_envelopes_are_rejected(body, refusal):
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be"])
 def test_other_encodings_are_rejected(encoding):
     body = '{"source": "s", "data": [{"name": "é"}]}'.encode(encoding)
-    assert same_for_all(small, body) == RejectedRecord("wrong_encoding", 0, None)
+    assert same_for_all(small, body) == RejectedBody("wrong_encoding", 0, None)
 
 
 @pytest.mark.parametrize("bom", [b"", bodies.BOM])
 def test_offsets_count_from_the_first_byte_of_the_body(bom):
     body = bom + b'{"data":[{"a":1}],"source":"s","x":tru}'
-    assert same_for_all(small, body) == RejectedRecord("malformed_json", len(bom) + 35, None)
+    assert same_for_all(small, body) == RejectedBody("malformed_json", len(bom) + 35, None)
 
 
 def test_a_too_large_record_is_rejected_with_its_offset():
     body = b'{"source":"s","data":[{"a":1},{"b":"' + b"x" * 1000 + b'"}]}'
-    assert same_for_all(small, body) == RejectedRecord("record_too_large", 30, 2)
+    assert same_for_all(small, body) == RejectedBody("record_too_large", 30, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 def test_the_size_limit_of_a_record_and_its_neighbours(size):
     record = b'{"b":"' + b"x" * (size - 8) + b'"}'
     outcome = same_for_all(small, b'{"source":"s","data":[' + record + b"]}")
-    assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
+    assert isinstance(outcome, Outcome if size <= 1000 else RejectedBody)
 
 
 @pytest.mark.parametrize("record", [b'"' + b"x" * 2000, b"1" * 2000, b"[" + b"1," * 1000])
 def test_an_endless_record_is_rejected_early(record):
     pieces = splits.pieces_of(b'{"source":"s","data":[' + record, 1)
     stored = iter(pieces)
-    assert refused(small(), stored) == RejectedRecord("record_too_large", 22, 1)
+    assert refused(small(), stored) == RejectedBody("record_too_large", 22, 1)
     assert len(list(stored)) > 900
 
 
@@ -247,9 +245,9 @@ def test_a_hundred_thousand_nested_levels_are_rejected():
 @pytest.mark.parametrize("place", [b'{"x":%b,"source":"s","data":[]}', b'{"data":[],"x":%b}'])
 def test_deep_nesting_outside_the_data_is_rejected(place):
     deep = b"[" * 2000 + b"]" * 2000
-    assert same_for_all(small, place % deep) == RejectedRecord("nested_too_deeply", None, None)
+    assert same_for_all(small, place % deep) == RejectedBody("nested_too_deeply", None, None)
     objects = b'{"a":' * 2000
-    assert same_for_all(small, place % objects) == RejectedRecord("nested_too_deeply", None, None)
+    assert same_for_all(small, place % objects) == RejectedBody("nested_too_deeply", None, None)
 
 
 def test_many_brackets_outside_the_data_are_not_nesting():
@@ -272,7 +270,7 @@ def test_too_long_numbers_are_rejected_in_any_pieces(size, shape):
     lead = b'{"data":[1],"x":'
     body = lead + shape % (b"1" * 9000) + b',"source":"s"}'
     refusal = refused(small(), splits.pieces_of(body, size))
-    assert refusal == RejectedRecord("number_too_long", body.index(b"1" * 9000), None)
+    assert refusal == RejectedBody("number_too_long", body.index(b"1" * 9000), None)
 
 
 @pytest.mark.parametrize("digits", [4299, 4300])
@@ -285,7 +283,7 @@ def test_the_limit_of_digits_and_its_neighbour(digits, size):
 
 def test_digits_before_and_after_the_records_are_not_one_number():
     body = b'{"a":' + b"1" * 4300 + b',"data":[' + b"2" * 900 + b'],"b":' + b"3" * 4300 + b"}"
-    assert same_for_all(small, body) == RejectedRecord("source_missing", None, None)
+    assert same_for_all(small, body) == RejectedBody("source_missing", None, None)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -300,7 +298,7 @@ def test_the_size_of_the_envelope_is_limited(extra, order, filler):
     body = b"{" + b",".join(members if order == "before" else members[::-1]) + b"}"
     outcome = run(small(), splits.pieces_of(body, 65536))
     if extra:
-        assert outcome == RejectedRecord("envelope_too_large", None, None)
+        assert outcome == RejectedBody("envelope_too_large", None, None)
     else:
         assert isinstance(outcome, Outcome)
 
@@ -357,7 +355,7 @@ METADATA = ("", "date", "note", "meta", "name", "data2", "sources", "version", "
 def test_a_key_that_resembles_an_option_is_rejected(key, value, order):
     members = [json.dumps(key).encode() + b":" + value, b'"source":"s","data":[1]']
     body = b"{" + b",".join(members[::order]) + b"}"
-    assert same_for_all(small, body) == RejectedRecord("unknown_option", None, None)
+    assert same_for_all(small, body) == RejectedBody("unknown_option", None, None)
 
 
 @pytest.mark.parametrize("key", METADATA)
@@ -374,7 +372,7 @@ def test_a_key_of_a_record_may_resemble_an_option():
 def test_a_key_that_resembles_an_option_is_found_after_many_keys():
     keys = b"".join(b'"%08x":1,' % key for key in range(5000))
     body = b'{"source":"s","data":[],' + keys + b'"dry_run":1}'
-    assert run(small(), [body]) == RejectedRecord("unknown_option", None, None)
+    assert run(small(), [body]) == RejectedBody("unknown_option", None, None)
 
 
 @pytest.mark.parametrize("bug", [ValueError, TypeError, KeyError])

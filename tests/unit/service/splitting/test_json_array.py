@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.splitting.json_array import JsonArraySplitter
 from tests.support import bodies, splits
-from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedBody, run, same_for_all, taken
 
 
 def small() -> JsonArraySplitter:
@@ -74,30 +74,30 @@ def test_a_malformed_json_file_has_one_error_in_any_pieces(data, raw, max_record
 def test_the_first_error_is_reported_even_in_an_incomplete_object():
     broken = b'[null, {[[ "name of a person": "\xff", "email": ""}]'
     whole = run(JsonArraySplitter(30, BIG), [broken])
-    assert whole == RejectedRecord("malformed_json", 8, 2)
+    assert whole == RejectedBody("malformed_json", 8, 2)
     assert run(JsonArraySplitter(30, BIG), splits.pieces_of(broken, 1)) == whole
 
 
 REFUSED = {
-    b"": RejectedRecord("malformed_json", None, None),
-    bodies.BOM: RejectedRecord("malformed_json", None, None),
-    b" \n": RejectedRecord("malformed_json", None, None),
-    b'{"source":"s","data":[]}': RejectedRecord("data_not_array", 0, None),
-    b'  "x"': RejectedRecord("data_not_array", 2, None),
-    b"name,email\n": RejectedRecord("data_not_array", 0, None),
-    b"[": RejectedRecord("malformed_json", None, None),
-    b"[1": RejectedRecord("malformed_json", None, 1),
-    b'["a': RejectedRecord("malformed_json", 1, 1),
-    b"[1,]": RejectedRecord("malformed_json", 3, 2),
-    b"[1][2]": RejectedRecord("malformed_json", 3, None),
-    b"[1] \n x": RejectedRecord("malformed_json", 6, None),
-    bodies.BOM + b"[1] \x00": RejectedRecord("malformed_json", 7, None),
-    b"[1,\xff]": RejectedRecord("invalid_utf8", 3, 2),
-    b"[1]\xff": RejectedRecord("invalid_utf8", 3, None),
-    b'[1,"\xf0\x9f\x98"]': RejectedRecord("invalid_utf8", 4, 2),
-    b'[1,"' + b"x" * 999 + b'"]': RejectedRecord("record_too_large", 3, 2),
-    b"\xff\xfe[\x00]\x00": RejectedRecord("wrong_encoding", 0, None),
-    b"\x00\x00\xfe\xff\x00\x00\x00[": RejectedRecord("wrong_encoding", 0, None),
+    b"": RejectedBody("malformed_json", None, None),
+    bodies.BOM: RejectedBody("malformed_json", None, None),
+    b" \n": RejectedBody("malformed_json", None, None),
+    b'{"source":"s","data":[]}': RejectedBody("data_not_array", 0, None),
+    b'  "x"': RejectedBody("data_not_array", 2, None),
+    b"name,email\n": RejectedBody("data_not_array", 0, None),
+    b"[": RejectedBody("malformed_json", None, None),
+    b"[1": RejectedBody("malformed_json", None, 1),
+    b'["a': RejectedBody("malformed_json", 1, 1),
+    b"[1,]": RejectedBody("malformed_json", 3, 2),
+    b"[1][2]": RejectedBody("malformed_json", 3, None),
+    b"[1] \n x": RejectedBody("malformed_json", 6, None),
+    bodies.BOM + b"[1] \x00": RejectedBody("malformed_json", 7, None),
+    b"[1,\xff]": RejectedBody("invalid_utf8", 3, 2),
+    b"[1]\xff": RejectedBody("invalid_utf8", 3, None),
+    b'[1,"\xf0\x9f\x98"]': RejectedBody("invalid_utf8", 4, 2),
+    b'[1,"' + b"x" * 999 + b'"]': RejectedBody("record_too_large", 3, 2),
+    b"\xff\xfe[\x00]\x00": RejectedBody("wrong_encoding", 0, None),
+    b"\x00\x00\xfe\xff\x00\x00\x00[": RejectedBody("wrong_encoding", 0, None),
 }
 
 

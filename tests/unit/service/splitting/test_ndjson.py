@@ -12,7 +12,7 @@ from tests.support import bodies, splits
 from tests.support.import_oracle import assert_outcomes
 from tests.support.part_runs import run_parts
 from tests.support.reference import NDJSON, judge
-from tests.support.splits import BIG, Outcome, RejectedRecord, run, same_for_all, taken
+from tests.support.splits import BIG, Outcome, RejectedBody, run, same_for_all, taken
 
 
 def small() -> NdjsonSplitter:
@@ -47,28 +47,28 @@ def test_malformed_lines_have_one_error_in_any_pieces(data, raw, max_record):
 
 GOOD = b'{"name":"Ada"}\n'
 REFUSED = {
-    b"": RejectedRecord("data_missing", None, None),
-    b"\n \r\n\n": RejectedRecord("data_missing", None, None),
-    bodies.BOM: RejectedRecord("data_missing", None, None),
-    b"name,email\n": RejectedRecord("malformed_json", 0, 1),
-    GOOD + b"\n{'name'}\n": RejectedRecord("malformed_json", 17, 2),
-    GOOD + b'{"name":"A"} {"name":"B"}\n': RejectedRecord("malformed_json", 28, 2),
-    GOOD + b'{"name":"A"},\n': RejectedRecord("malformed_json", 27, 2),
-    GOOD + b'{"name":\n"A"}\n': RejectedRecord("malformed_json", 24, 2),
-    GOOD + b'{"a":1}\r{"b":2}\n': RejectedRecord("malformed_json", 23, 2),
-    GOOD + b'{"name":"A"': RejectedRecord("malformed_json", 26, 2),
-    b"\n{}{}\n": RejectedRecord("malformed_json", 3, 1),
-    b'{"a":\n1}\n{} {}\n': RejectedRecord("malformed_json", 6, 1),
-    b'{"a":{\n}}\n{}{}\n': RejectedRecord("malformed_json", 7, 1),
-    b'{"a":"}\n{"}\n{} {}\n': RejectedRecord("malformed_json", 7, 1),
-    GOOD + b"NaN\n": RejectedRecord("malformed_json", 15, 2),
-    GOOD + b"\x0c\n": RejectedRecord("malformed_json", 15, 2),
-    GOOD + b"[" * 400_000: RejectedRecord("record_too_large", 15, 2),
-    GOOD + b"1" * 1001: RejectedRecord("record_too_large", 15, 2),
-    GOOD + b" " * 1001 + b"\n": RejectedRecord("record_too_large", 15, 2),
-    GOOD + b'"\xff"\n': RejectedRecord("invalid_utf8", 16, 2),
-    GOOD + b"\xc3": RejectedRecord("invalid_utf8", 15, 2),
-    GOOD.decode().encode("utf-16"): RejectedRecord("wrong_encoding", 0, None),
+    b"": RejectedBody("data_missing", None, None),
+    b"\n \r\n\n": RejectedBody("data_missing", None, None),
+    bodies.BOM: RejectedBody("data_missing", None, None),
+    b"name,email\n": RejectedBody("malformed_json", 0, 1),
+    GOOD + b"\n{'name'}\n": RejectedBody("malformed_json", 17, 2),
+    GOOD + b'{"name":"A"} {"name":"B"}\n': RejectedBody("malformed_json", 28, 2),
+    GOOD + b'{"name":"A"},\n': RejectedBody("malformed_json", 27, 2),
+    GOOD + b'{"name":\n"A"}\n': RejectedBody("malformed_json", 24, 2),
+    GOOD + b'{"a":1}\r{"b":2}\n': RejectedBody("malformed_json", 23, 2),
+    GOOD + b'{"name":"A"': RejectedBody("malformed_json", 26, 2),
+    b"\n{}{}\n": RejectedBody("malformed_json", 3, 1),
+    b'{"a":\n1}\n{} {}\n': RejectedBody("malformed_json", 6, 1),
+    b'{"a":{\n}}\n{}{}\n': RejectedBody("malformed_json", 7, 1),
+    b'{"a":"}\n{"}\n{} {}\n': RejectedBody("malformed_json", 7, 1),
+    GOOD + b"NaN\n": RejectedBody("malformed_json", 15, 2),
+    GOOD + b"\x0c\n": RejectedBody("malformed_json", 15, 2),
+    GOOD + b"[" * 400_000: RejectedBody("record_too_large", 15, 2),
+    GOOD + b"1" * 1001: RejectedBody("record_too_large", 15, 2),
+    GOOD + b" " * 1001 + b"\n": RejectedBody("record_too_large", 15, 2),
+    GOOD + b'"\xff"\n': RejectedBody("invalid_utf8", 16, 2),
+    GOOD + b"\xc3": RejectedBody("invalid_utf8", 15, 2),
+    GOOD.decode().encode("utf-16"): RejectedBody("wrong_encoding", 0, None),
 }
 
 
@@ -82,14 +82,14 @@ def test_malformed_ndjson_files_are_rejected(raw, refusal):
 
 def test_a_too_deeply_nested_line_is_rejected():
     outcome = run(NdjsonSplitter(50, BIG), [GOOD + b"[" * 100_000 + b"\n"])
-    assert outcome == RejectedRecord("nested_too_deeply", 15, 2)
+    assert outcome == RejectedBody("nested_too_deeply", 15, 2)
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001])
 @pytest.mark.parametrize("end", [b"\n", b"", b"\n{}\n"])
 def test_the_size_limit_of_a_line_and_its_neighbours(size, end):
     outcome = same_for_all(small, GOOD + b'"' + b"x" * (size - 2) + b'"' + end)
-    assert isinstance(outcome, Outcome if size <= 1000 else RejectedRecord)
+    assert isinstance(outcome, Outcome if size <= 1000 else RejectedBody)
 
 
 def test_parts_end_between_lines_and_blank_lines_are_accepted():

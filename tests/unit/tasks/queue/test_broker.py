@@ -8,7 +8,7 @@ from tasks.queue.retries import BackingOffRetries
 from tasks.worker import Runtime
 
 
-def test_the_middleware_is_in_the_order_that_is_safe():
+def test_middleware_is_in_a_safe_order():
     # At boot they are called in reverse: Prometheus sets its folder before our metrics are made.
     # So they are after a message: TimeLimit is off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]

@@ -64,7 +64,7 @@ def queue(consumer, monkeypatch):
     return queue
 
 
-def test_messages_are_delivered_so_that_they_know_of_errors(consumer, monkeypatch):
+def test_consumer_returns_deliveries(consumer, monkeypatch):
     taken = [MessageProxy(message()), None]
     monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: taken.pop(0))
     delivery = next(consumer)
@@ -75,7 +75,7 @@ def test_messages_are_delivered_so_that_they_know_of_errors(consumer, monkeypatc
 
 
 @pytest.mark.parametrize(("settle", "state"), [("ack", "done"), ("nack", "rejected")])
-def test_a_message_is_settled_before_it_is_let_go_of(consumer, queue, settle, state):
+def test_a_message_is_settled_before_its_lock_is_released(consumer, queue, settle, state):
     consumer.in_processing.add("1")
     delivery = Delivery(message())
     getattr(consumer, settle)(delivery)
@@ -84,9 +84,7 @@ def test_a_message_is_settled_before_it_is_let_go_of(consumer, queue, settle, st
     assert not consumer.in_processing
 
 
-def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
-    consumer, queue, monkeypatch
-):
+def test_a_full_process_takes_another_message_once_one_is_done(consumer, queue, monkeypatch):
     monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: MessageProxy(message(3)))
     monkeypatch.setattr(module, "_FULL_SECONDS", 0.01)
     consumer.in_processing |= {"1", "2"}
@@ -100,7 +98,7 @@ def test_a_process_that_has_all_it_may_have_takes_more_once_one_has_ended(
 
 
 @pytest.mark.parametrize("error", [Retry("later"), ZeroDivisionError(), SystemExit()])
-def test_a_message_whose_actor_raised_is_only_let_go(consumer, queue, error):
+def test_ack_of_a_message_whose_actor_raised_only_releases_it(consumer, queue, error):
     consumer.in_processing.add("1")
     delivery = Delivery(message())
     delivery.stuff_exception(error)
@@ -110,7 +108,7 @@ def test_a_message_whose_actor_raised_is_only_let_go(consumer, queue, error):
     assert consumer.unlock_q.get_nowait() is delivery
 
 
-def test_a_message_of_a_former_consumer_is_acknowledged_without_complaint(consumer, queue):
+def test_ack_of_a_message_of_a_former_consumer(consumer, queue):
     consumer.ack(Delivery(message(7)))
     assert queue.settled == [("7", "done")]
 
@@ -142,7 +140,7 @@ class FakeLook:
         self.waits += 1
 
 
-def test_it_looks_for_lost_messages_every_few_seconds_while_idle(consumer, monkeypatch):
+def test_an_idle_consumer_looks_for_unclaimed_messages_every_few_seconds(consumer, monkeypatch):
     look, clock = FakeLook(monkeypatch), [1000.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     consumer._next_look = 1005.0
@@ -154,14 +152,14 @@ def test_it_looks_for_lost_messages_every_few_seconds_while_idle(consumer, monke
     assert look.waits == 20
 
 
-def test_a_look_is_bounded_and_finds_what_dramatiq_pg_understands(consumer, monkeypatch):
+def test_fetch_pending_notifies_returns_one_page_of_messages(consumer, monkeypatch):
     look = FakeLook(monkeypatch, unclaimed=3)
     found = consumer.fetch_pending_notifies()
     assert look.asked == [("imports", 100)]
     assert [Message.decode(one.payload.encode()).message_id for one in found] == ["1"] * 3
 
 
-def test_while_the_pages_are_full_the_next_one_comes_at_once(consumer, monkeypatch):
+def test_poll_for_notify_does_not_wait_while_pages_are_full(consumer, monkeypatch):
     look = FakeLook(monkeypatch, unclaimed=250)
     consumer._next_look = 0.0
     for _ in range(4):
@@ -172,7 +170,7 @@ def test_while_the_pages_are_full_the_next_one_comes_at_once(consumer, monkeypat
     assert look.waits == 2
 
 
-def test_it_does_not_look_while_there_is_news(consumer, monkeypatch):
+def test_poll_for_notify_looks_for_no_messages_after_a_notification(consumer, monkeypatch):
     monkeypatch.setattr(Consumer, "fetch_pending_notifies", lambda self: pytest.fail("looked"))
     monkeypatch.setattr(
         PostgresConsumer, "poll_for_notify", lambda self: self.notifies.append("news")
@@ -181,7 +179,9 @@ def test_it_does_not_look_while_there_is_news(consumer, monkeypatch):
     consumer.poll_for_notify()
 
 
-def test_it_lets_go_of_done_messages_before_it_takes_another(consumer, monkeypatch):
+def test_locks_of_done_messages_are_released_before_the_next_message_is_taken(
+    consumer, monkeypatch
+):
     life = []
     monkeypatch.setattr(Consumer, "purge_locks", lambda self: life.append("let go"))
     monkeypatch.setattr(PostgresConsumer, "__next__", lambda self: life.append("took"))
@@ -202,7 +202,7 @@ def test_it_lets_go_of_done_messages_before_it_takes_another(consumer, monkeypat
     ],
     ids=["next", "consume", "look", "requeue"],
 )
-def test_a_lost_connection_is_dramatiqs_own_error(consumer, monkeypatch, use, error):
+def test_a_lost_connection_is_a_connection_error_of_dramatiq(consumer, monkeypatch, use, error):
     def lost(self):
         raise error
 
@@ -213,15 +213,13 @@ def test_a_lost_connection_is_dramatiqs_own_error(consumer, monkeypatch, use, er
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-def test_a_message_that_cannot_be_settled_stays_in_work_until_it_can(
-    consumer, queue, monkeypatch, error
-):
+def test_a_message_that_cannot_be_settled_stays_in_processing(consumer, queue, monkeypatch, error):
     def lost(pool):
         raise error
 
     consumer.in_processing.add("1")
-    with monkeypatch.context() as away:
-        away.setattr(module, "transaction", lost)
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(module, "transaction", lost)
         with pytest.raises(dramatiq_errors.ConnectionError):
             consumer.ack(Delivery(message()))
     assert consumer.unlock_q.empty()
@@ -232,22 +230,22 @@ def test_a_message_that_cannot_be_settled_stays_in_work_until_it_can(
     assert not consumer.in_processing
 
 
-def test_its_sessions_end_with_it(consumer):
+def test_close_ends_the_sessions_of_the_consumer(consumer):
     listen, consume = FakeConnection(), FakeConnection()
     consumer._listen_conn, consumer._consume_conn = listen, consume
     consumer.close()
     assert {conn for conn, closed in consumer.pool.returned if closed} == {listen, consume}
 
 
-def test_closing_what_was_never_opened_is_fine(consumer):
+def test_close_of_a_consumer_without_connections(consumer):
     consumer.close()
 
 
-def test_a_stopping_process_gives_nothing_back_where_postgres_is_away(consumer, monkeypatch):
+def test_requeue_while_stopping_without_postgres_is_a_connection_error(consumer, monkeypatch):
     """dramatiq takes this error for a lost connection; another one would end the process with 1."""
 
     def requeue(*_):
-        raise PoolError("Postgres is away, and this process is stopping")
+        raise PoolError("Postgres is unavailable, and the process is stopping")
 
     monkeypatch.setattr(PostgresConsumer, "requeue", requeue)
     with pytest.raises(dramatiq_errors.ConnectionError):

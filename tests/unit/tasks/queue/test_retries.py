@@ -60,7 +60,7 @@ def test_an_exact_delay_is_not_lengthened(delay):
 
 
 @pytest.mark.parametrize(("named", "seconds"), [(0, 0), (7, 7), (60, 60), (86_400, 60)])
-def test_a_named_time_is_a_minute_at_most(named, seconds):
+def test_named_time_is_limited_to_a_minute(named, seconds):
     assert (
         RetryLaterError.because_of(
             TransientError("storage", "busy", retry_after=named), "x"

@@ -221,7 +221,7 @@ def test_write_last_finishes_the_part():
         ("CI003", StaleAttemptError),
     ],
 )
-def test_an_attempt_that_must_not_write_any_more_is_told_why(code, error):
+def test_writes_of_an_attempt_that_must_not_write_raise_the_reason(code, error):
     postgrest = FakePostgrest(lambda rows: problem(code))
     with pytest.raises(error):
         writer(postgrest).write(contacts(8))

@@ -1,4 +1,4 @@
-"""The moves of imports and parts, as the database makes and refuses them."""
+"""The transitions of imports and parts: which of them the database makes, and which it refuses."""
 
 import uuid
 from typing import Any
@@ -15,7 +15,7 @@ def a_message() -> dict[str, Any]:
 
 
 def failed(repository: Repository) -> uuid.UUID:
-    """An import of which part 1 is done and part 2 failed with three contacts written."""
+    """Create an import whose part 1 is done and whose part 2 has failed after three contacts."""
     made: uuid.UUID = repository.create()
     repository.begin(made, 1)
     repository.finish(made, 1)
@@ -25,13 +25,13 @@ def failed(repository: Repository) -> uuid.UUID:
     return made
 
 
-def test_what_a_failed_part_has_written_is_counted(repository):
+def test_fail_part_counts_what_was_written(repository):
     made = failed(repository)
     assert repository.state(made) == "failed"
     assert repository.counts(made) == (PART + 3, 0, PART - 3)
 
 
-def test_a_retry_queues_the_failed_parts_and_no_others(repository):
+def test_retry_import_queues_only_the_failed_parts(repository):
     made = failed(repository)
     message = a_message()
     assert repository.on("retry_import", made, p_message=message)["state"] == "queued"
@@ -46,7 +46,7 @@ def test_a_retry_queues_the_failed_parts_and_no_others(repository):
 
 
 @pytest.mark.parametrize("move", ["retry_import", "cancel_import"])
-def test_what_is_completed_is_neither_retried_nor_cancelled(repository, move):
+def test_completed_import_cannot_be_retried_or_cancelled(repository, move):
     made = repository.create(parts=1)
     repository.begin(made, 1)
     repository.finish(made, 1)
@@ -55,7 +55,7 @@ def test_what_is_completed_is_neither_retried_nor_cancelled(repository, move):
     assert repository.state(made) == "completed"
 
 
-def test_cancelling_ends_what_waits_and_lets_work_end_between_batches(repository):
+def test_cancel_import_cancels_queued_parts_at_once_and_running_parts_between_batches(repository):
     made = repository.create(parts=3)
     repository.begin(made, 1)
     repository.write(made, 1, ["a", "b"])
@@ -83,7 +83,7 @@ def test_rejections_are_written_only_while_their_part_is_imported(repository):
     assert (repository.state(made), repository.counts(made)) == ("cancelled", (0, 2, 18))
 
 
-def test_the_end_of_a_part_is_told_again_when_its_answer_was_lost(repository):
+def test_cancel_part_that_is_repeated_returns_the_same_end(repository):
     made = repository.create(parts=1)
     repository.begin(made, 1)
     repository.on("cancel_import", made)
@@ -92,7 +92,7 @@ def test_the_end_of_a_part_is_told_again_when_its_answer_was_lost(repository):
     assert (again["moved"], again["closed"], again["state"]) == (False, False, "cancelled")
 
 
-def test_a_part_that_is_whole_when_its_import_is_cancelled_is_done(repository):
+def test_finish_part_of_an_import_that_is_being_cancelled_is_done(repository):
     made = repository.create()
     repository.begin(made, 1)
     repository.on("cancel_import", made)
@@ -100,7 +100,7 @@ def test_a_part_that_is_whole_when_its_import_is_cancelled_is_done(repository):
     assert repository.counts(made) == (PART, 0, PART)
 
 
-def test_a_part_that_is_begun_again_while_its_import_is_cancelled_ends(repository):
+def test_start_part_of_an_import_that_is_being_cancelled_cancels_the_part(repository):
     made = repository.create()
     repository.begin(made, 2)
     repository.on("cancel_import", made)
@@ -108,7 +108,7 @@ def test_a_part_that_is_begun_again_while_its_import_is_cancelled_ends(repositor
     assert repository.state(made) == "cancelled"
 
 
-def test_a_rejection_of_what_became_a_contact_is_not_counted(repository):
+def test_finish_part_does_not_count_rejections_of_contacts(repository):
     made = repository.create()
     repository.begin(made, 1)
     repository.reject(made, 1, 1)
@@ -118,7 +118,7 @@ def test_a_rejection_of_what_became_a_contact_is_not_counted(repository):
     assert repository.counts(made) == (1, 0, 19)
 
 
-def test_an_undo_removes_all_a_few_at_a_time(repository):
+def test_undo_some_removes_everything_in_steps(repository):
     made, other = failed(repository), failed(repository)
     repository.reject(made, 2, 14)
     message = a_message()
@@ -137,7 +137,7 @@ def test_an_undo_removes_all_a_few_at_a_time(repository):
     assert repository.write(made, 2, ["late"]) == "CI001"
 
 
-def test_an_undo_of_what_runs_cancels_it_first(repository):
+def test_undo_import_of_a_running_import_cancels_it_first(repository):
     made = repository.create()
     repository.begin(made, 1)
     assert repository.on("undo_import", made, p_message=a_message())["state"] == "cancelling"
@@ -146,7 +146,7 @@ def test_an_undo_of_what_runs_cancels_it_first(repository):
     assert repository.state(made) == "undoing"
 
 
-def test_one_key_is_one_import(repository):
+def test_create_import_with_a_used_key_returns_the_other_import(repository):
     key = {"idempotency_key": str(uuid.uuid4()), "fingerprint": "f"}
     made = repository.create(**key)
     again = repository.create(import_id=made, **key)
@@ -157,20 +157,20 @@ def test_one_key_is_one_import(repository):
     assert repository.on("discard_import", made) is True
 
 
-def test_a_key_that_only_another_body_asked_for_is_free_when_its_import_is_taken_back(repository):
+def test_discard_import_frees_a_key_that_only_a_different_request_used(repository):
     key = {"idempotency_key": str(uuid.uuid4()), "fingerprint": "f"}
     made = repository.create(**key)
     assert repository.create(**{**key, "fingerprint": "g"})["same"] is False
     assert repository.on("discard_import", made) is False
     assert isinstance(repository.create(**key), uuid.UUID)
-    assert repository.call("join_import", p_key="nobody's", p_fingerprint="f") is None
+    assert repository.call("join_import", p_key="unknown", p_fingerprint="f") is None
 
 
 @pytest.mark.parametrize(
     ("state", "counts"),
     [("done", (3, 6)), ("done", (-1, 11)), ("failed", (11, 0)), ("importing", (1, 0))],
 )
-def test_the_database_itself_keeps_account_of_all_records(repository, state, counts):
+def test_constraint_accounts_for_every_record_of_a_part(repository, state, counts):
     made = repository.create()
     change = {
         "state": state, "imported": counts[0], "rejected": counts[1],
@@ -181,7 +181,7 @@ def test_the_database_itself_keeps_account_of_all_records(repository, state, cou
     assert answer.json()["code"] == "23514"
 
 
-def test_a_list_is_newest_first_and_filtered(repository):
+def test_list_imports_is_newest_first_and_filtered(repository):
     source = f"list {uuid.uuid4()}"
     made = [repository.create(source=source) for _ in range(3)]
     repository.on("cancel_import", made[1])
@@ -195,14 +195,14 @@ def test_a_list_is_newest_first_and_filtered(repository):
     assert listed(p_limit=2) == newest_first[:2]
     assert listed(p_before=newest_first[0]) == newest_first[1:]
     assert listed(p_state="cancelled") == [str(made[1])]
-    assert listed(p_source="nobody") == []
+    assert listed(p_source="unknown") == []
 
 
 @pytest.mark.parametrize("function", ["get_import", "cancel_import"])
-def test_what_is_unknown_is_null(repository, function):
+def test_functions_return_null_for_an_unknown_import(repository, function):
     assert repository.on(function, new_import_id()) is None
 
 
 @pytest.mark.parametrize("function", ["retry_import", "undo_import"])
-def test_a_move_of_what_is_unknown_queues_nothing(repository, function):
+def test_retry_and_undo_of_an_unknown_import_queue_nothing(repository, function):
     assert repository.on(function, new_import_id(), p_message=a_message()) is None
