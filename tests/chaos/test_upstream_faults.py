@@ -335,7 +335,7 @@ def test_many_faults_at_random(chaos: Chaos, chance: float, run: int) -> None:
     stack, rng = chaos.stack, chaos.rng
 
     def rules(requests: Requests) -> list[Fault]:
-        common = {"requests": requests, "times": 10, "chance": chance, "dice": rng}
+        common = {"requests": requests, "times": 10, "chance": chance, "rng": rng}
         return [
             LoseAnswer(**common),
             Answer(**common, status=rng.choice([500, 502, 503])),

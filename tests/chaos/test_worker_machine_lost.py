@@ -84,7 +84,7 @@ def import_on_the_far_machine(
     """
     stack = machines.stack
     data = make_data(machines.rng, records=RECORDS)
-    slow = {"numbers": ", ".join(map(str, range(RECORDS + 1))), "deed": "perform pg_sleep(0.008)"}
+    slow = {"numbers": ", ".join(map(str, range(RECORDS + 1))), "action": "perform pg_sleep(0.008)"}
     with rule_on_contacts(stack, TRIGGER, data, **slow):
         sent = stack.send(data)
         left = "select count(*) from import_parts where import_id = %s and state = 'queued'"
