@@ -71,7 +71,7 @@ def test_postgres_restarted(chaos: Chaos, how: signal.Signals, moment: str, run:
 )
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.fault("Postgres away for a while")
+@pytest.mark.fault("Postgres unavailable for a while")
 def test_postgres_down_for_some_time(chaos: Chaos, seconds: int, moment: str, run: int) -> None:
     stack = chaos.stack
     sent, hold = under_way(chaos, moment)
@@ -198,7 +198,7 @@ def test_storage_faults_during_a_read(chaos: Chaos, fault: str, run: int) -> Non
 @pytest.mark.parametrize("status", [503, 507])
 @pytest.mark.parametrize("requests", [PUT, CREATE_UPLOAD, APPEND], ids=["put", "begin", "patch"])
 @pytest.mark.slow
-@pytest.mark.fault("Storage away, or its disk full, for too long")
+@pytest.mark.fault("Storage unavailable, or its disk full, for too long")
 def test_storage_unavailable_for_too_long(
     chaos: Chaos, status: int, requests: Requests, run: int
 ) -> None:
@@ -278,7 +278,7 @@ def test_an_import_that_did_not_start_is_rolled_back(chaos: Chaos, run: int) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.fault("create_import's answer lost, then Postgres away")
+@pytest.mark.fault("create_import's answer lost, then Postgres unavailable")
 def test_rollback_is_made_up_for_when_postgres_is_back(chaos: Chaos, run: int) -> None:
     stack = chaos.stack
     stack.workers.stop()
@@ -295,7 +295,7 @@ def test_rollback_is_made_up_for_when_postgres_is_back(chaos: Chaos, run: int) -
 
 
 @pytest.mark.slow
-@pytest.mark.fault("create_import's answer lost, then Postgres away")
+@pytest.mark.fault("create_import's answer lost, then Postgres unavailable")
 def test_an_import_that_started_continues_after_a_503(chaos: Chaos, run: int) -> None:
     """It keeps its object: there is a complete import beside the one that is sent again."""
     stack = chaos.stack
