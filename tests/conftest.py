@@ -8,11 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from embedded.keys import Secrets
 from embedded.launch import running
 from tests.chaos.tables import FAULTS, HOSTILE, render_faults, render_hostile
 from tests.support.session_tables import SessionTables
+
+# How long an example takes is not asserted: machines are busy.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 SEED = os.environ.setdefault("CHAOS_SEED", secrets.token_hex(4))

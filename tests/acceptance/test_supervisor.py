@@ -26,4 +26,4 @@ async def test_the_end_of_a_process_is_noticed_while_its_output_is_kept_open():
             assert await _exit_code(process) == 3
     finally:
         os.kill(kept, signal.SIGKILL)
-        await process.wait()
+        await process.communicate()

@@ -17,7 +17,8 @@ from service.problems import PROBLEM_TYPES
 from service.splitting.header_mapping import HEADERS
 from tasks.importing import rejection_reasons as reasons
 from tasks.webhooks.sign import Signer
-from tests.support.commands import CLIENT, is_shown, shown_outputs
+from tests.support.client_command import CLIENT_COMMAND, client_environment
+from tests.support.commands import is_shown, shown_outputs
 from tests.support.markdown import LANGUAGES, PROJECT, SHELL, Block, Document, code, documents
 
 DOCUMENTS = documents()
@@ -95,9 +96,7 @@ def test_the_readme_is_short_and_leads_to_each_page():
 
 def test_each_setting_is_documented_with_its_default_and_bounds():
     rows = Document.read("docs/configure.md").table("variable", "default", "allowed")
-    documented = {
-        code(name)[0]: (default.strip("`"), allowed) for name, default, allowed, _ in rows
-    }
+    documented = {code(row[0])[0]: (row[1].strip("`"), row[2]) for row in rows}
     assert documented == {
         name.upper(): (default(name), allowed(schema))
         for name, schema in Settings.model_json_schema()["properties"].items()
@@ -208,7 +207,12 @@ def described(registry: CollectorRegistry, prefixes: tuple[str, ...]) -> dict:
 
 def test_each_argument_of_the_command_is_documented():
     shown = subprocess.run(
-        [*CLIENT, "--help"], cwd=PROJECT, capture_output=True, text=True, check=True
+        [*CLIENT_COMMAND, "--help"],
+        cwd=PROJECT,
+        env=client_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     rows = Document.read("docs/client.md").table("argument", "meaning")
     documented = {name for row in rows for name in code(row[0]) if name.startswith("--")}
