@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -149,7 +150,12 @@ class Importer:
 def running_importer(
     server: Server, folder: Path, module: str, environment: Mapping[str, str]
 ) -> Iterator[Importer]:
-    """Run the service by ``module``; ``Importer.work`` starts workers."""
+    """Run the service by ``module``; ``Importer.work`` starts workers.
+
+    All logs are in a new folder below ``folder``: the log of workers shows when they are ready, so
+    it must not have lines of workers that an earlier scenario has started.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="importer-", dir=folder))
     log = folder / f"{module}-{free_port()}.log"
     with service({**server.env, **environment}, log, module=module) as (url, process):
         importer = Importer(server, url, process, folder)
