@@ -16,6 +16,7 @@ from core.queue_messages import (
 from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
+from service.intake.detected import detected
 from service.intake.digest import Digest
 from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
@@ -42,11 +43,11 @@ class NewImport:
             "id": str(self.id),
             "source": self.source,
             "format": split.format,
-            "layout": split.layout.to_json() if split.layout else None,
+            "plan": split.plan.to_json(),
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
-            "detected": split.detected | {"compression": self.request.compression},
+            "detected": detected(split, self.request.compression),
             "ignored": split.ignored or None,
             "sha256": self.digest.sha256,
             "received": self.digest.bytes,

@@ -22,6 +22,9 @@ from service.api.schemas import (
     ColumnMapping,
     Delimiter,
     DryRun,
+    Email,
+    Encoding,
+    Header,
     Health,
     IdempotencyKey,
     ImportForm,
@@ -63,9 +66,13 @@ _BODY_PROBLEMS: Final = (
     "record_too_large",
     "unsupported_charset",
     "unsupported_encoding",
+    "unsupported_file",
     "unsupported_media_type",
     "wrong_encoding",
+    "encoding_uncertain",
     "csv_header_unusable",
+    "email_column_unclear",
+    "records_ambiguous",
     "data_missing",
     "data_not_array",
     "file_missing",
@@ -75,6 +82,9 @@ _OPTION_PROBLEMS: Final = (
     "source_missing",
     "delimiter_invalid",
     "mapping_invalid",
+    "encoding_invalid",
+    "header_invalid",
+    "email_option_invalid",
     "dry_run_invalid",
     "idempotency_key_invalid",
     "idempotency_key_reused",
@@ -110,6 +120,34 @@ def _limit(most: int, default: int) -> dict[str, Any]:
     )
 
 
+_READING_OPTIONS: Final = (
+    query("dryRun", DryRun, default=False),
+    query("delimiter", Delimiter),
+    query("map", ColumnMapping),
+    query("encoding", Encoding),
+    query("header", Header),
+    query("email", Email),
+    query("notify", NotifyUrl),
+)
+_CONTENT_ENCODING: Final = header(
+    "Content-Encoding",
+    Literal["gzip", "zstd"],
+    "Compression of the body. Not for forms: compress the file in the form instead.",
+)
+_BODY: Final = (
+    content(ImportRequest, example=examples.JSON)
+    | content(str, media_type="text/csv", example=examples.CSV)
+    | content(str, media_type="application/x-ndjson", example=examples.NDJSON)
+    | {
+        "multipart/form-data": {
+            **content(ImportForm, example=examples.FORM)["application/json"],
+            "encoding": {
+                "file": {"contentType": "text/csv, application/json, application/x-ndjson"}
+            },
+        }
+    }
+)
+
 CREATE_IMPORT: Final = Operation(
     method="POST",
     path="/import",
@@ -120,10 +158,11 @@ CREATE_IMPORT: Final = Operation(
     "and can be of any size. The answer comes when the body is stored and the import is queued: "
     "from then on it is processed even if the service or the database restarts. Any other answer "
     "means that nothing is imported.\n\n"
-    "NDJSON can also be sent as `application/ndjson` or `application/jsonl`. For CSV the `charset` "
-    "can be given in the content type; otherwise it is detected. Options can be given in the "
-    "address or, in a form, as fields. Unknown options, and options that do not apply to the "
-    "format, are rejected.",
+    "NDJSON can also be sent as `application/ndjson` or `application/jsonl`, and any of these as "
+    "`application/octet-stream` or `text/plain`: the first 64 KiB decide how the text is read. "
+    "What you do not specify in options is detected: encoding, delimiter, header, and which column "
+    "or key holds what. Options can be given in the address or, in a form, as fields. Unknown "
+    "options, and options that do not apply to the format, are rejected.",
     parameters=(
         query(
             "source",
@@ -131,28 +170,11 @@ CREATE_IMPORT: Final = Operation(
             "A name for where the contacts come from. Required for CSV and NDJSON. JSON and forms "
             "can have it in the body instead; if it is in both places it must be the same.",
         ),
-        query("dryRun", DryRun, default=False),
-        query("delimiter", Delimiter),
-        query("map", ColumnMapping),
-        query("notify", NotifyUrl),
+        *_READING_OPTIONS,
         header("Idempotency-Key", IdempotencyKey),
-        header(
-            "Content-Encoding",
-            Literal["gzip", "zstd"],
-            "Compression of the body. Not for forms: compress the file in the form instead.",
-        ),
+        _CONTENT_ENCODING,
     ),
-    body=content(ImportRequest, example=examples.JSON)
-    | content(str, media_type="text/csv", example=examples.CSV)
-    | content(str, media_type="application/x-ndjson", example=examples.NDJSON)
-    | {
-        "multipart/form-data": {
-            **content(ImportForm, example=examples.FORM)["application/json"],
-            "encoding": {
-                "file": {"contentType": "text/csv, application/json, application/x-ndjson"}
-            },
-        }
-    },
+    body=_BODY,
     answers={
         "202": answer(
             "The import is queued, or was created by an earlier request with the same key.",

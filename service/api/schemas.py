@@ -16,9 +16,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from core.ids import MAX_RECORDS
 from core.job_view import Job, JobId, Source
+from core.reading.plan import Field
 from core.webhook_targets import MAX_URL
 from service.intake.idempotency import MAX_KEY_LENGTH
-from service.splitting.header_mapping import HEADERS
 
 Delimiter: TypeAlias = Annotated[
     str,
@@ -30,11 +30,31 @@ Delimiter: TypeAlias = Annotated[
     ),
 ]
 ColumnMapping: TypeAlias = Annotated[
-    list[Annotated[str, Meta(pattern=f":({'|'.join(HEADERS)})$")]],
+    list[Annotated[str, Meta(pattern=f":({'|'.join(Field)})$")]],
     Meta(
-        description="CSV only: the column of a contact field, as `Column:field`. Repeatable.",
+        description="The column of a contact field, as `Column:field`. In JSON it is a key, or "
+        "keys with dots between them (`properties.email:email`); in CSV without a header it is the "
+        "column's number (`1:email`). Repeatable: of several columns for a field, the first one "
+        "that is filled counts.",
         examples=[["Nom:name", "Courriel:email"]],
     ),
+]
+Encoding: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="The character encoding: any name of the WHATWG Encoding Standard. It is "
+        "detected if you leave it out. The `charset` of the content type means the same.",
+        min_length=1,
+        examples=["windows-1252"],
+    ),
+]
+Header: TypeAlias = Annotated[
+    Literal["none"],
+    Meta(description="CSV only: `none` if the first row is a contact, not the column names."),
+]
+Email: TypeAlias = Annotated[
+    Literal["none"],
+    Meta(description="`none` to import contacts without addresses, whatever the columns hold."),
 ]
 DryRun: TypeAlias = Annotated[
     bool, Meta(description="Check all records and report the result, but import nothing.")
@@ -93,12 +113,15 @@ class ImportForm(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fi
     delimiter: Delimiter | UnsetType = UNSET
     map: ColumnMapping | UnsetType = UNSET
     notify: NotifyUrl | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
+    header: Header | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     file: Annotated[
         Any,
         Meta(
-            description="A CSV or NDJSON file, or a JSON file that is one array of records. Its "
-            "content type gives the format, or else the extension of its name. It can be "
-            "compressed, with the further extension `.gz` or `.zst`.",
+            description="A CSV file, a JSON file with an array of records, or lines of JSON. The "
+            "format is seen from its first bytes. It can be compressed, with the further extension "
+            "`.gz` or `.zst`.",
             extra_json_schema={"type": "string", "format": "binary"},
         ),
     ]

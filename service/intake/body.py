@@ -5,11 +5,13 @@
 """
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from core.reading.plan import SAMPLE_BYTES
 from service.fair_scheduling import TimeSlice
 from service.intake.decompression import Decompressor
 from service.intake.digest import Digest
@@ -46,6 +48,19 @@ async def receive(
         raise truncated_body() from error
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a text, which decides how it is read."""
+
+    data: bytes
+    """At most SAMPLE_BYTES, however the text arrives."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is certainly all of the text."""
+        return len(self.data) < SAMPLE_BYTES
+
+
 class Body:
     """The text of the records of one request, as an asynchronous iterator of pieces.
 
@@ -65,9 +80,27 @@ class Body:
             if compression
             else None
         )
+        self._pieces = self._read()
+        self._first_pieces: list[bytes] = []
+        """Those that were read for the sample."""
+
+    async def sample(self) -> Sample:
+        """Read the beginning of the text; the iteration yields it nevertheless."""
+        missing = SAMPLE_BYTES
+        while missing > 0 and (piece := await anext(self._pieces, b"")):
+            self._first_pieces.append(piece)
+            missing -= len(piece)
+        return Sample(b"".join(self._first_pieces)[:SAMPLE_BYTES])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the next piece of at most PIECE_BYTES."""
+        for piece in self._first_pieces:
+            yield piece
+        self._first_pieces.clear()
+        async for piece in self._pieces:
+            yield piece
+
+    async def _read(self) -> AsyncIterator[bytes]:
         time_slice = TimeSlice()
         async for piece in self._sent:
             self.digest.update(piece)

@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from service.splitting.dialect import Dialect
+
 from core.states import Format
 from service.splitting.base import Splitter
 from service.splitting.csv import CsvSplitter
-from service.splitting.dialect import Dialect
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
 from service.splitting.ndjson import NdjsonSplitter

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
+from service.splitting.dialect import Dialect
 
 from core.errors import MalformedInputError, PermanentError, TransientError
 from core.ids import job_id
@@ -21,7 +22,6 @@ from service.intake.options import ImportOptions
 from service.intake.request import ImportRequest
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport
-from service.splitting.dialect import Dialect
 from tests.support.splits import places
 from tests.unit.service.fakes import FakeRepository, FakeStorage, Lost, away, refused
 

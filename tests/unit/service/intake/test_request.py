@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from service.splitting.dialect import Dialect
 
 from core.errors import MalformedInputError
 from service.intake.limits import Limits, WebhookPolicy
@@ -12,7 +13,6 @@ from service.intake.media_types import Kind
 from service.intake.options import ImportOptions
 from service.intake.request import FormHead, ImportRequest, read_head
 from service.problems import ProblemError
-from service.splitting.dialect import Dialect
 
 LIMITS = Limits(body_bytes=1000, record_bytes=100, part_bytes=50)
 FORM = "multipart/form-data; boundary=x"

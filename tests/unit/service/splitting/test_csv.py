@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from service.splitting.header_mapping import MAX_COLUMNS, read_layout
 
 from core.errors import MalformedInputError
 from core.formats.csv import CsvScanner, read_rows
 from core.models import Layout, Part
 from service.splitting.base import Splitter
 from service.splitting.csv import CsvSplitter
-from service.splitting.header_mapping import MAX_COLUMNS, read_layout
 from tests.support import bodies, splits
 from tests.support.reference import PLAIN
 from tests.support.splits import BIG, Outcome, RejectedBody, run, same_for_all, taken

@@ -1,7 +1,7 @@
 import pytest
+from service.splitting.dialect import parse_charset, parse_delimiter, parse_mapping
 
 from core.errors import MalformedInputError
-from service.splitting.dialect import parse_charset, parse_delimiter, parse_mapping
 
 
 @pytest.mark.parametrize(

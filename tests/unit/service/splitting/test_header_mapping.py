@@ -1,11 +1,11 @@
 """read_layout: columns that the client maps, and columns that are known by their names."""
 
 import pytest
+from service.splitting.dialect import parse_mapping
+from service.splitting.header_mapping import read_layout
 
 from core.errors import MalformedInputError
 from core.models import Layout
-from service.splitting.dialect import parse_mapping
-from service.splitting.header_mapping import read_layout
 from tests.support.splits import places
 
 

@@ -8,6 +8,8 @@ from unittest.mock import create_autospec
 import msgspec
 import pytest
 from aiohttp import web
+from service.splitting.dialect import UTF_8, UTF_16_BE, UTF_16_LE, WINDOWS_1252
+from service.splitting.header_mapping import HEADERS
 
 from core.job_view import Detected, Job, WebhookEvent
 from core.states import Format, ImportState
@@ -23,8 +25,6 @@ from service.intake.decompression import GZIP, ZSTD
 from service.option_names import IMPORT_OPTIONS
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem
-from service.splitting.dialect import UTF_8, UTF_16_BE, UTF_16_LE, WINDOWS_1252
-from service.splitting.header_mapping import HEADERS
 from service.web.handlers import Pages
 
 DOCUMENT = openapi_document()
