@@ -35,6 +35,9 @@ class ServiceMetrics:
             ["format", "code"],
             registry=self.registry,
         )
+        self.previews = Counter(
+            "imports_previewed", "Previews made.", ["format"], registry=self.registry
+        )
         self.received = Counter(
             "import_received_bytes", "Bytes of request bodies received.", registry=self.registry
         )

@@ -28,6 +28,7 @@ from service.api.schemas import (
     Health,
     IdempotencyKey,
     ImportForm,
+    ImportPreview,
     ImportRequest,
     ImportsPage,
     NotifyUrl,
@@ -92,6 +93,8 @@ _OPTION_PROBLEMS: Final = (
     "unknown_option",
     "webhooks_disabled",
 )
+_IMPORT_ALONE: Final = {"source_missing", "idempotency_key_reused"}
+"""Problems that a preview does not have."""
 _BUSY_PROBLEMS: Final = (
     "too_many_uploads",
     "shutting_down",
@@ -188,6 +191,39 @@ CREATE_IMPORT: Final = Operation(
         )
     },
     problems=_BODY_PROBLEMS + _OPTION_PROBLEMS + _BUSY_PROBLEMS,
+)
+
+PREVIEW_IMPORT: Final = Operation(
+    method="POST",
+    path="/import/preview",
+    id="previewImport",
+    tag=IMPORTS,
+    summary="Preview an import",
+    description="Shows how a file would be read, and keeps nothing. Send the same as to "
+    "`POST /import`: the whole file, or its first 64 KiB or more, since no more is read. The "
+    "answer has the columns with samples and what they are taken for, the first ten records as "
+    "they would be imported, and warnings. To change something, add options and ask again; then "
+    "send the same options to `POST /import`.\n\n"
+    "The connection may be closed after the answer, if the rest of the body has not arrived by "
+    "then. `source` can be left out, and `dryRun`, `notify` and `Idempotency-Key` have no effect.",
+    parameters=(
+        query("source", Source, "As for an import; optional."),
+        *_READING_OPTIONS,
+        header("Idempotency-Key", IdempotencyKey),
+        _CONTENT_ENCODING,
+    ),
+    body=_BODY,
+    answers={
+        "200": answer(
+            "How the file would be read.", content(ImportPreview, example=examples.PREVIEW)
+        )
+    },
+    problems=(
+        *_BODY_PROBLEMS,
+        *(code for code in _OPTION_PROBLEMS if code not in _IMPORT_ALONE),
+        "too_many_uploads",
+        "shutting_down",
+    ),
 )
 
 LIST_IMPORTS: Final = Operation(
@@ -427,6 +463,7 @@ GET_OPENAPI: Final = Operation(
 
 OPERATIONS: Final = (
     CREATE_IMPORT,
+    PREVIEW_IMPORT,
     LIST_IMPORTS,
     GET_IMPORT,
     UNDO_IMPORT,

@@ -15,9 +15,11 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from core.ids import MAX_RECORDS
-from core.job_view import Job, JobId, Source
+from core.job_view import Detected, Job, JobId, Source
 from core.reading.plan import Field
+from core.states import Format
 from core.webhook_targets import MAX_URL
+from service.columns import Column
 from service.intake.idempotency import MAX_KEY_LENGTH
 
 Delimiter: TypeAlias = Annotated[
@@ -133,6 +135,39 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     job_id: JobId
     url: Annotated[str, Meta(description="Path of the import: GET it to follow the progress.")]
     dry_run: Annotated[bool, Meta(description="Whether the import only checks its records.")]
+
+
+class PreviewedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it would be imported."""
+
+    record: Annotated[int, Meta(description="Number of the record, from 1.", ge=1)]
+    outcome: Annotated[
+        Literal["imported", "rejected", "skipped"],
+        Meta(description="Skipped are rows that are no contacts, such as a repeated header."),
+    ]
+    name: Annotated[str, Meta(description="Name as it would be stored; empty if there is none.")]
+    email: Annotated[str, Meta(description="Address as it would be stored; empty if none.")]
+    code: Annotated[str | UnsetType, Meta(description="Why it is rejected or skipped.")] = UNSET
+    message: Annotated[str | UnsetType, Meta(description="The same for people.")] = UNSET
+    warnings: Annotated[list[str], Meta(description="Codes of warnings about it.")]
+    content: Annotated[
+        Any,
+        Meta(
+            description="The record as it was received: an object, or text where it is not one.",
+            extra_json_schema={"type": ["object", "string"]},
+        ),
+    ]
+
+
+class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file would be read."""
+
+    format: Annotated[Format, Meta(description="Format of the records.")]
+    detected: Detected
+    complete: Annotated[bool, Meta(description="Whether the preview has seen all of the file.")]
+    columns: Annotated[list[Column], Meta(description="The first columns of the file.")]
+    records: Annotated[list[PreviewedRecord], Meta(description="The first ten records.")]
+    warnings: list[Any]
 
 
 class ImportsPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -197,9 +197,13 @@ async def _new_import(
     import_id: UUID, request: ImportRequest, body: Body, splitter: Splitter
 ) -> NewImport:
     """Return the import of a body that was read and split; raises what reading its end raises."""
-    source = splitter.source or await body.trailing_source() or request.options.source
+    # A file may name a source of its own, but the client's counts; in a body the two are equal.
+    source = await body.trailing_source() or request.options.source or splitter.source
     if source is None:
-        raise ProblemError("source_missing", 'The form lacks the field "source".')
+        where = 'in the field "source" of the form' if request.is_file else 'as "source" in it'
+        raise ProblemError(
+            "source_missing", f"Name the source in the address (/import?source=...) or {where}."
+        )
     name = _object_name(import_id, splitter.format)
     return NewImport(import_id, request, source, name, splitter.split(), body.digest)
 

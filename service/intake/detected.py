@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from core.field_names import MAX_KEPT_NAMES, storable_name
 from core.reading.plan import Field, Place, ReadingPlan
+from service.columns import column_label
 from service.splitting.part_cutter import Split
 
 _MAX_ALTERNATIVES: Final = 20
@@ -24,7 +25,7 @@ def detected(split: Split, compression: str | None) -> dict[str, Any]:
         }
     places = {field: plan.places.of(field) for field in Field if plan.places.of(field)}
     return found | {
-        "mapping": {field.value: place_name(plan, each[0]) for field, each in places.items()},
+        "mapping": {field.value: column_label(plan, each[0]) for field, each in places.items()},
         "alternatives": {
             field.value: _names(plan, each[1:]) for field, each in places.items() if each[1:]
         },
@@ -32,13 +33,5 @@ def detected(split: Split, compression: str | None) -> dict[str, Any]:
     }
 
 
-def place_name(plan: ReadingPlan, place: Place) -> str:
-    """Return the name of a column, or its number from 1 if it has none; of a key, its path."""
-    if not isinstance(place, int):
-        return storable_name(".".join(map(str, place)))
-    name = plan.header[place] if plan.has_header and place < len(plan.header) else ""
-    return storable_name(name) or str(place + 1)
-
-
 def _names(plan: ReadingPlan, places: Sequence[Place]) -> list[str]:
-    return [place_name(plan, place) for place in places[:_MAX_ALTERNATIVES]]
+    return [column_label(plan, place) for place in places[:_MAX_ALTERNATIVES]]

@@ -41,10 +41,13 @@ class FormHead:
     compared: tuple[str, ...]
 
 
-def read_head(request: web.Request, limits: Limits) -> ImportRequest | FormHead:
+def read_head(
+    request: web.Request, limits: Limits, *, needs_source: bool = True
+) -> ImportRequest | FormHead:
     """Check all that can be checked before the body is read.
 
-    Raises ProblemError or MalformedInputError.
+    ``needs_source`` is whether a request without a source is rejected. Raises ProblemError or
+    MalformedInputError.
     """
     values = OptionValues(request.query)
     is_form = request.content_type == MULTIPART
@@ -62,7 +65,7 @@ def read_head(request: web.Request, limits: Limits) -> ImportRequest | FormHead:
     compared = (request.charset or "", content_encoding)
     if is_form:
         return FormHead(request.headers["Content-Type"], values, key, compared)
-    if kind not in {Kind.JSON_ENVELOPE, None}:
+    if needs_source and kind not in {Kind.JSON_ENVELOPE, None}:
         check_source_named(options)
     return ImportRequest(kind, options, compression, key, (*values.compared(), *compared))
 

@@ -68,9 +68,9 @@ class EnvelopeSplitter(Splitter):
     ) -> None:
         """``path`` is that of the array of records.
 
-        ``is_file`` is whether another program may have written the text: then it need not have a
-        source, and its keys are not compared with our options. ``named_source`` is for a body
-        without a source; if there are two, they must be equal.
+        ``is_file`` is whether another program may have written the text: then its keys are not
+        compared with our options. ``named_source`` is the source that the address names; if a body
+        names one, too, they must be equal.
         """
         super().__init__(plan, transcoder)
         self._named_source = named_source
@@ -131,10 +131,11 @@ class EnvelopeSplitter(Splitter):
             yield from map(self._count, self._array.finish())
             yield from self._take(self._leave_array())
         self._envelope.close()
-        if self._is_file:
-            self.source = None if self._named_source else self._envelope.source_of_file()
-        else:
-            self.source = self._envelope.source_of_body(self._named_source)
+        self.source = self._envelope.source()
+        if not self._is_file and self.source and self._named_source not in {None, self.source}:
+            raise MalformedInputError(
+                "source_invalid", "The address and the body name different sources."
+            )
 
     def _flush(self) -> Iterator[bytes]:
         if self._array and not self._array.closed:
@@ -212,30 +213,17 @@ class _Envelope:
                 f"The body lacks {what}, the array of contacts: send it, or the array alone.",
             )
 
-    def source_of_body(self, named_source: str | None) -> str:
-        """Return the body's source, or else ``named_source``."""
-        if "source" in self._seen and self._array_path == DATA:
-            # ijson turns half a surrogate pair into "?"; json keeps it for check_source to reject.
-            source = check_source(json.loads(bytes(self._text))["source"])
-            if named_source not in {None, source}:
-                raise MalformedInputError(
-                    "source_invalid", "The address and the body name different sources."
-                )
-            return source
-        if named_source is None:
-            raise MalformedInputError(
-                "source_missing",
-                'The body lacks "source": name it there or in the address, /import?source=...',
-            )
-        return named_source
-
-    def source_of_file(self) -> str | None:
-        """Return the source that a file names, if it has the form of a body of ours."""
+    def source(self) -> str | None:
+        """Return the source that the text names, if it has the form of a body of ours."""
         if "source" not in self._seen or self._array_path != DATA:
             return None
+        # ijson turns half a surrogate pair into "?"; json keeps it for check_source to reject.
+        source = json.loads(bytes(self._text))["source"]
         try:
-            return check_source(json.loads(bytes(self._text))["source"])
+            return check_source(source)
         except MalformedInputError:
+            if self._is_own_shape:
+                raise
             return None  # the key means something else there
 
     def _parse(self, data: bytes) -> bool:
