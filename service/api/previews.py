@@ -36,7 +36,7 @@ class Previews:
         answer, once the client has had some seconds to read it.
         """
         upload, body = await self.uploads.open(request)
-        sample = await body.sample()
+        sample = await body.sample(may_be_cut=True)
         await self._scheduler.next()
         reading = decide_reading(upload, sample, needs_source=False)
         preview = make_preview(reading, sample, self._limits)

@@ -22,13 +22,20 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _SEPARATION: Final = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 _ENDS_TO_BLANKS: Final = bytes.maketrans(b"\r\n", b"  ")
 _RUN_BYTES: Final = 64 * 1024
-"""Bytes of lines that are yielded together."""
+_RUN_RECORDS: Final = 512
+"""Bytes and number of lines that are yielded together."""
 _LONGEST_TOKEN: Final = 12
 """An error this close to the end of the data may be a token cut in two."""
 
+
+def _reject_constant(name: str) -> None:
+    """NaN and Infinity are not JSON."""
+    raise ValueError(name)
+
+
 # Latin-1 text, in which a character is a byte; numbers stay text, since conversion takes long.
 _scan: Callable[[str, int], tuple[object, int]] = json.scanner.make_scanner(
-    cast("Any", json.JSONDecoder(parse_int=str, parse_float=str))
+    cast("Any", json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_reject_constant))
 )
 
 
@@ -75,7 +82,7 @@ class JsonSequenceSplitter(Splitter):
 
     def _pass(self, *, final: bool) -> Iterator[bytes]:
         data = bytes(self._buffer)
-        text, at, lines = data.decode("latin-1"), 0, bytearray()
+        text, at, lines = data.decode("latin-1"), 0, []
         while True:
             separation = _SEPARATION if self._cutter.records else _SPACE
             start = cast("re.Match[str]", separation.match(text, at)).end()
@@ -89,15 +96,15 @@ class JsonSequenceSplitter(Splitter):
             line = data[start:end].translate(_ENDS_TO_BLANKS) + b"\n"
             self._cutter.add_record(self._size, self._size + len(line))
             self._size += len(line)
-            lines += line
+            lines.append(line)
             at = end
-            if len(lines) >= _RUN_BYTES:
-                yield bytes(lines)
+            if len(lines) >= _RUN_RECORDS or len(lines) * len(line) >= _RUN_BYTES:
+                yield b"".join(lines)
                 lines.clear()
         self._offset += at
         self._buffer = bytearray(data[at:])
         self._scan_at = min(2 * len(self._buffer), self._max_record_bytes + _LONGEST_TOKEN)
-        yield bytes(lines)
+        yield b"".join(lines)
 
     def _value_end(self, text: str, start: int, *, final: bool) -> int | None:
         """Return where the object at ``start`` ends; None if more text is needed."""

@@ -11,7 +11,7 @@ from core.errors import MalformedInputError
 from core.models import Part
 from core.reading.encodings import EncodingChoice
 from core.reading.options import ReadingOptions
-from core.reading.plan import SAMPLE_BYTES, CsvDialect, FieldPlaces, ReadingPlan
+from core.reading.plan import CsvDialect, FieldPlaces, ReadingPlan
 from core.reading.sniffing import Kind
 from service.intake.body import Sample
 from service.intake.limits import Limits
@@ -79,7 +79,7 @@ def run_as_read(
 ) -> Outcome | RejectedBody:
     """Run a splitter that is made as for a request: from the sample, and by its options."""
     reading = ImportOptions("s", reading=ReadingOptions(**options))
-    sample = Sample(b"".join(pieces)[:SAMPLE_BYTES])
+    sample = Sample.of(b"".join(pieces))
     try:
         splitter = decide_reading(ImportRequest(kind, reading), sample).splitter(limits)
     except (MalformedInputError, ProblemError) as error:
