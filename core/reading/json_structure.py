@@ -116,7 +116,7 @@ def _structure_of_array(text: str, start: int, default: Kind) -> JsonStructure:
         tables = _Envelope(text)
         tables.walk(start, ())
         if data := [each for each in tables.arrays if each.path[1:] == DATA]:
-            return _envelope(data)
+            return _envelope(data, is_whole=False)
     if default is Kind.NDJSON and not _is_whole_array(text, start, end, array):
         return JsonStructure(Kind.NDJSON, records=_records_in_lines(text, start))
     return JsonStructure(Kind.JSON_ARRAY, records=array.records)
@@ -158,12 +158,12 @@ def _has_address(record: Mapping[str, Any]) -> bool:
 
 def _structure_of_envelope(text: str, start: int) -> JsonStructure:
     envelope = _Envelope(text)
-    envelope.walk(start, ())
-    return _envelope(envelope.arrays)
+    is_whole = envelope.walk(start, ())
+    return _envelope(envelope.arrays, is_whole=is_whole)
 
 
-def _envelope(arrays: list[_Array]) -> JsonStructure:
-    """Return the structure of an envelope that has these arrays."""
+def _envelope(arrays: list[_Array], *, is_whole: bool) -> JsonStructure:
+    """Return the structure of an envelope that has these arrays, and perhaps more."""
     data = next((array for array in arrays if array.path == DATA), None)
     if data and (data.holds_objects or data.is_empty):
         return JsonStructure(Kind.JSON_ENVELOPE, data.path, data.records)
@@ -180,7 +180,7 @@ def _envelope(arrays: list[_Array]) -> JsonStructure:
             (chosen,) = candidates
             return JsonStructure(Kind.JSON_ENVELOPE, chosen.path, chosen.records)
     empty = [array for array in arrays if array.is_empty and not _is_side_array(array.path)]
-    path = empty[0].path if len(empty) == 1 and data is None else DATA
+    path = empty[0].path if is_whole and len(empty) == 1 and data is None else DATA
     return JsonStructure(Kind.JSON_ENVELOPE, path)
 
 
@@ -195,12 +195,13 @@ class _Envelope:
         self.arrays: list[_Array] = []
         self._text = text
 
-    def walk(self, start: int, path: JsonPath) -> None:
-        """Find the arrays in the value at ``start``, up to the end of the text."""
+    def walk(self, start: int, path: JsonPath) -> bool:
+        """Find the arrays in the value at ``start``; return whether it was read to its end."""
         try:
             self._walk(start, path)
         except _CutError:
-            return
+            return False
+        return True
 
     def _walk(self, start: int, path: JsonPath) -> int:
         """Return where the value ends. Raises _CutError."""

@@ -106,7 +106,7 @@ _TEXT_SIGNATURES: Final = (
     (r"begin:vcard\b", "a vCard file", "Export the contacts as CSV instead of vCard."),
     (r"begin:vcalendar\b", "a calendar", _NO_LIST),
     (
-        r"(?:version:\s*\d+\s+)?(?:#[^\n]*\n\s*)*dn::?[ \t]*\w+=",
+        r"(?:version:\s*\d+\s+)?(?:#[^\n]*\n\s*)*dn(?::[ \t]*\w+=|::[ \t]*[\w+/])",
         "an LDIF file",
         'In Thunderbird\'s address book, export it as "Comma Separated" (.csv).',
     ),
