@@ -138,6 +138,8 @@ def _structure_of_objects(
             return JsonStructure(Kind.NDJSON)
         return _structure_of_envelope(text, start)
     following = cast("re.Match[str]", _SEPARATION.match(text, end)).end()
+    if isinstance(first.get("source"), str) and isinstance(first.get("data"), list):
+        return _structure_of_envelope(text, start)  # a body of ours, and nothing may follow it
     is_line = "\n" not in text[start:end] and _LINE_END.match(text, end) is not None
     if text.startswith("{", following) or (default is Kind.NDJSON and is_line):
         kind = Kind.NDJSON if is_line else Kind.JSON_SEQUENCE

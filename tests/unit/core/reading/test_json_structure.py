@@ -100,6 +100,7 @@ SHAPES = [
     (f"{LINE}\n,{LINE}\n", Kind.NDJSON),
     (f"{PRETTY}\n{PRETTY}\n", Kind.JSON_SEQUENCE),
     (f"{PRETTY},\n{PRETTY[:9]}", Kind.JSON_SEQUENCE),
+    ('{"source": "s", "data": []}\n{"source": "s", "data": []}\n', Kind.JSON_ENVELOPE),
     (LINE, Kind.JSON_ENVELOPE),
     (LINE[:-1], Kind.JSON_ENVELOPE),
     ('{"email": "ada@example.com"}', Kind.JSON_SEQUENCE),
