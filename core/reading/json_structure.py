@@ -146,8 +146,8 @@ def _structure_of_objects(
         records = _records_in_lines(text, start) if is_line else _records_in_sequence(text, start)
         return JsonStructure(kind, records=records)
     envelope = _structure_of_envelope(text, start)
-    is_record = may_be_record and not envelope.records and _has_address(first)
-    if is_record and following == len(text):
+    is_record = default is Kind.NDJSON or (may_be_record and _has_address(first))
+    if is_record and not envelope.records and following == len(text):
         return JsonStructure(Kind.JSON_SEQUENCE, records=[first])
     return envelope
 
