@@ -361,11 +361,8 @@ JOB = "/import/import-1"
         ("POST", f"{JOB}/retry?dry_run=true", "none"),
         ("POST", f"{JOB}/cancel?force=true", "none"),
         ("GET", f"{JOB}/rejections?fromat=csv", "format, limit, cursor"),
-        (
-            "POST",
-            "/import?dryrun=true",
-            "source, dryRun, delimiter, map, notify, encoding, header, email",
-        ),
+        ("POST", "/import?dryrun=true", ", ".join(IMPORT_OPTIONS)),
+        ("POST", "/import/preview?dryrun=true", ", ".join(IMPORT_OPTIONS)),
     ],
 )
 def test_unknown_query_parameters_are_rejected_by_each_route(client, method, path, known):
