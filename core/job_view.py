@@ -80,10 +80,7 @@ class Detected(_Answer, kw_only=True):
             extra_json_schema={"propertyNames": {"enum": list(_FIELDS)}},
         ),
     ] = UNSET
-    encoding: Annotated[
-        Literal["utf-8", "utf-16le", "utf-16be", "windows-1252"],
-        Meta(description="Character encoding."),
-    ]
+    encoding: Annotated[str, Meta(description="Character encoding.")]
     delimiter: Annotated[
         str | UnsetType | None, Meta(description="CSV only: the field delimiter.")
     ] = UNSET

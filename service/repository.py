@@ -13,9 +13,11 @@ from core.queue_messages import (
     retry_message,
     undo_import_message,
 )
+from core.reading.plan import Field
 from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
+from service.intake.detected import detected
 from service.intake.digest import Digest
 from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
@@ -42,11 +44,12 @@ class NewImport:
             "id": str(self.id),
             "source": self.source,
             "format": split.format,
-            "layout": split.layout.to_json() if split.layout else None,
+            "plan": split.plan.to_json(),
+            "layout": _layout(split),
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
-            "detected": split.detected | {"compression": self.request.compression},
+            "detected": detected(split, self.request.compression),
             "ignored": split.ignored or None,
             "sha256": self.digest.sha256,
             "received": self.digest.bytes,
@@ -62,6 +65,20 @@ class NewImport:
         content = (self.digest.sha256, self.digest.bytes, self.split.format, self.source)
         options = (self.request.options.dry_run, self.request.compared)
         return sha256(msgspec.json.encode((content, options))).hexdigest()
+
+
+def _layout(split: Split) -> dict[str, Any] | None:
+    """Stand-in until the database has plans."""
+    plan = split.plan
+    if plan.csv is None:
+        return None
+    places = {field: (plan.places.of(field) or (None,))[0] for field in Field}
+    return {
+        **{field.value: at for field, at in places.items()},
+        "fields": plan.columns,
+        "header": plan.header,
+        "delimiter": plan.csv.delimiter,
+    }
 
 
 @dataclass(frozen=True, slots=True)

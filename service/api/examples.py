@@ -3,15 +3,19 @@
 from typing import Any, Final
 
 from core.job_view import Detected, Ignored, Job, Parts, Receipt, WebhookEvent
+from core.reading.plan import Certainty, Field
 from core.states import Format, ImportState
 from service.api.schemas import (
     Accepted,
     Health,
+    ImportPreview,
     ImportsPage,
+    PreviewedRecord,
     Readiness,
     Rejection,
     RejectionsPage,
 )
+from service.columns import Column
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem, problem
 
@@ -58,6 +62,32 @@ JOB: Final = Job(
         compression=None,
     ),
     ignored=Ignored(fields=["phone"], more=False),
+)
+PREVIEW: Final = ImportPreview(
+    format=Format.CSV,
+    detected=Detected(
+        header=["Name", "E-Mail"],
+        mapping={"name": "Name", "email": "E-Mail"},
+        encoding="utf-8",
+        delimiter=";",
+        compression=None,
+    ),
+    complete=True,
+    columns=[
+        Column("Name", "Name", ["Ada Lovelace"], Field.NAME, Certainty.SURE),
+        Column("E-Mail", "E-Mail", ["ada@example.com"], Field.EMAIL, Certainty.SURE),
+    ],
+    records=[
+        PreviewedRecord(
+            record=1,
+            outcome="imported",
+            name="Ada Lovelace",
+            email="ada@example.com",
+            warnings=[],
+            content={"Name": "Ada Lovelace", "E-Mail": "ada@example.com"},
+        )
+    ],
+    warnings=[],
 )
 IMPORTS: Final = ImportsPage(imports=[JOB], next=None)
 REJECTIONS: Final = RejectionsPage(

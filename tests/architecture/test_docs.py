@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
+from service.splitting.header_mapping import HEADERS
 
 from config.settings import Settings
 from core.job_view import _ADVICE
@@ -14,7 +15,6 @@ from core.states import ENDED, ImportState
 from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
-from service.splitting.header_mapping import HEADERS
 from tasks.importing import rejection_reasons as reasons
 from tasks.webhooks.sign import Signer
 from tests.support.client_command import CLIENT_COMMAND, client_environment

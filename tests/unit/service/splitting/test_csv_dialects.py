@@ -6,11 +6,11 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from service.splitting.delimiter import SAMPLE_BYTES
+from service.splitting.dialect import Dialect
 
 from core.models import Layout
 from service.splitting.csv import CsvSplitter
-from service.splitting.delimiter import SAMPLE_BYTES
-from service.splitting.dialect import Dialect
 from tests.support import splits
 from tests.support.part_runs import run_parts
 from tests.support.splits import (

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 
 from core.errors import MalformedInputError
-from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
 from service.splitting.transcoding import Transcoder
 from tests.support import splits
 

@@ -1,0 +1,82 @@
+"""``/import/preview``: shows how a file would be read, and keeps nothing."""
+
+from collections.abc import Iterator
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from core.job_view import Detected
+from service.api.schemas import ImportPreview, PreviewedRecord, json_answer
+from service.api.uploads import Uploads
+from service.columns import columns_of_records
+from service.fair_scheduling import FairScheduler
+from service.intake.detected import detected
+from service.intake.limits import Limits
+from service.intake.preview import PREVIEWED_RECORDS, Preview, make_preview, sampled_values
+from service.intake.reading import decide_reading
+from service.metrics import ServiceMetrics
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Previews:
+    """Handler of the route."""
+
+    def __init__(self, metrics: ServiceMetrics, limits: Limits, uploads: Uploads) -> None:
+        self.uploads = uploads
+        self._metrics = metrics
+        self._limits = limits
+        self._scheduler = FairScheduler()
+
+    async def make(self, request: web.Request) -> web.Response:
+        """``POST /import/preview``: read the first bytes; answer how the file would be read.
+
+        The rest of the body is not read. If it has not arrived, the connection is closed after the
+        answer, once the client has had some seconds to read it.
+        """
+        upload, body = await self.uploads.open(request)
+        sample = await body.sample(may_be_cut=True)
+        await self._scheduler.next()
+        reading = decide_reading(upload, sample, needs_source=False)
+        preview = make_preview(reading, sample, self._limits)
+        answer = _answer(preview, upload.compression)
+        self._metrics.previews.labels(format=preview.split.format).inc()
+        _log.info("preview made", format=preview.split.format.value, records=len(answer.records))
+        response = json_answer(answer)
+        if not request.content.is_eof():
+            response.force_close()
+        return response
+
+
+def _answer(preview: Preview, compression: str | None) -> ImportPreview:
+    split = preview.split
+    return ImportPreview(
+        format=split.format,
+        detected=msgspec.convert(detected(split, compression), Detected),
+        complete=preview.is_complete,
+        columns=columns_of_records(split.plan, sampled_values(preview.contents)),
+        records=list(_records(preview))[:PREVIEWED_RECORDS],
+        warnings=[],
+    )
+
+
+def _records(preview: Preview) -> Iterator[PreviewedRecord]:
+    for run in preview.runs:
+        rejected = {each.record: each.reason for each in run.rejected}
+        for record, (name, email) in enumerate(
+            zip(run.names, run.emails, strict=True), run.first_record
+        ):
+            if record > PREVIEWED_RECORDS:
+                return
+            reason = rejected.get(record)
+            yield PreviewedRecord(
+                record=record,
+                outcome="rejected" if reason else "imported",
+                name=name,
+                email=email,
+                code=reason.code if reason else msgspec.UNSET,
+                message=reason.message if reason else msgspec.UNSET,
+                warnings=[],
+                content=preview.contents[record - 1].decode("utf-8", "replace"),
+            )
