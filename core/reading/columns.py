@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from core.errors import MalformedInputError
 from core.reading.header_text import words_of
-from core.reading.matching import HeaderMatch, Strength, match_header
+from core.reading.matching import HeaderMatch, Strength
 from core.reading.plan import Certainty, Field, FieldPlaces, Place, PlanWarning
 from core.reading.rows import is_no_address
 from core.reading.warnings import ADDRESSES_UNUSED, COLUMN_GUESSED

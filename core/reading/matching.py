@@ -49,14 +49,65 @@ class HeaderMatch:
 
 _FIRST_ONES: Final = frozenset(
     joined(words_of(word))
-    for word in "primary main default preferred primär haupt principal principale główny hlavní "
-    "elsődleges основной 1 メイン 主要".split()
+    for word in [
+        "primary",
+        "main",
+        "default",
+        "preferred",
+        "primär",
+        "haupt",
+        "principal",
+        "principale",
+        "główny",
+        "hlavní",
+        "elsődleges",
+        "основной",
+        "1",
+        "メイン",
+        "主要",
+    ]
 )
 _LATER_ONES: Final = frozenset(
     joined(words_of(word))
-    for word in "secondary second other alternate alternative additional sekundär weitere andere "
-    "secondaire autre secundario otro otra secondario altro secundair ander sekundær anden "
-    "dodatkowy další másodlagos дополнительный другой ikincil diğer その他 其他 2 3 4 5 6 7 8 9".split()
+    for word in [
+        "secondary",
+        "second",
+        "other",
+        "alternate",
+        "alternative",
+        "additional",
+        "sekundär",
+        "weitere",
+        "andere",
+        "secondaire",
+        "autre",
+        "secundario",
+        "otro",
+        "otra",
+        "secondario",
+        "altro",
+        "secundair",
+        "ander",
+        "sekundær",
+        "anden",
+        "dodatkowy",
+        "další",
+        "másodlagos",
+        "дополнительный",
+        "другой",
+        "ikincil",
+        "diğer",
+        "その他",
+        "其他",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "8",
+        "9",
+    ]
 )
 
 
