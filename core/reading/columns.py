@@ -120,7 +120,9 @@ def assign(
     used = {column.place for column in found[Field.EMAIL]}
     free = [column for column in free if column.place not in used]
     if not fields & set(_NAMES):
-        for field, candidates in _name_columns(free).items():
+        emails = found[Field.EMAIL]
+        roles = emails[0].match.roles if emails else frozenset()
+        for field, candidates in _name_columns(free, roles).items():
             found[field] = candidates
             certainty[field] = _certainty(candidates[0].match)
 
@@ -153,7 +155,7 @@ def _email_columns(columns: Sequence[Column]) -> tuple[list[Column], Certainty]:
         )
     ]
     if any(column.filled for column in fitting):
-        return fitting, _certainty(fitting[0].match)
+        return _of_one_person(fitting), _certainty(fitting[0].match)
 
     # None of them has an address: is another column meant?
     others = [column for column in columns if column.is_addresses]
@@ -162,16 +164,24 @@ def _email_columns(columns: Sequence[Column]) -> tuple[list[Column], Certainty]:
         return guessable, Certainty.GUESSED
     if guessable or (others and not by_name):
         raise _unclear(columns, others)
-    chosen = fitting or by_name[:1]
+    chosen = _of_one_person(fitting) or by_name[:1]
     return chosen, _certainty(chosen[0].match) if chosen else Certainty.SURE
 
 
-def _name_columns(columns: Sequence[Column]) -> dict[Field, list[Column]]:
-    """Return the columns of names by field, without fields that have none."""
+def _of_one_person(columns: list[Column]) -> list[Column]:
+    """Return the first column, and those that belong to the same person."""
+    return [each for each in columns if each.match.roles in {columns[0].match.roles, frozenset()}]
+
+
+def _name_columns(columns: Sequence[Column], roles: frozenset[str]) -> dict[Field, list[Column]]:
+    """Return the columns of names by field, without fields that have none.
+
+    ``roles`` are those of the e-mail: names of the same person are preferred.
+    """
     usable = [column for column in columns if column.match.field in _NAMES]
     usable = [column for column in usable if not column.is_addresses]
     found = {
-        field: _best([column for column in usable if column.match.field is field])
+        field: _best([column for column in usable if column.match.field is field], roles)
         for field in _NAMES
     }
     full, first, last = (found[field] for field in _NAMES)
@@ -185,13 +195,19 @@ def _name_columns(columns: Sequence[Column]) -> dict[Field, list[Column]]:
     return {field: candidates for field, candidates in found.items() if candidates}
 
 
-def _best(candidates: list[Column]) -> list[Column]:
-    """Return the preferred column, and those that are as good."""
+def _best(candidates: list[Column], roles: frozenset[str]) -> list[Column]:
+    """Return the preferred column, and those with the same name."""
     if not candidates:
         return []
-    ranked = sorted(candidates, key=lambda column: column.match.rank)
-    best = ranked[0].match.rank[:3]
-    return [column for column in ranked if column.match.rank[:3] == best]
+    best = min(candidates, key=lambda each: (each.match.roles != roles, each.match.rank))
+    others = [
+        each
+        for each in candidates
+        if each is not best
+        and each.match.order == best.match.order
+        and each.match.roles in {best.match.roles, frozenset()}
+    ]
+    return [best, *others]
 
 
 def _holds(full: Column, part: Column) -> bool:

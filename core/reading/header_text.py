@@ -30,6 +30,12 @@ def words_of(text: str) -> tuple[str, ...]:
     return _words(without_remarks) or _words(text)
 
 
+@lru_cache(maxsize=4096)
+def remark_of(text: str) -> tuple[str, ...]:
+    """Return the words of the remarks in brackets, such as those of ``Name (First)``."""
+    return tuple(word for remark in _REMARK.findall(plain_text(text)) for word in _words(remark))
+
+
 def plain_text(text: str) -> str:
     """Return a text after NFKC and without format characters, such as marks and zero widths."""
     text = unicodedata.normalize("NFKC", text[:MAX_HEADER_LENGTH])

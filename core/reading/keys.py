@@ -32,7 +32,7 @@ _WRAPPERS: Final = frozenset(
         ),
         *("user", "customer", "member", "subscriber", "node", "item", "record", "row", "data"),
         *("values", "basic", "basics", "info", "identity", "traits", "claims", "emails", "names"),
-        *("name", "email", "user_metadata", "personal", "personalInfo", "primaryContact", "entry"),
+        *("name", "email", "user_metadata", "personal", "personalInfo", "primaryContact"),
         *("nameDetails", "full_name", "contactDetails", "resource", "primary_email", "billing"),
     )
 )

@@ -103,7 +103,7 @@ def plan_csv(text: str, options: ReadingOptions, *, complete: bool) -> ReadingPl
     )
 
 
-def _plan(
+def _plan(  # noqa: PLR0913 -- what a plan is made of
     assignment: Assignment,
     dialect: CsvDialect,
     header: Sequence[str],
@@ -210,7 +210,7 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Colum
 def _named_columns(
     columns: Sequence[Column], options: ReadingOptions, quoted: str
 ) -> list[tuple[Column, Field]]:
-    """Return the columns that the client has named. Raises MalformedInputError if one is missing."""
+    """Return the columns that the client names. Raises MalformedInputError if one is missing."""
     named: list[tuple[Column, Field]] = []
     for name, field in options.mapping:
         column = find_named(columns, name)

@@ -37,6 +37,8 @@ class Meaning:
     """Position in the list of its language: the preferred entry has 0."""
     family_name_first: bool
     """Whether it is of a language in which the family name comes first."""
+    is_weak: bool = False
+    """Whether first and last name are preferred to it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def vocabulary() -> Vocabulary:
             for order, entry in enumerate(_entries(line[column])):
                 meanings = names.setdefault(joined(words_of(entry)), [])
                 if field not in {meaning.field for meaning in meanings}:
-                    meanings.append(Meaning(field, order, is_family_first))
+                    is_weak = entry.startswith("~")
+                    meanings.append(Meaning(field, order, is_family_first, is_weak))
         other.update(joined(words_of(entry)) for entry in _entries(line["other"]))
         ignored.update(joined(words_of(entry)) for entry in _entries(line["ignored"]))
         footers.update(words_of(entry) for entry in _entries(line["footer"]))
