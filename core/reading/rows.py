@@ -7,13 +7,29 @@ from typing import Final
 from core.reading.header_text import words_of
 from core.reading.vocabulary import vocabulary
 
-_NULL_NAMES: Final = frozenset(
-    {"\\n", "null", "nan", "n/a", "#n/a", "none", "-", "--", "---", "undefined", "(null)", "(none)"}
-    | {"undefined undefined", "null null", "none none", "nan nan", "n/a n/a", "unknown", "?", "??"}
-    | {"(unknown)", "(blank)", "(empty)", "<null>", "#value!", "#ref!", "#name?", ".", "n.a."}
+_NULL_WORDS: Final = (
+    *(
+        "\\n",
+        "null",
+        "nan",
+        "n/a",
+        "#n/a",
+        "none",
+        "-",
+        "--",
+        "---",
+        "undefined",
+        "(null)",
+        "(none)",
+    ),
+    *("undefined undefined", "null null", "none none", "nan nan", "n/a n/a", "unknown", "?", "??"),
+    *("(unknown)", "(blank)", "(empty)", "<null>", "#value!", "#ref!", "#name?", ".", "n.a."),
 )
-"""Texts, in lower case, that as a whole full name stand for none. No name of a person is here:
-Null and Na are family names."""
+NULL_NAMES: Final = frozenset(
+    form for word in _NULL_WORDS for form in (word, word.upper(), word.title(), word.capitalize())
+)
+"""Texts that as a whole full name stand for none. No name of a person is here: Null and Na are
+family names."""
 _NO_ADDRESS_MARKS: Final = re.compile(r"[\s\-_.,;:/\\|*?!#~+=()<>\[\]]*")
 _NUMBER_OF: Final = re.compile(r"\W*\d[\d.,\s]*\s*(?P<what>[^\W\d_]+)")
 _MAX_FOOTER: Final = 200
@@ -29,7 +45,7 @@ def is_no_address(text: str) -> bool:
 
 def is_null_name(text: str) -> bool:
     """Return whether a full name as a whole stands for none, such as ``NULL``."""
-    return len(text) <= 30 and text.strip().casefold() in _NULL_NAMES
+    return text in NULL_NAMES
 
 
 def is_repeated_header(row: Sequence[str], header: Sequence[str]) -> bool:

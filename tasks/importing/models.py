@@ -10,7 +10,7 @@ import msgspec
 from core.field_names import FieldNames
 from core.models import Layout, Part
 from core.states import Format, ImportState
-from tasks.importing.rejection_reasons import Reason
+from core.records.rejection_reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from core.formats.base import RecordRun
 from core.rejection_objects import Rejection
 from tasks.errors import PartFailedError
 from tasks.importing.models import Batch, PartCounts, PartEnd, PartWork, RejectedRecord
-from tasks.importing.parsing import Parser, parser_for
-from tasks.importing.rejection_reasons import Reason
-from tasks.importing.validation import all_plain, needs_validation, validate_contact
+from core.records.parsing import Parser, parser_for
+from core.records.rejection_reasons import Reason
+from core.records.validation import all_plain, needs_validation, validate_contact
 from tasks.writing.base import ContactWriter
 from tasks.writing.rejections import PartRejections
 

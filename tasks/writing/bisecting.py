@@ -19,7 +19,7 @@ import structlog
 from core.errors import BatchTooLargeError, PermanentError, TransientError
 from core.supabase.errors import DATABASE
 from tasks.importing.models import Batch, RejectedRecord
-from tasks.importing.rejection_reasons import refused_by_database
+from core.records.rejection_reasons import refused_by_database
 
 log = structlog.stdlib.get_logger(__name__)
 

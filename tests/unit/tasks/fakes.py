@@ -17,7 +17,7 @@ from tasks.importing.models import (
     RejectedRecord,
     StartedImport,
 )
-from tasks.importing.rejection_reasons import refused_by_database
+from core.records.rejection_reasons import refused_by_database
 from tasks.repository import Repository
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")

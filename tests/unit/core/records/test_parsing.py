@@ -11,8 +11,8 @@ from core.errors import MalformedInputError
 from core.models import Layout
 from core.states import Format
 from tasks.importing import parsing
-from tasks.importing.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
-from tasks.importing.rejection_reasons import Reason
+from core.records.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
+from core.records.rejection_reasons import Reason
 from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
 
 

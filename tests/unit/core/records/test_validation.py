@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.importing.rejection_reasons import Reason
-from tasks.importing.validation import all_plain, needs_validation, validate_contact
+from core.records.rejection_reasons import Reason
+from core.records.validation import all_plain, needs_validation, validate_contact
 
 
 @pytest.mark.parametrize(
