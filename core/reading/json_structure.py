@@ -30,6 +30,8 @@ _SIDE_ARRAYS: Final = frozenset(
     }
 )
 """Keys, without separators before them, of arrays that describe the records beside them."""
+_MAX_VALUES: Final = 2000
+"""Values of an envelope that are looked at, so that it takes only some milliseconds."""
 _MAX_QUOTED: Final = 5
 _QUOTED_CHARACTERS: Final = 60
 
@@ -196,6 +198,7 @@ class _Envelope:
     def __init__(self, text: str) -> None:
         self.arrays: list[_Array] = []
         self._text = text
+        self._left = _MAX_VALUES
 
     def walk(self, start: int, path: JsonPath) -> bool:
         """Find the arrays in the value at ``start``; return whether it was read to its end."""
@@ -207,6 +210,9 @@ class _Envelope:
 
     def _walk(self, start: int, path: JsonPath) -> int:
         """Return where the value ends. Raises _CutError."""
+        self._left -= 1
+        if self._left < 0:
+            raise _CutError
         opening = self._text[start : start + 1]
         if opening == "{" and len(path) < MAX_DEPTH:
             return self._walk_members(start, path)
