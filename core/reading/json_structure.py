@@ -30,6 +30,10 @@ _SIDE_ARRAYS: Final = frozenset(
     }
 )
 """Keys, without separators before them, of arrays that describe the records beside them."""
+_MAX_VALUES: Final = 2000
+"""Values of an envelope that are looked at, so that it takes only some milliseconds."""
+_MAX_RECORDS: Final = 200
+"""Records of a sample that are returned."""
 _MAX_QUOTED: Final = 5
 _QUOTED_CHARACTERS: Final = 60
 
@@ -196,6 +200,7 @@ class _Envelope:
     def __init__(self, text: str) -> None:
         self.arrays: list[_Array] = []
         self._text = text
+        self._left = _MAX_VALUES
 
     def walk(self, start: int, path: JsonPath) -> bool:
         """Find the arrays in the value at ``start``; return whether it was read to its end."""
@@ -207,6 +212,9 @@ class _Envelope:
 
     def _walk(self, start: int, path: JsonPath) -> int:
         """Return where the value ends. Raises _CutError."""
+        self._left -= 1
+        if self._left < 0:
+            raise _CutError
         opening = self._text[start : start + 1]
         if opening == "{" and len(path) < MAX_DEPTH:
             return self._walk_members(start, path)
@@ -236,21 +244,28 @@ class _Envelope:
 
 
 def _read_elements(text: str, start: int, array: _Array) -> int:
-    """Read the elements of an array; return where it ends. Raises _CutError."""
+    """Read the elements of an array, all or the first; return where it ends. Raises _CutError."""
     at = _after_space(text, start + 1)
     array.holds_objects, array.is_empty = text.startswith("{", at), text.startswith("]", at)
-    while not text.startswith("]", at):
-        element, at = _value(text, at)
-        if isinstance(element, dict):
-            array.records.append(element)
-        at = _after_value(text, at, "]")
-    return at + 1
+    try:
+        elements, end = _value(text, start)
+    except _CutError:
+        for _ in range(_MAX_RECORDS):
+            element, at = _value(text, at)
+            if isinstance(element, dict):
+                array.records.append(element)
+            at = _after_value(text, at, "]")
+        raise
+    array.records += [element for element in elements if isinstance(element, dict)][:_MAX_RECORDS]
+    return end
 
 
 def _records_in_lines(text: str, start: int) -> list[Mapping[str, Any]]:
     """Return the objects of lines; those that are cut or are not JSON are left out."""
     records: list[Mapping[str, Any]] = []
     for line in text[start:].split("\n"):
+        if len(records) == _MAX_RECORDS:
+            break
         try:
             value, _ = _value(line, _after_space(line, 0))
         except _CutError:
@@ -263,7 +278,7 @@ def _records_in_lines(text: str, start: int) -> list[Mapping[str, Any]]:
 def _records_in_sequence(text: str, start: int) -> list[Mapping[str, Any]]:
     records: list[Mapping[str, Any]] = []
     at = start
-    while at < len(text):
+    while at < len(text) and len(records) < _MAX_RECORDS:
         try:
             value, at = _value(text, at)
         except _CutError:
