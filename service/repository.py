@@ -13,7 +13,6 @@ from core.queue_messages import (
     retry_message,
     undo_import_message,
 )
-from core.reading.plan import Field
 from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
@@ -45,7 +44,6 @@ class NewImport:
             "source": self.source,
             "format": split.format,
             "plan": split.plan.to_json(),
-            "layout": _layout(split),
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
@@ -65,20 +63,6 @@ class NewImport:
         content = (self.digest.sha256, self.digest.bytes, self.split.format, self.source)
         options = (self.request.options.dry_run, self.request.compared)
         return sha256(msgspec.json.encode((content, options))).hexdigest()
-
-
-def _layout(split: Split) -> dict[str, Any] | None:
-    """Stand-in until the database has plans."""
-    plan = split.plan
-    if plan.csv is None:
-        return None
-    places = {field: (plan.places.of(field) or (None,))[0] for field in Field}
-    return {
-        **{field.value: at for field, at in places.items()},
-        "fields": plan.columns,
-        "header": plan.header,
-        "delimiter": plan.csv.delimiter,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +90,8 @@ class RejectionObject(msgspec.Struct, frozen=True):
 class KnownRejections(msgspec.Struct, frozen=True):
     """The next rejections of an import after a record, as the database has them."""
 
-    layout: dict[str, Any] | None
-    """How the rows of a CSV file are read."""
+    plan: dict[str, Any] | None
+    """How the records are read."""
     rejections: list[Rejection]
     object: RejectionObject | None
     """The next object with rejections; they follow the rows before its first record."""

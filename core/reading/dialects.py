@@ -2,12 +2,12 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from io import StringIO
 from itertools import islice
 from typing import Final
 
-from core.reading.plan import CsvDialect
+from core.formats.csv_dialect import CsvDialect
+from core.formats.csv_quotes import replace_escapes
 
 USUAL_DELIMITERS: Final = (",", ";", "\t", "|")
 UNUSUAL_DELIMITERS: Final = ("~", "^", ":")
@@ -44,31 +44,14 @@ def quotes_of(text: str, delimiter: str) -> CsvDialect:
 
 def rows_of(text: str, dialect: CsvDialect, *, complete: bool) -> list[list[str]]:
     """Return the first rows of a text, blank lines as empty ones; without one that is cut."""
-    if dialect.backslash_escapes:
-        text = unescape_quotes(text)
-    rows = list(islice(_reader(text, dialect), MAX_ROWS + 1))
+    lines = StringIO(replace_escapes(text, dialect), newline="")
+    rows = list(islice(csv.reader(lines, **dialect.options()), MAX_ROWS + 1))
     if not complete and len(rows) <= MAX_ROWS and len(rows) > 1:
         rows.pop()
     return rows[:MAX_ROWS]
-
-
-def unescape_quotes(text: str) -> str:
-    r"""Replace each ``\"`` by ``""``, of the same length; a backslash before it may be escaped."""
-    if "\\\\" not in text:
-        return text.replace('\\"', '""')
-    return re.sub(r'\\([\\"])', lambda match: '""' if match[1] == '"' else match[0], text)
 
 
 def _irregular(text: str, dialect: CsvDialect) -> int:
     """Return how many of the first rows have another number of fields than the first one."""
     rows = [row for row in rows_of(text, dialect, complete=True) if row]
     return sum(len(row) != len(rows[0]) for row in rows)
-
-
-def _reader(text: str, dialect: CsvDialect) -> Iterator[list[str]]:
-    return csv.reader(
-        StringIO(text, newline=""),
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote,
-        skipinitialspace=dialect.skip_initial_space,
-    )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from core.reading.header_text import words_of
@@ -78,6 +79,17 @@ def is_footer(row: Sequence[str]) -> bool:
     if (number := _NUMBER_OF.match(filled[0])) is not None:
         return words_of(number["what"]) in footers
     return any(words[:length] in footers for length in range(1, 5) if _ends(words, length))
+
+
+def begins_like_footer(name: str) -> bool:
+    """Return whether a name begins with a word that begins footers, or with a digit."""
+    first = name.lstrip(" ([").partition(" ")[0].strip(":.,;()[]").casefold()
+    return first in _first_words() or first[:1].isdecimal()
+
+
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(words[0] for words in vocabulary().footers if words)
 
 
 def _ends(words: tuple[str, ...], length: int) -> bool:

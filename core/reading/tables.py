@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import MalformedInputError
+from core.formats.csv_dialect import CsvDialect
 from core.reading.columns import (
     MAX_SAMPLE_ROWS,
     Assignment,
@@ -23,7 +24,7 @@ from core.reading.dialects import (
 )
 from core.reading.matching import Strength, match_header
 from core.reading.options import ReadingOptions
-from core.reading.plan import CsvDialect, Field, PlanWarning, ReadingPlan
+from core.reading.plan import Field, PlanWarning, ReadingPlan
 from core.reading.warnings import ROWS_ABOVE_HEADER
 
 MAX_COLUMNS: Final = 16_384

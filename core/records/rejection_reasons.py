@@ -29,10 +29,20 @@ NOT_AN_OBJECT: Final = Reason(
 )
 WRONG_FIELD_COUNT: Final = Reason(
     "wrong_field_count",
-    "The row has more or fewer fields than the header. Quote fields with delimiters, quotes or "
-    "line breaks in them.",
+    "The row has more fields than the header, or its address is not in the column of addresses. "
+    "Quote fields with delimiters, quotes or line breaks in them.",
 )
-NAME_NOT_TEXT: Final = Reason("name_not_text", "The name must be text or null.")
+MALFORMED_QUOTES: Final = Reason(
+    "malformed_quotes",
+    "Text follows the closing quote of a field, so it is not clear which fields the row has. Write "
+    "a quote in a quoted field twice.",
+)
+UNCLOSED_QUOTE: Final = Reason(
+    "unclosed_quote",
+    "A quote is left open in this row, so that a field has taken the rows after it. Close the "
+    "quote, or write it twice if it belongs to the text.",
+)
+NAME_NOT_TEXT: Final = Reason("name_not_text", "The name must be text, a number or null.")
 EMAIL_NOT_TEXT: Final = Reason("email_not_text", "The email must be text or null.")
 NAME_TOO_LONG: Final = Reason(
     "name_too_long", f"The name is longer than {MAX_NAME} characters; shorten it."

@@ -117,10 +117,11 @@ def _read_name(  # noqa: C901 -- full name, else its halves
         if len(texts) > 1 and all(map(is_null_name, texts)):
             warnings.append(NAME_DROPPED)
             texts = []
-    repaired = [repair_name(text, is_marked_text=cell.is_marked_text) for text in texts]
-    if repaired != texts:
+    joined = " ".join(texts)
+    name = repair_name(joined, is_marked_text=cell.is_marked_text)
+    if name != joined:
         warnings.append(NAME_REPAIRED)
-    name = " ".join(filter(None, repaired)) or cell.name
+    name = name or repair_name(cell.name)
     if len(name) > MAX_NAME:
         return NAME_TOO_LONG
     if not _is_storable(name):

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec import UNSET
 
-from core.job_view import Detected
-from service.api.schemas import ImportPreview, PreviewedRecord, json_answer
+from core.job_view import Detected, Notice, plan_warnings, record_warning
+from core.reading.warnings import MESSAGES
+from service.api.rejection_rows import Columns, columns_of
+from service.api.schemas import ImportPreview, Outcome, PreviewedRecord, json_answer
 from service.api.uploads import Uploads
 from service.columns import columns_of_records
 from service.fair_scheduling import FairScheduler
@@ -56,27 +59,42 @@ def _answer(preview: Preview, compression: str | None) -> ImportPreview:
         detected=msgspec.convert(detected(split, compression), Detected),
         complete=preview.is_complete,
         columns=columns_of_records(split.plan, sampled_values(preview.contents)),
-        records=list(_records(preview))[:PREVIEWED_RECORDS],
-        warnings=[],
+        records=list(_records(preview, columns_of(split.plan.to_json(), ()))),
+        warnings=_warnings(preview),
     )
 
 
-def _records(preview: Preview) -> Iterator[PreviewedRecord]:
+def _records(preview: Preview, columns: Columns) -> Iterator[PreviewedRecord]:
+    """Yield the first records as they would be imported."""
     for run in preview.runs:
         rejected = {each.record: each.reason for each in run.rejected}
-        for record, (name, email) in enumerate(
-            zip(run.names, run.emails, strict=True), run.first_record
-        ):
+        skipped = dict(run.skipped)
+        contacts = zip(run.names, run.emails, strict=True)
+        for record, (name, email) in enumerate(contacts, run.first_record):
             if record > PREVIEWED_RECORDS:
                 return
-            reason = rejected.get(record)
+            reason, skip = rejected.get(record), skipped.get(record)
+            outcome: Outcome = "rejected" if reason else "skipped" if skip else "imported"
+            content = preview.contents[record - 1].decode("utf-8", "replace")
             yield PreviewedRecord(
                 record=record,
-                outcome="rejected" if reason else "imported",
+                outcome=outcome,
                 name=name,
                 email=email,
-                code=reason.code if reason else msgspec.UNSET,
-                message=reason.message if reason else msgspec.UNSET,
-                warnings=[],
-                content=preview.contents[record - 1].decode("utf-8", "replace"),
+                code=reason.code if reason else skip or UNSET,
+                message=reason.message if reason else MESSAGES[skip] if skip else UNSET,
+                warnings=[code for number, code in run.warnings if number == record],
+                content=columns.read(content).value,
             )
+
+
+def _warnings(preview: Preview) -> list[Notice]:
+    """Return the warnings of the plan, and those about the records that were looked at."""
+    records: dict[str, list[int]] = {}
+    for run in preview.runs:
+        for number, code in run.warnings:
+            records.setdefault(code, []).append(number)
+    return [
+        *plan_warnings(msgspec.to_builtins(preview.split.plan.warnings)),
+        *(record_warning(code, len(numbers), numbers) for code, numbers in records.items()),
+    ]

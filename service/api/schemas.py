@@ -15,7 +15,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from core.ids import MAX_RECORDS
-from core.job_view import Detected, Job, JobId, Source
+from core.job_view import Detected, Job, JobId, Notice, Source
 from core.reading.plan import Field
 from core.states import Format
 from core.webhook_targets import MAX_URL
@@ -135,6 +135,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     job_id: JobId
     url: Annotated[str, Meta(description="Path of the import: GET it to follow the progress.")]
     dry_run: Annotated[bool, Meta(description="Whether the import only checks its records.")]
+    warnings: Annotated[
+        list[Notice], Meta(description="What the client should know about the file.")
+    ]
+
+
+Outcome: TypeAlias = Literal["imported", "rejected", "skipped"]
 
 
 class PreviewedRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +148,7 @@ class PreviewedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     record: Annotated[int, Meta(description="Number of the record, from 1.", ge=1)]
     outcome: Annotated[
-        Literal["imported", "rejected", "skipped"],
+        Outcome,
         Meta(description="Skipped are rows that are no contacts, such as a repeated header."),
     ]
     name: Annotated[str, Meta(description="Name as it would be stored; empty if there is none.")]
@@ -167,7 +173,9 @@ class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
     complete: Annotated[bool, Meta(description="Whether the preview has seen all of the file.")]
     columns: Annotated[list[Column], Meta(description="The first columns of the file.")]
     records: Annotated[list[PreviewedRecord], Meta(description="The first ten records.")]
-    warnings: list[Any]
+    warnings: Annotated[
+        list[Notice], Meta(description="What the client should know about the file.")
+    ]
 
 
 class ImportsPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 from multidict import MultiMapping
 
 from core.errors import InvalidTargetError
-from core.formats.csv import is_delimiter
+from core.formats.csv_dialect import is_delimiter
 from core.reading.encodings import canonical_encoding
 from core.reading.options import Mapping, ReadingOptions
 from core.reading.plan import Field

@@ -60,7 +60,7 @@ def make_preview(reading: Reading, sample: Sample, limits: Limits) -> Preview:
     return Preview(reading, split, runs, contents[:_SAMPLED_RECORDS], sample.is_complete)
 
 
-def _first_runs(parser: Parser, content: bytes) -> Iterator[RecordRun[Any]]:
+def _first_runs(parser: Parser[Any], content: bytes) -> Iterator[RecordRun[Any]]:
     """Yield the runs of whole records that have any."""
     runs = chain(parser.scanner.feed(content), parser.scanner.close())
     return (run for run in runs if run.records)

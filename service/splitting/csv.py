@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from core.errors import MalformedInputError
 from core.formats.base import RecordRun
 from core.formats.csv import CsvScanner, count_rows
-from core.reading.plan import CsvDialect, ReadingPlan
+from core.formats.csv_dialect import CsvDialect
+from core.reading.plan import ReadingPlan
 from core.states import Format
 from service.splitting.base import Splitter
 from service.splitting.part_cutter import PartCutter, Split
@@ -36,7 +37,7 @@ class CsvSplitter(Splitter):
         return CsvScanner(
             count_rows,
             max_record_bytes=self._max_record_bytes,
-            delimiter=dialect.delimiter,
+            dialect=dialect,
             offset=offset,
             records=-self._rows_to_skip,
         )

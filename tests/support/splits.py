@@ -11,7 +11,8 @@ from core.errors import MalformedInputError
 from core.models import Part
 from core.reading.encodings import EncodingChoice
 from core.reading.options import ReadingOptions
-from core.reading.plan import CsvDialect, FieldPlaces, ReadingPlan
+from core.formats.csv_dialect import CsvDialect
+from core.reading.plan import FieldPlaces, ReadingPlan
 from core.reading.sniffing import Kind
 from service.intake.body import Sample
 from service.intake.limits import Limits

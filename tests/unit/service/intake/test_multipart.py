@@ -13,7 +13,8 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from core.errors import MalformedInputError
-from core.reading.plan import CsvDialect, FieldPlaces
+from core.formats.csv_dialect import CsvDialect
+from core.reading.plan import FieldPlaces
 from core.zstandard import zstd
 from service.fair_scheduling import TimeSlice
 from service.intake.accept import Intake

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from core.formats.csv import CsvScanner, read_rows
 from core.models import Part
-from core.reading.plan import CsvDialect, ReadingPlan
+from core.formats.csv_dialect import CsvDialect
+from core.reading.plan import ReadingPlan
 from service.splitting.base import Splitter
 from service.splitting.csv import CsvSplitter
 from tests.support import bodies, splits
