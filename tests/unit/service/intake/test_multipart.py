@@ -308,7 +308,7 @@ def rejected_fields() -> Iterable[tuple[str, tuple[bytes, str], str]]:
         form([SOURCE, field("file", b"[]", "a.json", extra=b"X: " + b"y" * 20_000)]),
         "malformed_multipart",
     )
-    csv_of = field("file", b"Nom;Courriel\na;b\n", "a.csv")
+    csv_of = field("file", b"Nam;Mehl\na;b\n", "a.csv")
     mapped = field("map", b"Nom:name")
     yield "a mapping behind the file", form([SOURCE, csv_of, mapped]), "csv_header_unusable"
     yield "a mapping too late", form([SOURCE, CSV_FILE, mapped]), "field_too_late"
