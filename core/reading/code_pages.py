@@ -23,9 +23,11 @@ MAX_WORDS: Final = 2000
 """Words with foreign letters that are looked at."""
 _TOLERATED: Final = 0.02
 """Share of impossible words that a Western list may have, such as trade marks."""
+_COMPARED: Final = 400
+"""Characters by which two readings are compared."""
 _MAX_BYTES: Final = 256 * 1024
 
-_SINGLE_BYTE: Final = frozenset(
+LATIN: Final = frozenset(
     {"windows-1252", "windows-1250", "windows-1254", "windows-1257", "iso8859-2", "iso8859-15"}
     | {"cp850", "cp852", "mac-roman"}
 )
@@ -38,6 +40,13 @@ _AFTER: Final = "\u2122\u00ae\u00a9\u00ba\u00aa\u00b0\u00b2\u00b3\u20ac\u00a3"
 _NUMBER: Final = re.compile(
     r"[\d.,'\u2019\u20ac\u00a3\u00a5$\u00a2\u00a7\u00b0\u00b1\u00bc\u00bd\u00be\u2030\u00d7\u00b2\u00b3\u00ba\u00aa]+"
 )
+
+_VOWELS: Final = frozenset("аеёиоуыэюяіїєъѣ")  # noqa: RUF001
+_CYRILLIC: Final = re.compile("[а-яёіїєґўђѓјљњћќџѕ]")
+_FEWEST_LETTERS: Final = 12
+"""Cyrillic letters of a text in which the share of vowels says something."""
+_USUAL_VOWELS: Final = (0.33, 0.58)
+_UNUSUAL: Final = 0.5
 
 _ALPHABETS: Final = tuple(
     frozenset(letters)
@@ -56,14 +65,26 @@ _ALPHABETS: Final = tuple(
         "âêîôûëïöÿ",  # Welsh
     )
 )
-_SUSPICIOUS: Final = re.compile(
-    "ñ[^aeiouáéíóúü]|æ$|iæ|[ao]æ|œ[^u]|œ$|ã[^oe]|õ[^e]|õ$|(?:^|[zysftvkn])û|[aou]è$|^[^è]*[bdfgkmnpstvz]ì[a-z]|^ì|ø[ií]|iø|øe[^r]|ê[bcdgkz]|[rsc]z.*ê|ê.*(?:[rsc]z|ski)|ù[^$]*[^n']$|[ðþ].*[çü]|[çü].*[ðþ]|^þ[aei]|[aeiouöü]þ|ý.*ý|ý[lk]|[kyhczg]ý|[^n]ý$|[dtks]ýn"
+_IMPOSSIBLE: Final = (
+    "ñ[^aeiouáéíóúü]",  # n with an acute of Polish: Spanish has a vowel after this one
+    "æ$|iæ|[ao]æ",  # c with an acute
+    "œ[^u]|œ$",  # s with an acute
+    "ã[^oe]",  # a with a breve of Romanian
+    "õ[^e]|õ$",  # o with a double acute of Hungarian
+    "(?:^|[zysftvkn])û",  # u with a double acute
+    "[aou]è$|^[^è]*[bdfgkmnpstvz]ì[a-z]|^ì",  # c and e with a caron
+    "ø[ií]|iø|øe[^r]",  # r with a caron
+    "ê[bcdgkz]|[rsc]z.*ê|ê.*(?:[rsc]z|ski)",  # e with an ogonek
+    "ù[^$]*[^n']$",  # u with a ring
+    "[ðþ].*[çü]|[çü].*[ðþ]|^þ[aei]|[aeiouöü]þ",  # g with a breve, s with a cedilla of Turkish
+    "ý.*ý|ý[lk]|[kyhczg]ý|[^n]ý$|[dtks]ýn",  # i without a dot
 )
+_SUSPICIOUS: Final = re.compile("|".join(_IMPOSSIBLE))
 """Letters of Windows-1252 where no word of its languages has them, but one of another code page."""
 
 
 def is_plausible(text: bytes, encoding: str) -> bool:
-    """Return whether the words of a text are possible in a code page of Western languages."""
+    """Return whether the words of a text are possible in a code page."""
     return suspicion(text, encoding) <= _TOLERATED
 
 
@@ -79,13 +100,27 @@ def suspicion(text: bytes, encoding: str) -> float:
     words = list(islice(_foreign_words(decoded), MAX_WORDS))
     if not words:
         return 0.0
-    if encoding not in _SINGLE_BYTE:
-        return sum(not _is_word_of_one_script(word) for word in words) / len(words)
+    if encoding not in LATIN:
+        bad = sum(not _is_word_of_one_script(word) for word in words)
+        return max(bad / len(words), 0.0 if _has_usual_vowels(words) else _UNUSUAL)
     bad = sum(not _is_latin_word(word, encoding) for word in words)
     all_foreign = sum(len(word) > 2 and not any(map(str.isascii, word)) for word in words)
     if 2 * all_foreign >= len(words):
         bad = max(bad, all_foreign)
     return bad / len(words)
+
+
+def only_reading(text: bytes) -> str | None:
+    """Return the code page of another alphabet than Latin in which alone a text is possible.
+
+    None if there is no such one, or if it reads differently in several ones.
+    """
+    readings: dict[str, str] = {}
+    for encoding in CANDIDATES:
+        if is_plausible(text, encoding):
+            readings.setdefault(sample_words(text, encoding, _COMPARED), encoding)
+    encodings = list(readings.values())
+    return encodings[0] if len(encodings) == 1 and encodings[0] not in LATIN else None
 
 
 def sample_words(text: bytes, encoding: str, max_length: int) -> str:
@@ -116,6 +151,15 @@ def _foreign_words(text: str) -> Iterator[str]:
         word = match[0].strip(_AROUND)
         if not word.isascii() and _NUMBER.fullmatch(word) is None:
             yield word
+
+
+def _has_usual_vowels(words: list[str]) -> bool:
+    """Return whether Cyrillic words have about as many vowels as words have."""
+    letters = _CYRILLIC.findall("".join(words).lower())
+    if len(letters) < _FEWEST_LETTERS:
+        return True
+    least, most = _USUAL_VOWELS
+    return least <= sum(letter in _VOWELS for letter in letters) / len(letters) <= most
 
 
 def _is_latin_word(word: str, encoding: str) -> bool:

@@ -13,14 +13,21 @@ from typing import Final
 
 from core.errors import MalformedInputError
 from core.formats.encoding import detect_encoding
-from core.reading.code_pages import CANDIDATES, is_plausible, sample_words, suspicion
+from core.reading.code_pages import (
+    CANDIDATES,
+    is_plausible,
+    only_reading,
+    sample_words,
+    suspicion,
+)
 from core.reading.vocabulary import known_header_words
 
 UTF_8: Final = "utf-8"
 WINDOWS_1252: Final = "windows-1252"
 
 _LABELS: Final = {
-    UTF_8: "utf8 utf-8 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 us-ascii ascii",
+    UTF_8: "utf8 utf-8 unicode-1-1-utf-8 unicode11utf8 unicode20utf8 x-unicode20utf8 us-ascii "
+    "ascii",
     "utf-16": "utf16 utf-16",
     "utf-16le": "utf-16le utf16le csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff",
     "utf-16be": "utf-16be utf16be unicodefffe",
@@ -28,8 +35,8 @@ _LABELS: Final = {
     "utf-32le": "utf-32le utf32le",
     "utf-32be": "utf-32be utf32be",
     # Latin-1 means Windows-1252, and Latin-5 and TIS-620 the Windows code pages, as on the web.
-    WINDOWS_1252: "windows-1252 cp1252 x-cp1252 ansi iso-8859-1 iso8859-1 iso88591 iso_8859-1 latin1 "
-    "latin-1 l1 cp819 ibm819 ansi_x3.4-1968 iso-ir-100",
+    WINDOWS_1252: "windows-1252 cp1252 x-cp1252 ansi iso-8859-1 iso8859-1 iso88591 iso_8859-1 "
+    "latin1 latin-1 l1 cp819 ibm819 ansi_x3.4-1968 iso-ir-100",
     "windows-1250": "windows-1250 cp1250 x-cp1250",
     "windows-1251": "windows-1251 cp1251 x-cp1251",
     "windows-1253": "windows-1253 cp1253 x-cp1253",
@@ -39,7 +46,8 @@ _LABELS: Final = {
     "windows-1257": "windows-1257 cp1257 x-cp1257",
     "windows-1258": "windows-1258 cp1258 x-cp1258",
     "cp874": "windows-874 cp874 dos-874 iso-8859-11 iso8859-11 iso885911 tis-620 tis620",
-    "iso8859-2": "iso-8859-2 iso8859-2 iso88592 iso_8859-2 latin2 latin-2 l2 csisolatin2 iso-ir-101",
+    "iso8859-2": "iso-8859-2 iso8859-2 iso88592 iso_8859-2 latin2 latin-2 l2 "
+    "csisolatin2 iso-ir-101",
     "iso8859-3": "iso-8859-3 iso8859-3 iso88593 latin3 latin-3 l3 csisolatin3",
     "iso8859-4": "iso-8859-4 iso8859-4 iso88594 latin4 latin-4 l4 csisolatin4",
     "iso8859-5": "iso-8859-5 iso8859-5 iso88595 cyrillic csisolatincyrillic",
@@ -71,8 +79,8 @@ _LABELS: Final = {
     "cp932": "shift_jis shift-jis sjis x-sjis ms_kanji csshiftjis windows-31j cp932 ms932",
     "euc-jp": "euc-jp eucjp x-euc-jp cseucpkdfmtjapanese",
     "iso2022-jp": "iso-2022-jp csiso2022jp",
-    "cp949": "euc-kr euckr cseuckr ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 korean iso-ir-149 "
-    "windows-949 cp949 uhc",
+    "cp949": "euc-kr euckr cseuckr ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 korean "
+    "iso-ir-149 windows-949 cp949 uhc",
 }
 """Labels by the name that Python's codecs know."""
 _BY_LABEL: Final = {label: name for name, labels in _LABELS.items() for label in labels.split()}
@@ -145,6 +153,8 @@ def choose_by_text(text: bytes, header: bytes, *, complete: bool) -> EncodingCho
         return _guess(encoding, text)
     if is_plausible(text, WINDOWS_1252):
         return _guess(WINDOWS_1252, text)
+    if only := only_reading(text):
+        return _guess(only, text)
     raise _uncertain(text)
 
 
