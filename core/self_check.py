@@ -27,7 +27,7 @@ _NOT_PLAIN: Final = [
 _INVALID: Final = ["b@", "a@x.", "a@ex-.de", "@b.de", "a@b..de", "a b@c.de"]
 
 _CSV: Final = b'\n"a""b",c\r\n\r\nd"e,"f\n""\r"\r"g\n",h\r"i"j,k'
-_ROWS: Final = [['a"b', "c"], ['d"e', 'f\n"\r'], ["g\n", "h"], ["ij", "k"]]
+_ROWS: Final = [['a"b', "c"], ['d"e', 'f\n"\r'], ["g\n", "h"], ['"i"j', "k"]]
 _ROW_SPANS: Final = [(1, 11), (13, 25), (25, 32), (32, 38)]
 _LINES: Final = b'{"a":1}\n\n \r\n[]\r\n{}'
 _ARRAY: Final = b'{"a":"}\\""} , [],\n{}]'

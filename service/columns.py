@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from core.field_names import MAX_KEPT_NAMES, storable_name
+from core.reading.keys import text_at
 from core.reading.plan import Certainty, Field, Place, ReadingPlan
 
 MAX_SAMPLES: Final = 3
@@ -40,12 +41,14 @@ class Column(msgspec.Struct, frozen=True):
 def columns_of_records(plan: ReadingPlan, records: Sequence[Any]) -> list[Column]:
     """Return the columns of records, as a plan takes them; at most MAX_KEPT_NAMES.
 
-    A row is a list of texts, an object a dict; anything else has no columns.
+    A row is a list of texts, an object a dict; records that are neither have no columns.
     """
     fields = {place: field for field in Field for place in plan.places.of(field)}
     places: Sequence[Place]
+    kind = dict if plan.csv is None else list
+    records = [record for record in records if isinstance(record, kind)]
     if plan.csv is not None:
-        width = max([plan.columns, *(len(row) for row in records if isinstance(row, list))])
+        width = max([plan.columns, *map(len, records)])
         places = range(min(width, MAX_KEPT_NAMES))
     else:
         others = (path for record in records for path in _paths(record, ()))
@@ -85,14 +88,11 @@ def column_map(plan: ReadingPlan, place: Place) -> str:
 
 
 def _paths(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of the texts, numbers and lists of them in an object."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    if isinstance(value, dict):
-        if len(path) < _MAX_LEVELS:
-            for key, inner in value.items():
-                yield from _paths(inner, (*path, key))
-    elif path:
+    """Yield the paths of the texts, numbers and lists in an object and in objects in it."""
+    if isinstance(value, dict) and len(path) < _MAX_LEVELS:
+        for key, inner in value.items():
+            yield from _paths(inner, (*path, key))
+    elif path and not isinstance(value, dict):
         yield path
 
 
@@ -102,22 +102,9 @@ def _beginnings(path: tuple[str, ...]) -> set[Place]:
 
 def _samples(records: Sequence[Any], place: Place) -> Iterator[str]:
     for record in records:
-        value = _value_at(record, place)
-        text = " ".join(str(value).split()) if isinstance(value, str | int | float) else ""
-        if text:
-            yield text[:MAX_SAMPLE_LENGTH]
-
-
-def _value_at(record: Any, place: Place) -> object:  # noqa: ANN401 -- any JSON value
-    """Return the value at a place of a record; of a list, the first element; None if missing."""
-    if isinstance(place, int):
-        return record[place] if isinstance(record, list) and place < len(record) else None
-    for key in place:
-        record = _first(record)
-        record = record.get(key) if isinstance(record, dict) else None
-    record = _first(record)
-    return record.get("value") if isinstance(record, dict) else record
-
-
-def _first(value: Any) -> Any:  # noqa: ANN401
-    return (value[0] if value else None) if isinstance(value, list) else value
+        if isinstance(place, int):
+            text = str(record[place]) if place < len(record) else ""
+        else:
+            text = text_at(record, place)
+        if plain := " ".join(text.split()):
+            yield plain[:MAX_SAMPLE_LENGTH]

@@ -13,6 +13,7 @@ from core.queue_messages import (
     retry_message,
     undo_import_message,
 )
+from core.reading.plan import ReadingPlan
 from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
@@ -43,7 +44,7 @@ class NewImport:
             "id": str(self.id),
             "source": self.source,
             "format": split.format,
-            "plan": split.plan.to_json(),
+            "plan": self.plan.to_json(),
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
@@ -56,6 +57,11 @@ class NewImport:
             "fingerprint": self.fingerprint,
             "notify": {"url": options.notify, "message": message} if options.notify else None,
         }
+
+    @property
+    def plan(self) -> ReadingPlan:
+        """How its records are read."""
+        return self.split.plan
 
     @property
     def fingerprint(self) -> str:
@@ -72,6 +78,8 @@ class ExistingImport:
     id: UUID
     same: bool
     """Whether that request had the same fingerprint. If so, the import will not be rolled back."""
+    plan: ReadingPlan | None = None
+    """Its plan, if it is the same: it was made again from this request."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any] | None) -> Self | None:

@@ -182,7 +182,7 @@ class CsvScanner(Generic[T]):
         return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
 
     def _error(self, code: str, reason: str) -> MalformedInputError:
-        record = self.records + 1 or None
+        record = max(self.records + 1, 0) or None
         row = f"Record {record}" if record else "The header"
         return MalformedInputError(
             code,

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from core.errors import InvalidTransitionError
 from core.ids import job_id, parse_job_id
-from core.job_view import Notice, job_view, plan_warnings
+from core.job_view import job_view, plan_warnings
 from core.states import ImportState
 from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
 from service.api.pagination import link_to, page_limit, single
@@ -47,7 +47,6 @@ class Imports:
         job = job_id(accepted.id)
         url = f"/import/{job}"
         headers = {"Location": url}
-        warnings: list[Notice] = []
         if isinstance(accepted, ExistingImport):
             self._metrics.repeated.inc()
             _log.info("request repeated", import_id=str(accepted.id))
@@ -55,10 +54,13 @@ class Imports:
         else:
             self._metrics.accepted.labels(format=accepted.split.format).inc()
             _log_accepted(accepted)
-            warnings = plan_warnings(to_builtins(accepted.split.plan.warnings))
-        # An existing import was made by a request with the same options; its GET has its warnings.
-        dry_run = import_request.options.dry_run
-        answer = Accepted(job_id=job, url=url, dry_run=dry_run, warnings=warnings)
+        # An existing import was made by a request with the same options.
+        answer = Accepted(
+            job_id=job,
+            url=url,
+            dry_run=import_request.options.dry_run,
+            warnings=plan_warnings(to_builtins(accepted.plan.warnings if accepted.plan else ())),
+        )
         return json_answer(answer, status=202, headers=headers)
 
     async def list(self, request: web.Request) -> web.Response:

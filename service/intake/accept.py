@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -107,7 +108,7 @@ class Intake:
 
             # Another request with the same key was recorded in the meantime.
             await self._complete(upload.rollback(self._rollback_seconds))
-            return _checked(existing)
+            return _checked(existing, new)
 
     async def _is_known(self, request: ImportRequest) -> bool:
         """Return whether there is an import with the request's Idempotency-Key."""
@@ -121,7 +122,7 @@ class Intake:
             raise TransientError(
                 DATABASE, "the import with the same key was rolled back", code="discarded"
             )
-        return _checked(existing)
+        return _checked(existing, new)
 
     def _upload(self, import_id: UUID, format_: Format) -> Upload:
         return Upload(
@@ -212,10 +213,10 @@ def _object_name(import_id: UUID, format_: Format) -> str:
     return f"{job_id(import_id)}.{format_}"
 
 
-def _checked(existing: ExistingImport) -> ExistingImport:
-    """Return the existing import if the request equals the one that made it."""
+def _checked(existing: ExistingImport, new: NewImport) -> ExistingImport:
+    """Return the existing import if the request of ``new`` equals the one that made it."""
     if existing.same:
-        return existing
+        return replace(existing, plan=new.plan)
     raise ProblemError(
         "idempotency_key_reused",
         "An earlier request with this Idempotency-Key had another body, source or option. Use a "

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
+from core.formats.csv_dialect import CsvDialect
 from core.models import Part
 from core.reading.encodings import EncodingChoice
 from core.reading.options import ReadingOptions
-from core.formats.csv_dialect import CsvDialect
 from core.reading.plan import FieldPlaces, ReadingPlan
 from core.reading.sniffing import Kind
 from service.intake.body import Sample

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
 from core.models import Layout
-from core.states import Format
-from tasks.importing import parsing
 from core.records.parsing import CsvParser, JsonParser, NdjsonParser, parser_for
 from core.records.rejection_reasons import Reason
+from core.states import Format
+from tasks.importing import parsing
 from tests.unit.tasks.fakes import NAME_AND_EMAIL, work_on
 
 

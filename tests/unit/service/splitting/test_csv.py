@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.formats.csv import CsvScanner, read_rows
-from core.models import Part
 from core.formats.csv_dialect import CsvDialect
+from core.models import Part
 from core.reading.plan import ReadingPlan
 from service.splitting.base import Splitter
 from service.splitting.csv import CsvSplitter
