@@ -127,7 +127,7 @@ class Ignored(_Answer):
 
 
 class Notice(_Answer):
-    """A warning: something that the client should know about a file, or about records that were imported."""
+    """A warning: what the client should know about a file, or about imported records."""
 
     code: Annotated[str, Meta(description="Stable code for programs.")]
     message: Annotated[str, Meta(description="What it means, and what to do.")]

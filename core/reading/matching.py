@@ -104,8 +104,10 @@ def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for eac
     """Return what a column's name says; without a field if it is unknown or of something else."""
     words = words_of(text)[: 2 * MAX_WORDS]
     known = vocabulary()
-    if not words or joined(words) in _IDENTIFIERS:
+    if not words:
         return HeaderMatch()
+    if joined(words) in _IDENTIFIERS:  # but it is a name in "User Name (Original Name)"
+        return match_header(" ".join(remark_of(text)))
     if meanings := known.names.get(joined((*remark_of(text), *words))):  # as for "Name (First)"
         return _match(meanings[0], words, Strength.EXACT, frozenset())
     if meanings := known.names.get(joined(words)):

@@ -155,6 +155,10 @@ def _read(text: str, delimiter: str, options: ReadingOptions, *, complete: bool)
         return _Reading(dialect, rows, 0, float(addresses))
     scores = _header_scores(first_rows, {name for name, _ in options.mapping})
     header = max(scores, key=lambda at: (scores[at], -at), default=0)
+    # Two rows of names, one below the other, are labels and internal names: the first one counts.
+    above = header - 1
+    while above in scores and scores[above] >= max(2, scores[header] - 1):
+        header, above = above, above - 1
     return _Reading(dialect, rows, header, scores.get(header, 0))
 
 
