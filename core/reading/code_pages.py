@@ -41,7 +41,7 @@ _NUMBER: Final = re.compile(
     r"[\d.,'\u2019\u20ac\u00a3\u00a5$\u00a2\u00a7\u00b0\u00b1\u00bc\u00bd\u00be\u2030\u00d7\u00b2\u00b3\u00ba\u00aa]+"
 )
 
-_VOWELS: Final = frozenset("аеёиоуыэюяіїєъѣ")  # noqa: RUF001
+_VOWELS: Final = frozenset("аеёиоуыэюяіїєъѣ")
 _CYRILLIC: Final = re.compile("[а-яёіїєґўђѓјљњћќџѕ]")
 _FEWEST_LETTERS: Final = 12
 """Cyrillic letters of a text in which the share of vowels says something."""
