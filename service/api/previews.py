@@ -1,5 +1,6 @@
 """``/import/preview``: shows how a file would be read, and keeps nothing."""
 
+import asyncio
 from collections.abc import Iterator
 
 import msgspec
@@ -13,11 +14,10 @@ from service.api.rejection_rows import Columns, columns_of
 from service.api.schemas import ImportPreview, Outcome, PreviewedRecord, json_answer
 from service.api.uploads import Uploads
 from service.columns import columns_of_records
-from service.fair_scheduling import FairScheduler
 from service.intake.detected import detected
 from service.intake.limits import Limits
 from service.intake.preview import PREVIEWED_RECORDS, Preview, make_preview, sampled_values
-from service.intake.reading import decide_reading
+from service.intake.reading import plan_upload
 from service.metrics import ServiceMetrics
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -30,7 +30,6 @@ class Previews:
         self.uploads = uploads
         self._metrics = metrics
         self._limits = limits
-        self._scheduler = FairScheduler()
 
     async def make(self, request: web.Request) -> web.Response:
         """``POST /import/preview``: read the first bytes; answer how the file would be read.
@@ -40,9 +39,8 @@ class Previews:
         """
         upload, body = await self.uploads.open(request)
         sample = await body.sample(may_be_cut=True)
-        await self._scheduler.next()
-        reading = decide_reading(upload, sample, needs_source=False)
-        preview = make_preview(reading, sample, self._limits)
+        reading = await plan_upload(upload, sample, needs_source=False)
+        preview = await asyncio.to_thread(make_preview, reading, sample, self._limits)
         answer = _answer(preview, upload.compression)
         self._metrics.previews.labels(format=preview.split.format).inc()
         _log.info("preview made", format=preview.split.format.value, records=len(answer.records))

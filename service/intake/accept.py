@@ -19,7 +19,7 @@ from service.intake.body import Body
 from service.intake.buffers import BufferBudget
 from service.intake.limits import Limits
 from service.intake.object_upload import Upload
-from service.intake.reading import decide_reading
+from service.intake.reading import plan_upload
 from service.intake.request import ImportRequest
 from service.intake.rollback import PendingRollbacks, log_failed_rollback
 from service.problems import ProblemError
@@ -68,9 +68,8 @@ class Intake:
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
             # The first bytes decide how the text is read.
-            sample = await body.sample()
-            await self._scheduler.next()
-            splitter = decide_reading(request, sample).splitter(self._limits)
+            reading = await plan_upload(request, await body.sample())
+            splitter = reading.splitter(self._limits)
             pieces = self._split(body, splitter)
 
             # A repeated request is only read, to be compared with the one that made the import.

@@ -9,6 +9,7 @@ from core.reading.encodings import UTF_8, WINDOWS_1252, EncodingChoice, choose_b
 _LOOKAHEAD_BYTES: Final = 64 * 1024
 """Bytes from the first foreign character on that decide about the encoding, as a sample does."""
 _HEADER_BYTES: Final = 4096
+_WORD_BYTES: Final = 200
 _FOREIGN: Final = re.compile(rb"[\x80-\xff]")
 _LIKE_UTF_8: Final = re.compile(
     rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}"
@@ -31,6 +32,8 @@ class Transcoder:
         self._skip = choice.mark_bytes
         self._undecided = choice.undecided
         self._header = b""
+        self._recent = b""
+        """The end of the text so far, in which the first foreign word may begin."""
         self._held = b""
         self._decoder = None if choice.undecided else _Decoder(choice)
 
@@ -59,9 +62,15 @@ class Transcoder:
         if self._decoder is not None:
             return self._decoder.read(data, final=final)
         if not self._held and data.isascii():
-            self._header = (self._header + data)[:_HEADER_BYTES]
+            self._pass_ascii(data)
             return data, False
         return self._decide(data, final=final)
+
+    def _pass_ascii(self, data: bytes) -> None:
+        """Keep what decides about the first foreign character, however the text is cut."""
+        if len(self._header) < _HEADER_BYTES:
+            self._header = (self._header + data)[:_HEADER_BYTES]
+        self._recent = (self._recent + data[-_WORD_BYTES:])[-_WORD_BYTES:]
 
     def _decide(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
         """Hold text back from the first foreign character on, until it can be decided about."""
@@ -70,12 +79,12 @@ class Transcoder:
             first = _FOREIGN.search(data)
             start = first.start() if first else len(data)
             ascii_text, data = data[:start], data[start:]
-            self._header = (self._header + ascii_text)[:_HEADER_BYTES]
-            self._word = re.split(rb"[\s,;|\"\t]", ascii_text[-200:])[-1]
+            self._pass_ascii(ascii_text)
         self._held += data
         if len(self._held) < _LOOKAHEAD_BYTES and not final:
             return ascii_text, False
-        sample = self._word + self._held[:_LOOKAHEAD_BYTES]
+        word = re.split(rb"[\s,;|\"\t]", self._recent)[-1]
+        sample = word + self._held[:_LOOKAHEAD_BYTES]
         is_complete = final and len(self._held) <= _LOOKAHEAD_BYTES
         self._choice = choose_by_text(sample, self._header, complete=is_complete)
         self._decoder = _Decoder(self._choice)

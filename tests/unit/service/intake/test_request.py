@@ -163,7 +163,7 @@ def test_read_head_makes_a_complete_request():
         Idempotency_Key='"k"',
     )
     head = read_head(request, replace(LIMITS, webhooks=WebhookPolicy(enabled=True)))
-    reading = ReadingOptions("utf-16le", ";", mapping=(("b", Field.EMAIL), ("a", Field.NAME)))
+    reading = ReadingOptions("utf-16", ";", mapping=(("b", Field.EMAIL), ("a", Field.NAME)))
     compared = ("delimiter=;", "map=a:name", "map=b:email", "notify=https://x.org")
     assert head == ImportRequest(
         Kind.CSV,

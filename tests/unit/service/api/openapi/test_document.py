@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -50,7 +50,7 @@ def nodes(value: object) -> Iterator[dict[str, Any]]:
 
 def test_each_route_is_documented_and_each_operation_is_routed():
     app = web.Application()
-    add_routes(app, *(Mock(**{"uploads.expect": AsyncMock()}) for _ in range(5)))
+    add_routes(app, *(AsyncMock(**{"uploads.expect": AsyncMock()}) for _ in range(5)))
     routes = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
