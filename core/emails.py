@@ -60,7 +60,7 @@ def are_plain_emails(emails: Sequence[str]) -> bool:
     return (
         max(map(len, emails), default=0) <= _MAX_LINE
         and text.count("\n") == len(emails) + 1
-        and "\n'" not in text
+        and not ("'" in text and "\n'" in text)
         and _find_other(text) is None
     )
 

@@ -42,7 +42,7 @@ _NUMBER: Final = re.compile(
 )
 
 _VOWELS: Final = frozenset("аеёиоуыэюяіїєъѣ")
-_CYRILLIC: Final = re.compile("[а-яёіїєґўђѓјљњћќџѕ]")
+_CYRILLIC: Final = re.compile("[\u0430-\u045f\u0491]")
 _FEWEST_LETTERS: Final = 12
 """Cyrillic letters of a text in which the share of vowels says something."""
 _USUAL_VOWELS: Final = (0.33, 0.58)

@@ -33,6 +33,8 @@ NULL_NAMES: Final = frozenset(
 family names."""
 _NO_ADDRESS_MARKS: Final = re.compile(r"[\s\-_.,;:/\\|*?!#~+=()<>\[\]]*")
 _NUMBER_OF: Final = re.compile(r"\W*\d[\d.,\s]*\s*(?P<what>[^\W\d_]+)")
+_MARKS: Final = frozenset("0123456789([*-=#")
+"""First characters of footers such as ``3 records``."""
 _MAX_FOOTER: Final = 200
 
 
@@ -51,7 +53,7 @@ def is_null_name(text: str) -> bool:
 
 def is_repeated_header(row: Sequence[str], header: Sequence[str]) -> bool:
     """Return whether a row of a CSV file is its header once more."""
-    if not row or len(row) > len(header) or not header:
+    if not row or len(row) > len(header) or any("@" in cell for cell in row):
         return False
     if list(row) == list(header[: len(row)]):
         return any(header)
@@ -81,15 +83,22 @@ def is_footer(row: Sequence[str]) -> bool:
     return any(words[:length] in footers for length in range(1, 5) if _ends(words, length))
 
 
-def begins_like_footer(name: str) -> bool:
-    """Return whether a name begins with a word that begins footers, or with a digit."""
-    first = name.lstrip(" ([").partition(" ")[0].strip(":.,;()[]").casefold()
-    return first in _first_words() or first[:1].isdecimal()
+def may_be_footers(names: Sequence[str], emails: Sequence[str]) -> list[int]:
+    """Return the positions of names without an e-mail that begin as footers do."""
+    starts = _footer_starts()
+    return [
+        at
+        for at, email in enumerate(emails)
+        if not email and ((name := names[at]).partition(" ")[0] in starts or name[:1] in _MARKS)
+    ]
 
 
 @cache
-def _first_words() -> frozenset[str]:
-    return frozenset(words[0] for words in vocabulary().footers if words)
+def _footer_starts() -> frozenset[str]:
+    """Return the first words of footers, in the ways in which they are written."""
+    words = {word for words in vocabulary().footers for word in (words[0], "".join(words))}
+    forms = {form for word in words for form in (word, word.upper(), word.title())}
+    return frozenset(form + end for form in forms for end in ("", ":", ".", ","))
 
 
 def _ends(words: tuple[str, ...], length: int) -> bool:

@@ -10,17 +10,23 @@ _BYTES: Final = {
 }
 """The byte that a character was, in either of the two encodings."""
 _BYTES.pop("", None)
-_CONTINUATION: Final = (
-    "[" + "".join(re.escape(char) for char, byte in _BYTES.items() if 0x80 <= byte < 0xC0) + "]"
-)
-find_mojibake: Final = re.compile(
-    f"[\u00c2-\u00df]{_CONTINUATION}|[\u00e0-\u00ef]{_CONTINUATION}{{2}}"
-    f"|[\u00f0-\u00f4]{_CONTINUATION}{{3}}"
-).search
-"""Finds characters whose bytes are one character in UTF-8."""
+_CONTINUATIONS: Final = frozenset(char for char, byte in _BYTES.items() if byte < 0xC0)
+_LEADS: Final = "\u00c2\u00c3\u00c4\u00c5\u00ce\u00cf\u00d0\u00d1"
+"""First bytes of the letters of Latin, Greek and Cyrillic, as characters."""
 _DAMAGED: Final = re.compile("\ufffd|[^\\W\\d_]\\?[^\\W\\d_]|[\x80-\x9f]")
 _MIN_OTHER_LETTERS: Final = 2
 """Letters of another alphabet than Latin that a repaired name must have: one may be chance."""
+
+
+def has_mojibake(text: str) -> bool:
+    """Return whether a text has two characters whose bytes may be one character in UTF-8."""
+    for lead in _LEADS:
+        at = text.find(lead)
+        while at >= 0:
+            if text[at + 1 : at + 2] in _CONTINUATIONS:
+                return True
+            at = text.find(lead, at + 1)
+    return False
 
 
 def repair_mojibake(text: str) -> str | None:
@@ -29,7 +35,7 @@ def repair_mojibake(text: str) -> str | None:
     None if it was not, or if that is not certain: all its characters must be UTF-8 when encoded
     again, and the result must be letters of Latin, or several ones of another alphabet.
     """
-    if find_mojibake(text) is None:
+    if not has_mojibake(text):
         return None
     try:
         repaired = bytes(ord(char) if char.isascii() else _BYTES[char] for char in text).decode()

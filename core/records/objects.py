@@ -1,6 +1,8 @@
 """JSON objects as records: which keys, at the top or further down, are the fields."""
 
 import json
+import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -42,6 +44,10 @@ class _Fields:
         paths = [*self.names, *self.first_names, *self.last_names, *self.emails]
         self.top_keys = frozenset(path[0] for path in paths)
         self.type, self._attributes = _struct(paths, "Record")
+        self._getters = {
+            path: operator.attrgetter(".".join(attributes))
+            for path, attributes in self._attributes.items()
+        }
 
     def value(self, record: Any, path: Path) -> object:  # noqa: ANN401
         """Return the value at a path of a decoded record, None if there is none."""
@@ -60,20 +66,16 @@ class _Fields:
         """
         column: list[Any] = [""] * len(records)
         for number, path in enumerate(paths):
-            attributes = self._attributes[path]
-            if len(attributes) == 1:
-                (name,) = attributes
-                values = [getattr(record, name) for record in records]
-            else:
-                outer, inner = attributes[0], attributes[1:]
-                values = [getattr(record, outer) for record in records]
-                for name in inner:
-                    values = [getattr(value, name) for value in values]
+            values = list(map(self._getters[path], records))
+            try:
+                "".join(values)  # the cheapest way to see that all are text
+            except TypeError:
+                values = ["" if value is None else value for value in values]
             if number == 0:
-                column = ["" if value is None else value for value in values]
+                column = values
             elif "" in column:
                 column = [
-                    ("" if value is None else value) if filled == "" else filled
+                    value if filled == "" else filled
                     for filled, value in zip(column, values, strict=True)
                 ]
         return column
@@ -307,10 +309,8 @@ def _first_lines(data: bytes, start: int, count: int) -> Iterator[bytes]:
 def _decode_leniently(data: bytes) -> dict[str, Any] | Reason:
     """Decode JSON that msgspec rejects: lone surrogates, numbers of any size."""
     try:
-        # Numbers are not used, and converting a million digits would take minutes.
-        value = json.loads(
-            data.decode("utf-8", "replace"), parse_int=_short_number, parse_float=str
-        )
+        # Converting a million digits to an integer would take minutes.
+        value = json.loads(data.decode("utf-8", "replace"), parse_int=_short_number)
     except RecursionError:
         return NESTED_TOO_DEEPLY
     except json.JSONDecodeError:
@@ -318,5 +318,5 @@ def _decode_leniently(data: bytes) -> dict[str, Any] | Reason:
     return value if isinstance(value, dict) else NOT_AN_OBJECT
 
 
-def _short_number(digits: str) -> int | str:
-    return int(digits) if len(digits) < 20 else digits
+def _short_number(digits: str) -> float:
+    return int(digits) if len(digits) < 20 else math.inf

@@ -42,7 +42,7 @@ UNCLOSED_QUOTE: Final = Reason(
     "A quote is left open in this row, so that a field has taken the rows after it. Close the "
     "quote, or write it twice if it belongs to the text.",
 )
-NAME_NOT_TEXT: Final = Reason("name_not_text", "The name must be text, a number or null.")
+NAME_NOT_TEXT: Final = Reason("name_not_text", "The name must be text, a whole number or null.")
 EMAIL_NOT_TEXT: Final = Reason("email_not_text", "The email must be text or null.")
 NAME_TOO_LONG: Final = Reason(
     "name_too_long", f"The name is longer than {MAX_NAME} characters; shorten it."

@@ -13,7 +13,7 @@ from core.formats.csv_quotes import IrregularRow
 from core.formats.formula_escaping import unescape_formulas
 from core.reading.columns import has_address, is_address
 from core.reading.plan import Place, ReadingPlan
-from core.reading.rows import begins_like_footer, is_footer, is_repeated_header
+from core.reading.rows import is_footer, is_repeated_header, may_be_footers
 from core.reading.warnings import BLANK_ROW, FOOTER, REPEATED_HEADER
 from core.records.limits import MAX_RECORD_BYTES
 from core.records.models import Candidates, Skipped
@@ -71,13 +71,7 @@ class CsvParser:
     def may_be_skipped(self, names: Sequence[Any], emails: Sequence[Any]) -> Iterable[int]:
         """Positions of rows without an e-mail that may be a footer, or the header once more."""
         if self._emails:
-            if "" not in emails:
-                return ()
-            return [
-                at
-                for at, (name, email) in enumerate(zip(names, emails, strict=True))
-                if not email and begins_like_footer(name)
-            ]
+            return may_be_footers(names, emails) if "" in emails else ()
         header = self._header_name
         return [at for at, name in enumerate(names) if name == header]
 

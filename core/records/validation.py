@@ -19,7 +19,7 @@ from core.reading.warnings import (
     NAME_REPAIRED,
 )
 from core.records.models import Candidates, Contact
-from core.records.mojibake import find_mojibake, looks_broken
+from core.records.mojibake import has_mojibake, looks_broken
 from core.records.rejection_reasons import (
     EMAIL_INVALID,
     EMAIL_NOT_TEXT,
@@ -141,12 +141,12 @@ def _first_filled(values: Sequence[object]) -> str | None:
 
 
 def _as_text(value: object) -> str | None:
-    """Return trimmed text, of numbers too; empty for null, None for anything else."""
+    """Return trimmed text, of whole numbers too; empty for null, None for anything else."""
     if isinstance(value, str):
         return value.strip()
     if value is None:
         return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
 
@@ -204,7 +204,7 @@ def _is_plain_foreign(text: str) -> bool:
     return (
         not any(start in text for start in _SPECIAL_STARTS[2:])
         and "\ufffd" not in text
-        and find_mojibake(text) is None
+        and not has_mojibake(text)
     )
 
 

@@ -5,8 +5,9 @@ import uuid
 import pytest
 
 from benchmarks.contacts import BAD_EVERY, BLOCK, SOURCE, Kind, Profile, bad_records, body
+from core.records.models import Candidates
 from core.records.rejection_reasons import Reason
-from core.records.validation import validate_contact
+from core.records.validation import validate
 from service.splitting.csv import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
 
@@ -22,7 +23,9 @@ def rows_of(kind, profile=Profile.PLAIN, rows=100):
 
 
 def is_good(record):
-    return not isinstance(validate_contact(record.get("name"), record.get("email")), Reason)
+    return not isinstance(
+        validate(Candidates((record.get("name"),), (), (), (record.get("email"),))), Reason
+    )
 
 
 @pytest.mark.parametrize("kind", Kind)

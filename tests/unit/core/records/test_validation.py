@@ -2,8 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.records.models import Candidates
 from core.records.rejection_reasons import Reason
-from core.records.validation import all_plain, needs_validation, validate_contact
+from core.records.validation import all_plain, needs_validation, validate
+
+
+def validate_contact(name, email):
+    """Name and e-mail of a record with one value each, or the reason why it is no contact."""
+    contact = validate(Candidates(names=(name,), emails=(email,)))
+    return contact if isinstance(contact, Reason) else contact[:2]
 
 
 @pytest.mark.parametrize(
@@ -37,11 +44,11 @@ def test_what_is_valid_is_normalised(name, email, expected):
     [
         (None, None, "no_name_and_no_email"),
         ("  ", "\t", "no_name_and_no_email"),
-        (1, "a@b.co", "name_not_text"),
+        (1.5, "a@b.co", "name_not_text"),
         (True, "a@b.co", "name_not_text"),
         (["Ada"], None, "name_not_text"),
         ("Ada", {}, "email_not_text"),
-        (1, 1, "name_not_text"),
+        (1, 1, "email_not_text"),
         ("a" * 1001, "nope", "name_too_long"),
         ("a\0b", None, "unstorable_text"),
         ("\ud800", None, "unstorable_text"),
@@ -50,14 +57,13 @@ def test_what_is_valid_is_normalised(name, email, expected):
         ("Ada", "a" * 309 + "@example.com", "email_too_long"),
         ("Ada", "nope", "email_invalid"),
         ("Ada", "ada@localhost", "email_invalid"),
-        ("Ada", "ada@example.com, bob@example.com", "email_invalid"),
-        ("Ada", "Ada <ada@example.com>", "email_invalid"),
+        ("Ada", "ada@example.com or so", "email_invalid"),
+        ("Ada", "Ada <ada@example.com> bob", "email_invalid"),
         ("Ada", "@example.com", "email_invalid"),
         ("Ada", "ada@", "email_invalid"),
         ("Ada", "ada@-example.com", "email_invalid"),
         ("Ada", "ada@example..com", "email_invalid"),
         ("Ada", "ada@[127.0.0.1]", "email_invalid"),
-        ("Ada", "ada@example.com\u200b", "email_invalid"),
         ("Ada", f"ada@{'a' * 64}.com", "email_invalid"),
     ],
 )

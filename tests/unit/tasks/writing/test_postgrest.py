@@ -205,12 +205,18 @@ def test_a_database_that_stays_unavailable_is_a_transient_error():
 def test_write_last_finishes_the_part():
     postgrest = FakePostgrest()
     end = writer(postgrest, part=4).write_last(
-        contacts(2), PartCounts(7, Counter(x=3), FieldNames(["a"]))
+        contacts(2), PartCounts(7, Counter(x=3), ignored=FieldNames(["a"]))
     )
     assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
     row = postgrest.rows[1]
     assert (row["import"], row["part"]) == (str(IMPORT), 4)
-    assert row["finish"] == {"imported": 7, "rejected": 3, "ignored": ["a"]}
+    assert row["finish"] == {
+        "imported": 7,
+        "rejected": 3,
+        "skipped": None,
+        "warnings": None,
+        "ignored": ["a"],
+    }
 
 
 @pytest.mark.parametrize(
