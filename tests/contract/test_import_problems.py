@@ -31,8 +31,8 @@ def bad_json() -> Iterator[tuple[str, bytes, int, str]]:
     yield "malformed record", DATA + b'[{"name":}]}', 400, "malformed_json"
     yield "trailing comma", DATA + b"[1,]}", 400, "malformed_json"
     yield "NaN", DATA + b"[NaN]}", 400, "malformed_json"
-    yield "wrong UTF-8", DATA + b'["\xff"]}', 400, "invalid_utf8"
-    yield "a character cut in two", DATA + b"[]}\xc3", 400, "invalid_utf8"
+    yield "wrong UTF-8", DATA + b'["\xc3\xa9\xff"]}', 400, "invalid_utf8"
+    yield "a character after the end", DATA + b"[]}\xc3", 400, "malformed_json"
     yield "truncated", DATA + b'[{"a":1}', 400, "malformed_json"
     yield "truncated after the data", DATA + b"[]", 400, "malformed_json"
     yield "trailing garbage", GOOD + b"x", 400, "malformed_json"
@@ -77,7 +77,6 @@ def bad_json() -> Iterator[tuple[str, bytes, int, str]]:
 def bad_csv() -> Iterator[tuple[str, bytes, int, str]]:
     yield "empty CSV", b"", 422, "csv_header_unusable"
     yield "header without name or email", b"a,b\n1,2\n", 422, "csv_header_unusable"
-    yield "colons", b"name:email\n1:2\n", 422, "csv_header_unusable"
     yield "quote never closed", b'name,email\n"a,b\n', 400, "malformed_csv"
     yield "CSV with wrong UTF-8", b"name\n\xc3\xa9 \xe9\n", 400, "invalid_utf8"
     yield "CSV with half a pair", b"name\n\xed\xa0\x80\n", 400, "invalid_utf8"
@@ -85,7 +84,6 @@ def bad_csv() -> Iterator[tuple[str, bytes, int, str]]:
     yield "no Windows-1252", b"name\n\xe9\n\x81\n", 400, "invalid_text"
     yield "half of UTF-16", "name\nä\n".encode("utf-16")[:-1], 400, "invalid_text"
     yield "CSV record too large", b'name\n"' + b"x\n" * MIB, 413, "record_too_large"
-    yield "UTF-32 CSV", "name\nä\n".encode("utf-32"), 415, "wrong_encoding"
     yield "compressed CSV", gzip.compress(b"name\n"), 415, "wrong_encoding"
     yield "large CSV, quote never closed", LARGE_ROWS + b'"', 400, "malformed_csv"
     yield "large CSV, wrong UTF-8", LARGE_ROWS + b"\xff", 400, "invalid_utf8"
@@ -295,9 +293,9 @@ def test_bad_compressed_body_is_rejected_with_its_code(
 
 def test_problem_of_an_unusable_csv_header_shows_it_and_what_to_do(client):
     headers = {"Content-Type": CSV}
-    answer = client.post(BY_ADDRESS, content=b"Nom;Courriel\na;b\n", headers=headers)
+    answer = client.post(BY_ADDRESS, content=b"Nam;Mehl\na;b\n", headers=headers)
     problem = is_problem(answer, 422, "csv_header_unusable")
-    for words in ("'Nom', 'Courriel'", "';'", "?map=Nom:name"):
+    for words in ("'Nam', 'Mehl'", "';'", "?map=Nam:name"):
         assert words in problem["detail"]
 
 

@@ -4,14 +4,16 @@ import csv
 import json
 from io import StringIO
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.formats.formula_escaping import unescape_formulas
+from core.reading.plan import FieldPlaces, ReadingPlan
 from core.rejection_objects import Rejection
 from service.api.rejection_rows import KeyColumns, as_json, columns_of, csv_header, csv_rows
-from tests.support.plans import rows_plan
+from tests.support.plans import OBJECTS, rows_plan
 
 PLAN = rows_plan(3, 0, 1, ("Name", "E-Mail", "Phone"))
 
@@ -64,9 +66,14 @@ def test_a_row_that_does_not_fit_is_shown_as_it_came(content, text):
     assert table([row(content)], PLAN)[1] == ["", "", "", text]
 
 
-def test_cells_that_are_missing_at_the_end_of_a_row_are_empty():
-    assert shown('["Ada"]', PLAN) == ({"Name": "Ada", "E-Mail": "", "Phone": ""}, None)
-    assert table([row('["Ada"]')], PLAN)[1] == ["Ada", "", "", ""]
+def test_a_short_row_is_padded_as_in_the_import():
+    assert shown('["Ada"]', PLAN)[0] == {"Name": "Ada", "E-Mail": "", "Phone": ""}
+
+
+def test_columns_without_names_are_numbered():
+    plan = msgspec.structs.replace(rows_plan(2, 0, 1), has_header=False)
+    assert shown('["Ada","x"]', plan) == ({"1": "Ada", "2": "x"}, None)
+    assert table([row('["Ada","x"]')], plan)[0] == ["1", "2", "content"]
 
 
 def test_without_a_header_rows_have_no_columns():
@@ -84,7 +91,7 @@ def test_names_that_are_there_twice_are_told_apart():
 
 def test_a_file_of_rejections_that_is_rejected_again_gets_no_more_columns():
     header = ("record", "code", "message", "hint", "name", "email", "content")
-    again = rows_plan(7, 4, 5, header)
+    again = rows_plan(len(header), 4, 5, header)
     content = """["7","c","m","","'=Ada","x","whole"]"""
     assert shown(content, again)[0] == {"name": "=Ada", "email": "x"}
     assert table([row(content)], again) == [
@@ -106,7 +113,7 @@ def test_objects_have_the_columns_of_all_of_them():
 
 
 def test_what_later_objects_have_beside_is_not_lost():
-    columns = KeyColumns.of(['{"name": "x"}'], None)
+    columns = KeyColumns.of(['{"name": "x"}'], OBJECTS)
     content = '{"email": "x", "phone": "1"}'
     (line,) = csv.reader(StringIO(csv_rows([row(content)], columns).decode()))
     assert line[4:] == ["", "x", content]
@@ -137,6 +144,14 @@ def test_a_field_that_is_no_single_value_does_not_become_one(value):
     content = f'{{"name": {value}, "email": "ada@example.com"}}'
     assert shown(content)[0] == json.loads(content)
     assert table([row(content)])[1] == ["", "", content]
+
+
+def test_the_keys_of_the_plan_come_first():
+    places = FieldPlaces(name=(("Full Name",),), email=(("mail",),))
+    plan = ReadingPlan(places=places)
+    content = '{"id": 1, "mail": "ada@gmial.com"}'
+    assert table([row(content)], plan)[0] == ["Full Name", "mail", "id", "content"]
+    assert shown(content, plan)[1] == "ada@gmail.com"
 
 
 def test_an_object_is_shown_as_it_came():
