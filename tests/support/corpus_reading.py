@@ -1,6 +1,5 @@
 """Reads a file in this process as the service and the workers do, without either."""
 
-from collections.abc import Sequence
 from pathlib import PurePath
 
 from core.errors import MalformedInputError
@@ -13,14 +12,13 @@ from service.intake.options import ImportOptions
 from service.intake.reading import decide_reading
 from service.intake.request import ImportRequest
 from service.problems import ProblemError
+from tests.support.corpus import Imported, Refused
 
 LIMITS = Limits(body_bytes=1 << 24, record_bytes=1 << 20, part_bytes=1 << 16)
 
 
-def read_file(
-    data: bytes, name: str, options: ImportOptions | None = None
-) -> tuple[Sequence[tuple[str, str]], Sequence[tuple[int, str]], Sequence[str]] | str:
-    """Return contacts, rejections and codes of warnings; or the code of a problem."""
+def read_file(data: bytes, name: str, options: ImportOptions | None = None) -> Imported | Refused:
+    """Return what the import of a file with this name would store and reject."""
     kind = kind_of_file("", PurePath(name).suffix)
     request = ImportRequest(kind, options or ImportOptions("corpus"), is_file=True)
     try:
@@ -29,10 +27,10 @@ def read_file(
         stored = b"".join([*splitter.feed(data), *splitter.close()])
         split = splitter.split()
     except (MalformedInputError, ProblemError) as error:
-        return error.code
+        return Refused(error.code)
+
     contacts: list[tuple[str, str]] = []
-    rejected: list[tuple[int, str]] = []
-    warnings = [warning.code for warning in split.plan.warnings]
+    rejections: list[tuple[str, str]] = []
     for part in split.parts:
         parser = parser_for(split.format, split.plan, part.byte_start)
         record = part.first_record
@@ -40,9 +38,11 @@ def read_file(
         runs = [*scanner.feed(stored[part.byte_start : part.byte_end]), *scanner.close()]
         for run in runs:
             classified = classify(run, record, parser)
-            record += len(run.records)
+            texts = parser.texts(run)
             pairs = zip(classified.names, classified.emails, strict=True)
             contacts += [pair for pair in pairs if pair != ("", "")]
-            rejected += [(each.record, each.reason.code) for each in classified.rejected]
-            warnings += [code for _, code in classified.warnings]
-    return contacts, rejected, warnings
+            for each in classified.rejected:
+                text = texts[each.record - record].decode("utf-8", "replace")
+                rejections.append((each.reason.code, text))
+            record += len(run.records)
+    return Imported(contacts, rejections)
