@@ -60,9 +60,9 @@ class Column:
 
     @property
     def has_addresses(self) -> bool:
-        """Whether most of its values have an address."""
+        """Whether most of its values are meant to be addresses, valid or not."""
         filled = self.filled
-        return sum(map(has_address, filled)) >= _MOSTLY * len(filled)
+        return sum("@" in value for value in filled) >= _MOSTLY * len(filled)
 
     @property
     def is_addresses(self) -> bool:

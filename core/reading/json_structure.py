@@ -135,21 +135,23 @@ def _is_whole_array(text: str, start: int, end: int, array: _Array) -> bool:
 def _structure_of_objects(
     text: str, start: int, default: Kind, *, may_be_record: bool
 ) -> JsonStructure:
+    is_ours = default is Kind.JSON_ENVELOPE and not may_be_record
     try:
         first, end = _value(text, start)
     except _CutError:
         if default is Kind.NDJSON and not _opens_over_lines(text, start):
             return JsonStructure(Kind.NDJSON)
-        return _structure_of_envelope(text, start)
+        return _structure_of_envelope(text, start, is_ours=is_ours)
     following = cast("re.Match[str]", _SEPARATION.match(text, end)).end()
     if isinstance(first.get("source"), str) and isinstance(first.get("data"), list):
-        return _structure_of_envelope(text, start)  # a body of ours, and nothing may follow it
+        # A body of ours, and nothing may follow it.
+        return _structure_of_envelope(text, start, is_ours=True)
     is_line = "\n" not in text[start:end] and _LINE_END.match(text, end) is not None
     if text.startswith("{", following) or (default is Kind.NDJSON and is_line):
         kind = Kind.NDJSON if is_line else Kind.JSON_SEQUENCE
         records = _records_in_lines(text, start) if is_line else _records_in_sequence(text, start)
         return JsonStructure(kind, records=records)
-    envelope = _structure_of_envelope(text, start)
+    envelope = _structure_of_envelope(text, start, is_ours=is_ours)
     is_record = default is Kind.NDJSON or (may_be_record and _has_address(first))
     if is_record and not envelope.records and following == len(text):
         return JsonStructure(Kind.JSON_SEQUENCE, records=[first])
@@ -162,16 +164,19 @@ def _has_address(record: Mapping[str, Any]) -> bool:
     )
 
 
-def _structure_of_envelope(text: str, start: int) -> JsonStructure:
+def _structure_of_envelope(text: str, start: int, *, is_ours: bool) -> JsonStructure:
     envelope = _Envelope(text)
     is_whole = envelope.walk(start, ())
-    return _envelope(envelope.arrays, is_whole=is_whole)
+    return _envelope(envelope.arrays, is_whole=is_whole, is_ours=is_ours)
 
 
-def _envelope(arrays: list[_Array], *, is_whole: bool) -> JsonStructure:
-    """Return the structure of an envelope that has these arrays, and perhaps more."""
+def _envelope(arrays: list[_Array], *, is_whole: bool, is_ours: bool = False) -> JsonStructure:
+    """Return the structure of an envelope that has these arrays, and perhaps more.
+
+    ``is_ours`` is whether it has the form of our API, whose ``data`` may hold anything.
+    """
     data = next((array for array in arrays if array.path == DATA), None)
-    if data and (data.holds_objects or data.is_empty):
+    if data and (is_ours or data.holds_objects or data.is_empty):
         return JsonStructure(Kind.JSON_ENVELOPE, data.path, data.records)
     with_objects = [array for array in arrays if array.holds_objects]
     for depth in range(1, MAX_DEPTH + 1):

@@ -6,6 +6,7 @@ from typing import Final
 
 from core.errors import MalformedInputError
 from core.formats.csv_dialect import CsvDialect
+from core.formats.formula_escaping import REJECTION_COLUMNS
 from core.reading.columns import (
     MAX_SAMPLE_ROWS,
     Assignment,
@@ -22,7 +23,7 @@ from core.reading.dialects import (
     quotes_of,
     rows_of,
 )
-from core.reading.matching import Strength, match_header
+from core.reading.matching import HeaderMatch, Strength, match_header
 from core.reading.options import ReadingOptions
 from core.reading.plan import Field, PlanWarning, ReadingPlan
 from core.reading.warnings import ROWS_ABOVE_HEADER
@@ -30,6 +31,8 @@ from core.reading.warnings import ROWS_ABOVE_HEADER
 MAX_COLUMNS: Final = 16_384
 """As many as a spreadsheet can have."""
 
+_OTHER: Final = HeaderMatch(is_other=True)
+"""Of the columns that we have added to a file of rejections, such as the hint."""
 _HEADER_ROWS: Final = 30
 """In so many rows the header is searched."""
 _MAX_STORED_COLUMNS: Final = 1000
@@ -195,8 +198,12 @@ def _score(row: Sequence[str], named: set[str]) -> float:
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
-    """Return the columns with the values of the first rows."""
+    """Return the columns with the values of the first rows.
+
+    The columns that we have added to a file of rejections hold no fields.
+    """
     sample = rows[: max(1, min(MAX_SAMPLE_ROWS, _MAX_CELLS // max(1, len(header))))]
+    is_ours = tuple(header[: len(REJECTION_COLUMNS)]) == REJECTION_COLUMNS
     first_of: dict[str, int] = {}
     for at, name in enumerate(header):
         first_of.setdefault(name, at)
@@ -205,7 +212,7 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Colum
             place=at,
             name=name,
             map=name if name.strip() and first_of[name] == at else str(at + 1),
-            match=match_header(name),
+            match=_OTHER if is_ours and at < len(REJECTION_COLUMNS) else match_header(name),
             values=[row[at] if at < len(row) else "" for row in sample],
         )
         for at, name in enumerate(header)

@@ -82,8 +82,18 @@ def _records(preview: Preview, columns: Columns) -> Iterator[PreviewedRecord]:
                 code=reason.code if reason else skip or UNSET,
                 message=reason.message if reason else MESSAGES[skip] if skip else UNSET,
                 warnings=[code for number, code in run.warnings if number == record],
-                content=columns.read(content).value,
+                content=_shown(columns.read(content).value),
             )
+
+
+def _shown(value: object) -> object:
+    """Return a record as a value; as its text if it has numbers that are too large."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, RecursionError):
+        return bytes(value).decode("utf-8", "replace")
 
 
 def _warnings(preview: Preview) -> list[Notice]:

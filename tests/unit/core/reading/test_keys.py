@@ -1,5 +1,7 @@
 """Plans of JSON records: which keys hold what."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +70,13 @@ values = st.recursive(
 
 @given(st.lists(st.dictionaries(st.text(max_size=9), values, max_size=5), max_size=5))
 def test_any_records_have_a_plan_or_a_question(records):
+    assert outcome(records) in {None, "email_column_unclear"}
+
+
+def outcome(records: list[dict[str, Any]]) -> str | None:
+    """The code of the problem of records, None if they have a plan."""
     try:
         assert plan_objects(records, DETECT).places.used
     except MalformedInputError as error:
-        assert error.code == "email_column_unclear"
+        return error.code
+    return None
