@@ -124,7 +124,7 @@ function showAnswer(answer) {
   ask(null);
   showReadingOptions(answer.format, answer.detected, reading);
   takeColumns(answer.columns);
-  showWarnings("plan-warnings", answer.warnings);
+  showWarnings("plan-warnings", answer.warnings.filter(({ code }) => code !== "encoding_guessed")); // beside the encoding
   showPreviewRows(answer);
   by("import").textContent = `Import ${rows(answer)}`;
   allowSending(true);

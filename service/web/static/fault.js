@@ -13,6 +13,14 @@ export function faultOf({ code, content }, detected) {
   return found.find(({ text }) => text !== "") ?? found[0] ?? null;
 }
 
+/** The full name, or the e-mail, as the file has it. */
+export function received(field, content, detected) {
+  const fields = field === "name" ? [["name"], ["first_name", "last_name"]] : [[field]];
+  const texts = fields.map((each) =>
+    each.map((one) => cellOf(one, content, detected)?.text).filter(Boolean).join(" "));
+  return texts.find(Boolean) ?? "";
+}
+
 /** The value of a column, or at a path of keys, as text; null if the record has none. */
 export function textAt(content, column) {
   if (content === null || typeof content !== "object") return null;

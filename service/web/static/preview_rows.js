@@ -1,6 +1,6 @@
 // The first rows of the file as they would be stored, with what is wrong in them.
 import { by, cell, element, show, tableRow } from "./dom.js";
-import { faultOf } from "./fault.js";
+import { faultOf, received } from "./fault.js";
 import { noteWord, number } from "./words.js";
 
 /** Shows the records of a preview; null hides them. */
@@ -31,17 +31,16 @@ function outcome({ warnings = [] }) {
   return element("span", { className: "noted" }, `Imported: ${warnings.map(noteWord).join(", ")}`);
 }
 
-function rejected(record, number_, detected) {
-  const fault = faultOf(record, detected);
-  const cells = { name: record.name, email: record.email };
-  if (fault) cells[fault.field === "email" ? "email" : "name"] = fault.text;
-  const bad = (field) => Boolean(fault) && (field === "email") === (fault.field === "email");
+function rejected({ message, code, content }, number_, detected) {
+  const fault = faultOf({ code, content }, detected);
+  const isBad = (field) => !fault || (fault.field === "email") === (field === "email");
   return tableRow(
     { className: "rejected" },
     number_,
-    value("name", cells.name, bad("name") || !fault),
-    value("email", cells.email, bad("email") || !fault),
-    cell({ className: "outcome-cell" }, element("span", { className: "wrong" }, "Not imported: "), record.message),
+    ...(typeof content === "string"
+      ? [cell({ colspan: "2" }, element("span", { className: "bad-cell" }, content))]
+      : ["name", "email"].map((field) => value(field, received(field, content, detected), isBad(field)))),
+    cell({ className: "outcome-cell" }, element("span", { className: "wrong" }, "Not imported: "), message),
   );
 }
 
