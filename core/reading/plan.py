@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
+from core.formats.csv_dialect import CsvDialect
 from core.formats.formula_escaping import REJECTION_COLUMNS
 
 SAMPLE_BYTES: Final = 64 * 1024
@@ -63,18 +64,6 @@ class FieldPlaces(msgspec.Struct, frozen=True, omit_defaults=True):
     def used(self) -> frozenset[Place]:
         """All places that hold a field."""
         return frozenset((*self.name, *self.first_name, *self.last_name, *self.email))
-
-
-class CsvDialect(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the rows of a CSV file are written."""
-
-    delimiter: str = ","
-    quote: str = '"'
-    """``"`` or ``'``."""
-    backslash_escapes: bool = False
-    r"""Whether ``\"`` in a quoted field is a quote."""
-    skip_initial_space: bool = False
-    """Whether a quote after a delimiter and blanks opens a quoted field."""
 
 
 class PlanWarning(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
+from service.splitting.header_mapping import HEADERS
 
 from config.settings import Settings
 from core.job_view import _ADVICE
+from core.records import rejection_reasons as reasons
 from core.states import ENDED, ImportState
 from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
-from service.splitting.header_mapping import HEADERS
-from tasks.importing import rejection_reasons as reasons
 from tasks.webhooks.sign import Signer
 from tests.support.client_command import CLIENT_COMMAND, client_environment
 from tests.support.commands import is_shown, shown_outputs

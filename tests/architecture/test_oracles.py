@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SUPPORT = PROJECT / "tests" / "support"
 OURS = {"config", "core", "service", "tasks", "contacts_import", "embedded", "local", "benchmarks"}
 ORACLES = ["import_oracle", "reference_records", "reference_rules"]
-JUDGED = {"core.emails", "core.formats", "tasks.importing.validation", "service.option_names"}
+JUDGED = {"core.emails", "core.formats", "core.records.validation", "service.option_names"}
 """What the oracles do a second time: no support module may borrow it."""
 
 

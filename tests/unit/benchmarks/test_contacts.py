@@ -5,10 +5,10 @@ import uuid
 import pytest
 
 from benchmarks.contacts import BAD_EVERY, BLOCK, SOURCE, Kind, Profile, bad_records, body
+from core.records.rejection_reasons import Reason
+from core.records.validation import validate_contact
 from service.splitting.csv import CsvSplitter
 from service.splitting.envelope import EnvelopeSplitter
-from tasks.importing.rejection_reasons import Reason
-from tasks.importing.validation import validate_contact
 
 MIB = 1024 * 1024
 

@@ -7,6 +7,7 @@ import httpx
 from supabase import Client, ClientOptions
 
 from core.models import Layout, Part
+from core.records.rejection_reasons import refused_by_database
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.importing.models import (
@@ -17,7 +18,6 @@ from tasks.importing.models import (
     RejectedRecord,
     StartedImport,
 )
-from tasks.importing.rejection_reasons import refused_by_database
 from tasks.repository import Repository
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.records.validation import validate_contact
 from service.api.email_suggestions import _PROVIDERS, _is_one_edit, suggestion
-from tasks.importing.validation import validate_contact
 
 PLAIN = {
     "ada@gmial.com": "ada@gmail.com",

@@ -8,12 +8,12 @@ import pytest
 from core.errors import InvalidTransitionError, PermanentError, TransientError
 from core.field_names import FieldNames
 from core.ids import contact_id_prefix
+from core.records.rejection_reasons import NOT_AN_OBJECT
 from core.rejection_objects import Rejection
 from core.states import ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import ImportCancelledError, StaleAttemptError
 from tasks.importing.models import Batch, PartCounts, PartEnd
-from tasks.importing.rejection_reasons import NOT_AN_OBJECT
 from tasks.repository import Repository
 from tasks.writing.postgrest import PostgrestWriter
 from tests.unit.tasks.fakes import IMPORT, supabase_client, work_on
