@@ -183,7 +183,6 @@ function showFailed(problem) {
 function showWithoutPreview() {
   showWarnings("plan-warnings", []);
   showPreviewRows(null);
-  by("import").textContent = "Import all rows";
   allowSending(false);
 }
 
@@ -209,8 +208,9 @@ function chooseField(map, field) {
   refresh();
 }
 
+/** Shows the buttons that send the file, or hides them: a question comes first. */
 function allowSending(is) {
-  for (const id of ["import", "check-all"]) by(id).disabled = !is;
+  show(by("upload"), is);
 }
 
 function submit(send, dryRun) {

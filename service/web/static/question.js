@@ -35,8 +35,8 @@ const QUESTIONS = {
     choices: [choice(noEmail, "None of them", "Import the contacts without addresses")],
   }),
   csv_header_unusable: (_problem, { noHeader }, { header }) => ({
-    title: "What is in the columns?",
-    words: "The names of the columns do not say which of them hold names and e-mail addresses. Choose it below.",
+    title: "Which columns hold the names and the addresses?",
+    words: "The names of the columns do not say which of them hold names and e-mail addresses. Choose that in the table below.",
     choices: header === "none" ? [] : [choice(noHeader, "There are no column names", "The first row is a contact already")],
   }),
 };
