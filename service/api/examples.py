@@ -84,6 +84,7 @@ PREVIEW: Final = ImportPreview(
         compression=None,
     ),
     complete=True,
+    records_seen=1,
     columns=[
         Column("Name", "Name", ["Ada Lovelace"], Field.NAME, Certainty.SURE),
         Column("E-Mail", "E-Mail", ["ada@example.com"], Field.EMAIL, Certainty.SURE),

@@ -56,6 +56,7 @@ def _answer(preview: Preview, compression: str | None) -> ImportPreview:
         format=split.format,
         detected=msgspec.convert(detected(split, compression), Detected),
         complete=preview.is_complete,
+        records_seen=split.records,
         columns=columns_of_records(split.plan, sampled_values(preview.contents)),
         records=list(_records(preview, columns_of(split.plan.to_json(), ()))),
         warnings=_warnings(preview),

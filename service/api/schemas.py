@@ -165,12 +165,15 @@ class PreviewedRecord(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class ImportPreview(msgspec.Struct, frozen=True, kw_only=True):
+class ImportPreview(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How a file would be read."""
 
     format: Annotated[Format, Meta(description="Format of the records.")]
     detected: Detected
     complete: Annotated[bool, Meta(description="Whether the preview has seen all of the file.")]
+    records_seen: Annotated[
+        int, Meta(description="Records in what it has seen: all of them if it is complete.", ge=0)
+    ]
     columns: Annotated[list[Column], Meta(description="The first columns of the file.")]
     records: Annotated[list[PreviewedRecord], Meta(description="The first ten records.")]
     warnings: Annotated[
