@@ -43,8 +43,9 @@ export const hasFile = () => file !== null;
 
 /**
  * Reads the beginning of a file for the first time.
- * @returns {Promise<Problem | null>} a problem that no choice in this step can solve.
  * @param {File} chosen
+ * @returns {Promise<Problem | null | undefined>} a problem that no choice in this step can solve, null if
+ *   there is none; undefined if another file was chosen meanwhile.
  */
 export async function openFile(chosen) {
   file = chosen;
@@ -60,7 +61,8 @@ export async function openFile(chosen) {
   by("source").removeAttribute("aria-invalid");
   showSameFile(file, () => file === chosen);
   const problem = await refresh();
-  if (problem && file === chosen) file = null;
+  if (file !== chosen) return undefined;
+  if (problem) file = null;
   return problem;
 }
 
@@ -127,7 +129,9 @@ function showAnswer(answer) {
   showWarnings("plan-warnings", answer.warnings.filter(({ code }) => code !== "encoding_guessed")); // beside the encoding
   showPreviewRows(answer);
   by("import").textContent = `Import ${rows(answer)}`;
-  allowSending(true);
+  const isEmpty = answer.complete && !answer.records.length;
+  if (isEmpty) showProblem(by("check-problem"), NO_ROWS);
+  allowSending(!isEmpty);
   const fields = Object.keys(answer.detected.mapping ?? {}).map((field) => FIELDS[field]);
   announce(`${counted(columns.length, "column", "columns")}. Imported as: ${fields.join(", ") || "nothing"}.`);
 }
@@ -226,6 +230,11 @@ function submit(send, dryRun) {
   if (mapping.isTouched && !reading.header) rememberMapping(columns, mapping.snapshot());
   send({ file, source, dryRun, reading: { ...reading, ...mapping.options() } });
 }
+
+const NO_ROWS = {
+  title: "The file has no contacts",
+  detail: "There are no rows besides the names of the columns. Was it exported completely, or filtered?",
+};
 
 const SOURCE_MISSING = {
   title: "The source is missing",

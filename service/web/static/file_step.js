@@ -40,14 +40,22 @@ async function take(file, chosen) {
   try {
     help = await helpFor(file);
   } catch {
-    if (mine === latest) showFileProblem(UNREADABLE);
+    if (mine === latest) refuse(UNREADABLE);
     return;
   }
   if (mine !== latest) return;
   if (help) showHelp(file, help);
-  else if (!file.size) showFileProblem({ title: "The file is empty", detail: `${file.name} has no bytes. Was it exported completely?` });
+  else if (!file.size) refuse({ title: "The file is empty", detail: `${file.name} has no bytes. Was it exported completely?` });
   else chosen(file);
 }
+
+/** Shows a problem with what was dropped or chosen, whatever step the page is at. */
+function refuse(problem) {
+  location.hash = "";
+  showFileProblem(problem);
+}
+
+const SEVERAL = { title: "These are several files", detail: "Drop one file at a time: each is an import of its own." };
 
 const UNREADABLE = {
   title: "The browser cannot read the file",
@@ -62,7 +70,7 @@ function showHelp(file, { title, words, ways, end }) {
   }
   if (end) node.append(element("p", {}, end));
   show(node, true);
-  if (location.hash) location.hash = "";
+  location.hash = "";
   announce(title);
 }
 
@@ -77,6 +85,9 @@ function takeDrops(chosen) {
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    if (!isLocked() && event.dataTransfer.files.length) take(event.dataTransfer.files[0], chosen);
+    const { files } = event.dataTransfer;
+    if (isLocked() || !files.length) return;
+    if (files.length === 1) take(files[0], chosen);
+    else refuse(SEVERAL);
   });
 }

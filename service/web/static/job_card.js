@@ -73,6 +73,7 @@ function counts(job) {
   }
   show(by("count-skipped").parentElement, values.skipped > 0);
   show(by("count-left").parentElement, values.left > 0);
+  show(by("counts"), job.state !== "undone");
   by("imported-word").textContent = job.dryRun ? "Can be imported" : "Imported";
 }
 
@@ -83,18 +84,24 @@ function outcome(job) {
   show(by("job-outcome"), paragraphs.length > 0);
 }
 
+function undoWords({ dryRun, state, imported }) {
+  if (dryRun) return "Remove this check";
+  if (state === "undo_failed") return "Undo it again";
+  return imported ? "Undo the import" : "Remove this import";
+}
+
 function buttons(job, request) {
   const can = offers(job);
   show(by("retry"), can.retry);
   show(by("cancel"), can.cancel);
   show(by("undo"), can.undo);
-  by("undo").textContent = job.dryRun ? "Remove this check" : job.state === "undo_failed" ? "Undo it again" : "Undo the import";
+  by("undo").textContent = undoWords(job);
   by("cancel").textContent = job.dryRun ? "Cancel the check" : "Cancel the import";
   show(by("import-valid"), can.importValid && Boolean(request));
   by("import-valid").textContent = job.rejected
     ? `Import the ${counted(job.imported, "valid row", "valid rows")}`
     : `Import ${counted(job.imported, "row", "rows")}`;
   show(by("send-again"), can.sendAgain && Boolean(request));
-  show(by("choose-again"), (can.sendAgain || can.importValid) && !request);
-  by("choose-again").textContent = can.importValid ? "Choose the file again to import it" : "Choose a file";
+  show(by("choose-again"), can.chooseOther || ((can.sendAgain || can.importValid) && !request));
+  by("choose-again").textContent = can.importValid ? "Choose the file again to import it" : can.chooseOther ? "Choose another file" : "Choose the file again";
 }

@@ -60,7 +60,7 @@ const DAMAGED = { words: "The stored file is not the one that was accepted, so a
 
 /**
  * What can be done with an import now.
- * @returns {{ retry: boolean, cancel: boolean, undo: boolean, importValid: boolean, sendAgain: boolean }}
+ * @returns {Record<"retry" | "cancel" | "undo" | "importValid" | "sendAgain" | "chooseOther", boolean>}
  */
 export function offers(job) {
   const { state, dryRun } = job;
@@ -70,6 +70,7 @@ export function offers(job) {
     cancel: state === "queued" || state === "importing",
     undo: ["completed", "failed", "cancelled", "undo_failed"].includes(state),
     importValid: dryRun && state === "completed" && job.imported > 0,
-    sendAgain: state === "undone" || (state === "failed" && !canRetry) || (state === "cancelled" && dryRun) || (state === "completed" && !people(job)),
+    sendAgain: state === "undone" || (state === "failed" && !canRetry) || (state === "cancelled" && dryRun),
+    chooseOther: state === "completed" && !people(job),
   };
 }

@@ -21,20 +21,17 @@ function route({ focus }) {
     return;
   }
   closeJob();
-  showStep(id === CHECK && hasFile() ? "check" : "file", { focus: focus && id !== "main" });
+  showStep(id === CHECK && hasFile() ? "check" : "file", { focus });
 }
 
 async function check(file) {
   showReading(file);
   const problem = await openFile(file);
+  if (problem === undefined) return;
   showReading(null);
-  linkCheckStep(hasFile());
-  if (hasFile()) {
-    go(CHECK);
-  } else if (problem) {
-    go("");
-    showFileProblem(problem);
-  }
+  linkCheckStep(!problem);
+  go(problem ? "" : CHECK);
+  if (problem) showFileProblem(problem);
 }
 
 /** Shows what belongs to an address, also if it is the present one. */
@@ -65,6 +62,10 @@ startSending();
 startCheckStep(send);
 startRejections(({ jobId, source }, file, reading) => send({ file, source, dryRun: false, reading, origin: jobId }));
 startFileStep(check, isSending);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address says which step is shown
+  by("main").focus();
+});
 addEventListener("hashchange", () => route({ focus: true }));
 by("steps-file").firstElementChild.addEventListener("click", () => showFileProblem(null));
 route({ focus: false });

@@ -1,7 +1,7 @@
 // Whether the same file was imported before, by the size and SHA-256 in the receipts of imports.
 import { listImports, Problem } from "./api.js";
 import { by, element, show } from "./dom.js";
-import { ago } from "./words.js";
+import { ago, ENDED } from "./words.js";
 
 const LOOKED_AT = 100; // of the newest imports
 const MAX_HASHED = 256 * 1024 * 1024; // bytes: a browser hashes a file as a whole, in memory
@@ -22,7 +22,7 @@ export async function showSameFile(file, wanted) {
 
 async function findSame(file) {
   const sameSize = (await newest()).filter(
-    (job) => !job.dryRun && job.receipt?.bytes === file.size && !["undone", "undoing"].includes(job.state),
+    (job) => !job.dryRun && job.receipt?.bytes === file.size && (job.imported > 0 || !ENDED.has(job.state)),
   );
   if (!sameSize.length) return null;
   const digest = await sha256(file);
