@@ -1,4 +1,4 @@
-"""Each file of the corpus, read in this process, fares as well as it did; and how that is judged."""
+"""Each file of the corpus, read in this process, fares as well as before; how that is judged."""
 
 import json
 
