@@ -231,10 +231,4 @@ def json_answer(
     value: msgspec.Struct, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return a response with the JSON of a struct."""
-    return web.Response(
-        body=msgspec.json.encode(value),
-        status=status,
-        headers=headers,
-        content_type="application/json",
-        charset="utf-8",
-    )
+    return web.json_response(msgspec.to_builtins(value), status=status, headers=headers)
