@@ -7,13 +7,16 @@ TESTS  ?= tests
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: demo test pythons chaos bench up dev setup check format lock help clean
+.PHONY: demo test corpus pythons chaos bench up dev setup check format lock help clean
 
 demo: setup ## import 100,000 contacts on this machine and look at the result
 	$(BIN)/python -m local demo
 
 test: setup ## run all the tests (TESTS=tests/unit for some of them, WORKERS=0 in one process)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+corpus: setup ## import the real files of tests/corpus and show by category what became of them
+	$(BIN)/python -m tests.corpus
 
 pythons: setup ## run the unit tests on each Python that this machine has, from the oldest on
 	$(BIN)/python .ci/pythons.py

@@ -1,7 +1,6 @@
 """The service's splitters alone: in this process, from memory, without any output."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,18 +10,21 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run
 from benchmarks.ours import MB_RATE, SECONDS
 from config.settings import Settings
+from core.reading import sniffing
+from service.intake.body import Sample
+from service.intake.limits import Limits
+from service.intake.options import ImportOptions
+from service.intake.reading import decide_reading
+from service.intake.request import ImportRequest
 from service.splitting.base import Splitter
-from service.splitting.csv import CsvSplitter
-from service.splitting.envelope import EnvelopeSplitter
-from service.splitting.ndjson import NdjsonSplitter
 
 PIECE: Final = 64 * 1024
 """About the size of a read of aiohttp."""
 
-_MAKE: Final[dict[Kind, Callable[[int, int], Splitter]]] = {
-    Kind.JSON: EnvelopeSplitter,
-    Kind.CSV: CsvSplitter,
-    Kind.NDJSON: NdjsonSplitter,
+_KINDS: Final = {
+    Kind.JSON: sniffing.Kind.JSON_ENVELOPE,
+    Kind.CSV: sniffing.Kind.CSV,
+    Kind.NDJSON: sniffing.Kind.NDJSON,
 }
 
 
@@ -41,8 +43,10 @@ class Splitting:
     def run(self) -> Run:
         """Split the file once."""
         content = self.data.file(self.kind).read_bytes()
-        splitter = _MAKE[self.kind](_default("part_bytes"), _default("max_record_bytes"))
+        limits = Limits(len(content), _default("max_record_bytes"), _default("part_bytes"))
+        request = ImportRequest(_KINDS[self.kind], ImportOptions("benchmark"))
         begun = time.process_time()
+        splitter = decide_reading(request, Sample.of(content)).splitter(limits)
         passed = _feed(splitter, content)
         seconds = time.process_time() - begun
         split = splitter.split()

@@ -18,9 +18,11 @@ _is_plain: Final = re.compile(
 
 _LOWER_LABEL: Final = _LABEL.replace("A-Z", "")
 is_plain_email: Final = re.compile(
-    rf"(?=.{{1,{MAX_EMAIL}}}\Z)[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LOWER_LABEL}(?:\.{_LOWER_LABEL})+"
+    rf"(?=.{{1,{MAX_EMAIL}}}\Z)(?!')[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LOWER_LABEL}(?:\.{_LOWER_LABEL})+"
 ).fullmatch
-"""Matches the ASCII addresses that ``normalised_email`` returns unchanged."""
+"""Matches the ASCII addresses that ``normalised_email`` returns unchanged.
+
+Not those after an apostrophe: it is rather the mark of text in a spreadsheet."""
 
 # The same for many addresses at once, in a text in which each has a line between two line ends: it
 # finds a line that is neither empty nor plain with a lower-case domain. Searching for the exception
@@ -58,6 +60,7 @@ def are_plain_emails(emails: Sequence[str]) -> bool:
     return (
         max(map(len, emails), default=0) <= _MAX_LINE
         and text.count("\n") == len(emails) + 1
+        and not ("'" in text and "\n'" in text)
         and _find_other(text) is None
     )
 

@@ -14,7 +14,7 @@ ImporterError
 ``tasks.errors`` adds what only the workers raise, ``config.settings`` has SettingsError.
 """
 
-from typing import Final
+from typing import Any, Final
 
 MAX_RETRY_AFTER: Final = 60.0
 """Longest wait in seconds that a Retry-After header of Supabase can cause."""
@@ -33,7 +33,8 @@ class MalformedInputError(ImporterError):
 
     ``code`` is stable and for programs, ``detail`` is for people. ``offset`` counts bytes from
     the start of the text that the client sent, as UTF-8; ``record`` counts records from 1.
-    ``param`` is the name of the parameter at fault, where the code does not imply it.
+    ``param`` is the name of the parameter at fault, where the code does not imply it. ``extra``
+    holds what a client needs to answer a question, such as ``columns`` or ``encodings``.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class MalformedInputError(ImporterError):
         offset: int | None = None,
         record: int | None = None,
         param: str | None = None,
+        **extra: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -51,6 +53,7 @@ class MalformedInputError(ImporterError):
         self.offset = offset
         self.record = record
         self.param = param
+        self.extra = extra
 
 
 class InvalidTargetError(ImporterError):

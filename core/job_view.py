@@ -4,6 +4,7 @@ The types are msgspec structs. The OpenAPI document takes its schemas from them,
 its description here.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from core.field_names import MAX_KEPT_NAMES, MAX_LISTED_NAMES, MAX_NAME_LENGTH
 from core.ids import JOB_PREFIX, job_id
+from core.reading.warnings import MAX_WARNED_RECORDS, MESSAGES
 from core.states import ENDED, Format, ImportState
 
 _HEX: Final = "[0-9a-f]"
@@ -41,6 +43,7 @@ Source: TypeAlias = Annotated[
 Timestamp: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 _FIELDS: Final = ("name", "email", "first_name", "last_name")
+_BY_FIELD: Final = {"propertyNames": {"enum": list(_FIELDS)}}
 _Name: TypeAlias = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
 
 
@@ -76,14 +79,36 @@ class Detected(_Answer, kw_only=True):
     mapping: Annotated[
         dict[str, _Name] | UnsetType,
         Meta(
-            description="CSV only: the column of each contact field that has one.",
-            extra_json_schema={"propertyNames": {"enum": list(_FIELDS)}},
+            description="The column, or the key, of each contact field that has one.",
+            extra_json_schema=_BY_FIELD,
         ),
     ] = UNSET
-    encoding: Annotated[
-        Literal["utf-8", "utf-16le", "utf-16be", "windows-1252"],
-        Meta(description="Character encoding."),
-    ]
+    alternatives: Annotated[
+        dict[str, list[_Name]] | UnsetType,
+        Meta(
+            description="Further columns of a field, used where the preferred one is empty.",
+            extra_json_schema=_BY_FIELD,
+        ),
+    ] = UNSET
+    certainty: Annotated[
+        dict[str, str] | UnsetType,
+        Meta(
+            description="How sure the column of each field is: `named` by the request, `sure` by "
+            "its name, `likely` by a name with further words, or `guessed` by its values.",
+            extra_json_schema=_BY_FIELD,
+        ),
+    ] = UNSET
+    skipped_rows: Annotated[
+        Count | UnsetType, Meta(description="CSV only: rows above the header.")
+    ] = UNSET
+    encoding: Annotated[str, Meta(description="Character encoding.")]
+    guessed: Annotated[bool | UnsetType, Meta(description="Whether the encoding was guessed.")] = (
+        UNSET
+    )
+    sample: Annotated[
+        str | UnsetType,
+        Meta(description="Where the encoding was guessed: a text with foreign letters, as read."),
+    ] = UNSET
     delimiter: Annotated[
         str | UnsetType | None, Meta(description="CSV only: the field delimiter.")
     ] = UNSET
@@ -99,6 +124,18 @@ class Ignored(_Answer):
         list[_Name], Meta(description="Their names, the first ones.", max_length=MAX_LISTED_NAMES)
     ]
     more: Annotated[bool, Meta(description="Whether there are more than are listed.")]
+
+
+class Notice(_Answer):
+    """A warning: what the client should know about a file, or about imported records."""
+
+    code: Annotated[str, Meta(description="Stable code for programs.")]
+    message: Annotated[str, Meta(description="What it means, and what to do.")]
+    count: Annotated[Count, Meta(description="How many records, rows or columns it is about.")]
+    records: Annotated[
+        list[int], Meta(description="Numbers of the first records.", max_length=MAX_WARNED_RECORDS)
+    ]
+    names: Annotated[list[_Name], Meta(description="Names of the columns that it is about.")]
 
 
 class Failure(_Answer, kw_only=True):
@@ -138,8 +175,16 @@ class Job(_Answer):
         dict[str, Annotated[int, Meta(ge=1)]],
         Meta(description="`rejected`, counted by rejection code."),
     ]
+    skipped: Annotated[
+        Count, Meta(description="Rows that are no records of contacts, such as blank ones.")
+    ]
+    skipped_by_code: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]],
+        Meta(description="`skipped`, counted by code: `blank_row`, `repeated_header`, `footer`."),
+    ]
     not_processed: Annotated[
-        Count, Meta(description="The remaining records: `records` - `imported` - `rejected`.")
+        Count,
+        Meta(description="The remaining records: `records` - `imported` - `rejected` - `skipped`."),
     ]
     rate: Annotated[
         Annotated[float, Meta(ge=0)] | None,
@@ -149,6 +194,9 @@ class Job(_Answer):
     receipt: Receipt | None
     detected: Detected | None
     ignored: Ignored
+    warnings: Annotated[
+        list[Notice], Meta(description="What the client should know about the import.")
+    ]
     failure: Failure | UnsetType = UNSET
 
 
@@ -183,8 +231,10 @@ def job_view(row: dict[str, Any]) -> Job:
         imported=row["imported"],
         rejected=row["rejected"],
         rejected_by_code=row["rejected_codes"],
+        skipped=row["skipped"],
+        skipped_by_code=row["skipped_codes"],
         not_processed=row["not_processed"],
-        rate=round((row["imported"] + row["rejected"]) / seconds, 1) if seconds else None,
+        rate=round((row["records"] - row["not_processed"]) / seconds, 1) if seconds else None,
         parts=Parts(
             total=row["parts_total"],
             done=row["parts_done"],
@@ -196,8 +246,32 @@ def job_view(row: dict[str, Any]) -> Job:
         ignored=Ignored(
             fields=row["ignored"][:MAX_LISTED_NAMES], more=len(row["ignored"]) > MAX_LISTED_NAMES
         ),
+        warnings=[*plan_warnings(row["plan_warnings"]), *_record_warnings(row["warnings"])],
         failure=_failure(row["failure"]) if row["failure"] else UNSET,
     )
+
+
+def plan_warnings(stored: Iterable[dict[str, Any]]) -> list[Notice]:
+    """Return the warnings of a plan, as its JSON has them."""
+    return [
+        Notice(
+            code=each["code"],
+            message=MESSAGES[each["code"]],
+            count=each.get("count", 1),
+            records=[],
+            names=list(each.get("names", ())),
+        )
+        for each in stored
+    ]
+
+
+def record_warning(code: str, count: int, records: Sequence[int]) -> Notice:
+    """Return a warning about records, of which the first ones are listed."""
+    return Notice(code, MESSAGES[code], count, list(records[:MAX_WARNED_RECORDS]), [])
+
+
+def _record_warnings(stored: dict[str, Any]) -> list[Notice]:
+    return [record_warning(code, int(w["count"]), w["records"]) for code, w in stored.items()]
 
 
 def _failure(stored: dict[str, Any]) -> Failure:

@@ -15,8 +15,10 @@ from core.supabase.storage_async import AsyncStorageClient
 from service.api.health import Health, StorageCheck
 from service.api.imports import Imports
 from service.api.middleware import problems_middleware
+from service.api.previews import Previews
 from service.api.rejections import Rejections
 from service.api.routes import add_routes
+from service.api.uploads import Uploads
 from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
 from service.intake.limits import Limits
@@ -65,7 +67,8 @@ async def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(connections)
     add_routes(
         app,
-        Imports(intake, repository, metrics, limits),
+        Imports(intake, repository, metrics, Uploads(intake, metrics, limits)),
+        Previews(metrics, limits, Uploads(intake, metrics, limits, needs_source=False)),
         Rejections(repository, storage, write_seconds=settings.idle_timeout),
         Health(repository, StorageCheck(storage), metrics),
         pages,

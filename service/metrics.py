@@ -9,7 +9,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.intake.media_types import MULTIPART, kind_of_body
+from service.intake.media_types import MULTIPART, kind_of_type
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
@@ -35,6 +35,9 @@ class ServiceMetrics:
             ["format", "code"],
             registry=self.registry,
         )
+        self.previews = Counter(
+            "imports_previewed", "Previews made.", ["format"], registry=self.registry
+        )
         self.received = Counter(
             "import_received_bytes", "Bytes of request bodies received.", registry=self.registry
         )
@@ -56,7 +59,7 @@ class ServiceMetrics:
 
     def count_rejected(self, content_type: str, code: str) -> None:
         """Count a request for an import that was rejected with this problem code."""
-        kind = kind_of_body(content_type)
+        kind = kind_of_type(content_type)
         if kind is not None:
             label = kind.format.value
         else:

@@ -13,7 +13,10 @@ from typing import Final
 from core.errors import MalformedInputError
 from core.job_view import MAX_SOURCE_LENGTH
 
-IMPORT_OPTIONS: Final = ("source", "dryRun", "delimiter", "map", "notify")
+IMPORT_OPTIONS: Final = (
+    *("source", "dryRun", "delimiter", "map", "notify"),
+    *("encoding", "header", "email"),
+)
 """Options of ``POST /import``, as query parameters or as fields of a form."""
 
 _MAX_QUOTED_NAME: Final = 40
@@ -21,7 +24,11 @@ _MAX_QUOTED_NAME: Final = 40
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 _OPTION_STEMS: Final = ("dry", "delim", "map", "notif")
 _SIMILARITY: Final = 0.8
-_OPTIONS_BUT_SOURCE: Final = [name.casefold() for name in IMPORT_OPTIONS if name != "source"]
+_PLAIN_WORDS: Final = frozenset({"encoding", "header", "email"})
+"""Options with names that a body can have for itself, with other letters around them."""
+_COMPARED_CLOSELY: Final = [
+    name.casefold() for name in IMPORT_OPTIONS if name not in {"source", *_PLAIN_WORDS}
+]
 _INVALID_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, lone surrogates, line and paragraph separators."""
 
@@ -39,30 +46,28 @@ def check_option_names(names: Iterable[str], known: Sequence[str], what: str) ->
             raise _unknown_option(name, f'"{_quoted(name)}" is not a known {what}.{hint} {listed}')
 
 
-def check_envelope_key(key: str, *, compare_closely: bool = True) -> None:
-    """Raise MalformedInputError (``unknown_option``) if a key of a JSON body resembles an option.
+def option_in_body(key: str) -> MalformedInputError:
+    """Return the error (``unknown_option``) for a key of a JSON body that resembles an option.
 
     Other keys beside ``source`` and ``data`` are a client's own metadata, and are allowed.
-    ``compare_closely`` is as for ``is_option_like``.
     """
-    if is_option_like(key, closely=compare_closely):
-        raise _unknown_option(
-            key,
-            f'"{_quoted(key)}" in the body would be ignored. A JSON body holds "source" and '
-            '"data"; give options in the address, such as /import?dryRun=true. '
-            f"Known are {', '.join(IMPORT_OPTIONS)}.",
-        )
+    return _unknown_option(
+        key,
+        f'"{_quoted(key)}" in the body would be ignored. A JSON body holds "source" and "data"; '
+        f"give options in the address, such as /import?dryRun=true. Known are "
+        f"{', '.join(IMPORT_OPTIONS)}.",
+    )
 
 
 def is_option_like(key: str, *, closely: bool = True) -> bool:
-    """Return whether a key begins like an option other than ``source``, or is nearly one.
+    """Return whether a key is an option other than ``source``, begins like one, or is nearly one.
 
     Without ``closely`` only the beginning is looked at, which takes far less time.
     """
     plain = _normalised(key[:_MAX_QUOTED_NAME])
-    return plain.startswith(_OPTION_STEMS) or (
-        closely and bool(get_close_matches(plain, _OPTIONS_BUT_SOURCE, 1, _SIMILARITY))
-    )
+    if plain in _PLAIN_WORDS or plain.startswith(_OPTION_STEMS):
+        return True
+    return closely and bool(get_close_matches(plain, _COMPARED_CLOSELY, 1, _SIMILARITY))
 
 
 def check_source(value: object) -> str:

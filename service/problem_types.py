@@ -94,13 +94,12 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "invalid_text": ProblemType(
         status=400,
         title="The text does not match its encoding",
-        description="A CSV file has bytes that are not valid in its character encoding, which was "
-        "named in the content type or detected.",
-        advice="Name the right encoding, as in `text/csv; charset=windows-1252`, or save the file "
-        "as UTF-8.",
+        description="The text has bytes that are not valid in its character encoding, which was "
+        "named or detected.",
+        advice="Name the right encoding, as in `?encoding=windows-1252`, or save the file as "
+        "UTF-8.",
         example="At byte 12, record 1: this is not windows-1252, or not certainly. Name the "
-        "encoding in the content type, such as text/csv; charset=windows-1252, or save the file as "
-        "utf-8.",
+        "encoding, as in ?encoding=windows-1252, or save the file as utf-8.",
     ),
     "idempotency_key_invalid": ProblemType(
         status=400,
@@ -115,8 +114,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "invalid_utf8": ProblemType(
         status=400,
         title="The body is not UTF-8",
-        description="JSON, NDJSON and form fields must be UTF-8. `offset` is the first byte that "
-        "is not.",
+        description="The text was named or detected as UTF-8, and is not, or a form field is not. "
+        "`offset` is the first byte that is not.",
         advice="Save the file as UTF-8 and send it again.",
         example="At byte 57, record 2: this is not UTF-8. Save the file as UTF-8 and send it "
         "again.",
@@ -240,10 +239,11 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "unsupported_charset": ProblemType(
         status=415,
         title="The character set is not supported",
-        description="The `charset` of the content type is not one that is read. CSV can be UTF-8, "
-        "UTF-16 or Windows-1252; all else must be UTF-8.",
-        advice="Convert the text to UTF-8.",
-        example="Only UTF-8 is accepted: convert the text first.",
+        description="The `charset` of the content type is not a known name "
+        "(https://encoding.spec.whatwg.org/#names-and-labels).",
+        advice="Correct the name, or leave it out: the encoding is detected.",
+        example="The charset of the content type is not known. Use a name such as utf-8 or "
+        "windows-1252, or leave it out: it is detected.",
         param="Content-Type",
     ),
     "unsupported_encoding": ProblemType(
@@ -263,6 +263,17 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "`text/csv`, `multipart/form-data`.",
         example=f"Send {ACCEPTED_BODIES}.",
         param="Content-Type",
+    ),
+    "unsupported_file": ProblemType(
+        status=415,
+        title="This kind of file is not read",
+        description="The first bytes show that the file is in another format than CSV, JSON or "
+        "NDJSON, such as an Excel workbook, a PDF document, a vCard or a ZIP archive, whatever its "
+        "name or content type is. `detail` names the format.",
+        advice="Save or export the contacts as CSV, and send that file.",
+        example='This is an Excel workbook (.xlsx). In Excel, save it as "CSV UTF-8 (Comma '
+        'delimited)"; in Google Sheets, Numbers or LibreOffice, download or export it as CSV. Send '
+        "that file.",
     ),
     "wrong_encoding": ProblemType(
         status=415,
@@ -285,9 +296,11 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "csv_header_unusable": ProblemType(
         status=422,
         title="The CSV header cannot be used",
-        description="The first row has no column for a name or an e-mail address, lacks a mapped "
-        "column, or has too many columns; or the file is empty.",
-        advice="Name the columns, as in `?map=Courriel:email`, or rename them in the file.",
+        description="No row at the beginning of the file names a column for a name or an e-mail "
+        "address, or a mapped column is missing, or there are too many columns; or the file is "
+        "empty. `columns` lists the columns, with samples.",
+        advice="Name the columns, as in `?map=Courriel:email`, or rename them in the file. If the "
+        "first row is a contact already, add `header=none`, as in `?header=none&map=1:email`.",
         example="None of the columns is a name or an email. The columns are 'a', 'b', divided by "
         "','. Say which is which in the address, such as ?map=a:name, or rename them.",
     ),
@@ -302,16 +315,16 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "data_missing": ProblemType(
         status=422,
         title="There is no data",
-        description="A JSON body lacks the key `data`, or an NDJSON file has no line with a "
-        "record.",
+        description="A JSON text has no array of records, such as `data`, or an NDJSON file has no "
+        "line with a record.",
         advice="Check that the right file was sent.",
         example='The body lacks "data", the array of contacts.',
     ),
     "data_not_array": ProblemType(
         status=422,
         title="The data is not an array",
-        description="The key `data` of a JSON body, or the whole of a JSON file, must be an array "
-        "of records.",
+        description="The key `data` of a JSON body must be an array of records, and a JSON file "
+        "must have one.",
         advice='Send an array, such as `[{"name": "...", "email": "..."}]`.',
         example='"data" must be an array of contacts.',
     ),
@@ -324,6 +337,50 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "detected.",
         example="Only a CSV file has a delimiter.",
         param="delimiter",
+    ),
+    "email_column_unclear": ProblemType(
+        status=422,
+        title="It is not clear which column holds the address",
+        description="The file has a column of e-mail addresses, but its name says something else, "
+        "or there are several. Contacts without addresses would be a loss that nobody sees. "
+        "`columns` lists the columns, with samples.",
+        advice="Name the column, as in `?map=Contact:email`, or add `?email=none` to import the "
+        "contacts without addresses.",
+        example="The column 'Login' holds addresses. If they are those of the contacts, add "
+        "map=Login:email; to import the contacts without them, add email=none.",
+    ),
+    "email_option_invalid": ProblemType(
+        status=422,
+        title="The option email is not valid",
+        description="The option `email` has another value than `none`, or is given twice.",
+        advice="Use `email=none` to import contacts without addresses, and `map=Column:email` to "
+        "name the column that holds them.",
+        example="Give email=none once, to import contacts without addresses. To say which column "
+        "holds the address, use map=Column:email.",
+        param="email",
+    ),
+    "encoding_invalid": ProblemType(
+        status=422,
+        title="The encoding is not valid",
+        description="The option `encoding` is not a known name "
+        "(https://encoding.spec.whatwg.org/#names-and-labels), or is given twice.",
+        advice="Use a name such as `utf-8`, `windows-1252` or `shift_jis`, or leave it out: it is "
+        "detected.",
+        example="Use a name such as utf-8, windows-1252, iso-8859-2, utf-16le or shift_jis, or "
+        "leave it out: it is detected.",
+        param="encoding",
+    ),
+    "encoding_uncertain": ProblemType(
+        status=422,
+        title="The character encoding is uncertain",
+        description="The text is neither UTF-8 nor certainly in another encoding. A guess would "
+        "corrupt names. `encodings` lists the likely ones, each with a sample of the text as it "
+        "would be read.",
+        advice="Name the encoding in which the names look right, as in `?encoding=windows-1250`, "
+        "or save the file as UTF-8.",
+        example="The encoding of the file is uncertain. Name it, as in ?encoding=windows-1250, or "
+        "save the file as UTF-8.",
+        param="encoding",
     ),
     "file_missing": ProblemType(
         status=422,
@@ -340,6 +397,16 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Use `json` or `csv`.",
         example="Use one of: json, csv.",
         param="format",
+    ),
+    "header_invalid": ProblemType(
+        status=422,
+        title="The option header is not valid",
+        description="The option `header` has another value than `none`, is given twice, or is used "
+        "with data that is not CSV.",
+        advice="Use `header=none` for a CSV file whose first row is a contact, and leave it out "
+        "otherwise.",
+        example="Give header=none once, for a file whose first row is a contact, or leave it out.",
+        param="header",
     ),
     "limit_invalid": ProblemType(
         status=422,
@@ -361,11 +428,12 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "mapping_invalid": ProblemType(
         status=422,
         title="The column mapping is not valid",
-        description="An option `map` is not of the form `Column:field`, maps a field twice, or is "
-        "used with data that is not CSV.",
+        description="An option `map` is not of the form `Column:field`, is given twice, or maps "
+        "the name beside the first or last name.",
         advice="Write `map=Column:field`, with one of the fields `name`, `email`, `first_name` "
-        "and `last_name`.",
-        example="Each field can be mapped to one column only.",
+        "and `last_name`. In JSON the column is a key, or keys with dots between them; without a "
+        "header it is the column's number, from 1.",
+        example="Map either the name, or the first and the last name.",
         param="map",
     ),
     "idempotency_key_reused": ProblemType(
@@ -376,6 +444,15 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         example="An earlier request with this Idempotency-Key had another body, source or option. "
         "Use a new key for each import, and the same one only to send it again.",
         param="Idempotency-Key",
+    ),
+    "records_ambiguous": ProblemType(
+        status=422,
+        title="Several arrays may be the records",
+        description="The JSON text has several arrays of objects, and none of them is called "
+        "`data`.",
+        advice="Send one of the arrays alone, or call it `data`.",
+        example='Several arrays may be the records: "users", "groups". Send one of them alone, as '
+        'a JSON array, or call it "data".',
     ),
     "source_invalid": ProblemType(
         status=422,
@@ -410,7 +487,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "is its name.",
         advice="Correct the name, or leave it out.",
         example='"dryrun" is not a known query parameter. Did you mean "dryRun"? Known are source, '
-        "dryRun, delimiter, map, notify.",
+        "dryRun, delimiter, map, notify, encoding, header, email.",
     ),
     "webhooks_disabled": ProblemType(
         status=422,

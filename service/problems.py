@@ -7,9 +7,17 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from core.states import ImportState
+from service.columns import Column
 from service.problem_types import PROBLEM_TYPES
 
 CONTENT_TYPE: Final = "application/problem+json"
+
+
+class EncodingSample(msgspec.Struct, frozen=True):
+    """An encoding in which a text may be."""
+
+    encoding: Annotated[str, Meta(description="Its name, for the option `encoding`.")]
+    sample: Annotated[str, Meta(description="Some of the text as it would be read.")]
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +52,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     record: Annotated[
         Annotated[int, Meta(ge=1)] | UnsetType,
         Meta(description="Number of the record with the error, from 1."),
+    ] = UNSET
+    encodings: Annotated[
+        list[EncodingSample] | UnsetType,
+        Meta(description="Likely encodings of the text, where it is uncertain."),
+    ] = UNSET
+    columns: Annotated[
+        list[Column] | UnsetType,
+        Meta(description="The columns of the file, where it is not clear what they hold."),
     ] = UNSET
     state: Annotated[
         ImportState | UnsetType, Meta(description="State of the import, where it is the reason.")

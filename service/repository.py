@@ -13,9 +13,11 @@ from core.queue_messages import (
     retry_message,
     undo_import_message,
 )
+from core.reading.plan import ReadingPlan
 from core.rejection_objects import Rejection
 from core.supabase.errors import translate_transition_errors
 from core.supabase.rpc import AsyncRpcClient
+from service.intake.detected import detected
 from service.intake.digest import Digest
 from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
@@ -42,11 +44,11 @@ class NewImport:
             "id": str(self.id),
             "source": self.source,
             "format": split.format,
-            "layout": split.layout.to_json() if split.layout else None,
+            "plan": self.plan.to_json(),
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
-            "detected": split.detected | {"compression": self.request.compression},
+            "detected": detected(split, self.request.compression),
             "ignored": split.ignored or None,
             "sha256": self.digest.sha256,
             "received": self.digest.bytes,
@@ -55,6 +57,11 @@ class NewImport:
             "fingerprint": self.fingerprint,
             "notify": {"url": options.notify, "message": message} if options.notify else None,
         }
+
+    @property
+    def plan(self) -> ReadingPlan:
+        """How its records are read."""
+        return self.split.plan
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +78,8 @@ class ExistingImport:
     id: UUID
     same: bool
     """Whether that request had the same fingerprint. If so, the import will not be rolled back."""
+    plan: ReadingPlan | None = None
+    """Its plan, if it is the same: it was made again from this request."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any] | None) -> Self | None:
@@ -89,8 +98,8 @@ class RejectionObject(msgspec.Struct, frozen=True):
 class KnownRejections(msgspec.Struct, frozen=True):
     """The next rejections of an import after a record, as the database has them."""
 
-    layout: dict[str, Any] | None
-    """How the rows of a CSV file are read."""
+    plan: dict[str, Any] | None
+    """How the records are read."""
     rejections: list[Rejection]
     object: RejectionObject | None
     """The next object with rejections; they follow the rows before its first record."""

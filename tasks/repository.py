@@ -5,8 +5,9 @@ from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
-from core.models import Layout, Part
+from core.models import Part
 from core.queue_messages import import_contacts_message, import_part_message
+from core.reading.plan import ReadingPlan
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import translate_part_errors, translate_write_errors
@@ -93,7 +94,7 @@ class Repository:
             attempt=attempt,
             source=started["source"],
             format=Format(started["format"]),
-            layout=Layout.from_json(started["layout"]) if started["layout"] else None,
+            plan=ReadingPlan.from_json(started["plan"]),
             object=started["object"],
             part=Part(part=attempt.part, **bounds),
             dry_run=started["dry_run"],

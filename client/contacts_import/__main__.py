@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -9,9 +10,10 @@ from typing import Final
 import httpx
 
 from contacts_import.arguments import STDIN, Arguments, parse_arguments
-from contacts_import.console import bytes_bar, format_result, note, records_bar
+from contacts_import.console import bytes_bar, note, records_bar
 from contacts_import.errors import ClientError, UsageError
-from contacts_import.importer import Importer, Job
+from contacts_import.importer import Accepted, Importer, Job
+from contacts_import.report import format_preview, format_result, warning_lines
 from contacts_import.request import derive_key, make_request
 from contacts_import.source_file import SourceFile
 
@@ -26,6 +28,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     REJECTIONS = 3
+    WARNINGS = 4
     INTERRUPTED = 130
 
 
@@ -46,11 +49,15 @@ def main() -> int:
 
 def _run(arguments: Arguments) -> ExitCode:
     file = SourceFile(None if arguments.file == STDIN else Path(arguments.file))
-    request = make_request(arguments, file, _idempotency_key(arguments, file))
+    if arguments.strict and not file.repeatable:
+        raise UsageError("--strict reads the file twice, which a pipe cannot be: save it first")
     with httpx.Client(base_url=arguments.url, timeout=_TIMEOUT) as http:
         importer = Importer(http, note)
-        with bytes_bar("Sending", file.size) as start_progress:
-            accepted = importer.upload(request, start_progress)
+        if arguments.preview:
+            return _preview(importer, arguments, file)
+        if arguments.strict and (code := _check(importer, arguments, file)) is not None:
+            return code
+        accepted = _upload(importer, arguments, file)
         if accepted.replayed:
             note(
                 f"This file was sent before, as {accepted.job_id}; it is not imported twice. "
@@ -60,15 +67,59 @@ def _run(arguments: Arguments) -> ExitCode:
             note(f"Accepted as {accepted.job_id}")
         if not arguments.wait:
             sys.stdout.write(f"{accepted.job_id}\n")
-            return ExitCode.IMPORTED
-        job: Job = {}
-        with records_bar() as update:
-            for job in importer.follow(accepted.job_id):
-                update(job)
+            for line in warning_lines(accepted.warnings):
+                note(line)
+            return ExitCode.WARNINGS if accepted.warnings else ExitCode.IMPORTED
+        job = _follow(importer, accepted)
         sys.stdout.write(f"{format_result(job)}\n")
         if arguments.rejections is not None and job["state"] != "undone":
             importer.download_rejections(accepted.job_id, arguments.rejections)
     return _exit_code(job, file)
+
+
+def _preview(importer: Importer, arguments: Arguments, file: SourceFile) -> ExitCode:
+    preview = importer.preview(make_request(arguments, file, None))
+    sys.stdout.write(f"{format_preview(preview)}\n")
+    if any(record["outcome"] == "rejected" for record in preview["records"]):
+        return ExitCode.REJECTIONS
+    return ExitCode.WARNINGS if preview["warnings"] else ExitCode.IMPORTED
+
+
+def _check(importer: Importer, arguments: Arguments, file: SourceFile) -> ExitCode | None:
+    """Check the whole file for ``--strict``; returns None if it can be imported.
+
+    The beginning is looked at first, since most warnings are about that.
+    """
+    preview = importer.preview(make_request(replace(arguments, preview=True), file, None))
+    if preview["warnings"]:
+        lines = warning_lines(preview["warnings"], "Warnings about the beginning of the file:")
+        sys.stdout.write("\n".join([*lines, ""]))
+    else:
+        checked = _upload(importer, arguments.as_dry_run(), file)
+        note(f"Checking the whole file first, as {checked.job_id}")
+        job = _follow(importer, checked)
+        if job["state"] == "completed" and not job.get("warnings"):
+            return None
+        sys.stdout.write(f"{format_result(job)}\n")
+        if job["state"] != "completed":
+            return ExitCode.FAILED
+    note("Nothing was imported, since there are warnings and --strict is set.")
+    return ExitCode.WARNINGS
+
+
+def _upload(importer: Importer, arguments: Arguments, file: SourceFile) -> Accepted:
+    request = make_request(arguments, file, _idempotency_key(arguments, file))
+    with bytes_bar("Sending", file.size) as start_progress:
+        return importer.upload(request, start_progress)
+
+
+def _follow(importer: Importer, accepted: Accepted) -> Job:
+    """Wait until an import has ended; returns it in its final state."""
+    job: Job = {}
+    with records_bar() as update:
+        for job in importer.follow(accepted.job_id):
+            update(job)
+    return job
 
 
 def _idempotency_key(arguments: Arguments, file: SourceFile) -> str | None:
@@ -89,7 +140,9 @@ def _exit_code(job: Job, file: SourceFile) -> ExitCode:
         return ExitCode.FAILED
     if job["state"] != "completed":
         return ExitCode.FAILED
-    return ExitCode.REJECTIONS if job["rejected"] else ExitCode.IMPORTED
+    if job["rejected"]:
+        return ExitCode.REJECTIONS
+    return ExitCode.WARNINGS if job.get("warnings") else ExitCode.IMPORTED
 
 
 if __name__ == "__main__":

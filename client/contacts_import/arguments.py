@@ -3,9 +3,9 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from contacts_import import __version__
 from contacts_import.errors import UsageError
@@ -15,6 +15,7 @@ URL_VARIABLE: Final = "CONTACTS_IMPORT_URL"
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 STDIN: Final = "-"
 
+_DRY_RUN: Final = ("dryRun", "true")
 _PROGRAM: Final = "contacts-import"
 _DESCRIPTION: Final = (
     "Send a file of contacts to a contacts importer, wait until the import has ended, and report "
@@ -22,10 +23,12 @@ _DESCRIPTION: Final = (
 )
 _EXIT_CODES: Final = """\
 exit codes:
-  0   all records were imported (with --dry-run: would be; with --no-wait: the file was accepted)
+  0   all records were imported (with --dry-run or --preview: would be; with --no-wait: the file
+      was accepted), and there is nothing to look at
   1   the request was rejected, the import did not complete, or the service cannot be reached
   2   the arguments are wrong, or a file cannot be read or written
-  3   the import is complete, but some records were rejected
+  3   the import is complete, but some records were rejected (there may be warnings, too)
+  4   all records were imported, but there are warnings; with --strict nothing was imported
   130 interrupted; an import that was accepted continues
 
 The command can be repeated safely: the same file with the same options is the same import. (The
@@ -43,13 +46,20 @@ class Arguments:
     file_type: FileType
     url: str
     source: str | None
-    charset: str | None
     query: tuple[tuple[str, str], ...]
     """The query parameters of ``POST /import`` that the options set."""
     key: str | None
     again: bool
     wait: bool
     rejections: Path | None
+    preview: bool
+    """Whether to show only how the file would be read."""
+    strict: bool
+    """Whether a file with warnings is not imported."""
+
+    def as_dry_run(self) -> Self:
+        """Return the arguments that check the file of an import, and import nothing."""
+        return replace(self, query=(*self.query, _DRY_RUN), key=None)
 
 
 def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Arguments:
@@ -61,39 +71,38 @@ def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.env
     parser = _make_parser(environment.get(URL_VARIABLE) or DEFAULT_URL)
     options = parser.parse_args(argv)
     file_type = _file_type(options.file, options.format)
-    if options.source is None and file_type.format != "json":
+    if options.source is None and file_type.format != "json" and not options.preview:
         raise UsageError("The source of the contacts is missing: add --source NAME")
     query = [("map", mapping) for mapping in options.map]
-    if options.delimiter is not None:
-        query.append(("delimiter", options.delimiter))
+    query += [
+        (name, value)
+        for name in ("delimiter", "encoding", "header", "email")
+        if (value := getattr(options, name)) is not None
+    ]
     if options.dry_run:
-        query.append(("dryRun", "true"))
+        query.append(_DRY_RUN)
     return Arguments(
         file=options.file,
         file_type=file_type,
         url=options.url.rstrip("/"),
         source=options.source,
-        charset=options.charset,
         query=tuple(query),
         key=options.idempotency_key,
         again=options.again,
         wait=options.wait,
         rejections=options.rejections,
+        preview=options.preview,
+        strict=options.strict,
     )
 
 
 def _file_type(file: str, format_option: str | None) -> FileType:
-    if format_option is not None:
-        file_type = FileType.from_name(f"x.{format_option}")
-    elif file == STDIN:
+    if format_option is None:
+        return FileType.from_name("" if file == STDIN else file)
+    file_type = FileType.from_name(f"x.{format_option}")
+    if file_type.format is None:
         raise UsageError(
-            "The format of standard input is missing: add --format csv, json or ndjson"
-        )
-    else:
-        file_type = FileType.from_name(file)
-    if file_type is None:
-        raise UsageError(
-            f"The format of {format_option or file} is unknown: add --format csv, json or ndjson"
+            f"The format {format_option} is unknown: leave --format out, or use csv, json or ndjson"
         )
     return file_type
 
@@ -109,7 +118,8 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
     add(
         "file",
         metavar="FILE",
-        help="a CSV, JSON or NDJSON file, optionally compressed (.gz, .zst); - for standard input",
+        help="a file of contacts (.csv, .tsv, .txt, .json, .ndjson, ...), optionally compressed "
+        "(.gz, .zst); - for standard input",
     )
     add(
         "-s",
@@ -121,9 +131,21 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
     add(
         "-f",
         "--format",
-        help="csv, json, ndjson, csv.gz, ...; default: by the extension of the file",
+        help="csv, json, ndjson, csv.gz, ...; default: by the extension of the file, else by what "
+        "it begins with",
     )
-    add("--dry-run", action="store_true", help="check all records, but import none")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--preview",
+        action="store_true",
+        help="show how the file would be read, with its first records, and import nothing",
+    )
+    modes.add_argument("--dry-run", action="store_true", help="check all records, but import none")
+    modes.add_argument(
+        "--strict",
+        action="store_true",
+        help="check the whole file first, and import nothing if there are warnings",
+    )
     add(
         "--rejections",
         type=Path,
@@ -146,14 +168,21 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
         help=f"address of the service (default: {URL_VARIABLE} or {DEFAULT_URL}; now %(default)s)",
     )
     add("--version", action="version", version=f"%(prog)s {__version__}")
-    csv = parser.add_argument_group("CSV options")
-    csv.add_argument("--delimiter", help="the field separator; default: detected")
-    csv.add_argument("--charset", help="the character encoding; default: detected")
-    csv.add_argument(
+    reading = parser.add_argument_group("how the file is read (all of this is detected)")
+    reading.add_argument("--encoding", "--charset", metavar="NAME", help="the character encoding")
+    reading.add_argument("--delimiter", help="CSV: the field separator")
+    reading.add_argument(
+        "--header", choices=["none"], help="CSV: the first row is a contact; map columns by number"
+    )
+    reading.add_argument(
         "--map",
         action="append",
         default=[],
         metavar="COLUMN:FIELD",
-        help="read FIELD (name, email, first_name or last_name) from COLUMN; may be repeated",
+        help="read FIELD (name, email, first_name or last_name) from COLUMN: its name, with "
+        "--header none its number, in JSON its key, as in properties.email:email; may be repeated",
+    )
+    reading.add_argument(
+        "--email", choices=["none"], help="import without addresses, whatever the columns hold"
     )
     return parser

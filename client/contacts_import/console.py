@@ -1,4 +1,4 @@
-"""Terminal output: progress bars and notes on standard error, the result on standard output."""
+"""Progress bars and notes on standard error."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -55,25 +55,7 @@ def records_bar() -> Iterator[Callable[[Job], None]]:
 
         def update(job: Job) -> None:
             bar.total = job["records"]
-            bar.n = job["imported"] + job["rejected"]
+            bar.n = job["imported"] + job["rejected"] + job.get("skipped", 0)
             bar.set_postfix_str(job["state"])
 
         yield update
-
-
-def format_result(job: Job) -> str:
-    """Return the lines that describe an import in a final state."""
-    dry_run = " (only checked: nothing was imported)" if job.get("dryRun") else ""
-    counts = (
-        f"{job['records']:,} records = {job['imported']:,} imported"
-        f" + {job['rejected']:,} rejected + {job['notProcessed']:,} not processed"
-    )
-    lines = [f"{job['jobId']}: {job['state']}{dry_run}", counts]
-    codes = (job.get("rejectedByCode") or {}).items()
-    for code, count in sorted(codes, key=lambda item: (-item[1], item[0])):
-        lines.append(f"  {count:,} {code}")
-    if failure := job.get("failure"):
-        lines.append(f"Reason: {failure['detail']}")
-        if advice := failure.get("advice"):
-            lines.append(advice)
-    return "\n".join(lines)

@@ -9,6 +9,9 @@ ClientError
 
 from typing import Any
 
+from contacts_import.questions import answers_to
+from contacts_import.text import printable
+
 
 class ClientError(Exception):
     """Base class; the message is meant for the user."""
@@ -19,10 +22,13 @@ class UsageError(ClientError):
 
 
 class RequestRejectedError(ClientError):
-    """The service answered with a problem (RFC 9457), whose text is the message."""
+    """The service answered with a problem (RFC 9457), whose text is the message.
+
+    If it asks something about the file, further lines have the options that answer it.
+    """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(_describe(status, problem))
+        super().__init__("\n".join([_describe(status, problem), *answers_to(problem)]))
         self.code = str(problem.get("code", "unknown"))
 
 
@@ -46,4 +52,4 @@ def _describe(status: int, problem: dict[str, Any]) -> str:
     title = problem.get("title", f"HTTP {status}")
     positions = [f"{key} {problem[key]}" for key in ("record", "offset") if key in problem]
     position = f" ({', '.join(positions)})" if positions else ""
-    return f"{title}{position}. {problem.get('detail', '')}".rstrip()
+    return printable(f"{title}{position}. {problem.get('detail', '')}")

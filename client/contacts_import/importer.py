@@ -1,7 +1,7 @@
 """One import, from the client's side: upload the file, wait for the end, download rejections."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,8 @@ class Accepted:
     job_id: str
     replayed: bool
     """Whether an earlier request with the same Idempotency-Key created it."""
+    warnings: Sequence[Mapping[str, Any]] = ()
+    """About the file as a whole."""
 
 
 class Importer:
@@ -48,18 +50,19 @@ class Importer:
     def upload(self, request: ImportRequest, start_progress: Callable[[], Progress]) -> Accepted:
         """Send the file, repeatedly if that is safe; ``start_progress`` is called for each try."""
         attempts = MAX_ATTEMPTS if request.repeatable else 1
+        answer = self._post("/import", request, start_progress, attempts)
+        accepted = json_object(answer)
+        return Accepted(
+            str(accepted["jobId"]),
+            replayed=answer.headers.get(_REPLAYED) == "true",
+            warnings=accepted.get("warnings", ()),
+        )
 
-        def post() -> httpx.Response:
-            return self._http.post(
-                "/import",
-                params=request.query,
-                headers=request.headers,
-                content=request.body(start_progress()),
-            )
-
-        answer = retrying(self._notify, self._sleep, attempts=attempts)(lambda: checked(post))
-        job_id = str(json_object(answer)["jobId"])
-        return Accepted(job_id, replayed=answer.headers.get(_REPLAYED) == "true")
+    def preview(self, request: ImportRequest) -> dict[str, Any]:
+        """Ask how the file would be read; returns the answer of ``POST /import/preview``."""
+        attempts = MAX_ATTEMPTS if request.file.repeatable else 1
+        answer = self._post("/import/preview", request, lambda: lambda _: None, attempts)
+        return json_object(answer)
 
     def follow(self, job_id: str) -> Iterator[Job]:
         """Poll the import, ever more slowly; yields each answer, the last in a final state."""
@@ -98,6 +101,23 @@ class Importer:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
         finally:
             partial.unlink(missing_ok=True)
+
+    def _post(
+        self,
+        path: str,
+        request: ImportRequest,
+        start_progress: Callable[[], Progress],
+        attempts: int,
+    ) -> httpx.Response:
+        def post() -> httpx.Response:
+            return self._http.post(
+                path,
+                params=request.query,
+                headers=request.headers,
+                content=request.body(start_progress()),
+            )
+
+        return retrying(self._notify, self._sleep, attempts=attempts)(lambda: checked(post))
 
     def _retrying(self, request: Callable[[], httpx.Response]) -> httpx.Response:
         return retrying(self._notify, self._sleep)(lambda: checked(request))

@@ -36,11 +36,16 @@ class SourceFile:
         """Size in bytes, None if it is unknown until the end."""
         return self._path.stat().st_size if self._path and self.repeatable else None
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield all bytes, and set ``sha256`` at the end. Raises UsageError if unreadable."""
+    def chunks(self, max_bytes: int | None = None) -> Iterator[bytes]:
+        """Yield all bytes, or the first ``max_bytes``, and set ``sha256`` at the end.
+
+        Raises UsageError if the file is unreadable.
+        """
         digest = hashlib.sha256()
+        left = sys.maxsize if max_bytes is None else max_bytes
         with self._open() as file:
-            while chunk := file.read(_CHUNK_BYTES):
+            while chunk := file.read(min(_CHUNK_BYTES, left)):
+                left -= len(chunk)
                 digest.update(chunk)
                 yield chunk
         self.sha256 = digest.hexdigest()

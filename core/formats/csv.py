@@ -15,16 +15,18 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
-from itertools import accumulate, chain, pairwise
-from typing import Final, Generic, TypeVar
+from itertools import accumulate, pairwise
+from typing import Any, Final, Generic, TypeVar
 
 from core.errors import MalformedInputError
 from core.formats.base import RecordRun, Span
+from core.formats.csv_dialect import CsvDialect
+from core.formats.csv_quotes import read_irregular, replace_escapes
 
 T = TypeVar("T")
 Row = list[str]
 
-COMMA: Final = ","
+_DEFAULT: Final = CsvDialect()
 
 _LINE_ENDS: Final = b"\r\n"
 _SEARCH_BYTES: Final = 512
@@ -32,8 +34,6 @@ _SEARCH_BYTES: Final = 512
 _LINE: Final = re.compile(rb"\n|\r\n?|\Z")
 _FEW_LINES: Final = 8
 """Up to so many line ends are found one after the other, more by bisection."""
-_is_delimiter: Final = re.compile(r"[\t!#-/:-@[-`{-~]").fullmatch
-
 _END: Final = "\0end\0"
 """A line that we append to the text: csv returns it as a row unless a quote is still open."""
 
@@ -41,50 +41,51 @@ _END: Final = "\0end\0"
 csv.field_size_limit(sys.maxsize)
 
 
-def is_delimiter(text: str) -> bool:
-    """Whether this can separate fields: one ASCII punctuation mark except the quote, or a tab."""
-    return _is_delimiter(text) is not None
+class IrregularRows(list[Row]):
+    """Rows of which some are IrregularRow."""
 
 
-def read_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[Row], int]:
+def read_rows(data: bytes, dialect: CsvDialect = _DEFAULT) -> tuple[Sequence[Row], int]:
     """Read UTF-8 text; returns its whole rows without blank ones, and how many bytes they take.
 
-    If the text ends inside a quoted field, the last row is left out, with its bytes.
+    If the text ends inside a quoted field, the last row is left out, with its bytes. If the quotes
+    of a row are not those of RFC 4180, the rows are IrregularRows.
     """
-    if _is_plain(data):
+    if _is_plain(data, dialect):
         lines = data.decode().replace("\r\n", "\n").removesuffix("\n")
-        return [line.split(delimiter) for line in lines.split("\n")], len(data)
-    rows = list(_reader(data.decode(), delimiter))
+        return [line.split(dialect.delimiter) for line in lines.split("\n")], len(data)
+    text = replace_escapes(data.decode(), dialect)
+    try:
+        rows: list[Row] = list(_reader(text, dialect, strict=True))
+    except csv.Error:  # text after a closing quote, or the text ends inside quotes
+        rows = IrregularRows(_read_leniently(text, dialect))
     whole = _whole_bytes(data, rows.pop())
-    return (rows if [] not in rows else [row for row in rows if row]), whole
+    if [] in rows:
+        rows = type(rows)(row for row in rows if row)
+    return rows, whole
 
 
-def count_rows(data: bytes, delimiter: str = COMMA) -> tuple[Sequence[int], int]:
+def _read_leniently(text: str, dialect: CsvDialect) -> Iterator[Row]:
+    """Yield the rows as csv reads them, those with irregular quotes as IrregularRow."""
+    lines = StringIO(_ended(text) + _END, newline="").readlines()
+    reader, start = _reader(text, dialect), 0
+    for row in reader:
+        raw, start = "".join(lines[start : reader.line_num]), reader.line_num
+        yield read_irregular(row, raw, dialect) if dialect.quote in raw else row
+
+
+def count_rows(data: bytes, dialect: CsvDialect = _DEFAULT) -> tuple[Sequence[int], int]:
     """Return as many numbers as ``read_rows`` returns rows, and the same number of bytes.
 
     It keeps no rows in memory.
     """
-    if _is_plain(data):
+    if _is_plain(data, dialect):
         return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
     count, last = 0, [_END]
-    for row in _reader(data.decode("latin-1"), delimiter):
+    for row in _reader(replace_escapes(data.decode("latin-1"), dialect), dialect):
         last = row
         count += bool(row)
     return range(count - 1), _whole_bytes(data, last)
-
-
-def first_row(data: bytes, delimiter: str) -> tuple[Row, bool]:
-    """Return the first row that is not blank, and whether ``data`` has all of it."""
-    text = data.lstrip(_LINE_ENDS).decode("utf-8", "ignore")
-    if not text:
-        return [], False
-    lines = StringIO(text, newline="")
-    row = next(csv.reader(chain(lines, (_END,)), delimiter=delimiter))
-    if row[-1].endswith(_END):  # its quote is still open
-        return [*row[:-1], row[-1].removesuffix(_END)], False
-    end = lines.tell()
-    # A CR at the very end of the data may be the first half of a CRLF.
-    return row, text[end - 1] == "\n" or (text[end - 1] == "\r" and end < len(text))
 
 
 class CsvScanner(Generic[T]):
@@ -92,10 +93,10 @@ class CsvScanner(Generic[T]):
 
     def __init__(
         self,
-        decode: Callable[[bytes, str], tuple[Sequence[T], int]],
+        decode: Callable[[bytes, CsvDialect], tuple[Sequence[T], int]],
         *,
         max_record_bytes: int,
-        delimiter: str = COMMA,
+        dialect: CsvDialect = _DEFAULT,
         offset: int = 0,
         records: int = 0,
     ) -> None:
@@ -104,7 +105,7 @@ class CsvScanner(Generic[T]):
         ``records`` is the number of records before these bytes: -1 if they start with the header.
         """
         self.records = records
-        self.delimiter = delimiter
+        self.dialect = dialect
         self._decode = decode
         self._max_record_bytes = max_record_bytes
         self._offset = offset
@@ -141,15 +142,15 @@ class CsvScanner(Generic[T]):
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each row of a run starts and ends, its line end included."""
-        if _is_plain(run.raw):
+        if _is_plain(run.raw, self.dialect):
             lines = run.raw.splitlines(keepends=True)
             return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
         if len(run.records) == 1:  # between the blank lines, however long it is
             start = len(run.raw) - len(run.raw.lstrip(_LINE_ENDS))
             end = _after_lines(run.raw, len(run.raw.rstrip(_LINE_ENDS)), 1)
             return [(run.offset + start, run.offset + end)]
-        text = StringIO(run.raw.decode("latin-1"), newline="")
-        rows = csv.reader(text, delimiter=self.delimiter)
+        text = replace_escapes(run.raw.decode("latin-1"), self.dialect)
+        rows = csv.reader(StringIO(text, newline=""), **self.dialect.options())
         spans: list[Span] = []
         end = lines_read = 0
         for row in rows:
@@ -168,7 +169,7 @@ class CsvScanner(Generic[T]):
     def _up_to(self, end: int) -> RecordRun[T] | None:
         """Return the rows that end at ``end`` or before; the line end there may be in quotes."""
         raw = bytes(self._buffer[:end])
-        rows, whole = self._decode(raw, self.delimiter) if raw else ((), 0)
+        rows, whole = self._decode(raw, self.dialect) if raw else ((), 0)
         if whole == 0:
             return None
         run = RecordRun(self._offset, raw[:whole], 0, rows)
@@ -181,7 +182,7 @@ class CsvScanner(Generic[T]):
         return self._buffer.rfind(b"\r", 0, min(limit, len(self._buffer) - 1)) + 1
 
     def _error(self, code: str, reason: str) -> MalformedInputError:
-        record = self.records + 1 or None
+        record = max(self.records + 1, 0) or None
         row = f"Record {record}" if record else "The header"
         return MalformedInputError(
             code,
@@ -191,9 +192,11 @@ class CsvScanner(Generic[T]):
         )
 
 
-def _is_plain(data: bytes) -> bool:
+def _is_plain(data: bytes, dialect: CsvDialect) -> bool:
     """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
-    if b'"' in data or data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
+    if dialect.quote.encode() in data or dialect.skip_initial_space:
+        return False
+    if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
         return False
     # Searching for one byte is ten times as fast as for two, and most files have none of these.
     return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
@@ -240,7 +243,12 @@ def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
     return data.count(b"\n", start, end) + returns
 
 
-def _reader(text: str, delimiter: str) -> Iterator[Row]:
-    """Yield the rows of ``text``, then ``[_END]`` unless the text ends inside quotes."""
-    line_end = "" if text.endswith(("\n", "\r")) else "\n"
-    return csv.reader(StringIO(text + line_end + _END, newline=""), delimiter=delimiter)
+def _reader(text: str, dialect: CsvDialect, *, strict: bool = False) -> Any:  # noqa: ANN401
+    """Return csv's reader of the rows of ``text``, then ``[_END]`` unless it ends inside quotes."""
+    lines = StringIO(_ended(text) + _END, newline="")
+    return csv.reader(lines, strict=strict, **dialect.options())
+
+
+def _ended(text: str) -> str:
+    """Return a text with a line end at its end."""
+    return text if text.endswith(("\n", "\r")) else text + "\n"

@@ -9,15 +9,15 @@ BOM: Final = codecs.BOM_UTF8
 
 # The marks of UTF-32 come first: the one of UTF-32LE starts with the one of UTF-16LE.
 _BYTE_ORDER_MARKS: Final = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF32_LE: "utf-32le",
+    codecs.BOM_UTF32_BE: "utf-32be",
     codecs.BOM_UTF16_LE: "utf-16le",
     codecs.BOM_UTF16_BE: "utf-16be",
     BOM: "utf-8",
 }
 _NUL_PATTERNS: Final = {
-    b"\0\0\0\1": "utf-32",
-    b"\1\0\0\0": "utf-32",
+    b"\0\0\0\1": "utf-32be",
+    b"\1\0\0\0": "utf-32le",
     b"\0\1\0\1": "utf-16be",
     b"\1\0\1\0": "utf-16le",
 }
@@ -59,17 +59,6 @@ def detect_encoding(head: bytes) -> tuple[str | None, int]:
         if head.startswith(mark):
             return encoding, len(mark)
     return _NUL_PATTERNS.get(bytes(map(bool, head))), 0
-
-
-def check_encoding(head: bytes) -> None:
-    """Raise MalformedInputError if a body's first four bytes are compressed, UTF-16 or UTF-32."""
-    check_not_compressed(head)
-    encoding, _ = detect_encoding(head)
-    if encoding not in {None, "utf-8"}:
-        name = str(encoding)[: len("utf-16")].upper()
-        raise MalformedInputError(
-            "wrong_encoding", f"The body is {name}. Convert it to UTF-8.", offset=0
-        )
 
 
 def check_not_compressed(head: bytes) -> None:

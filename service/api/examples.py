@@ -2,16 +2,28 @@
 
 from typing import Any, Final
 
-from core.job_view import Detected, Ignored, Job, Parts, Receipt, WebhookEvent
+from core.job_view import (
+    Detected,
+    Ignored,
+    Job,
+    Parts,
+    Receipt,
+    WebhookEvent,
+    record_warning,
+)
+from core.reading.plan import Certainty, Field
 from core.states import Format, ImportState
 from service.api.schemas import (
     Accepted,
     Health,
+    ImportPreview,
     ImportsPage,
+    PreviewedRecord,
     Readiness,
     Rejection,
     RejectionsPage,
 )
+from service.columns import Column
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem, problem
 
@@ -28,7 +40,7 @@ JSON: Final = {
 }
 FORM: Final = {"source": "crm-tool-x", "dryRun": False, "file": CSV}
 
-ACCEPTED: Final = Accepted(job_id=JOB_ID, url=f"/import/{JOB_ID}", dry_run=False)
+ACCEPTED: Final = Accepted(job_id=JOB_ID, url=f"/import/{JOB_ID}", dry_run=False, warnings=[])
 JOB: Final = Job(
     job_id=JOB_ID,
     source="crm-tool-x",
@@ -43,6 +55,8 @@ JOB: Final = Job(
     imported=199_988,
     rejected=12,
     rejected_by_code={"email_invalid": 12},
+    skipped=0,
+    skipped_by_code={},
     not_processed=0,
     rate=57142.9,
     parts=Parts(total=2, done=2, failed=0, cancelled=0),
@@ -58,6 +72,34 @@ JOB: Final = Job(
         compression=None,
     ),
     ignored=Ignored(fields=["phone"], more=False),
+    warnings=[record_warning("address_repaired", 2, [17, 4711])],
+)
+PREVIEW: Final = ImportPreview(
+    format=Format.CSV,
+    detected=Detected(
+        header=["Name", "E-Mail"],
+        mapping={"name": "Name", "email": "E-Mail"},
+        encoding="utf-8",
+        delimiter=";",
+        compression=None,
+    ),
+    complete=True,
+    records_seen=1,
+    columns=[
+        Column("Name", "Name", ["Ada Lovelace"], Field.NAME, Certainty.SURE),
+        Column("E-Mail", "E-Mail", ["ada@example.com"], Field.EMAIL, Certainty.SURE),
+    ],
+    records=[
+        PreviewedRecord(
+            record=1,
+            outcome="imported",
+            name="Ada Lovelace",
+            email="ada@example.com",
+            warnings=[],
+            content={"Name": "Ada Lovelace", "E-Mail": "ada@example.com"},
+        )
+    ],
+    warnings=[],
 )
 IMPORTS: Final = ImportsPage(imports=[JOB], next=None)
 REJECTIONS: Final = RejectionsPage(

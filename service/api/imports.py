@@ -1,32 +1,26 @@
 """``/import``: accepts imports, shows them, and retries, cancels or undoes them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import structlog
-from aiohttp import HttpVersion11, web
+from aiohttp import web
+from msgspec import to_builtins
 
-from core.errors import InvalidTransitionError, MalformedInputError
+from core.errors import InvalidTransitionError
 from core.ids import job_id, parse_job_id
-from core.job_view import job_view
+from core.job_view import job_view, plan_warnings
 from core.states import ImportState
-from service.api.middleware import to_problem
 from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
 from service.api.pagination import link_to, page_limit, single
 from service.api.schemas import Accepted, ImportsPage, json_answer
+from service.api.uploads import Uploads
 from service.intake.accept import Intake
-from service.intake.body import Body, receive, truncated_body
-from service.intake.limits import Limits
-from service.intake.multipart import read_form
-from service.intake.request import FormHead, ImportRequest, read_head
 from service.metrics import ServiceMetrics
 from service.option_names import check_source
 from service.problems import ProblemError, import_not_found
 from service.repository import ExistingImport, NewImport, Repository
-
-HEAD: Final[web.RequestKey[ImportRequest | FormHead]] = web.RequestKey("head")
-"""The head of a request whose ``Expect`` header was answered."""
 
 _GetJob = Callable[[UUID], Awaitable[dict[str, Any] | None]]
 
@@ -37,24 +31,17 @@ class Imports:
     """One handler for each route."""
 
     def __init__(
-        self, intake: Intake, repository: Repository, metrics: ServiceMetrics, limits: Limits
+        self, intake: Intake, repository: Repository, metrics: ServiceMetrics, uploads: Uploads
     ) -> None:
         self._intake = intake
         self._repository = repository
         self._metrics = metrics
-        self._limits = limits
+        self.uploads = uploads
 
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
-        head = request.get(HEAD) or read_head(request, self._limits)
-        self._check_capacity()
-        self._intake.register_request()
         with self._metrics.upload():
-            pieces = receive(request.content, self._limits, self._metrics.received.inc)
-            if isinstance(head, FormHead):
-                import_request, body = await read_form(head, pieces, self._limits)
-            else:
-                import_request, body = head, Body(pieces, head.compression, self._limits)
+            import_request, body = await self.uploads.open(request)
             accepted = await self._intake.accept(import_request, body)
 
         job = job_id(accepted.id)
@@ -68,33 +55,13 @@ class Imports:
             self._metrics.accepted.labels(format=accepted.split.format).inc()
             _log_accepted(accepted)
         # An existing import was made by a request with the same options.
-        answer = Accepted(job_id=job, url=url, dry_run=import_request.options.dry_run)
+        answer = Accepted(
+            job_id=job,
+            url=url,
+            dry_run=import_request.options.dry_run,
+            warnings=plan_warnings(to_builtins(accepted.plan.warnings if accepted.plan else ())),
+        )
         return json_answer(answer, status=202, headers=headers)
-
-    async def expect(self, request: web.Request) -> web.StreamResponse | None:
-        """``Expect: 100-continue`` (RFC 9110, 10.1.1): reject before the client sends the body."""
-        if request.version < HttpVersion11:
-            return None  # the RFC says to ignore it
-        if request.headers.get("Expect", "").lower() != "100-continue":
-            return ProblemError(
-                "expectation_failed", "The only expectation that is met is 100-continue."
-            ).response()
-        try:
-            request[HEAD] = read_head(request, self._limits)
-            self._check_capacity()
-            await _send_continue(request)
-        except (ProblemError, MalformedInputError) as error:
-            problem = to_problem(error)
-            self._metrics.count_rejected(request.content_type, problem.code)
-            return problem.response()
-        return None
-
-    def _check_capacity(self) -> None:
-        headers = {"Retry-After": "1"}
-        if self._intake.draining:
-            raise ProblemError("shutting_down", "Send it again.", headers=headers)
-        if self._intake.running >= self._limits.uploads:
-            raise ProblemError("too_many_uploads", "Send it again in a moment.", headers=headers)
 
     async def list(self, request: web.Request) -> web.Response:
         """``GET /import``: a page of imports, the newest first."""
@@ -155,15 +122,6 @@ def _log_accepted(new: NewImport) -> None:
         parts=len(new.split.parts),
         dry_run=new.request.options.dry_run,
     )
-
-
-async def _send_continue(request: web.Request) -> None:
-    try:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    except ConnectionError as error:
-        raise truncated_body() from error
-    # aiohttp takes any output for the head of the response, which is still to come.
-    request.writer.output_size = 0
 
 
 async def _get(get: _GetJob, request: web.Request) -> dict[str, Any]:

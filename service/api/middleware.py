@@ -56,6 +56,7 @@ def to_problem(error: Exception) -> ProblemError:
                 param=error.param,
                 offset=error.offset,
                 record=error.record,
+                **error.extra,
             )
         case UpstreamError():
             return _upstream_problem(error)

@@ -22,9 +22,13 @@ from service.api.schemas import (
     ColumnMapping,
     Delimiter,
     DryRun,
+    Email,
+    Encoding,
+    Header,
     Health,
     IdempotencyKey,
     ImportForm,
+    ImportPreview,
     ImportRequest,
     ImportsPage,
     NotifyUrl,
@@ -63,9 +67,13 @@ _BODY_PROBLEMS: Final = (
     "record_too_large",
     "unsupported_charset",
     "unsupported_encoding",
+    "unsupported_file",
     "unsupported_media_type",
     "wrong_encoding",
+    "encoding_uncertain",
     "csv_header_unusable",
+    "email_column_unclear",
+    "records_ambiguous",
     "data_missing",
     "data_not_array",
     "file_missing",
@@ -75,6 +83,9 @@ _OPTION_PROBLEMS: Final = (
     "source_missing",
     "delimiter_invalid",
     "mapping_invalid",
+    "encoding_invalid",
+    "header_invalid",
+    "email_option_invalid",
     "dry_run_invalid",
     "idempotency_key_invalid",
     "idempotency_key_reused",
@@ -82,6 +93,8 @@ _OPTION_PROBLEMS: Final = (
     "unknown_option",
     "webhooks_disabled",
 )
+_IMPORT_ALONE: Final = {"source_missing", "idempotency_key_reused"}
+"""Problems that a preview does not have."""
 _BUSY_PROBLEMS: Final = (
     "too_many_uploads",
     "shutting_down",
@@ -110,6 +123,34 @@ def _limit(most: int, default: int) -> dict[str, Any]:
     )
 
 
+_READING_OPTIONS: Final = (
+    query("dryRun", DryRun, default=False),
+    query("delimiter", Delimiter),
+    query("map", ColumnMapping),
+    query("encoding", Encoding),
+    query("header", Header),
+    query("email", Email),
+    query("notify", NotifyUrl),
+)
+_CONTENT_ENCODING: Final = header(
+    "Content-Encoding",
+    Literal["gzip", "zstd"],
+    "Compression of the body. Not for forms: compress the file in the form instead.",
+)
+_BODY: Final = (
+    content(ImportRequest, example=examples.JSON)
+    | content(str, media_type="text/csv", example=examples.CSV)
+    | content(str, media_type="application/x-ndjson", example=examples.NDJSON)
+    | {
+        "multipart/form-data": {
+            **content(ImportForm, example=examples.FORM)["application/json"],
+            "encoding": {
+                "file": {"contentType": "text/csv, application/json, application/x-ndjson"}
+            },
+        }
+    }
+)
+
 CREATE_IMPORT: Final = Operation(
     method="POST",
     path="/import",
@@ -120,10 +161,11 @@ CREATE_IMPORT: Final = Operation(
     "and can be of any size. The answer comes when the body is stored and the import is queued: "
     "from then on it is processed even if the service or the database restarts. Any other answer "
     "means that nothing is imported.\n\n"
-    "NDJSON can also be sent as `application/ndjson` or `application/jsonl`. For CSV the `charset` "
-    "can be given in the content type; otherwise it is detected. Options can be given in the "
-    "address or, in a form, as fields. Unknown options, and options that do not apply to the "
-    "format, are rejected.",
+    "NDJSON can also be sent as `application/ndjson` or `application/jsonl`, and any of these as "
+    "`application/octet-stream` or `text/plain`: the first 64 KiB decide how the text is read. "
+    "What you do not specify in options is detected: encoding, delimiter, header, and which column "
+    "or key holds what. Options can be given in the address or, in a form, as fields. Unknown "
+    "options, and options that do not apply to the format, are rejected.",
     parameters=(
         query(
             "source",
@@ -131,28 +173,11 @@ CREATE_IMPORT: Final = Operation(
             "A name for where the contacts come from. Required for CSV and NDJSON. JSON and forms "
             "can have it in the body instead; if it is in both places it must be the same.",
         ),
-        query("dryRun", DryRun, default=False),
-        query("delimiter", Delimiter),
-        query("map", ColumnMapping),
-        query("notify", NotifyUrl),
+        *_READING_OPTIONS,
         header("Idempotency-Key", IdempotencyKey),
-        header(
-            "Content-Encoding",
-            Literal["gzip", "zstd"],
-            "Compression of the body. Not for forms: compress the file in the form instead.",
-        ),
+        _CONTENT_ENCODING,
     ),
-    body=content(ImportRequest, example=examples.JSON)
-    | content(str, media_type="text/csv", example=examples.CSV)
-    | content(str, media_type="application/x-ndjson", example=examples.NDJSON)
-    | {
-        "multipart/form-data": {
-            **content(ImportForm, example=examples.FORM)["application/json"],
-            "encoding": {
-                "file": {"contentType": "text/csv, application/json, application/x-ndjson"}
-            },
-        }
-    },
+    body=_BODY,
     answers={
         "202": answer(
             "The import is queued, or was created by an earlier request with the same key.",
@@ -166,6 +191,39 @@ CREATE_IMPORT: Final = Operation(
         )
     },
     problems=_BODY_PROBLEMS + _OPTION_PROBLEMS + _BUSY_PROBLEMS,
+)
+
+PREVIEW_IMPORT: Final = Operation(
+    method="POST",
+    path="/import/preview",
+    id="previewImport",
+    tag=IMPORTS,
+    summary="Preview an import",
+    description="Shows how a file would be read, and keeps nothing. Send the same as to "
+    "`POST /import`: the whole file, or its first 64 KiB or more, since no more is read. The "
+    "answer has the columns with samples and what they are taken for, the first ten records as "
+    "they would be imported, and warnings. To change something, add options and ask again; then "
+    "send the same options to `POST /import`.\n\n"
+    "The connection may be closed after the answer, if the rest of the body has not arrived by "
+    "then. `source` can be left out, and `dryRun`, `notify` and `Idempotency-Key` have no effect.",
+    parameters=(
+        query("source", Source, "As for an import; optional."),
+        *_READING_OPTIONS,
+        header("Idempotency-Key", IdempotencyKey),
+        _CONTENT_ENCODING,
+    ),
+    body=_BODY,
+    answers={
+        "200": answer(
+            "How the file would be read.", content(ImportPreview, example=examples.PREVIEW)
+        )
+    },
+    problems=(
+        *_BODY_PROBLEMS,
+        *(code for code in _OPTION_PROBLEMS if code not in _IMPORT_ALONE),
+        "too_many_uploads",
+        "shutting_down",
+    ),
 )
 
 LIST_IMPORTS: Final = Operation(
@@ -405,6 +463,7 @@ GET_OPENAPI: Final = Operation(
 
 OPERATIONS: Final = (
     CREATE_IMPORT,
+    PREVIEW_IMPORT,
     LIST_IMPORTS,
     GET_IMPORT,
     UNDO_IMPORT,

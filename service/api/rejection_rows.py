@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from core.formats.formula_escaping import REJECTION_COLUMNS, escape_formulas, unescape_formulas
-from core.models import Layout
+from core.reading.plan import Field, ReadingPlan
 from core.rejection_objects import Rejection as StoredRejection
 from service.api.email_suggestions import suggestion
 from service.api.schemas import Rejection, RejectionsPage
@@ -58,11 +58,12 @@ class Columns(Protocol):
         ...
 
 
-def columns_of(layout: dict[str, Any] | None, rows: Iterable[StoredRejection]) -> Columns:
-    """Return the columns of a CSV file by its layout, else the keys of the objects in ``rows``."""
-    if layout is not None:
-        return RowColumns(Layout.from_json(layout))
-    return KeyColumns.of(row.content for row in rows)
+def columns_of(stored: dict[str, Any] | None, rows: Iterable[StoredRejection]) -> Columns:
+    """Return the columns of a CSV file by its plan, else the keys of the objects in ``rows``."""
+    plan = ReadingPlan.from_json(stored) if stored else None
+    if plan is not None and plan.csv is not None:
+        return RowColumns(plan)
+    return KeyColumns.of((row.content for row in rows), plan)
 
 
 def as_json(rows: Sequence[StoredRejection], columns: Columns, cursor: str | None) -> bytes:
@@ -113,52 +114,66 @@ def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
 class RowColumns:
     """The columns of a CSV file, without those that an earlier rejections file added."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        header = layout.header
-        added = len(REJECTION_COLUMNS) if layout.formulas_escaped else 0
+    def __init__(self, plan: ReadingPlan) -> None:
+        self._unescapes = plan.formulas_escaped
+        self._emails = [place for place in plan.places.email if isinstance(place, int)]
+        header = plan.header if plan.has_header else tuple(map(str, range(1, plan.columns + 1)))
+        added = len(REJECTION_COLUMNS) if plan.formulas_escaped else 0
         end = len(header) - (added > 0 and header[-1] == CONTENT)
+        self._width = len(header)
         self._own = slice(added, end)
         self.names: Sequence[str] = header[self._own]
         self._keys = _distinct(self.names)
 
     def read(self, content: str) -> Record:
-        """Return the row as an object with column names as keys; as text if its length is wrong."""
+        """Return the row as an object with column names as keys; as text if it is too long.
+
+        Cells that are missing at its end are empty, as in the import.
+        """
         try:
             row = _read_row(content)
         except msgspec.MsgspecError:
             return _as_text(content)
-        row = [unescape_formulas(field) for field in row] if self._layout.formulas_escaped else row
-        if len(row) != len(self._layout.header):
+        row = [unescape_formulas(field) for field in row] if self._unescapes else row
+        if len(row) > self._width or not self._width:
             return _as_text(_line(row))
-        cells, at = row[self._own], self._layout.email
+        row += [""] * (self._width - len(row))
+        cells = row[self._own]
         value = dict(zip(self._keys, cells, strict=True))
-        return Record(value, cells, "", None if at is None else row[at])
+        return Record(value, cells, "", next(filter(None, (row[at] for at in self._emails)), None))
 
 
 class KeyColumns:
     """The keys of JSON objects as columns."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], own: Sequence[str], email: str) -> None:
+        """``own`` are the keys of a contact's fields, ``email`` is that of its address."""
         self.names = names
+        self._own = own
+        self._email = email
 
     @classmethod
-    def of(cls, contents: Iterable[str]) -> "KeyColumns":
-        """Name and email, then the other keys of these objects."""
-        names = dict.fromkeys(("name", "email"))
+    def of(cls, contents: Iterable[str], plan: ReadingPlan | None) -> "KeyColumns":
+        """The keys of a contact's fields, then the other ones of these objects."""
+        places = [place for field in Field for place in plan.places.of(field)] if plan else []
+        own = [place[0] for place in places if isinstance(place, tuple)] or ["name", "email"]
+        emails = plan.places.email if plan else ()
+        email = emails[0][0] if emails and isinstance(emails[0], tuple) else "email"
+        names = dict.fromkeys(own)
         for content in contents:
             names |= dict.fromkeys(_object(content) or ())
-        return cls([name for name in names if len(name) <= _MAX_KEY_LENGTH][:_MAX_KEYS])
+        kept = [name for name in names if len(name) <= _MAX_KEY_LENGTH][:_MAX_KEYS]
+        return cls(kept, list(dict.fromkeys(own)), email)
 
     def read(self, content: str) -> Record:
-        """Return the object as it was received; without cells if name or email is not a scalar."""
+        """Return the object as it was received; without cells if one of its fields is no scalar."""
         fields = _object(content)
         if fields is None:
             return _as_text(content)
         value = msgspec.Raw(content.encode())
-        email = fields.get("email")
+        email = fields.get(self._email)
         text = _text(email) if email is not None and bytes(email).startswith(b'"') else None
-        if any(bytes(fields.get(name, b"")).startswith((b"{", b"[")) for name in ("name", "email")):
+        if any(bytes(fields.get(name, b"")).startswith((b"{", b"[")) for name in self._own):
             return Record(value, (), content, text)
         cells = [_text(fields[name]) if name in fields else "" for name in self.names]
         return Record(value, cells, content if fields.keys() - set(self.names) else "", text)

@@ -46,7 +46,7 @@ class Objects(Protocol):
 
 
 class _Batch(NamedTuple):
-    layout: dict[str, Any] | None
+    plan: dict[str, Any] | None
     """How the import's rows are read, None if its records are not rows."""
     rows: list[Rejection]
 
@@ -73,16 +73,16 @@ class Rejections:
     async def _page(self, request: web.Request, import_id: UUID) -> web.Response:
         limit = page_limit(request.query, maximum=MAX_REJECTIONS, default=DEFAULT_REJECTIONS)
         rows: list[Rejection] = []
-        layout: dict[str, Any] | None = None
+        plan: dict[str, Any] | None = None
         # One more than the page holds shows whether there is a next page.
         async with aclosing(self._batches(import_id, _cursor(request), limit + 1)) as batches:
             async for batch in batches:
-                layout = batch.layout
+                plan = batch.plan
                 rows += batch.rows
                 if len(rows) > limit:
                     break
         cursor = str(rows[limit - 1].record) if len(rows) > limit else None
-        page, columns = rows[:limit], columns_of(layout, ())
+        page, columns = rows[:limit], columns_of(plan, ())
         body = await asyncio.to_thread(as_json, page, columns, cursor)
         link = {"Link": link_to(request, cursor)} if cursor else {}
         return web.Response(body=body, content_type=_JSON, headers=_HEADERS | link)
@@ -113,7 +113,7 @@ class Rejections:
         """Yield the CSV file in chunks, the header first."""
         async with aclosing(self._batches(import_id, 0, _READ_ROWS)) as batches:
             first = await anext(batches)
-            columns = await asyncio.to_thread(columns_of, first.layout, first.rows)
+            columns = await asyncio.to_thread(columns_of, first.plan, first.rows)
             yield csv_header(columns)
             yield await asyncio.to_thread(csv_rows, first.rows, columns)
             async for batch in batches:
@@ -132,11 +132,11 @@ class Rejections:
             if stored is not None:
                 rows = [row for row in rows if row.record < stored.first_record]
             if rows or stored is None:
-                yield _Batch(found.layout, rows)
+                yield _Batch(found.plan, rows)
             if stored is not None and len(rows) < limit:
                 async with aclosing(self._stored(stored.name)) as batches:
                     async for batch in batches:
-                        yield _Batch(found.layout, [row for row in batch if row.record > after])
+                        yield _Batch(found.plan, [row for row in batch if row.record > after])
                 after = stored.last_record
             elif rows:
                 after = rows[-1].record

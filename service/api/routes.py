@@ -9,17 +9,24 @@ from service.api import operations
 from service.api.health import Health
 from service.api.imports import Imports
 from service.api.openapi.elements import Operation
+from service.api.previews import Previews
 from service.api.rejections import Rejections
 from service.option_names import check_option_names
 from service.web.handlers import Pages
 
 
-def add_routes(
-    app: web.Application, imports: Imports, rejections: Rejections, health: Health, pages: Pages
+def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
+    app: web.Application,
+    imports: Imports,
+    previews: Previews,
+    rejections: Rejections,
+    health: Health,
+    pages: Pages,
 ) -> None:
     """Add a route for each operation of the API and for each web page."""
     served: dict[Operation, Handler] = {
         operations.CREATE_IMPORT: imports.accept,
+        operations.PREVIEW_IMPORT: previews.make,
         operations.LIST_IMPORTS: imports.list,
         operations.GET_IMPORT: imports.show,
         operations.UNDO_IMPORT: imports.undo,
@@ -36,17 +43,26 @@ def add_routes(
         operations.GET_ASSET: pages.asset,
         operations.GET_OPENAPI: pages.openapi,
     }
-    expectations = {operations.CREATE_IMPORT: imports.expect}
+    expectations = {
+        operations.CREATE_IMPORT: imports.uploads.expect,
+        operations.PREVIEW_IMPORT: previews.uploads.expect,
+    }
     for operation, handler in served.items():
-        # POST /import checks its options with the rest of its head. Operations of other tags change
+        # Uploads check their options with the rest of their head. Operations of other tags change
         # nothing, and probes and caches add query parameters of their own.
-        if operation.tag == operations.IMPORTS and operation is not operations.CREATE_IMPORT:
+        if operation.tag == operations.IMPORTS and operation not in expectations:
             handler = _strict(handler, operation.query)  # noqa: PLW2901
         if operation.method == "GET":
             app.router.add_get(operation.path, handler)
         else:
             expect = expectations.get(operation)
             app.router.add_route(operation.method, operation.path, handler, expect_handler=expect)
+    # Otherwise "preview" would be taken for a jobId in requests with other methods.
+    app.router.add_route("*", operations.PREVIEW_IMPORT.path, _only_post)
+
+
+async def _only_post(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPMethodNotAllowed(request.method, ["POST"])
 
 
 def _strict(handler: Handler, known: Sequence[str]) -> Handler:

@@ -15,10 +15,12 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from core.ids import MAX_RECORDS
-from core.job_view import Job, JobId, Source
+from core.job_view import Detected, Job, JobId, Notice, Source
+from core.reading.plan import Field
+from core.states import Format
 from core.webhook_targets import MAX_URL
+from service.columns import Column
 from service.intake.idempotency import MAX_KEY_LENGTH
-from service.splitting.header_mapping import HEADERS
 
 Delimiter: TypeAlias = Annotated[
     str,
@@ -30,11 +32,31 @@ Delimiter: TypeAlias = Annotated[
     ),
 ]
 ColumnMapping: TypeAlias = Annotated[
-    list[Annotated[str, Meta(pattern=f":({'|'.join(HEADERS)})$")]],
+    list[Annotated[str, Meta(pattern=f":({'|'.join(Field)})$")]],
     Meta(
-        description="CSV only: the column of a contact field, as `Column:field`. Repeatable.",
+        description="The column of a contact field, as `Column:field`. In JSON it is a key, or "
+        "keys with dots between them (`properties.email:email`); in CSV without a header it is the "
+        "column's number (`1:email`). Repeatable: of several columns for a field, the first one "
+        "that is filled counts.",
         examples=[["Nom:name", "Courriel:email"]],
     ),
+]
+Encoding: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="The character encoding: any name of the WHATWG Encoding Standard. It is "
+        "detected if you leave it out. The `charset` of the content type means the same.",
+        min_length=1,
+        examples=["windows-1252"],
+    ),
+]
+Header: TypeAlias = Annotated[
+    Literal["none"],
+    Meta(description="CSV only: `none` if the first row is a contact, not the column names."),
+]
+Email: TypeAlias = Annotated[
+    Literal["none"],
+    Meta(description="`none` to import contacts without addresses, whatever the columns hold."),
 ]
 DryRun: TypeAlias = Annotated[
     bool, Meta(description="Check all records and report the result, but import nothing.")
@@ -93,12 +115,15 @@ class ImportForm(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fi
     delimiter: Delimiter | UnsetType = UNSET
     map: ColumnMapping | UnsetType = UNSET
     notify: NotifyUrl | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
+    header: Header | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     file: Annotated[
         Any,
         Meta(
-            description="A CSV or NDJSON file, or a JSON file that is one array of records. Its "
-            "content type gives the format, or else the extension of its name. It can be "
-            "compressed, with the further extension `.gz` or `.zst`.",
+            description="A CSV file, a JSON file with an array of records, or lines of JSON. The "
+            "format is seen from its first bytes. It can be compressed, with the further extension "
+            "`.gz` or `.zst`.",
             extra_json_schema={"type": "string", "format": "binary"},
         ),
     ]
@@ -110,6 +135,50 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     job_id: JobId
     url: Annotated[str, Meta(description="Path of the import: GET it to follow the progress.")]
     dry_run: Annotated[bool, Meta(description="Whether the import only checks its records.")]
+    warnings: Annotated[
+        list[Notice], Meta(description="What the client should know about the file.")
+    ]
+
+
+Outcome: TypeAlias = Literal["imported", "rejected", "skipped"]
+
+
+class PreviewedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it would be imported."""
+
+    record: Annotated[int, Meta(description="Number of the record, from 1.", ge=1)]
+    outcome: Annotated[
+        Outcome,
+        Meta(description="Skipped are rows that are no contacts, such as a repeated header."),
+    ]
+    name: Annotated[str, Meta(description="Name as it would be stored; empty if there is none.")]
+    email: Annotated[str, Meta(description="Address as it would be stored; empty if none.")]
+    code: Annotated[str | UnsetType, Meta(description="Why it is rejected or skipped.")] = UNSET
+    message: Annotated[str | UnsetType, Meta(description="The same for people.")] = UNSET
+    warnings: Annotated[list[str], Meta(description="Codes of warnings about it.")]
+    content: Annotated[
+        Any,
+        Meta(
+            description="The record as it was received: an object, or text where it is not one.",
+            extra_json_schema={"type": ["object", "string"]},
+        ),
+    ]
+
+
+class ImportPreview(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a file would be read."""
+
+    format: Annotated[Format, Meta(description="Format of the records.")]
+    detected: Detected
+    complete: Annotated[bool, Meta(description="Whether the preview has seen all of the file.")]
+    records_seen: Annotated[
+        int, Meta(description="Records in what it has seen: all of them if it is complete.", ge=0)
+    ]
+    columns: Annotated[list[Column], Meta(description="The first columns of the file.")]
+    records: Annotated[list[PreviewedRecord], Meta(description="The first ten records.")]
+    warnings: Annotated[
+        list[Notice], Meta(description="What the client should know about the file.")
+    ]
 
 
 class ImportsPage(msgspec.Struct, frozen=True, kw_only=True):

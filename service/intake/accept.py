@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,23 +11,20 @@ import structlog
 
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
+from core.states import Format
 from core.supabase.errors import DATABASE
 from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler, TimeSlice
 from service.intake.body import Body
 from service.intake.buffers import BufferBudget
 from service.intake.limits import Limits
-from service.intake.media_types import Kind
 from service.intake.object_upload import Upload
+from service.intake.reading import plan_upload
 from service.intake.request import ImportRequest
 from service.intake.rollback import PendingRollbacks, log_failed_rollback
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport, Repository
 from service.splitting.base import Splitter
-from service.splitting.csv import CsvSplitter
-from service.splitting.envelope import EnvelopeSplitter
-from service.splitting.json_array import JsonArraySplitter
-from service.splitting.ndjson import NdjsonSplitter
 
 T = TypeVar("T")
 
@@ -69,7 +67,9 @@ class Intake:
         """
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
-            splitter = _splitter_for(request, self._limits)
+            # The first bytes decide how the text is read.
+            reading = await plan_upload(request, await body.sample())
+            splitter = reading.splitter(self._limits)
             pieces = self._split(body, splitter)
 
             # A repeated request is only read, to be compared with the one that made the import.
@@ -80,7 +80,7 @@ class Intake:
                 return await self._find_existing(new)
 
             # Split while storing.
-            upload = self._upload(import_id, request.kind)
+            upload = self._upload(import_id, splitter.format)
             try:
                 async for data in pieces:
                     await upload.write(data)
@@ -107,7 +107,7 @@ class Intake:
 
             # Another request with the same key was recorded in the meantime.
             await self._complete(upload.rollback(self._rollback_seconds))
-            return _checked(existing)
+            return _checked(existing, new)
 
     async def _is_known(self, request: ImportRequest) -> bool:
         """Return whether there is an import with the request's Idempotency-Key."""
@@ -121,13 +121,13 @@ class Intake:
             raise TransientError(
                 DATABASE, "the import with the same key was rolled back", code="discarded"
             )
-        return _checked(existing)
+        return _checked(existing, new)
 
-    def _upload(self, import_id: UUID, kind: Kind) -> Upload:
+    def _upload(self, import_id: UUID, format_: Format) -> Upload:
         return Upload(
             self._storage,
-            _object_name(import_id, kind),
-            kind.format.content_type,
+            _object_name(import_id, format_),
+            format_.content_type,
             budget=self._budget,
             deadline=self._upload_seconds,
         )
@@ -193,38 +193,29 @@ class Intake:
         await self._pending.close(max(0.0, until - time.monotonic()))
 
 
-def _splitter_for(request: ImportRequest, limits: Limits) -> Splitter:
-    sizes = (limits.part_bytes, limits.record_bytes)
-    match request.kind:
-        case Kind.JSON_ENVELOPE:
-            return EnvelopeSplitter(*sizes, request.options.source)
-        case Kind.JSON_ARRAY:
-            return JsonArraySplitter(*sizes)
-        case Kind.CSV:
-            return CsvSplitter(*sizes, request.options.dialect)
-        case Kind.NDJSON:
-            return NdjsonSplitter(*sizes)
-
-
 async def _new_import(
     import_id: UUID, request: ImportRequest, body: Body, splitter: Splitter
 ) -> NewImport:
     """Return the import of a body that was read and split; raises what reading its end raises."""
-    source = splitter.source or await body.trailing_source() or request.options.source
+    # A file may name a source of its own, but the client's counts; in a body the two are equal.
+    source = await body.trailing_source() or request.options.source or splitter.source
     if source is None:
-        raise ProblemError("source_missing", 'The form lacks the field "source".')
-    name = _object_name(import_id, request.kind)
+        where = 'in the field "source" of the form' if request.is_file else 'as "source" in it'
+        raise ProblemError(
+            "source_missing", f"Name the source in the address (/import?source=...) or {where}."
+        )
+    name = _object_name(import_id, splitter.format)
     return NewImport(import_id, request, source, name, splitter.split(), body.digest)
 
 
-def _object_name(import_id: UUID, kind: Kind) -> str:
-    return f"{job_id(import_id)}.{kind.format}"
+def _object_name(import_id: UUID, format_: Format) -> str:
+    return f"{job_id(import_id)}.{format_}"
 
 
-def _checked(existing: ExistingImport) -> ExistingImport:
-    """Return the existing import if the request equals the one that made it."""
+def _checked(existing: ExistingImport, new: NewImport) -> ExistingImport:
+    """Return the existing import if the request of ``new`` equals the one that made it."""
     if existing.same:
-        return existing
+        return replace(existing, plan=new.plan)
     raise ProblemError(
         "idempotency_key_reused",
         "An earlier request with this Idempotency-Key had another body, source or option. Use a "

@@ -5,11 +5,13 @@
 """
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from core.reading.plan import SAMPLE_BYTES
 from service.fair_scheduling import TimeSlice
 from service.intake.decompression import Decompressor
 from service.intake.digest import Digest
@@ -46,6 +48,21 @@ async def receive(
         raise truncated_body() from error
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a text, which decides how it is read."""
+
+    data: bytes
+    """At most SAMPLE_BYTES, however the text arrives."""
+    is_complete: bool
+    """Whether it is certainly all of the text."""
+
+    @classmethod
+    def of(cls, text: bytes) -> "Sample":
+        """Return the sample of a text that may be longer."""
+        return cls(text[:SAMPLE_BYTES], len(text) < SAMPLE_BYTES)
+
+
 class Body:
     """The text of the records of one request, as an asynchronous iterator of pieces.
 
@@ -65,9 +82,34 @@ class Body:
             if compression
             else None
         )
+        self._pieces = self._read()
+        self._first_pieces: list[bytes] = []
+        """Those that were read for the sample."""
+        self._may_be_cut = False
+        self._is_cut = False
+
+    async def sample(self, *, may_be_cut: bool = False) -> Sample:
+        """Read the beginning of the text; the iteration yields it nevertheless.
+
+        ``may_be_cut`` is whether a client may have sent only the beginning of a compressed text.
+        """
+        self._may_be_cut = may_be_cut
+        missing = SAMPLE_BYTES
+        while missing > 0 and (piece := await anext(self._pieces, b"")):
+            self._first_pieces.append(piece)
+            missing -= len(piece)
+        sample = Sample.of(b"".join(self._first_pieces))
+        return Sample(sample.data, is_complete=False) if self._is_cut else sample
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the next piece of at most PIECE_BYTES."""
+        for piece in self._first_pieces:
+            yield piece
+        self._first_pieces.clear()
+        async for piece in self._pieces:
+            yield piece
+
+    async def _read(self) -> AsyncIterator[bytes]:
         time_slice = TimeSlice()
         async for piece in self._sent:
             self.digest.update(piece)
@@ -78,7 +120,10 @@ class Body:
                 if data:
                     yield data
                 await time_slice.yield_if_used_up()
-        if self._decompressor is not None:
+        if self._decompressor is None:
+            return
+        self._is_cut = self._may_be_cut and not self._decompressor.is_at_end
+        if not self._is_cut:
             self._decompressor.close()
 
     async def trailing_source(self) -> str | None:

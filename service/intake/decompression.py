@@ -83,9 +83,14 @@ class Decompressor:
                 data = self._stream.unused_data
                 self._stream = None if self._stream.eof else self._stream
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the input so far is complete."""
+        return self._stream is None and self._streams > 0
+
     def close(self) -> None:
         """End the input; raises ProblemError if it is incomplete."""
-        if self._stream is not None or self._streams == 0:
+        if not self.is_at_end:
             raise self._malformed("ends too early")
 
     def _without_padding(self, data: bytes) -> bytes:

@@ -55,16 +55,12 @@ async def read_form(
     by_suffix = compression_by_suffix(name.suffix)
     compression = compression_of(file.headers.get("Content-Encoding")) or by_suffix
     kind = kind_of_file(file.content_type, PurePath(name.stem).suffix if by_suffix else name.suffix)
-    if kind is None:
-        raise ProblemError(
-            "unsupported_media_type",
-            'The file must be CSV, JSON or NDJSON: name it ".csv", ".json" or ".ndjson" (and ".gz" '
-            'or ".zst" after that), or give its content type.',
-        )
     charset = file.charset or form.charset
     options = head.values.check(kind, charset=charset, webhooks=limits.webhooks)
     compared = (*head.values.compared(), *head.compared, charset, compression or "")
-    request = ImportRequest(kind, options, compression, head.idempotency_key, compared)
+    request = ImportRequest(
+        kind, options, compression, head.idempotency_key, compared, is_file=True
+    )
     return request, _FormFile(form, compression, limits)
 
 

@@ -1,25 +1,25 @@
 """The options of one import: from the query and from form fields to checked values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from multidict import MultiMapping
 
 from core.errors import InvalidTargetError
+from core.formats.csv_dialect import is_delimiter
+from core.reading.encodings import canonical_encoding
+from core.reading.options import Mapping, ReadingOptions
+from core.reading.plan import Field
+from core.reading.sniffing import Kind
 from core.webhook_targets import parse_target
 from service.intake.limits import WebhookPolicy
-from service.intake.media_types import Kind
 from service.option_names import IMPORT_OPTIONS, check_option_names, check_source
 from service.problems import ProblemError
-from service.splitting.dialect import (
-    UTF_8,
-    Dialect,
-    parse_charset,
-    parse_delimiter,
-    parse_mapping,
-)
 
 _BOOLEANS: Final = {"true": True, "false": False}
+_NONE: Final = "none"
+_DELIMITERS: Final = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _COMPARED: Final = sorted(set(IMPORT_OPTIONS) - {"source", "dryRun"})
 
 
@@ -31,8 +31,8 @@ class ImportOptions:
     """None if it comes with the data."""
     dry_run: bool = False
     """Whether to do everything but insert the contacts."""
-    dialect: Dialect = field(default_factory=Dialect)
-    """How a CSV file is written, as far as the client says so."""
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    """How the file is to be read, as far as the client says so."""
     notify: str | None = None
     """Address to which a webhook is sent when the import ends."""
 
@@ -79,13 +79,21 @@ class OptionValues:
     ) -> ImportOptions:
         """Return the checked options of a body or file of this kind.
 
-        ``kind`` is None for a form whose file is not known yet. ``charset`` is that of the body or
-        file, if it is named. Raises ProblemError or MalformedInputError.
+        ``kind`` is None if only the file shows it. ``charset`` is that of the body or file, if it
+        is named. Raises ProblemError or MalformedInputError.
         """
         dry_run = self._dry_run()
         notify = self._notify(webhooks)
-        dialect = self._dialect(kind, charset)
-        return ImportOptions(self.source(), dry_run, dialect, notify)
+        reading = ReadingOptions(
+            encoding=self._encoding(charset),
+            delimiter=self._delimiter(),
+            has_header=self._has_header(),
+            mapping=parse_mapping(self._values["map"]),
+            no_email=self._no_email(),
+        )
+        if kind is not None:
+            check_applicable(reading, kind)
+        return ImportOptions(self.source(), dry_run, reading, notify)
 
     def _given(self, name: str) -> list[str]:
         """Return an option's values; an empty address to notify counts as none."""
@@ -111,23 +119,99 @@ class OptionValues:
             raise ProblemError("notify_invalid", str(error)) from None
         return urls[0]
 
-    def _dialect(self, kind: Kind | None, charset: str | None) -> Dialect:
-        delimiters, mapping = self._values["delimiter"], self._values["map"]
-        if len(delimiters) > 1:
+    def _encoding(self, charset: str | None) -> str | None:
+        """Return the encoding of the option, else the one that the content type names."""
+        labels = self._values["encoding"]
+        if len(labels) > 1:
+            raise ProblemError("encoding_invalid", "Name one encoding only.")
+        if labels:
+            if (encoding := canonical_encoding(labels[0])) is None:
+                raise ProblemError(
+                    "encoding_invalid",
+                    "Use a name such as utf-8, windows-1252, iso-8859-2, utf-16le or shift_jis, or "
+                    "leave it out: it is detected.",
+                )
+            return encoding
+        if not charset or not charset.strip():
+            return None
+        if (encoding := canonical_encoding(charset)) is None:
+            raise ProblemError(
+                "unsupported_charset",
+                "The charset of the content type is not known. Use a name such as utf-8 or "
+                "windows-1252, or leave it out: it is detected.",
+            )
+        return encoding
+
+    def _delimiter(self) -> str | None:
+        values = self._values["delimiter"]
+        if len(values) > 1:
             raise ProblemError("delimiter_invalid", "Name one delimiter only.")
-        if kind not in {None, Kind.CSV} and delimiters:
-            raise ProblemError("delimiter_invalid", "Only a CSV file has a delimiter.")
-        if kind not in {None, Kind.CSV} and mapping:
-            raise ProblemError("mapping_invalid", "Only the columns of a CSV file can be mapped.")
-        delimiter = parse_delimiter(delimiters[0]) if delimiters else None
-        return Dialect(delimiter, _check_charset(kind, charset), parse_mapping(mapping))
+        return parse_delimiter(values[0]) if values else None
+
+    def _has_header(self) -> bool | None:
+        values = self._values["header"]
+        if values and values != [_NONE]:
+            raise ProblemError(
+                "header_invalid",
+                "Give header=none once, for a file whose first row is a contact, or leave it out.",
+            )
+        return False if values else None
+
+    def _no_email(self) -> bool:
+        values = self._values["email"]
+        if values and values != [_NONE]:
+            raise ProblemError(
+                "email_option_invalid",
+                "Give email=none once, to import contacts without addresses. To say which column "
+                "holds the address, use map=Column:email.",
+            )
+        return bool(values)
 
 
-def _check_charset(kind: Kind | None, charset: str | None) -> str | None:
-    if not charset or not charset.strip():
-        return None
-    known = parse_charset(charset)
-    if known is None or (kind is not Kind.CSV and known != UTF_8):
-        accepted = "UTF-8, UTF-16 and Windows-1252 are" if kind is Kind.CSV else "Only UTF-8 is"
-        raise ProblemError("unsupported_charset", f"{accepted} accepted: convert the text first.")
-    return known
+def check_applicable(options: ReadingOptions, kind: Kind) -> None:
+    """Raise ProblemError if an option does not apply to a file of this kind."""
+    if kind is Kind.CSV:
+        return
+    if options.delimiter is not None:
+        raise ProblemError("delimiter_invalid", "Only a CSV file has a delimiter.")
+    if options.has_header is not None:
+        raise ProblemError("header_invalid", "Only a CSV file can be without a header.")
+
+
+def parse_delimiter(text: str) -> str:
+    """Return the delimiter that a character or a name means.
+
+    Raises ProblemError (``delimiter_invalid``).
+    """
+    delimiter = _DELIMITERS.get(text.lower(), text)
+    if not is_delimiter(delimiter):
+        raise ProblemError(
+            "delimiter_invalid",
+            "Name one of the characters , ; | or tab (or another ASCII mark that is not a quote).",
+        )
+    return delimiter
+
+
+def parse_mapping(texts: Sequence[str]) -> Mapping:
+    """Return the mapping of texts ``Column:field``.
+
+    Raises ProblemError (``mapping_invalid``).
+    """
+    mapping = tuple(_parse_mapped_column(text) for text in texts)
+    fields = [field for _, field in mapping]
+    if len(set(mapping)) < len(mapping):
+        raise _invalid_mapping("The same column is mapped to a field twice.")
+    if Field.NAME in fields and {Field.FIRST_NAME, Field.LAST_NAME} & set(fields):
+        raise _invalid_mapping("Map either the name, or the first and the last name.")
+    return mapping
+
+
+def _parse_mapped_column(text: str) -> tuple[str, Field]:
+    column, _, field = text.rpartition(":")
+    if not column or field not in set(Field):
+        raise _invalid_mapping(f"Write map=Column:field; the fields are {', '.join(Field)}.")
+    return column, Field(field)
+
+
+def _invalid_mapping(detail: str) -> ProblemError:
+    return ProblemError("mapping_invalid", detail)

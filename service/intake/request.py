@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from core.reading.sniffing import Kind
 from service.intake import idempotency
 from service.intake.decompression import compression_of
 from service.intake.limits import Limits
-from service.intake.media_types import ACCEPTED_BODIES, MULTIPART, Kind, kind_of_body
+from service.intake.media_types import ACCEPTED_BODIES, MULTIPART, is_looked_at, kind_of_type
 from service.intake.options import ImportOptions, OptionValues
 from service.problems import ProblemError
 
@@ -16,13 +17,16 @@ from service.problems import ProblemError
 class ImportRequest:
     """One request for an import, without its bytes; everything is checked."""
 
-    kind: Kind
+    kind: Kind | None
+    """What the body or file is said to be; None if that has to be seen."""
     options: ImportOptions
     compression: str | None = None
     """GZIP or ZSTD of service.intake.decompression."""
     idempotency_key: str | None = None
     compared: tuple[str, ...] = ()
     """What distinguishes the request from others with the same key, source, dry run and bytes."""
+    is_file: bool = False
+    """Whether the bytes are a file of a form, which another program may have written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +41,39 @@ class FormHead:
     compared: tuple[str, ...]
 
 
-def read_head(request: web.Request, limits: Limits) -> ImportRequest | FormHead:
+def read_head(
+    request: web.Request, limits: Limits, *, needs_source: bool = True
+) -> ImportRequest | FormHead:
     """Check all that can be checked before the body is read.
 
-    Raises ProblemError or MalformedInputError.
+    ``needs_source`` is whether a request without a source is rejected. Raises ProblemError or
+    MalformedInputError.
     """
     values = OptionValues(request.query)
-    kind = kind_of_body(request.content_type)
-    if kind is None and request.content_type != MULTIPART:
+    is_form = request.content_type == MULTIPART
+    kind = kind_of_type(request.content_type)
+    if not (is_form or kind or is_looked_at(request.content_type)):
         raise ProblemError("unsupported_media_type", f"Send {ACCEPTED_BODIES}.")
     content_encoding = request.headers.get("Content-Encoding", "")
     compression = compression_of(content_encoding)
-    if compression and kind is None:
+    if compression and is_form:
         raise ProblemError("unsupported_encoding", "Compress the file in the form, not the form.")
     if (request.content_length or 0) > limits.body_bytes:
         raise body_too_large(limits)
     key = idempotency.parse_idempotency_key(request.headers.getall(idempotency.HEADER, []))
     options = values.check(kind, charset=request.charset, webhooks=limits.webhooks)
     compared = (request.charset or "", content_encoding)
-    if kind is None:
+    if is_form:
         return FormHead(request.headers["Content-Type"], values, key, compared)
-    if options.source is None and kind is not Kind.JSON_ENVELOPE:
-        raise ProblemError("source_missing", "Name the source in the address: /import?source=...")
+    if needs_source and kind not in {Kind.JSON_ENVELOPE, None}:
+        check_source_named(options)
     return ImportRequest(kind, options, compression, key, (*values.compared(), *compared))
+
+
+def check_source_named(options: ImportOptions) -> None:
+    """Raise ProblemError for a body that cannot name its source, if the address does not."""
+    if options.source is None:
+        raise ProblemError("source_missing", "Name the source in the address: /import?source=...")
 
 
 def body_too_large(limits: Limits) -> ProblemError:

@@ -1,44 +1,48 @@
-"""The interface of all splitters, and the UTF-8 check that they share."""
+"""The interface of all splitters, with the transcoding and the UTF-8 check that they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from core.errors import MalformedInputError
-from core.formats.encoding import BOM, Utf8Validator, check_encoding
+from core.formats.encoding import BOM, Utf8Validator
+from core.reading.plan import ReadingPlan
 from core.states import Format
-from service.splitting.part_cutter import Split
+from service.splitting.part_cutter import Encoding, PartCutter, Split
+from service.splitting.transcoding import Transcoder
 
-_HEAD_BYTES = 4
+UTF_8 = "utf-8"
 
 
 class Splitter(ABC):
     """Takes a body in pieces, yields the bytes of the object, and knows its parts at the end.
 
-    ``feed`` and ``close`` raise MalformedInputError as soon as the bytes cannot be right. The
-    result does not depend on how the body is cut into pieces.
+    The object is UTF-8, whatever the encoding of the body. ``feed`` and ``close`` raise
+    MalformedInputError as soon as the bytes cannot be right. The result does not depend on how the
+    body is cut into pieces.
     """
 
     format: Format
     source: str | None = None
     """The source that is named in the data; known after ``close``."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: ReadingPlan, transcoder: Transcoder) -> None:
+        self._plan = plan
+        self._transcoder = transcoder
         self._utf8 = Utf8Validator()
-        self._head: bytes | None = b""
-        """The first bytes, until there are enough to recognise an encoding."""
+        self._has_begun = False
         self._cut_character = b""
         """The beginning of a character that the last piece ended in."""
         self._checked_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next piece; yields bytes of the object as soon as they are certain."""
-        yield from self._feed_utf8(data)
+        yield from self._feed_text(*self._transcoder.read(data))
 
     def close(self) -> Iterator[bytes]:
         """End the body; yields the last bytes of the object."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            yield from self._feed_utf8(head)
+        yield from self._feed_text(*self._transcoder.read(b"", final=True))
+        if not self._has_begun:
+            yield from self._begin(b"")
         if self._cut_character:
             yield from self._flush()
             raise self._invalid_utf8(self._checked_bytes - len(self._cut_character))
@@ -46,7 +50,7 @@ class Splitter(ABC):
 
     @abstractmethod
     def split(self) -> Split:
-        """Return the object's parts; only after ``close``."""
+        """Return the object's parts; before ``close``, those of the records so far."""
 
     @abstractmethod
     def _begin(self, bom: bytes) -> Iterator[bytes]:
@@ -68,20 +72,32 @@ class Splitter(ABC):
     def _record(self) -> int | None:
         """Return the number of the record that the text has reached; None outside the records."""
 
+    def _feed_text(self, text: bytes, is_invalid: bool) -> Iterator[bytes]:
+        """Take transcoded text; ``is_invalid`` is whether what follows it is not in its encoding.
+
+        The offset of that error is the one in UTF-8.
+        """
+        yield from self._feed_utf8(text)
+        if is_invalid:
+            yield from self._flush()
+            encoding = self._transcoder.encoding
+            raise self._invalid(
+                "invalid_text",
+                self._checked_bytes,
+                f"this is not {encoding}, or not certainly. Name the encoding, as in ?encoding="
+                f"windows-1252, or save the file as {UTF_8}.",
+            )
+
     def _feed_utf8(self, data: bytes) -> Iterator[bytes]:
-        if self._head is not None:
-            self._head += data
-            if len(self._head) < _HEAD_BYTES:
-                return
-            data, self._head = self._head, None
-            check_encoding(data[:_HEAD_BYTES])
         wrong = self._utf8.first_invalid(data)
         text = self._whole_characters(data, wrong)
-        if self._checked_bytes == 0:
+        if text and not self._has_begun:
+            self._has_begun = True
             bom = BOM if text.startswith(BOM) else b""
             yield from self._begin(bom)
             text = text.removeprefix(bom)
-        yield from self._take(text)
+        if text:
+            yield from self._take(text)
         if wrong is not None:
             yield from self._flush()
             raise self._invalid_utf8(self._checked_bytes + wrong)
@@ -99,11 +115,21 @@ class Splitter(ABC):
         return text[:end]
 
     def _invalid_utf8(self, offset: int) -> MalformedInputError:
+        detail = "this is not UTF-8. Save the file as UTF-8 and send it again."
+        return self._invalid("invalid_utf8", offset, detail)
+
+    def _invalid(self, code: str, offset: int, detail: str) -> MalformedInputError:
         record = self._record()
         where = f"At byte {offset}" + (f", record {record}" if record else "")
-        return MalformedInputError(
-            "invalid_utf8",
-            f"{where}: this is not UTF-8. Save the file as UTF-8 and send it again.",
-            offset=offset,
-            record=record,
+        return MalformedInputError(code, f"{where}: {detail}", offset=offset, record=record)
+
+    def _split(self, size: int, cutter: PartCutter, end: int | None = None) -> Split:
+        """Return the split of an object of this size; ``end`` is as for PartCutter.finish."""
+        return Split(
+            self.format,
+            self._plan,
+            size,
+            cutter.records,
+            cutter.finish(end),
+            Encoding(self._transcoder.encoding, self._transcoder.guessed, self._transcoder.sample),
         )

@@ -1,7 +1,7 @@
-"""The JSON body ``{"source": ..., "data": [...]}``: the object is the array of ``data``.
+"""A JSON text with an envelope, as ``{"source": ..., "data": [...]}``: the object is the array.
 
 ijson parses everything outside the array, the envelope. It is fed up to each ``[`` in turn, so that
-it shows at once whether that is where ``data`` begins; the records bypass it, and it is fed again
+it shows at once whether that is where the array begins; the records bypass it, and it is fed again
 from their closing ``]``. What it is fed is limited and kept, to find the place of an error.
 
 yajl's Python binding ends the process on an integer of more than 4,300 digits: CPython refuses to
@@ -18,12 +18,20 @@ import ijson
 
 from core.errors import MalformedInputError
 from core.formats.json import first_error
+from core.reading.json_structure import (
+    DATA,
+    JsonPath,
+    ambiguous_records,
+    is_rival,
+    quoted_path,
+)
+from core.reading.plan import ReadingPlan
 from core.states import Format
-from service.option_names import check_envelope_key, check_source
+from service.option_names import check_source, is_option_like, option_in_body
 from service.splitting.base import Splitter
-from service.splitting.dialect import UTF_8
 from service.splitting.json_array import ArraySplitter, truncated
-from service.splitting.part_cutter import Split
+from service.splitting.part_cutter import PartCutter, Split
+from service.splitting.transcoding import Transcoder
 
 MAX_ENVELOPE_BYTES: Final = 1024 * 1024
 """Bytes outside the array of records, which are kept in memory."""
@@ -43,28 +51,41 @@ _CLOSING: Final = frozenset({"end_map", "end_array"})
 
 
 class EnvelopeSplitter(Splitter):
-    """Splits a JSON body with an envelope."""
+    """Splits a JSON text with an envelope."""
 
     format = Format.JSON
 
-    def __init__(
-        self, part_bytes: int, max_record_bytes: int, named_source: str | None = None
+    def __init__(  # noqa: PLR0913 -- four are those of every splitter
+        self,
+        plan: ReadingPlan,
+        transcoder: Transcoder,
+        part_bytes: int,
+        max_record_bytes: int,
+        *,
+        path: JsonPath = DATA,
+        is_file: bool = False,
+        named_source: str | None = None,
     ) -> None:
-        """``named_source`` is for a body without one; if there are two, they must be equal."""
-        super().__init__()
+        """``path`` is that of the array of records.
+
+        ``is_file`` is whether another program may have written the text: then its keys are not
+        compared with our options. ``named_source`` is the source that the address names; if a body
+        names one, too, they must be equal.
+        """
+        super().__init__(plan, transcoder)
         self._named_source = named_source
         self._part_bytes = part_bytes
         self._max_record_bytes = max_record_bytes
-        self._envelope = _Envelope()
+        self._is_file = is_file
+        self._envelope = _Envelope(path, is_file=is_file)
         self._array: ArraySplitter | None = None
-        """Set once the ``[`` of ``data`` was reached."""
+        """Set once the ``[`` of the array was reached."""
         self._array_bytes = 0
 
     def split(self) -> Split:
         """Return the parts of the array."""
-        parts = self._array.cutter.finish() if self._array else []
-        records = self._array.records if self._array else 0
-        return Split(self.format, None, self._array_bytes, records, parts, {"encoding": UTF_8})
+        cutter = self._array.cutter if self._array else PartCutter(self._part_bytes)
+        return self._split(self._array_bytes, cutter)
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._envelope.skipped = len(bom)
@@ -109,7 +130,12 @@ class EnvelopeSplitter(Splitter):
         if self._array and not self._array.closed:
             yield from map(self._count, self._array.finish())
             yield from self._take(self._leave_array())
-        self.source = self._envelope.close(self._named_source)
+        self._envelope.close()
+        self.source = self._envelope.source()
+        if not self._is_file and self.source and self._named_source not in {None, self.source}:
+            raise MalformedInputError(
+                "source_invalid", "The address and the body name different sources."
+            )
 
     def _flush(self) -> Iterator[bytes]:
         if self._array and not self._array.closed:
@@ -123,9 +149,12 @@ class EnvelopeSplitter(Splitter):
 class _Envelope:
     """Parses and checks the text outside the array, by ijson."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: JsonPath, *, is_file: bool) -> None:
         self.skipped = 0
         """Bytes of the body that ijson is not fed: the byte order mark, the records."""
+        self._array_path = path
+        self._is_own_shape = path == DATA and not is_file
+        """Whether it can be ``{"source": ..., "data": [...]}``."""
         self._text = bytearray()
         self._digits_from = 0
         """Where in the text a number begins that its end may cut."""
@@ -133,10 +162,18 @@ class _Envelope:
         """Where in the text bytes were skipped, and how many."""
         self._events: list[tuple[str, Any]] = ijson.sendable_list()
         self._parser = ijson.basic_parse_coro(self._events)
-        self._depth = 0
-        self._key = ""
+        self._path: list[str | int] = []
+        """Of the value that comes next, or of the open one; empty for the outermost."""
+        self._in_array: list[bool] = []
+        """For each open object or array, whether it is an array."""
+        self._opens_array = False
+        """Whether the last event opened an array other than that of the records."""
+        self._found = False
         self._seen: set[str] = set()
+        """Of ``source`` and ``data``, those that were there at the top."""
         self._other_keys = 0
+        self._option: str | None = None
+        """The first key at the top that resembles an option."""
 
     @property
     def position(self) -> int:
@@ -149,15 +186,15 @@ class _Envelope:
         self._skips.append((len(self._text), count))
 
     def feed(self, data: bytes) -> bool:
-        """Parse the next bytes; return whether the last one is the ``[`` of ``data``."""
+        """Parse the next bytes; return whether the last one is the ``[`` of the records."""
         end, error = self._first_forbidden(data)
-        is_data_open = end > 0 and self._parse(data[:end])  # no bytes would mean the end to ijson
+        is_open = end > 0 and self._parse(data[:end])  # no bytes would mean the end to ijson
         if error:
             raise error
-        return is_data_open
+        return is_open
 
-    def close(self, named_source: str | None) -> str:
-        """Check that nothing is missing; return the body's source, or else ``named_source``."""
+    def close(self) -> None:
+        """Check that nothing is missing."""
         try:
             self._parser.close()
         except _PARSER_ERRORS as error:
@@ -166,24 +203,28 @@ class _Envelope:
         self._check_events()
         try:
             # yajl accepts a last string that begins after the object.
-            envelope = json.loads(bytes(self._text))
+            json.loads(bytes(self._text))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self._malformed(error) from None
-        if "data" not in self._seen:
+        if not self._found:
+            what = '"data"' if self._array_path == DATA else quoted_path(self._array_path)
             raise MalformedInputError(
-                "data_missing", 'The body lacks "data", the array of contacts.'
+                "data_missing",
+                f"The body lacks {what}, the array of contacts: send it, or the array alone.",
             )
-        if "source" in self._seen:
-            # ijson turns half a surrogate pair into "?"; json keeps it for check_source to reject.
-            source = check_source(envelope["source"])
-            if named_source not in {None, source}:
-                raise MalformedInputError(
-                    "source_invalid", "The address and the body name different sources."
-                )
-            return source
-        if named_source is None:
-            raise MalformedInputError("source_missing", 'The body lacks "source".')
-        return named_source
+
+    def source(self) -> str | None:
+        """Return the source that the text names, if it has the form of a body of ours."""
+        if "source" not in self._seen or self._array_path != DATA:
+            return None
+        # ijson turns half a surrogate pair into "?"; json keeps it for check_source to reject.
+        source = json.loads(bytes(self._text))["source"]
+        try:
+            return check_source(source)
+        except MalformedInputError:
+            if self._is_own_shape:
+                raise
+            return None  # the key means something else there
 
     def _parse(self, data: bytes) -> bool:
         self._text += data
@@ -195,43 +236,84 @@ class _Envelope:
         return self._check_events()
 
     def _check_events(self) -> bool:
-        """Check all events of ijson; return whether the last one opens the array of ``data``."""
-        is_data_open = False
+        """Check all events of ijson; return whether the last one opens the array of records."""
+        is_open = False
         for event, value in self._events:
-            is_data_open = self._check_event(event, value)
+            is_open = self._check_event(event, value)
         self._events.clear()
-        return is_data_open
+        return is_open
 
     def _check_event(self, event: str, value: object) -> bool:
-        if self._depth == 0 and event not in {"start_map", "end_map"}:
-            raise MalformedInputError(
-                "data_missing", 'The body must be {"source": ..., "data": [...]}.'
-            )
-        if event == "map_key" and self._depth == 1:
-            self._check_key(str(value))
-        elif self._depth == 1 and event not in _CLOSING:
-            if self._key == "data" and event != "start_array":
-                raise MalformedInputError("data_not_array", '"data" must be an array of contacts.')
-            if self._key == "source":
-                check_source(value)
-        is_data_open = event == "start_array" and self._depth == 1 and self._key == "data"
-        self._depth += (event in _OPENING) - (event in _CLOSING)
-        if self._depth > _MAX_DEPTH:
-            raise MalformedInputError(
-                "nested_too_deeply", f"More than {_MAX_DEPTH} levels are nested."
-            )
-        return is_data_open
+        depth = len(self._in_array)
+        if depth == 0 and event not in _OPENING | _CLOSING:
+            raise self._no_envelope()
+        if event == "map_key":
+            self._path[-1] = str(value)
+            if depth == 1:
+                self._check_key(str(value))
+            return False
+        if event in _CLOSING:
+            self._in_array.pop()
+            self._path.pop()
+            return False
+        if self._in_array and self._in_array[-1]:
+            self._path[-1] = int(self._path[-1]) + 1
+        is_open = self._check_value(event, value)
+        if event in _OPENING:
+            self._in_array.append(event == "start_array")
+            self._path.append(-1 if event == "start_array" else "")
+            if len(self._path) > _MAX_DEPTH:
+                raise MalformedInputError(
+                    "nested_too_deeply", f"More than {_MAX_DEPTH} levels are nested."
+                )
+        return is_open
+
+    def _check_value(self, event: str, value: object) -> bool:
+        """Check a value that begins; return whether it is the array of records."""
+        depth, path = len(self._path), self._path
+        if depth == 0:
+            if event == "start_array" and not isinstance(self._array_path[0], int):
+                raise self._no_envelope()
+            return False
+        opens_rival, self._opens_array = self._opens_array, False
+        if event == "start_map" and opens_rival and path[-1] == 0:
+            rival = tuple(path[:-1])
+            if is_rival(rival, self._array_path):
+                raise ambiguous_records([self._array_path, rival])
+        if depth == 1 and path[0] == "source" and self._is_own_shape:
+            check_source(value if event not in _OPENING else None)
+        if depth == len(self._array_path) and tuple(path) == self._array_path:
+            if event != "start_array":
+                raise MalformedInputError(
+                    "data_not_array",
+                    f"{quoted_path(self._array_path)} must be an array of contacts.",
+                )
+            if self._found:
+                raise self._duplicate_key(quoted_path(self._array_path))
+            self._found = True
+            return True
+        self._opens_array = event == "start_array" and depth <= len(self._array_path)
+        return False
 
     def _check_key(self, key: str) -> None:
-        if key in self._seen and key in {"source", "data"}:
-            raise MalformedInputError("duplicate_key", f'"{key}" is there twice.', param=key)
-        self._key = key
         if key in {"source", "data"}:
+            if key in self._seen:
+                raise self._duplicate_key(key)
             self._seen.add(key)
-        else:
+        elif self._is_own_shape and self._option is None:
             self._other_keys += 1
-            is_early = self._other_keys <= _CLOSELY_COMPARED_KEYS
-            check_envelope_key(key, compare_closely=is_early)
+            closely = self._other_keys <= _CLOSELY_COMPARED_KEYS
+            self._option = key if is_option_like(key, closely=closely) else None
+        if self._option is not None and "source" in self._seen:
+            raise option_in_body(self._option)
+
+    def _duplicate_key(self, key: str) -> MalformedInputError:
+        return MalformedInputError("duplicate_key", f'"{key}" is there twice.', param=key)
+
+    def _no_envelope(self) -> MalformedInputError:
+        return MalformedInputError(
+            "data_missing", 'The body must be {"source": ..., "data": [...]}, or an array.'
+        )
 
     def _first_forbidden(self, data: bytes) -> tuple[int, MalformedInputError | None]:
         """Return how much of ``data`` ijson may be fed, and the error after that, if any."""

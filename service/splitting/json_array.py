@@ -8,10 +8,11 @@ import msgspec
 from core.errors import MalformedInputError
 from core.formats.base import RecordRun
 from core.formats.json import JsonScanner
+from core.reading.plan import ReadingPlan
 from core.states import Format
 from service.splitting.base import Splitter
-from service.splitting.dialect import UTF_8
 from service.splitting.part_cutter import PartCutter, Split
+from service.splitting.transcoding import Transcoder
 
 _SPACE: Final = b" \t\n\r"
 # Raw skips values without building them, but checks their grammar.
@@ -75,8 +76,10 @@ class JsonArraySplitter(Splitter):
 
     format = Format.JSON
 
-    def __init__(self, part_bytes: int, max_record_bytes: int) -> None:
-        super().__init__()
+    def __init__(
+        self, plan: ReadingPlan, transcoder: Transcoder, part_bytes: int, max_record_bytes: int
+    ) -> None:
+        super().__init__(plan, transcoder)
         self._part_bytes = part_bytes
         self._max_record_bytes = max_record_bytes
         self._array: ArraySplitter | None = None
@@ -85,9 +88,8 @@ class JsonArraySplitter(Splitter):
 
     def split(self) -> Split:
         """Return the parts of the file."""
-        parts = self._array.cutter.finish() if self._array else []
-        records = self._array.records if self._array else 0
-        return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
+        cutter = self._array.cutter if self._array else PartCutter(self._part_bytes)
+        return self._split(self._size, cutter)
 
     def _begin(self, bom: bytes) -> Iterator[bytes]:
         self._size = len(bom)

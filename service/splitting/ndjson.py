@@ -13,10 +13,11 @@ import msgspec
 from core.errors import MalformedInputError
 from core.formats.base import RecordRun
 from core.formats.ndjson import NdjsonScanner
+from core.reading.plan import ReadingPlan
 from core.states import Format
 from service.splitting.base import Splitter
-from service.splitting.dialect import UTF_8
 from service.splitting.part_cutter import PartCutter, Split
+from service.splitting.transcoding import Transcoder
 
 # Raw skips values without building them, but checks their grammar.
 _decode_lines: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(
@@ -29,8 +30,10 @@ class NdjsonSplitter(Splitter):
 
     format = Format.NDJSON
 
-    def __init__(self, part_bytes: int, max_record_bytes: int) -> None:
-        super().__init__()
+    def __init__(
+        self, plan: ReadingPlan, transcoder: Transcoder, part_bytes: int, max_record_bytes: int
+    ) -> None:
+        super().__init__(plan, transcoder)
         self._cutter = PartCutter(part_bytes)
         self._max_record_bytes = max_record_bytes
         self._scanner = self._scanner_from(0)
@@ -38,8 +41,7 @@ class NdjsonSplitter(Splitter):
 
     def split(self) -> Split:
         """Return the parts of the file."""
-        parts, records = self._cutter.finish(), self._cutter.records
-        return Split(self.format, None, self._size, records, parts, {"encoding": UTF_8})
+        return self._split(self._size, self._cutter)
 
     def _scanner_from(self, offset: int) -> NdjsonScanner[msgspec.Raw]:
         return NdjsonScanner(

@@ -1,12 +1,27 @@
 """Cuts an object into parts: byte ranges of whole records, each of at least ``part_bytes``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+import msgspec
+
+from core.field_names import FieldNames
 from core.formats.base import RecordRun, RecordScanner
-from core.models import Layout, Part
+from core.models import Part
+from core.reading.plan import PlanWarning, ReadingPlan
+from core.reading.warnings import ENCODING_GUESSED
 from core.states import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The encoding in which a body came."""
+
+    name: str
+    guessed: bool = False
+    """Whether neither the client nor a mark nor the form of its characters shows it."""
+    sample: str = ""
+    """A text with foreign letters as it was read, if the encoding is guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +29,28 @@ class Split:
     """What is recorded of an object."""
 
     format: Format
-    layout: Layout | None
-    """Which columns hold a row's fields; CSV only."""
+    made_plan: ReadingPlan
+    """The plan as it was made from the sample."""
     bytes: int
     """Size of the object."""
     records: int
     parts: list[Part]
-    detected: dict[str, Any] = field(default_factory=dict)
-    """How the body is written, as far as it was detected; shown to clients."""
-    ignored: Sequence[str] = ()
-    """Names of columns that are not part of a contact."""
+    encoding: Encoding
+
+    @property
+    def plan(self) -> ReadingPlan:
+        """The plan, which warns of an encoding even if it was guessed after the sample."""
+        if not self.encoding.guessed:
+            return self.made_plan
+        warnings = (PlanWarning(ENCODING_GUESSED), *self.made_plan.warnings)
+        return msgspec.structs.replace(self.made_plan, warnings=warnings)
+
+    @property
+    def ignored(self) -> Sequence[str]:
+        """Names of columns that are not part of a contact; the workers find those of JSON."""
+        used = self.made_plan.places.used
+        header = enumerate(self.made_plan.header)
+        return FieldNames(name for at, name in header if at not in used).to_json()
 
 
 class PartCutter:

@@ -1,24 +1,17 @@
-"""Transcoding of text from the encodings of spreadsheets to UTF-8; UTF-8 passes unchanged.
-
-If the client does not name the encoding, a byte order mark or the zeros of UTF-16 do. Otherwise the
-text is ASCII up to some character, which decides: if its bytes have the form of UTF-8, all of the
-text must be UTF-8; if not, it is Windows-1252, and no later character may have the form of UTF-8. A
-text that is not certainly one of them is an error: a guess would corrupt names.
-"""
+"""Transcoding of text to UTF-8, as it arrives; UTF-8 passes unchanged."""
 
 import codecs
 import re
-from typing import Final, Protocol
+from typing import Final
 
-from core.errors import MalformedInputError
-from core.formats.encoding import check_not_compressed, detect_encoding
-from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
+from core.reading.encodings import UTF_8, WINDOWS_1252, EncodingChoice, choose_by_text
 
-_HEAD_BYTES: Final = 4
-_UTF_16_ENCODINGS: Final = frozenset({UTF_16_LE, UTF_16_BE})
-_ASCII: Final = bytes(range(0x80))
-# Includes invalid forms, such as half a surrogate pair: to call them Windows-1252 would be a guess.
-_LIKE_UTF8: Final = re.compile(
+_LOOKAHEAD_BYTES: Final = 64 * 1024
+"""Bytes from the first foreign character on that decide about the encoding, as a sample does."""
+_HEADER_BYTES: Final = 4096
+_WORD_BYTES: Final = 200
+_FOREIGN: Final = re.compile(rb"[\x80-\xff]")
+_LIKE_UTF_8: Final = re.compile(
     rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}"
 )
 _CUT_CHARACTER: Final = re.compile(
@@ -28,136 +21,107 @@ _MAX_CUT_BYTES: Final = 3
 
 
 class Transcoder:
-    """Transcodes one text that arrives in pieces of any size."""
+    """Transcodes one text that arrives in pieces of any size.
 
-    def __init__(self, charset: str | None) -> None:
-        """``charset`` is the encoding that the client names, as in Dialect."""
-        self._charset = charset
-        self._head = b""
-        self._decoder: _Decoder | None = None
+    If the sample of the text was only ASCII, the first foreign character decides, with the text
+    after it: that is held back until there is enough of it.
+    """
+
+    def __init__(self, choice: EncodingChoice) -> None:
+        self._choice = choice
+        self._skip = choice.mark_bytes
+        self._undecided = choice.undecided
+        self._header = b""
+        self._recent = b""
+        """The end of the text so far, in which the first foreign word may begin."""
+        self._held = b""
+        self._decoder = None if choice.undecided else _Decoder(choice)
 
     @property
     def encoding(self) -> str:
         """The encoding of the text so far."""
-        return self._decoder.encoding if self._decoder else UTF_8
+        return self._choice.encoding
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it was neither named nor certain."""
+        return self._choice.guessed
+
+    @property
+    def sample(self) -> str:
+        """Where it was guessed: a text with foreign letters, as it reads."""
+        return self._choice.sample
 
     def read(self, data: bytes, *, final: bool = False) -> tuple[bytes, bool]:
-        """Take the next bytes; return their text as UTF-8, and whether what follows it is invalid.
+        """Take the next bytes; return their text as UTF-8, and whether what follows is invalid.
 
-        Raises MalformedInputError (``wrong_encoding``) if the byte order mark is that of another
-        encoding than the client names.
+        Raises MalformedInputError (``encoding_uncertain``) as ``choose_encoding`` does.
         """
-        if self._decoder is None:
-            data = self._head = self._head + data
-            if len(data) < _HEAD_BYTES and not final:
-                return b"", False
-            check_not_compressed(data)
-            self._decoder, mark_bytes = _decoder_for(data[:_HEAD_BYTES], self._charset)
-            data = data[mark_bytes:]
-        return self._decoder.read(data, final=final)
+        skipped, data = data[: self._skip], data[self._skip :]
+        self._skip -= len(skipped)
+        if self._decoder is not None:
+            return self._decoder.read(data, final=final)
+        if not self._held and data.isascii():
+            self._pass_ascii(data)
+            return data, False
+        return self._decide(data, final=final)
+
+    def _pass_ascii(self, data: bytes) -> None:
+        """Keep what decides about the first foreign character, however the text is cut."""
+        if len(self._header) < _HEADER_BYTES:
+            self._header = (self._header + data)[:_HEADER_BYTES]
+        self._recent = (self._recent + data[-_WORD_BYTES:])[-_WORD_BYTES:]
+
+    def _decide(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
+        """Hold text back from the first foreign character on, until it can be decided about."""
+        ascii_text = b""
+        if not self._held:
+            first = _FOREIGN.search(data)
+            start = first.start() if first else len(data)
+            ascii_text, data = data[:start], data[start:]
+            self._pass_ascii(ascii_text)
+        self._held += data
+        if len(self._held) < _LOOKAHEAD_BYTES and not final:
+            return ascii_text, False
+        word = re.split(rb"[\s,;|\"\t]", self._recent)[-1]
+        sample = word + self._held[:_LOOKAHEAD_BYTES]
+        is_complete = final and len(self._held) <= _LOOKAHEAD_BYTES
+        self._choice = choose_by_text(sample, self._header, complete=is_complete)
+        self._decoder = _Decoder(self._choice)
+        held, self._held = self._held, b""
+        text, is_invalid = self._decoder.read(held, final=final)
+        return ascii_text + text, is_invalid
 
 
-def _decoder_for(head: bytes, charset: str | None) -> tuple["_Decoder", int]:
-    """Return the decoder of a text that begins so, and the size of a mark that it must not get."""
-    detected, mark_bytes = detect_encoding(head)
-    if charset == UTF_16:
-        charset = detected if detected in _UTF_16_ENCODINGS else UTF_16_LE
-    if charset and mark_bytes and detected != charset:
-        raise MalformedInputError(
-            "wrong_encoding",
-            f"The file is named as {charset}, but its byte order mark is that of {detected}.",
-            offset=0,
-        )
-    encoding = charset or detected
-    if encoding in _UTF_16_ENCODINGS or encoding == WINDOWS_1252:
-        return _KnownEncoding(encoding), mark_bytes
-    return (_Unchanged() if encoding else _Detection()), 0
+class _Decoder:
+    """Decodes a text of one encoding.
 
+    In a text whose encoding was guessed nothing may look like UTF-8: it would be a mixture.
+    """
 
-class _Decoder(Protocol):
-    """Decodes a text of one encoding."""
-
-    @property
-    def encoding(self) -> str:
-        """The encoding of the text so far."""
-        ...
-
-    def read(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
-        """Return text as UTF-8, and whether what follows it is invalid."""
-        ...
-
-
-class _Unchanged:
-    """Passes the text on: the splitter checks UTF-8 in any case."""
-
-    encoding: str = UTF_8
-
-    def read(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:  # noqa: ARG002
-        """Return the bytes."""
-        return data, False
-
-
-class _KnownEncoding:
-    """Decodes an encoding that is named or marked."""
-
-    def __init__(self, encoding: str) -> None:
-        self.encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-
-    def read(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
-        """Return the text before the first invalid byte."""
-        try:
-            return self._decoder.decode(data, final).encode(), False
-        except UnicodeDecodeError as error:
-            return error.object[: error.start].decode(self.encoding).encode(), True
-
-
-class _Detection:
-    """Passes ASCII on until the first other character decides between UTF-8 and Windows-1252."""
-
-    def __init__(self) -> None:
-        self._decided: _Unchanged | _Windows1252 | None = None
+    def __init__(self, choice: EncodingChoice) -> None:
+        self._encoding = choice.encoding
+        self._is_guessed_western = choice.guessed and choice.encoding == WINDOWS_1252
         self._held = b""
-
-    @property
-    def encoding(self) -> str:
-        """UTF-8 until another encoding is detected."""
-        return self._decided.encoding if self._decided else UTF_8
+        self._is_utf_8 = choice.encoding == UTF_8
+        self._decode_text = codecs.getincrementaldecoder(choice.encoding)().decode
 
     def read(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
-        """Return the text, without a first character that is cut off at the end of the bytes."""
-        if self._decided is None:
-            data, self._held = self._held + data, b""
-            if data.isascii():
-                return data, False
-            first = len(data) - len(data.lstrip(_ASCII))
-            is_cut = _CUT_CHARACTER.match(data, first)
-            if is_cut and not final:
-                self._held = data[first:]
-                return data[:first], False
-            # A character that the text's end cuts off could be either: as UTF-8 it is an error.
-            is_utf8 = is_cut or _LIKE_UTF8.match(data, first)
-            self._decided = _Unchanged() if is_utf8 else _Windows1252()
-        return self._decided.read(data, final=final)
-
-
-class _Windows1252:
-    """Decodes a text that was detected as Windows-1252, unless a character looks like UTF-8."""
-
-    encoding: str = WINDOWS_1252
-
-    def __init__(self) -> None:
-        self._decoder = _KnownEncoding(WINDOWS_1252)
-        self._held = b""
-
-    def read(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
-        """Return the text, without a last character that may be the beginning of UTF-8."""
+        """Return the text before the first invalid byte, and whether there is one."""
+        if self._is_utf_8:  # the splitter checks UTF-8 in any case
+            return data, False
+        if not self._is_guessed_western:
+            return self._decode(data, final=final)
         data = self._held + data
         cut = None if final else _CUT_CHARACTER.search(data, max(0, len(data) - _MAX_CUT_BYTES))
         end = cut.start() if cut else len(data)
         self._held = data[end:]
-        like_utf8 = _LIKE_UTF8.search(data, 0, end)
-        text, is_invalid = self._decoder.read(
-            data[: like_utf8.start() if like_utf8 else end], final=final
-        )
-        return text, is_invalid or like_utf8 is not None
+        mixed = _LIKE_UTF_8.search(data, 0, end)
+        text, is_invalid = self._decode(data[: mixed.start() if mixed else end], final=final)
+        return text, is_invalid or mixed is not None
+
+    def _decode(self, data: bytes, *, final: bool) -> tuple[bytes, bool]:
+        try:
+            return self._decode_text(data, final).encode(), False
+        except UnicodeDecodeError as error:
+            return error.object[: error.start].decode(self._encoding).encode(), True

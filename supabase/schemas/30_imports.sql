@@ -17,7 +17,7 @@ create table public.imports (
   detected jsonb,
   object text not null,
   bytes bigint not null check (bytes >= 0),
-  layout jsonb,
+  plan jsonb,
   ignored jsonb,
   records bigint not null check (records >= 0),
 
@@ -48,8 +48,7 @@ comment on column public.imports.received is 'number of bytes that the client se
 comment on column public.imports.sha256 is 'digest of the bytes that the client sent';
 comment on column public.imports.detected is 'properties found in the file, such as its encoding';
 comment on column public.imports.bytes is 'size of the object';
-comment on column public.imports.layout is
-  'CSV: delimiter, header and positions of the columns; null for other formats';
+comment on column public.imports.plan is 'how the records are read: dialect, columns or keys';
 comment on column public.imports.ignored is 'names of columns that are not imported';
 comment on column public.imports.message_id is 'message of the first run, or of the last retry';
 comment on column public.imports.generation is
@@ -92,17 +91,21 @@ create table public.import_parts (
   -- The result.
   imported bigint not null default 0,
   rejected bigint not null default 0,
-  not_processed bigint not null generated always as (records - imported - rejected) stored,
   rejected_codes jsonb,
   ignored jsonb,
   failure_code text,
   failure text,
+  skipped bigint not null default 0,
+  skipped_codes jsonb,
+  warnings jsonb,
+  not_processed bigint not null
+    generated always as (records - imported - rejected - skipped) stored,
 
   primary key (import_id, part),
   constraint every_record_is_accounted_for check (
-    imported >= 0 and rejected >= 0 and not_processed >= 0
+    imported >= 0 and rejected >= 0 and skipped >= 0 and not_processed >= 0
     and (state <> 'done' or not_processed = 0)
-    and (state not in ('queued', 'importing', 'undone') or imported + rejected = 0)),
+    and (state not in ('queued', 'importing', 'undone') or imported + rejected + skipped = 0)),
   constraint import_parts_failure check ((failure_code is not null) = (state = 'failed'))
 );
 
@@ -117,6 +120,10 @@ comment on column public.import_parts.stops is
   'how often it was postponed because its worker was stopped';
 comment on column public.import_parts.rejected_codes is
   'number of rejections by code; null if there are none';
+comment on column public.import_parts.skipped_codes is
+  'number of rows that are no records of contacts, by code; null if there are none';
+comment on column public.import_parts.warnings is
+  'for each code of a warning, how many records have it, and the numbers of the first ones';
 comment on column public.import_parts.ignored is 'names of fields that were found and not imported';
 
 -- Imports that were discarded. A request to record one may still be in flight and arrive last; it

@@ -105,7 +105,7 @@ begin
       started_at = coalesce(started_at, clock_timestamp())
   where import_id = p_import and part = p_part;
   return jsonb_build_object(
-    'source', v_import.source, 'format', v_import.format, 'layout', v_import.layout,
+    'source', v_import.source, 'format', v_import.format, 'plan', v_import.plan,
     'object', v_import.object, 'dry_run', v_import.dry_run,
     'byte_start', v_part.byte_start, 'byte_end', v_part.byte_end,
     'first_record', v_part.first_record, 'records', v_part.records,
@@ -139,12 +139,13 @@ begin
 end
 $$;
 
--- Marks a part as done. Rejections are counted as stored, so if one is missing, the constraint
+-- Marks a part as done. p_skipped has the numbers of skipped rows by code, p_warnings the warnings.
+-- Rejections are counted as stored, so if one is missing, the constraint
 -- every_record_is_accounted_for refuses the update. A rejected record that is a contact counts as
 -- imported. Returns what part_ended returns; raises CI003 and PT409.
 create function public.finish_part(
   p_import uuid, p_part integer, p_attempt uuid, p_imported bigint, p_rejected bigint,
-  p_ignored jsonb default null
+  p_ignored jsonb default null, p_skipped jsonb default null, p_warnings jsonb default null
 ) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -160,6 +161,8 @@ begin
     update public.import_parts
     set state = 'done', imported = p_imported + v_removed,
         rejected = public.sum_of_codes(v_codes), rejected_codes = v_codes, open_attempts = '{}',
+        skipped = public.sum_of_codes(nullif(p_skipped, 'null')),
+        skipped_codes = nullif(p_skipped, 'null'), warnings = nullif(p_warnings, 'null'),
         ignored = nullif(p_ignored, 'null'), finished_at = clock_timestamp()
     where import_id = p_import and part = p_part;
   end if;

@@ -53,7 +53,7 @@ $$;
 -- Writes a batch of contacts; contacts that exist are left unchanged. The text is one line of JSON,
 -- then the fields as in contacts_of, separated by the delimiter. For Postgres that is half the work
 -- of a JSON array, and a third of the bytes. Keys of the JSON: import, part, attempt, prefix of the
--- ids, first_record, source, delimiter, and finish (imported, rejected, ignored) if the part is
+-- ids, first_record, source, delimiter, and finish (the counts of finish_part) if the part is
 -- done with this batch. Returns what part_ended returns if the part is done, else null. Raises
 -- CI001, CI002 or CI003.
 create function public.write_contacts(text) returns jsonb
@@ -91,7 +91,7 @@ begin
   if v_end is not null then
     return public.finish_part(
       v_import, v_part, v_attempt, (v_end ->> 'imported')::bigint, (v_end ->> 'rejected')::bigint,
-      v_end -> 'ignored');
+      v_end -> 'ignored', v_end -> 'skipped', v_end -> 'warnings');
   end if;
   return null;
 end

@@ -47,7 +47,8 @@ begin
     perform public.clear_rejections(v_part);
   end loop;
   update public.import_parts
-  set state = 'queued', imported = 0, rejected = 0, rejected_codes = null, open_attempts = '{}',
+  set state = 'queued', imported = 0, rejected = 0, skipped = 0, rejected_codes = null,
+      skipped_codes = null, warnings = null, open_attempts = '{}',
       attempt = null, retries = 0, stops = 0, failure_code = null, failure = null,
       finished_at = null
   where import_id = p_import and state = 'failed';
@@ -131,7 +132,8 @@ begin
   if v_last is null then
     perform public.clear_rejections(v_part);
     update public.import_parts
-    set state = 'undone', imported = 0, rejected = 0, rejected_codes = null, failure_code = null,
+    set state = 'undone', imported = 0, rejected = 0, skipped = 0, rejected_codes = null,
+        skipped_codes = null, warnings = null, failure_code = null,
         failure = null
     where import_id = p_import and part = v_part.part;
   end if;

@@ -8,7 +8,7 @@ as $$
     'seconds', extract(epoch from coalesce(i.finished_at, clock_timestamp()) - i.started_at),
     'bytes', i.bytes, 'records', i.records,
     'imported', coalesce(p.imported, 0), 'rejected', coalesce(p.rejected, 0),
-    'not_processed', coalesce(p.not_processed, 0),
+    'skipped', coalesce(p.skipped, 0), 'not_processed', coalesce(p.not_processed, 0),
     'rejected_codes', (
       select coalesce(jsonb_object_agg(total.code, total.number), '{}')
       from (
@@ -18,6 +18,29 @@ as $$
         group by n.key
       ) total
     ),
+    'skipped_codes', (
+      select coalesce(jsonb_object_agg(total.code, total.number), '{}')
+      from (
+        select n.key as code, sum(n.value::bigint) as number
+        from public.import_parts c, jsonb_each_text(c.skipped_codes) n
+        where c.import_id = i.id
+        group by n.key
+      ) total
+    ),
+    'warnings', (
+      select coalesce(jsonb_object_agg(total.code, jsonb_build_object(
+        'count', total.number, 'records', total.records)), '{}')
+      from (
+        select w.key as code, sum((w.value ->> 'count')::bigint) as number,
+               jsonb_path_query_array(
+                 jsonb_agg(w.value -> 'records' order by c.part), '$[*][*] ? (@ > 0)'
+               ) as records
+        from public.import_parts c, jsonb_each(c.warnings) w
+        where c.import_id = i.id
+        group by w.key
+      ) total
+    ),
+    'plan_warnings', coalesce(i.plan -> 'warnings', '[]'),
     'parts_total', coalesce(p.total, 0), 'parts_done', coalesce(p.done, 0),
     'parts_failed', coalesce(p.failed, 0), 'parts_cancelled', coalesce(p.cancelled, 0),
     'sha256', i.sha256, 'received', i.received, 'detected', i.detected,
@@ -39,7 +62,7 @@ as $$
   )
   from public.imports i
   left join lateral (
-    select sum(imported) as imported, sum(rejected) as rejected,
+    select sum(imported) as imported, sum(rejected) as rejected, sum(skipped) as skipped,
            sum(not_processed) as not_processed, count(*) as total,
            count(*) filter (where state = 'done') as done,
            count(*) filter (where state = 'failed') as failed,
@@ -66,7 +89,7 @@ as $$
   ) page
 $$;
 
--- Returns the next p_limit rejections of an import after a record, in input order; the layout of
+-- Returns the next p_limit rejections of an import after a record, in input order; the plan of
 -- its records; and the next object with rejections after that record. Those in the object come
 -- after the rows before its first record. Null if the import is unknown. It is one JSON value,
 -- because the API's "max rows" would truncate a set.
@@ -75,7 +98,7 @@ returns json
 language sql stable set search_path = ''
 as $$
   select json_build_object(
-    'layout', i.layout,
+    'plan', i.plan,
     'rejections', (
       select coalesce(json_agg(page order by page.record), '[]')
       from (

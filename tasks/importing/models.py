@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 from uuid import UUID, uuid4
 
-import msgspec
-
 from core.field_names import FieldNames
-from core.models import Layout, Part
+from core.models import Part
+from core.reading.plan import ReadingPlan
+from core.reading.warnings import MAX_WARNED_RECORDS
+from core.records.models import WarningCount
 from core.states import Format, ImportState
-from tasks.importing.rejection_reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class PartWork:
     attempt: Attempt
     source: str
     format: Format
-    layout: Layout | None
-    """The columns of a row; CSV only."""
+    plan: ReadingPlan
+    """How its records are read."""
     object: str
     """Name of the stored object."""
     part: Part
@@ -103,7 +103,7 @@ PartStart: TypeAlias = PartWork | PartGivenUp | PartCancelled | NeedsExclusiveRu
 class Batch:
     """Consecutive records as two columns: much cheaper than an object for each.
 
-    A field that a contact lacks is empty. Where both are empty, the record was rejected.
+    A field that a contact lacks is empty. Where both are empty, the record was rejected or skipped.
     """
 
     first_record: int
@@ -129,14 +129,6 @@ class Batch:
         return Batch(self.first_record + start, self.names[start:end], self.emails[start:end])
 
 
-class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record that is not a valid contact, and why."""
-
-    record: int
-    """Number within the import, from 1."""
-    reason: Reason
-
-
 @dataclass(frozen=True, slots=True)
 class RejectionObject:
     """An object in Storage that holds rejections, as the repository records it."""
@@ -156,13 +148,30 @@ class PartCounts:
     imported: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     """Number of rejections by code."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Number of rows that are no records of contacts, by code."""
+    warnings: dict[str, WarningCount] = field(default_factory=dict)
+    """By code."""
     ignored: FieldNames = field(default_factory=FieldNames)
     """Names of fields that occur in the records and are not imported."""
+
+    def warn(self, record: int, code: str) -> None:
+        """Count a warning about a record; records come in order."""
+        warning = self.warnings.setdefault(code, WarningCount())
+        warning.count += 1
+        if len(warning.records) < MAX_WARNED_RECORDS:
+            warning.records.append(record)
 
     def to_json(self) -> dict[str, Any]:
         """The counts as the SQL function ``finish_part`` takes them."""
         return {
             "imported": self.imported,
             "rejected": self.rejected.total(),
+            "skipped": dict(self.skipped) or None,
+            "warnings": {
+                code: {"count": warning.count, "records": warning.records}
+                for code, warning in self.warnings.items()
+            }
+            or None,
             "ignored": self.ignored.to_json() or None,
         }

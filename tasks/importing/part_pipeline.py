@@ -5,17 +5,15 @@ Every write may be repeated: it is keyed by the record's number, which is the sa
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import MalformedInputError
 from core.formats.base import RecordRun
+from core.records.classify import ClassifiedRun, RejectedRecord, classify
+from core.records.parsing import Parser, parser_for
 from core.rejection_objects import Rejection
 from tasks.errors import PartFailedError
-from tasks.importing.models import Batch, PartCounts, PartEnd, PartWork, RejectedRecord
-from tasks.importing.parsing import Parser, parser_for
-from tasks.importing.rejection_reasons import Reason
-from tasks.importing.validation import all_plain, needs_validation, validate_contact
+from tasks.importing.models import Batch, PartCounts, PartEnd, PartWork
 from tasks.writing.base import ContactWriter
 from tasks.writing.rejections import PartRejections
 
@@ -39,7 +37,7 @@ class PartPipeline:
         self._work = work
         self._writer = writer
         self._rejections = rejections
-        self._parser: Parser[Any] = parser_for(work)
+        self._parser: Parser[Any] = parser_for(work.format, work.plan, work.part.byte_start)
         self._next_record = work.part.first_record
         self._buffer = BatchBuffer(self._next_record, writer.batch_records)
 
@@ -63,6 +61,9 @@ class PartPipeline:
                 if not self._buffer.has_room_for(classified):
                     self._flush()
                 self._buffer.add(classified)
+                self.counts.skipped.update([code for _, code in classified.skipped])
+                for record, code in classified.warnings:
+                    self.counts.warn(record, code)
                 self._next_record += len(run.records)
         except MalformedInputError as error:
             detail = f"The stored object cannot be read: {error.detail}"
@@ -123,42 +124,6 @@ class PartPipeline:
             self._rejections.add(buffer.rejections(rejected, self._parser))
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifiedRun:
-    """A run as two columns of contacts, in which both fields of a rejected record are empty."""
-
-    run: RecordRun[Any]
-    first_record: int
-    names: list[str]
-    emails: list[str]
-    rejected: list[RejectedRecord]
-
-
-def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
-    """Decide for each record of a run whether it is a contact or a rejection."""
-    columns = parser.columns(run.records)
-    positions: Sequence[int]
-    if columns is None:
-        positions = range(len(run.records))
-        names, emails = [""] * len(positions), [""] * len(positions)
-        results = [
-            fields if isinstance(fields, Reason) else validate_contact(*fields)
-            for fields in map(parser.fields, run.records)
-        ]
-    else:
-        names, emails = columns
-        positions = () if all_plain(names, emails) else needs_validation(names, emails)
-        results = [validate_contact(names[at], emails[at]) for at in positions]
-    rejected: list[RejectedRecord] = []
-    for at, result in zip(positions, results, strict=True):
-        if isinstance(result, Reason):
-            rejected.append(RejectedRecord(first_record + at, result))
-            names[at] = emails[at] = ""
-        else:
-            names[at], emails[at] = result
-    return ClassifiedRun(run, first_record, names, emails, rejected)
-
-
 class BatchBuffer:
     """Consecutive runs whose contacts are written as one batch.
 
@@ -172,7 +137,7 @@ class BatchBuffer:
         self.contacts = 0
         """Number of contacts in the batch."""
         self.rejected: list[RejectedRecord] = []
-        """The other records of the batch, in order."""
+        """The rejected records of the batch, in order."""
         self._max_records = max_records
         self._bytes = 0
         self._runs: list[tuple[int, RecordRun[Any]]] = []
@@ -186,7 +151,7 @@ class BatchBuffer:
         """Append the run that follows the last one."""
         self.batch.names.extend(classified.names)
         self.batch.emails.extend(classified.emails)
-        self.contacts += len(classified.names) - len(classified.rejected)
+        self.contacts += classified.contacts
         self.rejected += classified.rejected
         self._bytes += len(classified.run.raw)
         self._runs.append((classified.first_record, classified.run))

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection
-from tasks.importing.models import Batch, PartCounts, PartEnd, RejectedRecord, RejectionObject
+from tasks.importing.models import Batch, PartCounts, PartEnd, RejectionObject
 
 
 class ContactWriter(Protocol):

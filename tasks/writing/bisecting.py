@@ -17,9 +17,10 @@ from typing import Any, Final
 import structlog
 
 from core.errors import BatchTooLargeError, PermanentError, TransientError
+from core.records.classify import RejectedRecord
+from core.records.rejection_reasons import refused_by_database
 from core.supabase.errors import DATABASE
-from tasks.importing.models import Batch, RejectedRecord
-from tasks.importing.rejection_reasons import refused_by_database
+from tasks.importing.models import Batch
 
 log = structlog.stdlib.get_logger(__name__)
 

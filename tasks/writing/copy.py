@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 from config.settings import Settings
 from core.errors import InvalidTransitionError
 from core.ids import contact_id_prefix
+from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection
 from core.states import ImportState
 from core.supabase.errors import DATABASE, error_from_code, translate_size_errors
@@ -27,7 +28,6 @@ from tasks.importing.models import (
     PartCounts,
     PartEnd,
     PartWork,
-    RejectedRecord,
     RejectionObject,
 )
 from tasks.queue.connections import SERVER_KEEPALIVES, libpq_arguments
@@ -61,7 +61,8 @@ _INSERT_REJECTION_OBJECT: Final = """
 """
 _FINISH_PART: Final = """
     select public.finish_part(
-      %(import)s, %(part)s, %(attempt)s, %(imported)s, %(rejected)s, %(ignored)s)
+      %(import)s, %(part)s, %(attempt)s, %(imported)s, %(rejected)s, %(ignored)s, %(skipped)s,
+      %(warnings)s)
 """
 
 
@@ -157,7 +158,7 @@ class CopyWriter:
         attempt = self._work.attempt
         ids = {"import": attempt.import_id, "part": attempt.part, "attempt": attempt.id}
         values = {**ids, **counts.to_json()}
-        values["ignored"] = Jsonb(values["ignored"])
+        values |= {name: Jsonb(values[name]) for name in ("ignored", "skipped", "warnings")}
         with (
             translate_part_errors(),
             translate_psycopg_errors(),

@@ -1,6 +1,7 @@
 """A dry run: everything is read, validated and counted, and only rejections are written."""
 
-from tasks.importing.models import Batch, PartCounts, PartEnd, RejectedRecord
+from core.records.classify import RejectedRecord
+from tasks.importing.models import Batch, PartCounts, PartEnd
 from tasks.writing.postgrest import PostgrestWriter
 
 

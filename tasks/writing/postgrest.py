@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.errors import BatchTooLargeError, PermanentError
+from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection
 from tasks.importing.models import (
     Batch,
     PartCounts,
     PartEnd,
     PartWork,
-    RejectedRecord,
     RejectionObject,
 )
 from tasks.repository import Repository

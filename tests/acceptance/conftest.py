@@ -38,7 +38,8 @@ class Importer:
 
     def counts(self, job: str) -> tuple[int, int]:
         shown = self.shown(job)
-        assert shown["records"] == shown["imported"] + shown["rejected"]
+        settled = shown["imported"] + shown["rejected"] + shown["skipped"]
+        assert shown["records"] == settled
         return shown["imported"], shown["rejected"]
 
     def remove_object(self, job: str, ending: str = "json") -> None:

@@ -16,7 +16,7 @@ SENT = """Id,Phone,E-Mail,Full Name
 1,+49 170,ada@gmail.com,Ada
 2,=1+1,zoe@gmial,=Zoë
 3,x,"eve@example,com","Eve ""the"" é"
-4,y,bob@example.com
+4,y,bob@example.com,Bob,more
 5,-5,-nobody-,"two
 lines"
 6,z,too.long@example.com,{}
@@ -24,7 +24,7 @@ lines"
 OBJECTS = [
     {"name": "Ada", "email": "ada@gmail.com"},
     {"name": "=Zoë", "email": "zoe@gmial", "phone": "=1+1"},
-    {"name": 5, "email": "eve@example.com", "phone": None},
+    {"name": True, "email": "eve@example.com", "phone": None},
     7,
 ]
 Rows = list[dict[str, str]]
@@ -82,7 +82,10 @@ def test_rejections_file_can_be_corrected_and_imported(importer: Importer) -> No
             ("2", ""), ("3", "eve@example.com"), ("4", ""), ("5", ""), ("6", ""),
         ]  # fmt: skip
         assert (rows[0]["Full Name"], rows[0]["Phone"]) == ("'=Zoë", "'=1+1")
-        assert (rows[1]["Full Name"], rows[2]["content"]) == ('Eve "the" é', "4,y,bob@example.com")
+        assert (rows[1]["Full Name"], rows[2]["content"]) == (
+            'Eve "the" é',
+            "4,y,bob@example.com,Bob,more",
+        )
         assert (rows[3]["E-Mail"], rows[3]["Full Name"]) == ("'-nobody-", "two\nlines")
         rows[0]["E-Mail"] = "zoe@gmail.com"
         rows[1]["E-Mail"] = rows[1]["hint"]
@@ -90,7 +93,7 @@ def test_rejections_file_can_be_corrected_and_imported(importer: Importer) -> No
 
     def correct_objects(rows: Rows) -> None:
         assert [row["code"] for row in rows] == ["email_invalid", "name_not_text", "not_an_object"]
-        assert (rows[0]["phone"], rows[1]["name"], rows[2]["content"]) == ("'=1+1", "5", "7")
+        assert (rows[0]["phone"], rows[1]["name"], rows[2]["content"]) == ("'=1+1", "true", "7")
         rows[0]["email"] = "zoe@gmail.com"
 
     as_it_is = send(importer, files[0])
@@ -101,22 +104,21 @@ def test_rejections_file_can_be_corrected_and_imported(importer: Importer) -> No
     run_once(importer)
 
     assert stored(importer, again[0]) == [
-        ("=Zoë", "zoe@gmail.com"), ('Eve "the" é', "eve@example.com"), ("two\nlines", None),
+        ("=Zoë", "zoe@gmail.com"), ('Eve "the" é', "eve@example.com"), ("two lines", None),
     ]  # fmt: skip
     assert importer.counts(again[0]) == (3, 2)
-    assert stored(importer, again[1]) == [("=Zoë", "zoe@gmail.com"), ("5", "eve@example.com")]
+    assert stored(importer, again[1]) == [("=Zoë", "zoe@gmail.com"), ("true", "eve@example.com")]
     assert importer.counts(again[1]) == (2, 1)
     assert importer.counts(as_it_is) == (0, 5)
     assert names_and_emails(rejections(importer, as_it_is)) == names_and_emails(files[0])
 
 
 def nowhere(count: int) -> bytes:
-    """Return a file whose every second row is rejected, alternately for two reasons."""
+    """Return a file of which two rows in three are rejected, alternately for two reasons."""
     rows = (
-        f"P{n},{('nowhere', '', f'p{n}@x.org')[n % 3]}\n".removeprefix(f"P{n}" * (n % 3 == 1))
-        for n in range(1, count + 1)
+        (f"P{n},nowhere,x\n", ",,x\n", f"P{n},p{n}@x.org,x\n")[n % 3] for n in range(1, count + 1)
     )
-    return b"name,email\n" + "".join(rows).encode()
+    return b"name,email,id\n" + "".join(rows).encode()
 
 
 def folder(importer: Importer, job: str) -> list[str]:
@@ -193,7 +195,7 @@ def test_rejection_objects_of_a_killed_attempt_are_removed_by_the_next(
     first = folder(importer, job)
     importer.query(
         "update imports set state = 'importing', finished_at = null where id = %s; "
-        "update import_parts set state = 'importing', imported = 0, rejected = 0 "
+        "update import_parts set state = 'importing', imported = 0, rejected = 0, skipped = 0 "
         "where import_id = %s",
         *[job.removeprefix("import-")] * 2,
     )

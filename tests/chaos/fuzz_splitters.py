@@ -14,8 +14,8 @@ with atheris.instrument_imports(
     include=[
         "core.formats",
         "service.splitting",
-        "tasks.importing.parsing",
-        "tasks.importing.validation",
+        "core.records.parsing",
+        "core.records.validation",
     ]
 ):
     from service.problems import PROBLEM_TYPES

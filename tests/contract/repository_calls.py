@@ -36,7 +36,8 @@ class Repository:
         error = self.call(
             "create_import",
             p_import={
-                "id": str(import_id), "source": "repository", "format": "json", "layout": None,
+                "id": str(import_id), "source": "repository", "format": "json",
+                "plan": {"places": {"name": [["name"]]}},
                 "object": f"{import_id}.json", "bytes": 100, "records": parts * PART, **more,
             },
             p_parts=[

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from core.models import Layout, Part
+from core.models import Part
+from core.reading.plan import FieldPlaces, ReadingPlan
 from tests.support import contacts
 from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.faults import APPEND
@@ -24,7 +25,6 @@ from tests.support.traces import SOURCE, Traces
 BOM = b"\xef\xbb\xbf"
 JOB = re.compile(r"import-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 JSON, NDJSON = "application/json", "application/x-ndjson"
-LAYOUT = Layout(3, 0, 1, ("Full Name", "E-Mail", "Id")).to_json()
 BY_ADDRESS = f"/import?source={quote(SOURCE)}"
 
 
@@ -118,7 +118,8 @@ def part_records(sent: Sent, part: Part) -> list[object]:
 def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> str:
     assert answer.status_code == 202, answer.text
     job = answer.json()["jobId"]
-    assert answer.json() == {"jobId": job, "url": f"/import/{job}", "dryRun": False}
+    url = f"/import/{job}"
+    assert answer.json() == {"jobId": job, "url": url, "dryRun": False, "warnings": []}
     assert JOB.fullmatch(job)
     assert answer.headers["Location"] == f"/import/{job}"
     assert traces.object(job, sent.format) == sent.stored
@@ -126,8 +127,14 @@ def assert_all_is_there(answer: httpx.Response, sent: Sent, traces: Traces) -> s
     assert (row["source"], row["format"], row["state"]) == (SOURCE, sent.format, "queued")
     assert (row["bytes"], row["records"]) == (len(sent.stored), sent.records)
     assert row["object"] == f"{job}.{sent.format}"
-    layout = {**LAYOUT, "header": list(LAYOUT["header"])}
-    assert row["layout"] == (layout if sent.format == "csv" else None)
+    plan = ReadingPlan.from_json(row["plan"])
+    if sent.format == "csv":
+        assert plan.places == FieldPlaces(name=(0,), email=(1,))
+        assert plan.header == ("Full Name", "E-Mail", "Id")
+    else:
+        assert plan.csv is None
+        assert plan.places.name
+        assert plan.places.email
     parts = traces.parts(job)
     assert_parts(parts, sent)
     [(queue, state, message)] = traces.messages(job)
@@ -207,6 +214,9 @@ def test_get_import_shows_an_accepted_import(client, traces):
         "imported": 0,
         "rejected": 0,
         "rejectedByCode": {},
+        "skipped": 0,
+        "skippedByCode": {},
+        "warnings": [],
         "notProcessed": 1,
         "rate": None,
         "receipt": {

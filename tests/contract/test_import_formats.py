@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from core.models import Layout
+from core.reading.plan import CsvDialect, FieldPlaces, ReadingPlan
 from service.intake.decompression import zstd
 from tests.support.contacts import MIB, csv_file, envelope, json_array
 from tests.support.forms import field, form
@@ -20,7 +20,10 @@ DETECTED = {
     "encoding": "utf-8",
     "delimiter": ";",
     "header": ["Nom", "Courriel", "Âge"],
+    "skippedRows": 0,
     "mapping": {"name": "Nom", "email": "Courriel"},
+    "alternatives": {},
+    "certainty": {"name": "named", "email": "named"},
     "compression": None,
 }
 
@@ -55,14 +58,16 @@ def test_any_encoding_is_stored_as_utf8_and_shown(client, traces, encoding, char
     job = send(client, TEXT.encode(encoding), f"text/csv{charset}", **MAPPED)
     assert traces.object(job, "csv") == TEXT.encode()
     row = traces.import_row(job)
-    assert row["layout"] == {
-        **Layout(3, 0, 1, delimiter=";").to_json(),
-        "header": ["Nom", "Courriel", "Âge"],
-    }
+    plan = ReadingPlan.from_json(row["plan"])
+    assert (plan.places, plan.csv) == (FieldPlaces((0,), email=(1,)), CsvDialect(delimiter=";"))
+    assert (plan.columns, plan.header) == (3, ("Nom", "Courriel", "Âge"))
     assert (row["bytes"], row["records"]) == (len(TEXT.encode()), 1)
     shown = found(traces, job)
-    assert shown["detected"] == {**DETECTED, "encoding": detected}
+    guess = {"guessed": True, "sample": "Âge Zoë"} if (encoding, charset) == ("cp1252", "") else {}
+    assert shown["detected"] == {**DETECTED, "encoding": detected, **guess}
     assert shown["ignored"] == ["Âge"]
+    warnings = client.get(f"/import/{job}").json()["warnings"]
+    assert [each["code"] for each in warnings] == ["encoding_guessed"] * bool(guess)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +115,51 @@ def test_delimiter_is_taken_from_the_query_or_a_sep_line(client, traces):
     for text, query in [("name\tx;y\nA\t1\n", {"delimiter": "tab"}), ("sep=\t\nname\tx;y\n", {})]:
         job = send(client, text.encode(), **query)
         assert traces.object(job, "csv") == text.encode()
-        layout = Layout.from_json(traces.import_row(job)["layout"])
-        assert layout == Layout(2, 0, None, ("name", "x;y"), delimiter="\t")
+        plan = ReadingPlan.from_json(traces.import_row(job)["plan"])
+        assert (plan.header, plan.csv) == (("name", "x;y"), CsvDialect(delimiter="\t"))
 
 
 def test_encoding_of_json_is_shown(client, traces):
     job = send(client, envelope(b"[1]"), "application/json")
-    assert found(traces, job)["detected"] == {"encoding": "utf-8", "compression": None}
+    assert found(traces, job)["detected"] == {
+        "encoding": "utf-8",
+        "compression": None,
+        "mapping": {"name": "name", "email": "email"},
+        "alternatives": {},
+        "certainty": {"name": "sure", "email": "sure"},
+    }
+
+
+NESTED = b'{"users": [{"profile": {"email": "ada@example.com"}}]}'
+FILES = {
+    "a.json": (NESTED, "json", {"name": "name", "email": "profile.email"}),
+    "a.txt": (b"Name\tE-Mail\nAda\tada@example.com\n", "csv", {"name": "Name", "email": "E-Mail"}),
+    "a": (b'{"Name": "Ada"}\n{"Name": "Bob"}\n', "ndjson", {"name": "Name", "email": "email"}),
+    "b.json": (
+        b'{"source": "x", "data": [{"name": "Ada"}]}',
+        "json",
+        {"name": "name", "email": "email"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_are_read_by_their_content(client, traces, name):
+    file, kind, mapping = FILES[name]
+    fields = [field("source", SOURCE.encode()), field("file", file, name)]
+    body, content_type = form(fields)
+    answer = client.post("/import", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == 202, answer.text
+    row = traces.import_row(answer.json()["jobId"])
+    assert (row["format"], row["source"]) == (kind, SOURCE)
+    assert row["detected"]["mapping"] == mapping
+
+
+def test_the_answer_has_the_warnings_of_the_plan(client):
+    text = "Mitglieder\n\nName;E-Mail;Zweitadresse\nAda;ada@example.com;a@example.com\n"
+    address = "/import?" + urlencode({"source": SOURCE})
+    answer = client.post(address, content=text.encode(), headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 202, answer.text
+    warnings = {each["code"]: each for each in answer.json()["warnings"]}
+    assert warnings["rows_above_header"]["count"] == 1
+    assert warnings["rows_above_header"]["message"]

@@ -12,7 +12,7 @@ from tests.support.traces import SOURCE
 FIELDS = {
     "jobId", "source", "format", "state", "dryRun", "createdAt", "startedAt", "finishedAt", "bytes",
     "records", "imported", "rejected", "notProcessed", "rate", "parts", "receipt", "detected",
-    "ignored", "rejectedByCode",
+    "ignored", "rejectedByCode", "skipped", "skippedByCode", "warnings",
 }  # fmt: skip
 
 

@@ -153,9 +153,10 @@ def read_strictly(raw: bytes) -> Read | None:
     return Read(value, [key for key, _ in pairs[-1]] if isinstance(value, dict) else [])
 
 
-def csv_rows(text: str) -> list[list[str]]:
+def csv_rows(text: str, delimiter: str = ",") -> list[list[str]]:
     """Return the rows that are not blank."""
-    return [row for row in csv.reader(StringIO(text, newline="")) if row]
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
+    return [row for row in rows if row]
 
 
 def quote_is_open(text: str) -> bool:

@@ -24,6 +24,8 @@ LOCAL_LETTERS = LABEL_LETTERS + ".!#$%&'*+/=?^_`{|}~-"
 LONGEST_LABEL = 63
 
 OPTIONS = ("dryrun", "delimiter", "map", "notify")
+PLAIN_OPTIONS = ("encoding", "header", "email")
+"""Options whose names other keys may resemble."""
 OPTION_STEMS = ("dry", "delim", "map", "notif")
 OPTION_LENGTH = 40
 SIMILAR = 0.8
@@ -80,6 +82,8 @@ def _is_storable_in_a_line(letter: str) -> bool:
 def is_option_like(key: str) -> bool:
     """Whether a key of a JSON body looks like an option that belongs into the query."""
     plain = re.sub(r"[\s_.-]", "", key[:OPTION_LENGTH]).casefold()
+    if plain in PLAIN_OPTIONS:
+        return True
     for stem in OPTION_STEMS:
         if plain.startswith(stem):
             return True

@@ -1,15 +1,29 @@
 """Runs a splitter over a body that arrives in pieces of any size."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
-from core.models import Layout, Part
+from core.formats.csv_dialect import CsvDialect
+from core.models import Part
+from core.reading.encodings import EncodingChoice
+from core.reading.options import ReadingOptions
+from core.reading.plan import FieldPlaces, ReadingPlan
+from core.reading.sniffing import Kind
+from service.intake.body import Sample
+from service.intake.limits import Limits
+from service.intake.options import ImportOptions
+from service.intake.reading import decide_reading
+from service.intake.request import ImportRequest
+from service.problems import ProblemError
 from service.splitting.base import Splitter
+from service.splitting.csv import CsvSplitter
 from service.splitting.part_cutter import Split
+from service.splitting.transcoding import Transcoder
 
 BIG = 1 << 20
 """A limit in bytes that no small test body reaches."""
@@ -33,9 +47,45 @@ class RejectedBody:
     record: int | None
 
 
-def places(layout: Layout | None) -> Layout | None:
-    """Return a layout without the names of its columns."""
-    return layout and replace(layout, header=())
+OBJECTS = ReadingPlan(places=FieldPlaces(name=(("name",),), email=(("email",),)))
+"""The plan of plain JSON."""
+ROWS = ReadingPlan(
+    places=FieldPlaces(name=(0,), email=(1,)),
+    csv=CsvDialect(),
+    columns=2,
+    header=("name", "email"),
+)
+"""The plan of plain CSV."""
+
+S = TypeVar("S", bound=Splitter)
+
+
+def utf8() -> Transcoder:
+    """A transcoder of a text that is known to be UTF-8."""
+    return Transcoder(EncodingChoice("utf-8", 0, guessed=False, undecided=False, sample=""))
+
+
+def json_splitter(make: type[S], part_bytes: int, max_record: int, **options: Any) -> S:
+    """A splitter of UTF-8 text with the keys name and email."""
+    return make(OBJECTS, utf8(), part_bytes, max_record, **options)
+
+
+def csv_splitter(part_bytes: int, max_record: int, plan: ReadingPlan = ROWS) -> CsvSplitter:
+    """A splitter of UTF-8 rows."""
+    return CsvSplitter(plan, utf8(), part_bytes, max_record)
+
+
+def run_as_read(
+    pieces: list[bytes], kind: Kind | None, limits: Limits, **options: Any
+) -> Outcome | RejectedBody:
+    """Run a splitter that is made as for a request: from the sample, and by its options."""
+    reading = ImportOptions("s", reading=ReadingOptions(**options))
+    sample = Sample.of(b"".join(pieces))
+    try:
+        splitter = decide_reading(ImportRequest(kind, reading), sample).splitter(limits)
+    except (MalformedInputError, ProblemError) as error:
+        return RejectedBody(error.code, getattr(error, "offset", None), None)
+    return run(splitter, pieces)
 
 
 def pieces_of(body: bytes, size: int) -> list[bytes]:

@@ -30,6 +30,7 @@ _TYPES: Final = (
     schemas.Accepted,
     schemas.Health,
     schemas.ImportForm,
+    schemas.ImportPreview,
     schemas.ImportRequest,
     schemas.ImportsPage,
     schemas.Readiness,

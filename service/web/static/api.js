@@ -1,9 +1,19 @@
 // Calls of the HTTP API. Every error becomes a Problem.
 
+/**
+ * How a file is to be read, as far as the user says so; the rest is detected.
+ * @typedef {object} Reading
+ * @property {string} [encoding]
+ * @property {string} [delimiter] a character
+ * @property {"none"} [header]
+ * @property {"none"} [email]
+ * @property {[string, string][]} [map] names of columns with the fields that they hold
+ */
+
 export class Problem extends Error {
-  constructor({ title, detail, code, status, offset, record }) {
+  constructor({ title, detail, code, status, offset, record, columns, encodings }) {
     super(title);
-    Object.assign(this, { title, detail, code, status, offset, record });
+    Object.assign(this, { title, detail, code, status, offset, record, columns, encodings });
   }
 }
 
@@ -13,11 +23,12 @@ const UNREACHABLE = {
   code: "unreachable",
 };
 
-export async function call(method, path) {
+export async function call(method, path, { body, signal } = {}) {
   let answer;
   try {
-    answer = await fetch(path, { method, headers: { Accept: "application/json" } });
-  } catch {
+    answer = await fetch(path, { method, body, signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new Problem(UNREACHABLE);
   }
   return read(answer.status, await answer.text().catch(() => ""));
@@ -27,8 +38,13 @@ export const getImport = (id) => call("GET", address(id));
 export const retryImport = (id) => call("POST", `${address(id)}/retry`);
 export const cancelImport = (id) => call("POST", `${address(id)}/cancel`);
 export const undoImport = (id) => call("DELETE", address(id));
-export const listRejections = (id, limit) => call("GET", `${address(id)}/rejections?limit=${limit}`);
 export const rejectionsCsv = (id) => `${address(id)}/rejections?format=csv`;
+
+export function listRejections(id, { limit, cursor }) {
+  const query = new URLSearchParams({ limit });
+  if (cursor) query.set("cursor", cursor);
+  return call("GET", `${address(id)}/rejections?${query}`);
+}
 
 export function listImports({ state, cursor, limit }) {
   const query = new URLSearchParams({ limit });
@@ -37,14 +53,18 @@ export function listImports({ state, cursor, limit }) {
   return call("GET", `/import?${query}`);
 }
 
+/** How a file would be imported. `file` may be only its beginning. */
+export function previewImport({ file, reading, signal }) {
+  return call("POST", "/import/preview", { body: form(file, reading), signal });
+}
+
 /** Sends a file; `progress` is called with the bytes sent and the total. */
-export function upload({ file, source, dryRun, key, progress, signal }) {
-  const form = new FormData();
-  form.append("source", source);
-  form.append("file", asCsv(file));
+export function upload({ file, source, dryRun, reading, key, progress, signal }) {
+  const body = form(file, reading, { source, dryRun });
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
-    request.open("POST", dryRun ? "/import?dryRun=true" : "/import");
+    request.open("POST", "/import");
+    request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => progress(event.loaded, event.total);
     request.onload = () => settle(() => read(request.status, request.responseText), resolve, reject);
@@ -54,19 +74,24 @@ export function upload({ file, source, dryRun, key, progress, signal }) {
     }));
     request.onabort = () => reject(signal.reason);
     signal.addEventListener("abort", () => request.abort());
-    request.send(form);
+    request.send(body);
   });
-}
-
-/** The file, as CSV if its name is that of another kind of table. Its content is not copied. */
-function asCsv(file) {
-  return /\.(tsv|tab|txt)$/i.test(file.name) ? new File([file], file.name, { type: "text/csv" }) : file;
 }
 
 /** A new Idempotency-Key: requests with the same key create one import. */
 export function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID needs https
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A form with the options before the file, as the service needs them. */
+function form(file, { encoding, delimiter, header, email, map = [] }, { source, dryRun } = {}) {
+  const fields = { source, dryRun: dryRun ? "true" : "", encoding, delimiter, header, email };
+  const made = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value) made.append(name, value);
+  for (const [column, field] of map) made.append("map", `${column}:${field}`);
+  made.append("file", file);
+  return made;
 }
 
 const address = (id) => `/import/${encodeURIComponent(id)}`;

@@ -6,9 +6,21 @@ export function element(tag, { className, ...attributes } = {}, ...children) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
+  made.append(...children.filter((child) => child !== null));
   return made;
 }
+
+/** A button that calls `act` when it is pressed. */
+export function button(words, act, attributes = {}) {
+  const made = element("button", { type: "button", ...attributes }, words);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// The roles of rows and cells are explicit because narrow screens show them as blocks, which removes
+// implicit roles.
+export const tableRow = (attributes, ...cells) => element("tr", { role: "row", ...attributes }, ...cells);
+export const cell = (attributes, ...children) => element("td", { role: "cell", ...attributes }, ...children);
 
 export function show(node, visible) {
   node.hidden = !visible;

@@ -1,6 +1,8 @@
-// Details of an import besides its counts: times, size, and what was detected in the file.
+// Details of an import besides its counts: identifier, times, size, and what was detected in the file.
 import { element } from "./dom.js";
-import { duration, moment, plain, size } from "./words.js";
+import { FIELDS } from "./mapping.js";
+import { encodingName } from "./reading_options.js";
+import { duration, moment, noteWord, number, size } from "./words.js";
 
 /** Terms and their descriptions, for a `dl`. */
 export function facts(job) {
@@ -12,41 +14,53 @@ export function facts(job) {
 function entries(job) {
   return [
     ["Sent", `${moment(job.createdAt)}${took(job)}`],
-    ["File", file(job)],
-    ["Detected", detected(job.detected)],
-    ["Columns", columns(job.detected?.mapping)],
-    ["Ignored", ignored(job.ignored)],
-    ["SHA-256", job.receipt?.sha256 && element("code", {}, job.receipt.sha256)],
+    ["File", `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ?? job.bytes)}`],
+    ["Read as", detected(job.detected)],
+    ["Columns", columns(job.detected)],
+    ["Not imported", ignored(job.ignored)],
+    ["Skipped", skipped(job.skippedByCode)],
+    ["Parts", job.parts.total > 1 && parts(job.parts)],
+    ["Failed part", job.failure?.part !== undefined && number(job.failure.part)],
+    ["Failure", job.failure && code(job.failure.code)],
+    ["Import", code(job.jobId)],
+    ["SHA-256", job.receipt?.sha256 && code(job.receipt.sha256)],
   ];
 }
+
+const code = (text) => element("code", {}, text);
 
 function took(job) {
   if (!job.finishedAt) return "";
   return `, done after ${duration((new Date(job.finishedAt) - new Date(job.createdAt)) / 1000)}`;
 }
 
-const file = (job) => `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ?? job.bytes)}`;
-
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
 
 function detected(found) {
   if (!found) return "";
-  const { delimiter, encoding, compression } = found;
+  const { delimiter, encoding, guessed, compression, skippedRows } = found;
   return [
     delimiter && `separated by ${DELIMITERS[delimiter] ?? delimiter}`,
-    encoding && `encoded as ${encoding}`,
+    encoding && `encoded as ${encodingName(encoding)}${guessed ? " (guessed)" : ""}`,
     compression && `compressed with ${compression}`,
+    skippedRows && `${number(skippedRows)} ${skippedRows === 1 ? "row" : "rows"} above the column names skipped`,
   ].filter(Boolean).join(", ");
 }
 
-const FIELDS = { name: "name", email: "e-mail", first_name: "first name", last_name: "last name" };
-
-function columns(mapping) {
-  if (!mapping) return "";
-  return Object.entries(mapping).map(([field, column]) => `${plain(column)} → ${FIELDS[field] ?? field}`).join(", ");
+function columns(found) {
+  return Object.entries(found?.mapping ?? {})
+    .map(([field, column]) => [column, ...(found.alternatives?.[field] ?? [])].join(", ") + ` → ${(FIELDS[field] ?? field).toLowerCase()}`)
+    .join("; ");
 }
 
 function ignored(fields) {
   if (!fields?.fields?.length) return "";
   return fields.fields.join(", ") + (fields.more ? " and more" : "");
+}
+
+const skipped = (codes) => Object.entries(codes ?? {}).map(([each, count]) => `${number(count)} ${noteWord(each)}`).join(", ");
+
+function parts({ total, done, failed, cancelled }) {
+  const others = [failed && `${number(failed)} failed`, cancelled && `${number(cancelled)} cancelled`].filter(Boolean);
+  return [`${number(done)} of ${number(total)} done`, ...others].join(", ");
 }

@@ -1,22 +1,33 @@
-// One import: its state, its actions and its rejections.
+// The third step: one import is followed to its end, and acted on.
 import { cancelImport, getImport, Problem, retryImport, undoImport } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { announce, by, element, show, showProblem } from "./dom.js";
-import { facts } from "./facts.js";
-import { forgetRejections, showRejections } from "./rejections.js";
-import { counted, duration, ENDED, number, percent, STATES, stateWord } from "./words.js";
+import { announce, by, show, showProblem } from "./dom.js";
+import { renderJob, renderUnknown } from "./job_card.js";
+import { forgetRejections, setRowNumbers } from "./rejections.js";
+import { rowsAbove } from "./row_numbers.js";
+import { requestOf } from "./sent.js";
+import { setTitle, showStep } from "./steps.js";
+import { counted, ENDED, percent, stateWord } from "./words.js";
+import { sentence } from "./outcome.js";
 
 const FIRST_POLL = 400; // milliseconds
 const SLOWEST_POLL = 3000;
+const BUTTONS = ["retry", "cancel", "undo", "import-valid", "send-again"];
 
 let current = null;
 let watch = 0;
 let wanted = false;
 let loadFailed = false;
 let changed = () => {};
+let above = null;
 
-/** `onChange` is called whenever a state changed. */
-export function startJob(onChange) {
+/**
+ * @param {object} calls
+ * @param {() => void} calls.changed is called whenever a state changed.
+ * @param {(request: import("./sending.js").Request) => void} calls.send imports a file that was sent before.
+ * @param {(file: File) => void} calls.check begins with a file that was sent before.
+ */
+export function startJob({ changed: onChange, send, check }) {
   changed = onChange;
   by("retry").addEventListener("click", () => act(retryImport));
   by("cancel").addEventListener("click", async () => {
@@ -25,6 +36,8 @@ export function startJob(onChange) {
   by("undo").addEventListener("click", async () => {
     if (await confirmed(undoQuestion(current))) await act(undoImport);
   });
+  by("import-valid").addEventListener("click", () => send({ ...requestOf(current.jobId), dryRun: false }));
+  by("send-again").addEventListener("click", () => check(requestOf(current.jobId).file));
 }
 
 const CANCEL = {
@@ -34,20 +47,21 @@ const CANCEL = {
 };
 
 const undoQuestion = (job) => ({
-  title: "Undo this import?",
+  title: job.dryRun ? "Remove this check?" : "Undo this import?",
   words: job.dryRun
-    ? "Its file and its rejections are removed. This cannot be reversed."
-    : `Its ${counted(job.imported, "contact", "contacts")}, its file and its rejections are removed. This cannot be reversed.`,
-  yes: "Undo it",
+    ? "Its file and its list of records are removed. This cannot be reversed."
+    : `Its ${counted(job.imported, "contact", "contacts")}, its file and its list of records are removed. This cannot be reversed.`,
+  yes: job.dryRun ? "Remove it" : "Undo it",
 });
 
-/** Show an import and follow it to its end; `focus` brings it into view once it is there. */
+/** Show an import and follow it to its end; `focus` moves the focus to it once it is there. */
 export async function openJob(id, { focus = false } = {}) {
   if (current?.jobId !== id) {
     current = null;
-    setProblem(null);
+    above = null;
+    showJobProblem(null);
     forgetRejections();
-    show(by("job"), false);
+    setRowNumbers(() => null);
   }
   wanted = focus;
   await follow(id);
@@ -56,7 +70,6 @@ export async function openJob(id, { focus = false } = {}) {
 export function closeJob() {
   watch += 1;
   current = null;
-  show(by("job"), false);
 }
 
 async function follow(id) {
@@ -74,21 +87,24 @@ async function load(id, mine) {
   try {
     const job = await getImport(id);
     if (mine !== watch) return null;
-    if (loadFailed) setProblem(null);
-    render(job);
-    return job;
+    if (loadFailed) showJobProblem(null);
+    await render(job);
+    return mine === watch ? job : null;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (mine !== watch) return null;
-    if (!current) showUnknown(id);
-    setProblem(problem);
+    if (!current) {
+      renderUnknown(id);
+      appear();
+    }
+    showJobProblem(problem);
     loadFailed = true;
     return problem.status >= 400 && problem.status < 500 ? null : undefined;
   }
 }
 
 /** Shows a problem, or hides it. A later load hides only a problem of loading. */
-function setProblem(problem) {
+export function showJobProblem(problem) {
   showProblem(by("job-problem"), problem);
   loadFailed = false;
 }
@@ -106,16 +122,16 @@ function pause(milliseconds) {
 async function act(action) {
   const { jobId } = current;
   enable(false);
-  setProblem(null);
+  showJobProblem(null);
   try {
     const job = await action(jobId);
     if (current?.jobId !== jobId) return;
     wanted = true; // the button that had the focus may be gone
-    render(job);
+    await render(job);
     follow(jobId);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    setProblem(problem);
+    showJobProblem(problem);
   } finally {
     enable(true);
   }
@@ -125,98 +141,40 @@ function enable(is) {
   for (const id of BUTTONS) by(id).disabled = !is;
 }
 
-const BUTTONS = ["retry", "cancel", "undo"];
-
 function appear() {
-  show(by("job"), true);
-  if (wanted) by("job").focus();
+  showStep("result", { focus: wanted });
   wanted = false;
 }
 
-function showUnknown(id) {
-  by("job-title").textContent = "Import";
-  by("job-id").textContent = id;
-  for (const part of ["importing", "job-failure", ...BUTTONS]) show(by(part), false);
-  by("job").classList.add("unknown");
-  appear();
-}
-
-function render(job) {
+async function render(job) {
   const before = current;
   current = job;
-  by("job").classList.remove("unknown");
-  by("job-title").textContent = job.source;
-  by("job-id").textContent = job.jobId;
-  state(job);
-  gauge(job);
-  counts(job);
-  failure(job);
-  buttons(job);
-  by("facts").replaceChildren(...facts(job));
-  showRejections(job);
-  appear();
-  if (before?.jobId !== job.jobId || before.state !== job.state) {
-    announce(`${stateWord(job)}: ${sentence(job)}`);
+  const isNew = before?.jobId !== job.jobId;
+  if (isNew || wanted) appear();
+  if (above === null) await numberRows(job);
+  if (current !== job) return;
+  renderJob(job, { request: requestOf(job.jobId), rowOf });
+  setTitle(title(job));
+  if (isNew || before.state !== job.state) {
+    announce(`${stateWord(job)}. ${sentence(job)}`);
     changed();
   }
 }
 
-function state(job) {
-  by("job-state").textContent = stateWord(job);
-  by("job-state").className = `state ${STATES[job.state]?.tone ?? ""}`;
+/** Finds out the rows of records in the file, once, if this page has sent it. */
+async function numberRows(job) {
+  const request = requestOf(job.jobId);
+  if (!request || !(job.rejected || job.warnings?.length)) return;
+  above = { jobId: job.jobId, rows: await rowsAbove(request.file, job, request.reading) };
+  if (current?.jobId === job.jobId) setRowNumbers(rowOf);
 }
 
-const sentence = (job) =>
-  `${number(job.imported)} of ${counted(job.records, "record", "records")} ${job.dryRun ? "would be imported" : "imported"}, ${number(job.rejected)} rejected.`;
-
-function gauge(job) {
-  const done = job.imported + job.rejected;
-  by("importing").classList.toggle("bad-end", job.state === "failed");
-  by("import-bar").value = job.records ? done / job.records : Number(ENDED.has(job.state));
-  by("import-words").textContent = progressWords(job);
-  by("import-numbers").textContent = `${percent(done, job.records)} %${pace(job)}`;
-  show(by("importing"), !["undone", "undoing", "undo_failed"].includes(job.state));
+/** The row of a record in the file of the current import; null if it is not certain. */
+function rowOf(record) {
+  return above && above.jobId === current?.jobId && above.rows !== null ? above.rows + record : null;
 }
 
-function progressWords(job) {
-  const parts = job.parts.total > 1 ? `, ${number(job.parts.done)} of ${number(job.parts.total)} parts done` : "";
-  return `${number(job.imported + job.rejected)} of ${counted(job.records, "record", "records")}${parts}`;
-}
-
-function pace(job) {
-  if (!job.rate) return "";
-  const left = ENDED.has(job.state) ? 0 : job.notProcessed / job.rate;
-  return `, ${number(Math.round(job.rate))} a second${left > 3 ? `, ${duration(left)} left` : ""}`;
-}
-
-function counts(job) {
-  const values = { records: job.records, imported: job.imported, rejected: job.rejected, left: job.notProcessed };
-  for (const [name, value] of Object.entries(values)) {
-    by(`count-${name}`).textContent = number(value);
-    by(`count-${name}`).parentElement.classList.toggle("zero", !value);
-  }
-  by("imported-word").textContent = job.dryRun ? "Would be imported" : "Imported";
-}
-
-function failure(job) {
-  const why = job.failure;
-  by("job-failure").replaceChildren();
-  if (why) {
-    by("job-failure").append(element("p", {}, element("strong", {}, "Why it failed"), `${why.detail}${left(why)}`));
-    if (why.advice) by("job-failure").append(element("p", {}, why.advice));
-  }
-  show(by("job-failure"), Boolean(why));
-}
-
-function left({ contactsLeft }) {
-  if (contactsLeft === undefined) return "";
-  return ` ${counted(contactsLeft, "contact is", "contacts are")} left.`;
-}
-
-function buttons(job) {
-  const { state: now } = job;
-  show(by("retry"), now === "failed");
-  show(by("cancel"), now === "queued" || now === "importing");
-  show(by("undo"), ["completed", "failed", "cancelled", "undo_failed"].includes(now));
-  by("undo").textContent = job.dryRun ? "Remove this check" : "Undo the import";
+function title(job) {
+  if (ENDED.has(job.state)) return stateWord(job);
+  return job.state === "importing" ? `${percent(job.records - job.notProcessed, job.records)} % ${job.dryRun ? "checked" : "imported"}` : stateWord(job);
 }

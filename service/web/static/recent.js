@@ -79,7 +79,8 @@ function line(job) {
 
 function figures(job) {
   const what = [counted(job.records, "record", "records")];
-  what.push(`${number(job.imported)} ${job.dryRun ? "would be imported" : "imported"}`);
-  if (job.rejected) what.push(`${number(job.rejected)} rejected`);
+  what.push(`${number(job.imported)} ${job.dryRun ? "can be imported" : "imported"}`);
+  if (job.rejected) what.push(`${number(job.rejected)} ${job.rejected === 1 ? "needs" : "need"} fixing`);
+  if (job.dryRun) what.unshift("only checked");
   return `${moment(job.createdAt)} · ${what.join(", ")}`;
 }

@@ -1,33 +1,65 @@
-// The first rejections of an import, and a link to all of them.
+// The rejected records of an import: by reason, to be corrected and imported again.
 import { listRejections, Problem, rejectionsCsv } from "./api.js";
-import { by, element, show } from "./dom.js";
-import { number, plain } from "./words.js";
+import { Corrections, importedRecords, rememberImported } from "./corrections.js";
+import { announce, by, element, show } from "./dom.js";
+import { faultOf } from "./fault.js";
+import { rejectedRow } from "./rejected_row.js";
+import { counted, number, reasonWord } from "./words.js";
 
-const FIRST = 10;
+const LOADED = 1000; // at a time
+const SHOWN = 25; // at first, and more of them with each press of a button
 
+let job = null;
 let seen = "";
+let loaded = [];
+let next = null;
+let shown = SHOWN;
+let reason = "";
+let done = new Set();
+let rowOf = () => null;
+const corrections = new Corrections();
+
+/** @param {(job: object, file: File, reading: object) => Promise<boolean>} send imports corrected rows. */
+export function startRejections(send) {
+  by("accept-all").addEventListener("click", acceptAll);
+  by("import-corrected").addEventListener("click", () => importCorrected(send));
+  by("rejections-more").addEventListener("click", showMore);
+}
 
 export function forgetRejections() {
   seen = "";
+  loaded = [];
+  corrections.clear();
   show(by("rejections"), false);
 }
 
+/** Tells the numbers of rows in the file, if they are certain. */
+export function setRowNumbers(found) {
+  rowOf = found;
+  if (loaded.length) render();
+}
+
 /** Loads the rejections when their number has changed. */
-export async function showRejections(job) {
-  const now = `${job.jobId} ${job.state} ${job.rejected}`;
-  if (now === seen) return;
-  seen = now;
-  if (!job.rejected || job.state === "undone") {
+export async function showRejections(now) {
+  const version = `${now.jobId} ${now.state} ${now.rejected}`;
+  if (version === seen) return;
+  if (job?.jobId !== now.jobId) [shown, reason, done] = [SHOWN, "", importedRecords(now.jobId)];
+  seen = version;
+  job = now;
+  if (!now.rejected || now.state === "undone") {
     show(by("rejections"), false);
     return;
   }
-  const rows = await load(job.jobId);
-  if (rows && seen === now) render(job, rows);
+  const page = await load(null);
+  if (!page || seen !== version) return;
+  [loaded, next] = [page.rejections, page.next];
+  render();
+  show(by("rejections"), loaded.length > 0);
 }
 
-async function load(id) {
+async function load(cursor) {
   try {
-    return (await listRejections(id, FIRST)).rejections;
+    return await listRejections(job.jobId, { limit: LOADED, cursor });
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     seen = ""; // the next poll of the import tries again
@@ -35,38 +67,114 @@ async function load(id) {
   }
 }
 
-function render(job, rows) {
-  by("rejection-rows").replaceChildren(...rows.map(row));
+const chosen = () => loaded.filter(({ code }) => !reason || code === reason);
+const canCorrect = () => !job.dryRun && job.state !== "undoing";
+
+function render() {
+  const rows = chosen();
   by("rejections-csv").href = rejectionsCsv(job.jobId);
-  by("rejections-more").textContent = `${reasons(job)}${first(job, rows)}`;
-  show(by("rejections-more"), rows.length < job.rejected);
-  show(by("rejections"), rows.length > 0);
+  by("rejections-words").textContent = job.dryRun
+    ? "After the import you can correct these records here. Or correct them in your file and check it again."
+    : "Correct the marked cells here and import the corrected rows. Or download them, correct them in a spreadsheet, and drop that file on this page.";
+  const areRows = rows.some(({ record }) => rowOf(record) !== null);
+  by("row-word").textContent = areRows ? "Row" : "Record";
+  by("rejections").classList.toggle("rows-known", areRows);
+  by("rejection-rows").replaceChildren(...rows.slice(0, shown).map(row));
+  renderReasons();
+  renderButtons();
+  const total = reason ? job.rejectedByCode[reason] : job.rejected;
+  const now = Math.min(rows.length, shown);
+  by("rejections-more-words").textContent = `${number(now)} of ${number(total)} are shown.`;
+  show(by("rejections-more-words"), now < total);
+  show(by("rejections-more"), rows.length > shown || Boolean(next));
 }
 
-const first = (job, rows) => `The first ${number(rows.length)} of ${number(job.rejected)} are shown.`;
-
-/** The number of rejections for each reason, if there are several. */
-function reasons({ rejectedByCode }) {
-  const codes = Object.entries(rejectedByCode).sort((a, b) => b[1] - a[1]);
-  if (codes.length < 2) return "";
-  return `${codes.map(([code, count]) => `${number(count)} ${code.replaceAll("_", " ")}`).join(", ")}. `;
+function row(rejection) {
+  const { record, content } = rejection;
+  const fault = faultOf(rejection, job.detected);
+  return rejectedRow(rejection, {
+    fault,
+    row: rowOf(record),
+    isDone: done.has(record),
+    canCorrect: canCorrect(),
+    corrected: corrections.get(record),
+    correct: (text) => {
+      if (text === null) corrections.remove(record);
+      else corrections.set(record, content, fault.column, text);
+      renderButtons();
+    },
+  });
 }
 
-// The roles are explicit because narrow screens show rows as blocks, which removes implicit roles.
-function row({ record, message, hint, content }) {
-  const why = element("td", { role: "cell" }, message);
-  if (hint) why.append(element("span", { className: "hint" }, `Did you mean ${hint}?`));
-  return element(
-    "tr",
-    { role: "row" },
-    element("td", { className: "number", role: "cell" }, number(record)),
-    why,
-    element("td", { className: "content", role: "cell" }, element("code", {}, contentText(content))),
-  );
+function renderReasons() {
+  const codes = Object.entries(job.rejectedByCode ?? {}).sort((a, b) => b[1] - a[1]);
+  const chips = [["", job.rejected], ...codes].map(([code, count]) => {
+    const chip = element("button", { type: "button", "aria-pressed": String(code === reason) }, `${code ? reasonWord(code) : "All"} `, element("span", { className: "numbers" }, number(count)));
+    chip.addEventListener("click", () => filter(code));
+    return chip;
+  });
+  by("reasons").replaceChildren(...chips);
+  show(by("reasons"), codes.length > 1);
 }
 
-function contentText(content) {
-  if (content === null || typeof content !== "object") return plain(content);
-  if (Array.isArray(content)) return plain(content);
-  return Object.entries(content).map(([name, value]) => `${name}: ${plain(value)}`).join("\n");
+async function filter(code) {
+  [reason, shown] = [code, SHOWN];
+  while (!chosen().length && next && (await loadNext()));
+  render();
+  by("reasons").querySelector("[aria-pressed=true]").focus();
+}
+
+async function showMore() {
+  const before = Math.min(chosen().length, shown);
+  shown += SHOWN;
+  while (chosen().length < shown && next && (await loadNext()));
+  render();
+  const first = by("rejection-rows").children[before];
+  if (first) first.querySelector("input, textarea, button")?.focus();
+}
+
+/** Loads the next page; returns whether it was loaded. */
+async function loadNext() {
+  const { jobId } = job;
+  const page = await load(next);
+  if (!page || job.jobId !== jobId) return false;
+  loaded.push(...page.rejections);
+  next = page.next;
+  return true;
+}
+
+/** The records with a suggestion that is not yet accepted. */
+const suggested = () =>
+  chosen().filter(({ record, hint, content }) =>
+    hint && !done.has(record) && corrections.get(record) === undefined && content !== null && typeof content === "object");
+
+function renderButtons() {
+  const open = canCorrect() ? suggested().length : 0;
+  by("accept-all").textContent = open === 1 ? "Accept the suggestion" : `Accept all ${number(open)} suggestions`;
+  show(by("accept-all"), open > 0);
+  by("import-corrected").textContent = `Import ${counted(corrections.count, "corrected row", "corrected rows")}`;
+  show(by("import-corrected"), corrections.count > 0);
+}
+
+function acceptAll() {
+  let accepted = 0;
+  for (const rejection of suggested()) {
+    const fault = faultOf(rejection, job.detected);
+    if (!fault) continue;
+    corrections.set(rejection.record, rejection.content, fault.column, rejection.hint);
+    accepted += 1;
+  }
+  render();
+  announce(`${counted(accepted, "suggestion", "suggestions")} accepted.`);
+  by("import-corrected").focus();
+}
+
+async function importCorrected(send) {
+  const records = corrections.records;
+  const { file, reading } = corrections.toFile("corrected-rows.csv", job);
+  const origin = job.jobId;
+  if (!(await send(job, file, reading))) return;
+  rememberImported(origin, records);
+  if (job?.jobId === origin) done = importedRecords(origin);
+  corrections.clear();
 }

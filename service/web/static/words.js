@@ -1,4 +1,4 @@
-// Numbers, times and states as text.
+// Numbers, times, states and codes as text.
 
 export const STATES = {
   queued: { word: "Waiting", tone: "busy" },
@@ -14,8 +14,48 @@ export const STATES = {
 
 export const ENDED = new Set(["completed", "failed", "cancelled", "undone", "undo_failed"]);
 
-export const stateWord = (job) =>
-  job.dryRun && job.state === "completed" ? "Checked" : (STATES[job.state]?.word ?? job.state);
+const DRY_RUN = { importing: "Checking", completed: "Checked" };
+
+export const stateWord = (job) => (job.dryRun && DRY_RUN[job.state]) || (STATES[job.state]?.word ?? job.state);
+
+const REASONS = {
+  email_invalid: "E-mail not valid",
+  email_too_long: "E-mail too long",
+  email_not_text: "E-mail is not text",
+  name_too_long: "Name too long",
+  name_not_text: "Name is not text",
+  no_name_and_no_email: "Neither name nor e-mail",
+  wrong_field_count: "Row cut or shifted",
+  malformed_quotes: "Quotes not clear",
+  unclosed_quote: "Quote left open",
+  unstorable_text: "Characters that cannot be stored",
+  not_an_object: "Not an object",
+  nested_too_deeply: "Nested too deeply",
+  refused_by_database: "Refused by the database",
+};
+
+const NOTES = {
+  address_dropped: "no address",
+  address_repaired: "address repaired",
+  further_addresses: "further addresses left out",
+  name_repaired: "name repaired",
+  name_broken: "name looks broken",
+  name_dropped: "no name",
+  blank_row: "blank row",
+  repeated_header: "repeated column names",
+  footer: "total or note",
+};
+
+/** A rejection's code in a few words. */
+export const reasonWord = (code) => REASONS[code] ?? spelled(code);
+
+/** The code of a warning or of a skipped row in a few words. */
+export const noteWord = (code) => NOTES[code] ?? spelled(code).toLowerCase();
+
+function spelled(code) {
+  const words = code.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
 
 export const number = (value) => (value ?? 0).toLocaleString("en");
 
@@ -33,8 +73,16 @@ export function percent(part, whole) {
 }
 
 const when = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+const hour = new Intl.DateTimeFormat("en", { timeStyle: "short" });
 
 export const moment = (iso) => when.format(new Date(iso));
+
+/** A time as the end of "it was imported ...". */
+export function ago(iso) {
+  const then = new Date(iso);
+  const isToday = then.toDateString() === new Date().toDateString();
+  return isToday ? `today at ${hour.format(then)}` : `on ${when.format(then)}`;
+}
 
 export function duration(seconds) {
   if (seconds < 10) return `${seconds.toLocaleString("en", { maximumFractionDigits: 1 })} s`;

@@ -5,10 +5,15 @@ import uuid
 import pytest
 
 from benchmarks.contacts import BAD_EVERY, BLOCK, SOURCE, Kind, Profile, bad_records, body
-from service.splitting.csv import CsvSplitter
-from service.splitting.envelope import EnvelopeSplitter
-from tasks.importing.rejection_reasons import Reason
-from tasks.importing.validation import validate_contact
+from core.reading import sniffing
+from core.records.models import Candidates
+from core.records.rejection_reasons import Reason
+from core.records.validation import validate
+from service.intake.body import Sample
+from service.intake.limits import Limits
+from service.intake.options import ImportOptions
+from service.intake.reading import decide_reading
+from service.intake.request import ImportRequest
 
 MIB = 1024 * 1024
 
@@ -22,7 +27,9 @@ def rows_of(kind, profile=Profile.PLAIN, rows=100):
 
 
 def is_good(record):
-    return not isinstance(validate_contact(record.get("name"), record.get("email")), Reason)
+    return not isinstance(
+        validate(Candidates((record.get("name"),), (), (), (record.get("email"),))), Reason
+    )
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -97,10 +104,13 @@ def test_wide_contacts_are_the_same_in_csv_and_valid_for_psql():
 
 @pytest.mark.parametrize("profile", Profile)
 @pytest.mark.parametrize(
-    ("kind", "splitter"), [(Kind.JSON, EnvelopeSplitter), (Kind.CSV, CsvSplitter)]
+    ("kind", "read_as"),
+    [(Kind.JSON, sniffing.Kind.JSON_ENVELOPE), (Kind.CSV, sniffing.Kind.CSV)],
 )
-def test_the_splitters_accept_the_files(kind, profile, splitter):
-    taking = splitter(MIB, MIB)
-    stored = b"".join(taking.feed(made(kind, profile, 300).encode())) + b"".join(taking.close())
-    assert taking.split().records == 300
-    assert taking.split().bytes == len(stored)
+def test_the_splitters_accept_the_files(kind, profile, read_as):
+    body = made(kind, profile, 300).encode()
+    request = ImportRequest(read_as, ImportOptions(SOURCE))
+    splitter = decide_reading(request, Sample.of(body)).splitter(Limits(MIB, MIB, MIB))
+    stored = b"".join(splitter.feed(body)) + b"".join(splitter.close())
+    assert splitter.split().records == 300
+    assert splitter.split().bytes == len(stored)

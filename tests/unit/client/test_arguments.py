@@ -24,10 +24,12 @@ from local.processes import PROJECT
         ("a.jsonl", FileType("ndjson", None)),
         ("a.csv.gz", FileType("csv", "gzip")),
         ("folder.json/a.csv.zst", FileType("csv", "zstd")),
-        ("a.gz", None),
-        ("a.xlsx", None),
-        ("csv", None),
-        ("", None),
+        ("a.tab", FileType("csv", None)),
+        ("a.txt", FileType(None, None)),
+        ("a.gz", FileType(None, "gzip")),
+        ("a.xlsx", FileType(None, None)),
+        ("csv", FileType(None, None)),
+        ("", FileType(None, None)),
     ],
 )
 def test_from_name_knows_the_extensions(name, file_type):
@@ -36,9 +38,7 @@ def test_from_name_knows_the_extensions(name, file_type):
 
 @pytest.mark.parametrize("name", ["contacts.csv", "contacts.json.gz", "contacts.ndjson.zst"])
 def test_generic_name_has_the_extensions_of_the_type(name):
-    file_type = FileType.from_name(name)
-    assert file_type is not None
-    assert file_type.generic_name == name
+    assert FileType.from_name(name).generic_name == name
 
 
 def test_parse_arguments_reads_all_options():
@@ -46,6 +46,7 @@ def test_parse_arguments_reads_all_options():
         [
             *("a.csv.gz", "-s", "crm", "--map", "Nom:name", "--map", "Courriel:email"),
             *("--delimiter", ";", "--dry-run", "--rejections", "out.csv", "--url", "http://x:1/"),
+            *("--encoding", "windows-1250", "--header", "none", "--email", "none"),
         ],
         {},
     )
@@ -58,6 +59,9 @@ def test_parse_arguments_reads_all_options():
         ("map", "Nom:name"),
         ("map", "Courriel:email"),
         ("delimiter", ";"),
+        ("encoding", "windows-1250"),
+        ("header", "none"),
+        ("email", "none"),
         ("dryRun", "true"),
     )
     assert (found.url, found.rejections, found.wait) == ("http://x:1", Path("out.csv"), True)
@@ -73,6 +77,20 @@ def test_url_defaults_to_the_environment_variable():
 
 def test_format_option_is_the_type_of_standard_input():
     assert parse_arguments(["-", "-f", "json.gz"], {}).file_type == FileType("json", "gzip")
+    assert parse_arguments(["-", "-s", "x"], {}).file_type == FileType(None, None)
+
+
+def test_charset_is_another_name_of_the_encoding():
+    assert parse_arguments(["a.json", "--charset", "x"], {}).query == (("encoding", "x"),)
+
+
+def test_a_preview_needs_no_source():
+    assert parse_arguments(["a.csv", "--preview"], {}).preview
+
+
+def test_as_dry_run_adds_the_option_and_drops_the_key():
+    found = parse_arguments(["a.json", "--strict", "--idempotency-key", "k"], {}).as_dry_run()
+    assert (found.query, found.key) == ((("dryRun", "true"),), None)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +98,8 @@ def test_format_option_is_the_type_of_standard_input():
     [
         (["a.csv"], "--source"),
         (["a.ndjson"], "--source"),
-        (["a.xlsx", "-s", "x"], "a.xlsx"),
-        (["-", "-s", "x"], "--format"),
+        (["a.txt"], "--source"),
+        (["-"], "--source"),
         (["a.csv", "-s", "x", "-f", "xml"], "xml"),
     ],
 )
@@ -91,7 +109,16 @@ def test_usage_error_names_the_missing_or_wrong_option(argv, words):
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["a.json", "--nothing"], ["a.json", "--again", "--idempotency-key=x"]]
+    "argv",
+    [
+        [],
+        ["a.json", "--nothing"],
+        ["a.json", "--again", "--idempotency-key=x"],
+        ["a.json", "--preview", "--strict"],
+        ["a.json", "--dry-run", "--strict"],
+        ["a.json", "--header", "1"],
+        ["a.json", "--email", "x"],
+    ],
 )
 def test_a_syntax_error_ends_with_exit_code_2(argv, capsys):
     with pytest.raises(SystemExit) as ended:

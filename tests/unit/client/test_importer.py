@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from contacts_import.arguments import Arguments, parse_arguments
-from contacts_import.console import format_result
 from contacts_import.errors import RequestRejectedError, UnreachableError, UsageError
 from contacts_import.importer import Accepted, Importer
-from contacts_import.request import ImportRequest, derive_key, make_request
+from contacts_import.request import PREVIEW_BYTES, ImportRequest, derive_key, make_request
 from contacts_import.source_file import SourceFile
 
 JOB = "import-019305f2-3b4c-7d5e-8f60-718293a4b5c6"
@@ -97,14 +96,19 @@ def test_upload_sends_a_compressed_file_unchanged(tmp_path):
     path.write_bytes(gzip.compress(ROWS))
     service = Service(ACCEPTED)
     arguments = arguments_for(
-        path, "-s", "crm", "--charset", "utf-8", "--delimiter", ";", "--dry-run"
+        path, "-s", "crm", "--encoding", "utf-8", "--delimiter", ";", "--dry-run"
     )
     service.importer.upload(make_request(arguments, SourceFile(path), None), silent)
     sent = service.requests[0]
     assert sent.content == path.read_bytes()
     assert sent.headers["content-encoding"] == "gzip"
-    assert sent.headers["content-type"] == "text/csv; charset=utf-8"
-    assert dict(sent.url.params) == {"source": "crm", "delimiter": ";", "dryRun": "true"}
+    assert sent.headers["content-type"] == "text/csv"
+    assert dict(sent.url.params) == {
+        "source": "crm",
+        "delimiter": ";",
+        "encoding": "utf-8",
+        "dryRun": "true",
+    }
     assert "idempotency-key" not in sent.headers
 
 
@@ -133,6 +137,49 @@ def test_upload_sends_a_json_file_without_a_source_as_the_body(tmp_path):
     service.importer.upload(make_request(arguments_for(path), SourceFile(path), None), silent)
     assert service.requests[0].content == b"{}"
     assert service.requests[0].headers["content-type"] == "application/json"
+
+
+def test_upload_sends_a_file_of_an_unknown_kind_to_be_looked_at(tmp_path):
+    path = tmp_path / "list"
+    path.write_bytes(ROWS)
+    service = Service(ACCEPTED)
+    arguments = arguments_for(path, "-s", "crm")
+    service.importer.upload(make_request(arguments, SourceFile(path), None), silent)
+    assert service.requests[0].headers["content-type"] == "application/octet-stream"
+
+
+def test_preview_sends_the_beginning_of_a_file(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(ROWS * 10_000)
+    service = Service(httpx.ReadError("lost"), httpx.Response(200, json={"format": "csv"}))
+    request = make_request(
+        arguments_for(path, "--preview", "--map", "a:name"), SourceFile(path), None
+    )
+    assert service.importer.preview(request) == {"format": "csv"}
+    sent = service.requests[1]
+    assert sent.url.path == "/import/preview"
+    assert dict(sent.url.params) == {"map": "a:name"}
+    assert sent.content == path.read_bytes()[:PREVIEW_BYTES]
+    assert sent.headers["content-length"] == str(PREVIEW_BYTES)
+
+
+@pytest.mark.parametrize("options", [(), ("-s", "crm")])
+def test_preview_of_json_sends_a_form(tmp_path, options):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"[]")
+    service = Service(httpx.Response(200, json={}))
+    arguments = arguments_for(path, "--preview", *options)
+    service.importer.preview(make_request(arguments, SourceFile(path), None))
+    sent = service.requests[0]
+    assert b'name="file"; filename="contacts.json"' in sent.content
+    assert (b'name="source"' in sent.content) == bool(options)
+    assert sent.headers["content-length"] == str(len(sent.content))
+
+
+def test_upload_returns_the_warnings_about_the_file(request_):
+    warnings = [{"code": "encoding_guessed"}]
+    accepted = httpx.Response(202, json={"jobId": JOB, "warnings": warnings})
+    assert Service(accepted).importer.upload(request_, silent).warnings == warnings
 
 
 def test_upload_retries_with_the_same_idempotency_key(request_):
@@ -266,14 +313,3 @@ def test_derive_key_depends_on_file_and_options(rows, tmp_path):
 def test_source_file_that_cannot_be_read_raises_usage_error(tmp_path, name):
     with pytest.raises(UsageError, match="cannot be read"):
         list(SourceFile(tmp_path / name).chunks())
-
-
-def test_format_result_of_a_failed_dry_run():
-    failure = {"code": "x", "detail": "It broke.", "advice": "Try again."}
-    lines = format_result(job("failed", failure=failure, dryRun=True).json())
-    assert lines.splitlines() == [
-        f"{JOB}: failed (only checked: nothing was imported)",
-        "3 records = 2 imported + 1 rejected + 0 not processed",
-        "Reason: It broke.",
-        "Try again.",
-    ]

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from core.job_view import WebhookEvent, advice, job_view
+from core.reading.warnings import MESSAGES
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
@@ -22,6 +23,10 @@ FOUND = {
     "rejected": 2,
     "not_processed": 20,
     "rejected_codes": {"email_invalid": 2},
+    "skipped": 3,
+    "skipped_codes": {"footer": 1, "blank_row": 2},
+    "warnings": {"address_repaired": {"count": 2, "records": [4, 9]}},
+    "plan_warnings": [{"code": "column_guessed", "names": ["Login"]}],
     "parts_total": 2,
     "parts_done": 1,
     "parts_failed": 1,
@@ -55,12 +60,30 @@ def test_job_view_has_the_field_names_of_the_api():
         "imported": 8,
         "rejected": 2,
         "rejectedByCode": {"email_invalid": 2},
+        "skipped": 3,
+        "skippedByCode": {"footer": 1, "blank_row": 2},
         "notProcessed": 20,
         "rate": 2.5,
         "parts": {"total": 2, "done": 1, "failed": 1, "cancelled": 0},
         "receipt": {"sha256": "ab", "bytes": 10},
         "detected": {"encoding": "utf-8", "delimiter": ";", "compression": None},
         "ignored": {"fields": ["phone"], "more": False},
+        "warnings": [
+            {
+                "code": "column_guessed",
+                "message": MESSAGES["column_guessed"],
+                "count": 1,
+                "records": [],
+                "names": ["Login"],
+            },
+            {
+                "code": "address_repaired",
+                "message": MESSAGES["address_repaired"],
+                "count": 2,
+                "records": [4, 9],
+                "names": [],
+            },
+        ],
         "failure": {**FOUND["failure"], "advice": advice("object_missing")},
     }
 

@@ -31,7 +31,6 @@ BROKEN = [
     ("read_rows", wrong_rows, "CSV"),
     ("read_rows", fails, "CSV"),
     ("count_rows", lambda data, delimiter: (range(data.count(b"\n")), len(data)), "CSV"),
-    ("first_row", lambda data, delimiter: ([], False), "CSV"),
     ("first_error", lambda text: (text.index("NaN"), "reason"), "JSON"),
     ("first_error", lambda text: None, "JSON"),
     ("unescape_formulas", lambda cell: cell, "cells of spreadsheets"),

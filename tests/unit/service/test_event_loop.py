@@ -5,6 +5,8 @@ import pytest
 from service.intake.body import PIECE_BYTES
 from service.splitting.envelope import EnvelopeSplitter
 from service.splitting.json_array import JsonArraySplitter
+from service.splitting.json_sequence import JsonSequenceSplitter
+from tests.support.splits import json_splitter
 
 PARTS, RECORD = 2**20, 2**20
 MAX_UNITS = 1500
@@ -18,11 +20,12 @@ MAX_UNITS = 1500
         (JsonArraySplitter, b"[", b'"\\ud800",'),
         (EnvelopeSplitter, b'{"source":"s","data":[', b"1,"),
         (EnvelopeSplitter, b'{"x":[', b"[],"),
+        (JsonSequenceSplitter, b"{}", b",{}"),
     ],
 )
 def test_feed_yields_in_small_steps(splitter, head, unit):
     units = (PIECE_BYTES - len(head)) // len(unit)
-    instance = splitter(PARTS, RECORD)
+    instance = json_splitter(splitter, PARTS, RECORD)
 
     steps = list(instance.feed(head + unit * units))
 

@@ -6,9 +6,10 @@ from core.errors import MalformedInputError
 from service.option_names import (
     IMPORT_OPTIONS,
     MAX_SOURCE_LENGTH,
-    check_envelope_key,
     check_option_names,
     check_source,
+    is_option_like,
+    option_in_body,
 )
 
 GOOD = [
@@ -41,6 +42,15 @@ def test_an_unknown_option_is_named_as_param():
     with pytest.raises(MalformedInputError) as caught:
         check_option_names(["dryrun"], IMPORT_OPTIONS, "query parameter")
     assert (caught.value.code, caught.value.param) == ("unknown_option", "dryrun")
-    with pytest.raises(MalformedInputError) as caught:
-        check_envelope_key("dry_run")
-    assert (caught.value.code, caught.value.param) == ("unknown_option", "dry_run")
+    error = option_in_body("dry_run")
+    assert (error.code, error.param) == ("unknown_option", "dry_run")
+
+
+@pytest.mark.parametrize("option", IMPORT_OPTIONS)
+def test_an_option_resembles_itself(option):
+    assert is_option_like(option) == (option != "source")
+
+
+@pytest.mark.parametrize("key", ["emails", "headers", "encodings", "email_count", "heade"])
+def test_other_keys_may_resemble_plain_words(key):
+    assert not is_option_like(key)

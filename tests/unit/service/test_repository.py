@@ -8,25 +8,28 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from postgrest.exceptions import APIError
 
 from core.errors import PermanentError, TransientError, UpstreamError
-from core.models import Layout, Part
+from core.models import Part
 from core.queue_messages import import_contacts_message, notify_import_message
+from core.reading.sniffing import Kind
 from core.states import Format
 from core.supabase.rpc import AsyncRpcClient
+from service.intake.detected import detected
 from service.intake.digest import Digest
-from service.intake.media_types import Kind
 from service.intake.options import ImportOptions
 from service.intake.request import ImportRequest
 from service.repository import ExistingImport, NewImport, Repository
-from service.splitting.part_cutter import Split
+from service.splitting.part_cutter import Encoding, Split
+from tests.support.splits import OBJECTS, ROWS
 
 IMPORT = UUID("01890000-0000-7000-8000-000000000000")
 OTHER = UUID("01890000-0000-7000-8000-000000000001")
 PARTS = [Part(1, 1, 60, 1, 2), Part(2, 61, 90, 3, 1)]
-SPLIT = Split(Format.JSON, None, 91, 3, PARTS)
+SPLIT = Split(Format.JSON, OBJECTS, 91, 3, PARTS, Encoding("utf-8"))
 
 
 class FakeSupabase:
@@ -58,9 +61,6 @@ def postgrest_error(code: str) -> APIError:
     return APIError({"code": code, "message": "m", "hint": None, "details": None})
 
 
-LAYOUT = Layout(3, None, 2, ("a", "b", "mail"))
-
-
 REQUEST = ImportRequest(Kind.JSON_ENVELOPE, ImportOptions(dry_run=True), "gzip", "k")
 
 
@@ -70,17 +70,10 @@ def new_import(split: Split, request: ImportRequest = REQUEST) -> NewImport:
     return NewImport(IMPORT, request, "s", "object", split, digest)
 
 
-@pytest.mark.parametrize(
-    ("layout", "stored"),
-    [
-        (None, None),
-        (Layout(3, None, 2, ("a", "b", "mail")), Layout(3, None, 2, ("a", "b", "mail")).to_json()),
-    ],
-)
-async def test_create_import_records_parts_and_message(layout, stored):
+@pytest.mark.parametrize("plan", [OBJECTS, msgspec.structs.replace(ROWS, columns=3)])
+async def test_create_import_records_parts_and_message(plan):
     supabase = FakeSupabase(None)
-    kind = Format.CSV if layout else Format.JSON
-    split = Split(kind, layout, 91, 3, PARTS, {"encoding": "utf-8"}, ["phone"])
+    split = replace(SPLIT, format=Format.CSV if plan.csv else Format.JSON, made_plan=plan)
     assert await repository_on(supabase).create_import(new_import(split)) is None
     [(function, arguments)] = supabase.calls
     assert function == "create_import"
@@ -88,12 +81,12 @@ async def test_create_import_records_parts_and_message(layout, stored):
         "id": str(IMPORT),
         "source": "s",
         "format": split.format,
-        "layout": stored,
+        "plan": plan.to_json(),
         "object": "object",
         "bytes": 91,
         "records": 3,
-        "detected": {"encoding": "utf-8", "compression": "gzip"},
-        "ignored": ["phone"],
+        "detected": detected(split, "gzip"),
+        "ignored": None,
         "sha256": sha256(b"{}").hexdigest(),
         "received": 2,
         "dry_run": True,
@@ -136,7 +129,7 @@ def test_equal_requests_have_the_same_fingerprint():
     "changes",
     [
         {"source": "t"},
-        {"split": Split(Format.CSV, None, 91, 3, PARTS)},
+        {"split": replace(SPLIT, format=Format.CSV)},
         {"digest": Digest()},
         {"request": replace(REQUEST, options=ImportOptions(dry_run=False))},
         {"request": replace(REQUEST, compared=("map=a:name",))},
@@ -149,7 +142,7 @@ def test_different_requests_have_different_fingerprints(changes):
 
 
 async def test_create_import_records_notify_with_its_message():
-    supabase, split = FakeSupabase(None), Split(Format.JSON, None, 91, 3, PARTS, {}, [])
+    supabase, split = FakeSupabase(None), SPLIT
     options = ImportOptions(notify="https://example.com/hook")
     request = replace(REQUEST, options=options)
     await repository_on(supabase).create_import(new_import(split, request))

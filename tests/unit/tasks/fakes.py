@@ -6,7 +6,9 @@ from uuid import UUID
 import httpx
 from supabase import Client, ClientOptions
 
-from core.models import Layout, Part
+from core.models import Part
+from core.records.classify import RejectedRecord
+from core.records.rejection_reasons import refused_by_database
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.importing.models import (
@@ -14,22 +16,20 @@ from tasks.importing.models import (
     NeedsExclusiveRun,
     PartEnd,
     PartWork,
-    RejectedRecord,
     StartedImport,
 )
-from tasks.importing.rejection_reasons import refused_by_database
 from tasks.repository import Repository
+from tests.support.plans import OBJECTS
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
-NAME_AND_EMAIL = Layout(fields=2, name=0, email=1)
 
 
-def work_on(data, *, records, first_record=1, layout=None, part=1, kind=Format.JSON, rerun=False):
+def work_on(data, *, records, first_record=1, plan=None, part=1, kind=Format.JSON, rerun=False):
     return PartWork(
         attempt=Attempt(IMPORT, part),
         source="fair",
-        format=Format.CSV if layout else kind,
-        layout=layout,
+        format=Format.CSV if plan else kind,
+        plan=plan or OBJECTS,
         object=f"import-{IMPORT}.json",
         part=Part(part, 0, len(data), first_record, records),
         rerun=rerun,

@@ -14,7 +14,7 @@ from core.errors import (
 )
 from core.field_names import FieldNames
 from core.ids import new_import_id
-from core.models import Layout, Part
+from core.models import Part
 from core.queue_messages import import_contacts_message, import_part_message
 from core.states import Format, ImportState
 from tasks.errors import ImportCancelledError, StaleAttemptError
@@ -28,6 +28,7 @@ from tasks.importing.models import (
     PartWork,
     StartedImport,
 )
+from tests.support.plans import rows_plan
 from tests.unit.tasks.fakes import IMPORT, FakePostgrest, work_on
 
 ATTEMPT = work_on(b"x", records=3, part=2).attempt
@@ -59,7 +60,7 @@ def test_queue_parts_queues_a_message_for_each_a_thousand_in_a_call():
 def test_start_part_returns_the_work():
     started = {
         "source": "fair", "format": "csv",
-        "layout": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
+        "plan": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True, "rerun": True,
     }  # fmt: skip
@@ -67,7 +68,7 @@ def test_start_part_returns_the_work():
     work = postgrest.repository().start_part(FOURTH, exclusive=False, ended_attempts=[ATTEMPT.id])
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
-    assert (work.format, work.layout) == (Format.CSV, Layout(1, None, 0, ("Mail",)))
+    assert (work.format, work.plan) == (Format.CSV, rows_plan(1, None, 0, ("Mail",)))
     assert (work.attempt, work.dry_run, work.rerun) == (FOURTH, True, True)
     assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
     assert postgrest.calls[0][1] == {
@@ -101,10 +102,16 @@ def test_start_part_says_that_a_part_needs_an_exclusive_run():
 def test_finish_part_sends_the_counts():
     postgrest = FakePostgrest(END)
     end = postgrest.repository().finish_part(
-        ATTEMPT, PartCounts(2, Counter(a=3, b=4), FieldNames(["phone"]))
+        ATTEMPT, PartCounts(2, Counter(a=3, b=4), Counter(footer=1), ignored=FieldNames(["phone"]))
     )
     assert end == PartEnd(True, ImportState.COMPLETED, True, 2.5)
-    counts = {"p_imported": 2, "p_rejected": 7, "p_ignored": ["phone"]}
+    counts = {
+        "p_imported": 2,
+        "p_rejected": 7,
+        "p_skipped": {"footer": 1},
+        "p_warnings": None,
+        "p_ignored": ["phone"],
+    }
     assert postgrest.calls == [("finish_part", {**IDS, **counts})]
 
 

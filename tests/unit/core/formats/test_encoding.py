@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
-from core.formats.encoding import Utf8Validator, check_encoding
+from core.formats.encoding import Utf8Validator, check_not_compressed, detect_encoding
 
 
 def first_invalid(data, cuts=()):
@@ -51,25 +51,37 @@ def test_utf8_validator_rejects_forbidden_bytes(wrong):
         assert first_invalid(b"ab" + wrong + b"cd", [2 + cut]) == 2
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("text", ["\ufeff[{}]", "[{}]", "name"], ids=["mark", "JSON", "CSV"])
-def test_check_encoding_rejects_utf16_and_utf32(encoding, text):
-    with pytest.raises(MalformedInputError, match=encoding[:6].upper()) as error:
-        check_encoding(text.encode(encoding)[:4])
-    assert error.value.code == "wrong_encoding"
+ENCODINGS = {
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be",
+    "utf-32-le": "utf-32le",
+    "utf-32-be": "utf-32be",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", ["[{}]", "name"], ids=["JSON", "CSV"])
+def test_utf16_and_utf32_are_detected(encoding, text):
+    name, width = ENCODINGS[encoding], len("a".encode(encoding))
+    assert detect_encoding(text.encode(encoding)[:4]) == (name, 0)
+    assert detect_encoding(f"\ufeff{text}".encode(encoding)[:4]) == (name, width)
 
 
 @pytest.mark.parametrize(
-    "head", [b"", b"[", b"\xef\xbb\xbf[", b'{"a"', b"name", b"\0", b"a\0b", b"a\0bc"]
+    ("head", "found"),
+    [
+        *((head, (None, 0)) for head in (b"", b"[", b'{"a"', b"name", b"\0", b"a\0b", b"a\0bc")),
+        (b"\xef\xbb\xbf[", ("utf-8", 3)),
+    ],
 )
-def test_check_encoding_accepts_utf8(head):
-    check_encoding(head)
+def test_no_other_encoding_is_detected(head, found):
+    assert detect_encoding(head) == found
 
 
 @pytest.mark.parametrize(
     ("head", "name"), [(b"\x1f\x8b\x08\0", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")]
 )
-def test_check_encoding_rejects_compressed_bodies(head, name):
+def test_compressed_bodies_are_rejected(head, name):
     with pytest.raises(MalformedInputError, match=name) as error:
-        check_encoding(head)
+        check_not_compressed(head)
     assert error.value.code == "wrong_encoding"

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.records.models import Candidates
+from core.records.validation import validate
 from service.api.email_suggestions import _PROVIDERS, _is_one_edit, suggestion
-from tasks.importing.validation import validate_contact
 
 PLAIN = {
     "ada@gmial.com": "ada@gmail.com",
@@ -86,7 +87,7 @@ def test_a_suggestion_is_valid_as_it_is_and_another_one(email):
     found = suggestion(email)
     if found is not None:
         assert found != email
-        assert validate_contact(None, found) == ("", found)
+        assert validate(Candidates(emails=(found,))) == ("", found, ())
         assert suggestion(found) is None
 
 

@@ -12,7 +12,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from core.errors import InvalidTransitionError
 from core.ids import job_id, new_import_id
-from service.api.imports import HEAD, Imports
+from service.api.imports import Imports
+from service.api.uploads import HEAD, Uploads
 from service.intake.accept import Intake
 from service.intake.limits import Limits
 from service.metrics import ServiceMetrics
@@ -41,7 +42,8 @@ def metrics() -> ServiceMetrics:
 
 @pytest.fixture
 def imports(intake: Mock, repository: Mock, metrics: ServiceMetrics) -> Imports:
-    return Imports(intake, repository, metrics, Limits(100, 100, 100))
+    uploads = Uploads(intake, metrics, Limits(100, 100, 100))
+    return Imports(intake, repository, metrics, uploads)
 
 
 async def test_accept_rejects_requests_while_the_service_stops(imports, intake):
@@ -71,20 +73,20 @@ def expecting(version: HttpVersion, **headers: str) -> tuple[web.Request, Mock]:
 @pytest.mark.parametrize(("version", "sent"), [(HttpVersion10, 0), (HttpVersion11, 1)])
 async def test_expect_sends_100_continue_to_http_1_1_clients_only(imports, version, sent):
     request, writer = expecting(version)
-    assert await imports.expect(request) is None
+    assert await imports.uploads.expect(request) is None
     assert writer.write.await_count == sent
 
 
 async def test_expect_sends_a_problem_instead_of_100_continue(imports):
     request, writer = expecting(HttpVersion11, **{"Content-Type": "text/html"})
-    answer = await imports.expect(request)
+    answer = await imports.uploads.expect(request)
     assert (answer.status, answer.content_type) == (415, "application/problem+json")
     writer.write.assert_not_awaited()
 
 
 async def test_accept_uses_the_head_that_expect_has_read(imports, intake):
     request, _ = expecting(HttpVersion11)
-    assert await imports.expect(request) is None
+    assert await imports.uploads.expect(request) is None
     intake.accept.return_value = ExistingImport(new_import_id(), same=True)
     await imports.accept(request)
     assert intake.accept.await_args.args[0] is request[HEAD]
@@ -93,7 +95,7 @@ async def test_accept_uses_the_head_that_expect_has_read(imports, intake):
 async def test_expect_does_not_fail_if_the_client_has_left(imports):
     request, writer = expecting(HttpVersion11)
     writer.write.side_effect = ClientConnectionResetError("Cannot write to closing transport")
-    answer = await imports.expect(request)
+    answer = await imports.uploads.expect(request)
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "truncated_body")
 
 

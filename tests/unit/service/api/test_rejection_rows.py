@@ -4,35 +4,36 @@ import csv
 import json
 from io import StringIO
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.formats.formula_escaping import unescape_formulas
-from core.models import Layout
+from core.reading.plan import FieldPlaces, ReadingPlan
 from core.rejection_objects import Rejection
 from service.api.rejection_rows import KeyColumns, as_json, columns_of, csv_header, csv_rows
-from service.splitting.csv import read_layout
+from tests.support.plans import OBJECTS, rows_plan
 
-LAYOUT = Layout(3, 0, 1, ("Name", "E-Mail", "Phone"))
+PLAN = rows_plan(3, 0, 1, ("Name", "E-Mail", "Phone"))
 
 
 def row(content, record=1, code="email_invalid"):
     return Rejection(record, code, "m", content)
 
 
-def shown(content, layout=None):
+def shown(content, plan=None):
     """The content, and the hint, as JSON has them."""
     rows = [row(content)]
-    (one,) = json.loads(as_json(rows, columns_of(layout and layout.to_json(), rows), None))[
+    (one,) = json.loads(as_json(rows, columns_of(plan and plan.to_json(), rows), None))[
         "rejections"
     ]
     return one["content"], one["hint"]
 
 
-def table(rows, layout=None):
+def table(rows, plan=None):
     """The header and the rows of the file, behind what is the same in all of them."""
-    columns = columns_of(layout and layout.to_json(), rows)
+    columns = columns_of(plan and plan.to_json(), rows)
     text = (csv_header(columns) + csv_rows(rows, columns)).decode()
     assert text.startswith("\ufeff")
     found = list(csv.reader(StringIO(text[1:], newline=""), strict=True))
@@ -43,8 +44,8 @@ def table(rows, layout=None):
 def test_a_row_has_the_columns_of_its_file():
     content = '["Ada","ada@gmial,com","+49 170"]'
     expected = {"Name": "Ada", "E-Mail": "ada@gmial,com", "Phone": "+49 170"}
-    assert shown(content, LAYOUT) == (expected, "ada@gmail.com")
-    assert table([row(content)], LAYOUT) == [
+    assert shown(content, PLAN) == (expected, "ada@gmail.com")
+    assert table([row(content)], PLAN) == [
         ["Name", "E-Mail", "Phone", "content"],
         ["Ada", "ada@gmial,com", "'+49 170", ""],
     ]
@@ -54,7 +55,6 @@ def test_a_row_has_the_columns_of_its_file():
     ("content", "text"),
     [
         ('["Lovelace"," Ada","ada@example.com","1"]', "Lovelace, Ada,ada@example.com,1"),
-        ('["Ada"]', "Ada"),
         ('["Ada","ada@exam', '["Ada","ada@exam'),
         ("Ada,ada@exam", "Ada,ada@exam"),
         ("[1,2,3]", "[1,2,3]"),
@@ -62,18 +62,28 @@ def test_a_row_has_the_columns_of_its_file():
     ],
 )
 def test_a_row_that_does_not_fit_is_shown_as_it_came(content, text):
-    assert shown(content, LAYOUT) == (text, None)
-    assert table([row(content)], LAYOUT)[1] == ["", "", "", text]
+    assert shown(content, PLAN) == (text, None)
+    assert table([row(content)], PLAN)[1] == ["", "", "", text]
+
+
+def test_a_short_row_is_padded_as_in_the_import():
+    assert shown('["Ada"]', PLAN)[0] == {"Name": "Ada", "E-Mail": "", "Phone": ""}
+
+
+def test_columns_without_names_are_numbered():
+    plan = msgspec.structs.replace(rows_plan(2, 0, 1), has_header=False)
+    assert shown('["Ada","x"]', plan) == ({"1": "Ada", "2": "x"}, None)
+    assert table([row('["Ada","x"]')], plan)[0] == ["1", "2", "content"]
 
 
 def test_without_a_header_rows_have_no_columns():
-    bare = Layout(3, 0, 1)
+    bare = rows_plan(3, 0, 1)
     assert shown('["a","b","c"]', bare) == ("a,b,c", None)
     assert table([row('["a","b","c"]')], bare) == [["content"], ["a,b,c"]]
 
 
 def test_names_that_are_there_twice_are_told_apart():
-    twice = Layout(4, 0, None, ("name", "x", "x", "x (2)"))
+    twice = rows_plan(4, 0, None, ("name", "x", "x", "x (2)"))
     expected = {"name": "1", "x": "2", "x (2)": "3", "x (2) (2)": "4"}
     assert shown('["1","2","3","4"]', twice)[0] == expected
     assert table([row('["1","2","3","4"]')], twice)[0][:-1] == list(twice.header)
@@ -81,7 +91,7 @@ def test_names_that_are_there_twice_are_told_apart():
 
 def test_a_file_of_rejections_that_is_rejected_again_gets_no_more_columns():
     header = ("record", "code", "message", "hint", "name", "email", "content")
-    again = read_layout(list(header))
+    again = rows_plan(len(header), 4, 5, header)
     content = """["7","c","m","","'=Ada","x","whole"]"""
     assert shown(content, again)[0] == {"name": "=Ada", "email": "x"}
     assert table([row(content)], again) == [
@@ -103,7 +113,7 @@ def test_objects_have_the_columns_of_all_of_them():
 
 
 def test_what_later_objects_have_beside_is_not_lost():
-    columns = KeyColumns.of(['{"name": "x"}'])
+    columns = KeyColumns.of(['{"name": "x"}'], OBJECTS)
     content = '{"email": "x", "phone": "1"}'
     (line,) = csv.reader(StringIO(csv_rows([row(content)], columns).decode()))
     assert line[4:] == ["", "x", content]
@@ -134,6 +144,14 @@ def test_a_field_that_is_no_single_value_does_not_become_one(value):
     content = f'{{"name": {value}, "email": "ada@example.com"}}'
     assert shown(content)[0] == json.loads(content)
     assert table([row(content)])[1] == ["", "", content]
+
+
+def test_the_keys_of_the_plan_come_first():
+    places = FieldPlaces(name=(("Full Name",),), email=(("mail",),))
+    plan = ReadingPlan(places=places)
+    content = '{"id": 1, "mail": "ada@gmial.com"}'
+    assert table([row(content)], plan)[0] == ["Full Name", "mail", "id", "content"]
+    assert shown(content, plan)[1] == "ada@gmail.com"
 
 
 def test_an_object_is_shown_as_it_came():
@@ -182,11 +200,11 @@ CONTENTS = st.text(max_size=30) | st.recursive(
 ).map(json.dumps)
 
 
-@given(st.lists(CONTENTS, max_size=5), st.sampled_from([None, LAYOUT]))
-def test_any_content_makes_a_file_and_a_page(contents, layout):
+@given(st.lists(CONTENTS, max_size=5), st.sampled_from([None, PLAN]))
+def test_any_content_makes_a_file_and_a_page(contents, plan):
     rows = [row(content, number) for number, content in enumerate(contents, 1)]
-    lines = table(rows, layout)
+    lines = table(rows, plan)
     assert len(lines) == len(rows) + 1
     assert len({len(line) for line in lines}) == 1
-    columns = columns_of(layout and layout.to_json(), rows)
+    columns = columns_of(plan and plan.to_json(), rows)
     assert len(json.loads(as_json(rows, columns, None))["rejections"]) == len(rows)

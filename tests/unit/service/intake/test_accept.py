@@ -10,19 +10,18 @@ import pytest
 
 from core.errors import MalformedInputError, PermanentError, TransientError
 from core.ids import job_id
-from core.models import Layout
+from core.reading.options import ReadingOptions
+from core.reading.plan import Field
+from core.reading.sniffing import Kind
 from core.zstandard import zstd
 from service.intake.accept import Intake
 from service.intake.body import Body
 from service.intake.buffers import CHUNK_BYTES
 from service.intake.limits import Limits
-from service.intake.media_types import Kind
 from service.intake.options import ImportOptions
 from service.intake.request import ImportRequest
 from service.problems import ProblemError
 from service.repository import ExistingImport, NewImport
-from service.splitting.dialect import Dialect
-from tests.support.splits import places
 from tests.unit.service.fakes import FakeRepository, FakeStorage, Lost, away, refused
 
 SMALL = [b'{"source":"s","data":[', b'{"name":"a"},', b'{"name":"b"}]}']
@@ -110,13 +109,17 @@ async def test_different_sources_in_query_and_envelope_are_rejected(storage):
     assert caught.value.code == "source_invalid"
 
 
-async def test_accept_reads_csv_in_the_dialect_of_the_request(storage):
+async def test_accept_reads_csv_as_the_request_says(storage):
     text = "Nom|x;y\nZoë|1\n"
-    options = ImportOptions("s", dialect=Dialect("|", mapping=(("Nom", "name"),)))
+    reading = ReadingOptions(
+        encoding="windows-1252", delimiter="|", mapping=(("Nom", Field.NAME),), no_email=True
+    )
+    options = ImportOptions("s", reading=reading)
     body = Body(each([text.encode("cp1252")]), None, LIMITS)
     new = await intake_of(storage, FakeRepository()).accept(ImportRequest(Kind.CSV, options), body)
     assert storage.objects[new.object] == text.encode()
-    assert places(new.split.layout) == Layout(2, 0, None, delimiter="|")
+    assert new.split.plan.places.name == (0,)
+    assert new.split.plan.csv.delimiter == "|"
 
 
 async def test_accept_gives_each_import_its_own_id(storage):
@@ -172,7 +175,7 @@ class BrokenForm(Body):
 async def test_a_form_without_a_source_after_its_file_leaves_nothing(storage, pieces, form, code):
     repository = FakeRepository()
     array = [b"[", *pieces[1:-1], pieces[-1][:-1]]
-    request = ImportRequest(Kind.JSON_ARRAY, ImportOptions())
+    request = ImportRequest(Kind.JSON_ARRAY, ImportOptions(), is_file=True)
     with pytest.raises(ProblemError) as caught:
         await intake_of(storage, repository).accept(request, form(each(array), None, LIMITS))
     assert caught.value.code == code
@@ -437,7 +440,8 @@ async def test_a_request_whose_existing_import_is_rolled_back_meanwhile_must_be_
     first = await intake.accept(*submission(each(SMALL), idempotency_key="key"))
 
     async def pieces() -> AsyncIterator[bytes]:
-        yield b"".join(SMALL)
+        for piece in LARGE:
+            yield piece
         await repository.discard_import(first.id, 1)
 
     with pytest.raises(TransientError):
@@ -461,7 +465,7 @@ async def test_a_duplicate_object_that_cannot_be_removed_is_left_to_the_sweep(st
     storage.always["remove"] = away()
     repository = FakeRepository()
     intake = intake_of(storage, repository, 0.09)
-    both = [intake.accept(*submission(each(SMALL), idempotency_key="key")) for _ in range(2)]
+    both = [intake.accept(*submission(each(LARGE), idempotency_key="key")) for _ in range(2)]
     found = await asyncio.gather(*both)
     assert len({one.id for one in found}) == 1
     assert len(storage.objects) == 2

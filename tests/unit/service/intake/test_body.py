@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 from collections.abc import AsyncIterator, Iterable
 from hashlib import sha256
 from unittest.mock import Mock
@@ -10,8 +11,9 @@ import pytest
 from aiohttp import ClientPayloadError, streams, web
 from aiohttp.base_protocol import BaseProtocol
 
+from core.reading.plan import SAMPLE_BYTES
 from core.zstandard import zstd
-from service.intake.body import PIECE_BYTES, Body, receive
+from service.intake.body import PIECE_BYTES, Body, Sample, receive
 from service.intake.limits import Limits
 from service.problems import ProblemError
 from tests.support.splits import pieces_of
@@ -113,3 +115,41 @@ async def test_decompression_lets_other_tasks_run():
     assert sum([len(piece) async for piece in body]) == 20 * 2**20
     task.cancel()
     assert iterations > 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, SAMPLE_BYTES - 1, SAMPLE_BYTES, SAMPLE_BYTES + 1])
+@pytest.mark.parametrize("piece", [7000, SAMPLE_BYTES, 10**6])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+async def test_the_sample_does_not_depend_on_the_pieces(size, piece, compression):
+    text = random.Random(0).randbytes(size)
+    sent = gzip.compress(text) if compression else text
+    body = Body(each(pieces_of(sent, piece)), compression, Limits(2**20, 100, 50))
+    assert await body.sample() == Sample(text[:SAMPLE_BYTES], size < SAMPLE_BYTES)
+    assert b"".join([piece async for piece in body]) == text
+    assert body.digest.sha256 == sha256(sent).hexdigest()
+
+
+async def test_no_more_is_read_than_the_sample_needs():
+    taken = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"x" * 10_000
+
+    await Body(pieces(), None, Limits(2**20, 100, 50)).sample()
+    assert taken == 7
+
+
+async def test_the_beginning_of_a_compressed_text_can_be_enough():
+    text = random.Random(0).randbytes(50_000)
+    body = Body(each([gzip.compress(text)[:-100]]), "gzip", LIMITS)
+    with pytest.raises(ProblemError):
+        await body.sample()
+    body = Body(each([gzip.compress(text)[:-100]]), "gzip", Limits(2**20, 100, 50))
+    sample = await body.sample(may_be_cut=True)
+    assert text.startswith(sample.data)
+    assert not sample.is_complete
+    body = Body(each([gzip.compress(b"x")]), "gzip", LIMITS)
+    assert await body.sample(may_be_cut=True) == Sample(b"x", is_complete=True)

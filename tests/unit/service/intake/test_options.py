@@ -4,9 +4,16 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from core.errors import MalformedInputError
+from core.reading.options import ReadingOptions
+from core.reading.sniffing import Kind
 from service.intake.limits import WebhookPolicy
-from service.intake.media_types import Kind
-from service.intake.options import ImportOptions, OptionValues
+from service.intake.options import (
+    ImportOptions,
+    OptionValues,
+    check_applicable,
+    parse_delimiter,
+    parse_mapping,
+)
 from service.problems import ProblemError
 
 OFF = WebhookPolicy()
@@ -62,8 +69,8 @@ def test_an_unknown_option_is_rejected_with_the_nearest_name(name, meant):
         options(query=f"?source=s&{name}=true")
     assert caught.value.code == "unknown_option"
     assert (f'Did you mean "{meant}"?' in caught.value.detail) == (meant is not None)
-    assert "source, dryRun, delimiter, map, notify" in caught.value.detail
-    assert len(caught.value.detail) < 200
+    assert "source, dryRun, delimiter, map, notify, encoding, header, email" in caught.value.detail
+    assert len(caught.value.detail) < 250
 
 
 @pytest.mark.parametrize(
@@ -102,8 +109,8 @@ def test_options_are_the_same_in_the_query_and_in_form_fields():
     for found in (in_form, in_query, in_both):
         checked = found.check(Kind.CSV, charset=None, webhooks=OFF)
         assert (checked.source, checked.dry_run) == ("s", True)
-        assert checked.dialect.delimiter == ";"
-        assert sorted(checked.dialect.mapping) == [("a", "email"), ("b", "name")]
+        assert checked.reading.delimiter == ";"
+        assert sorted(checked.reading.mapping) == [("a", "email"), ("b", "name")]
         assert found.compared() == ["delimiter=;", "map=a:email", "map=b:name"]
 
 
@@ -140,3 +147,97 @@ def test_an_invalid_notify_is_rejected(webhooks, urls, code):
         options(*(("notify", url) for url in urls), webhooks=webhooks)
     assert (caught.value.code, caught.value.status) == (code, 422)
     assert "pw" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [(";", ";"), (",", ","), ("|", "|"), ("\t", "\t"), ("tab", "\t"), ("TAB", "\t"), ("^", "^"),
+     ("semicolon", ";"), ("pipe", "|"), ("comma", ",")],
+)  # fmt: skip
+def test_parse_delimiter(text, delimiter):
+    assert parse_delimiter(text) == delimiter
+
+
+@pytest.mark.parametrize("text", ["", ";;", '"', "\n", "a", "tabs", "é", " "])
+def test_parse_delimiter_rejects(text):
+    with pytest.raises(ProblemError) as caught:
+        parse_delimiter(text)
+    assert caught.value.code == "delimiter_invalid"
+
+
+def test_parse_mapping_splits_at_the_last_colon():
+    mapping = parse_mapping(["Nom:name", "a:b:email"])
+    assert mapping == (("Nom", "name"), ("a:b", "email"))
+
+
+def test_a_field_may_have_several_columns():
+    mapping = parse_mapping(["E-Mail 2:email", "E-Mail 1:email"])
+    assert mapping == (("E-Mail 2", "email"), ("E-Mail 1", "email"))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [[""], ["Nom"], [":name"], ["Nom:"], ["Nom:phone"], ["a:name", "a:name"],
+     ["a:name", "b:first_name"]],
+)  # fmt: skip
+def test_parse_mapping_rejects(texts):
+    with pytest.raises(ProblemError) as caught:
+        parse_mapping(texts)
+    assert caught.value.code == "mapping_invalid"
+
+
+@pytest.mark.parametrize(
+    ("query", "charset", "encoding"),
+    [
+        ("", None, None),
+        ("", " ", None),
+        ("", "Latin1", "windows-1252"),
+        ("?encoding=cp1252", "utf-8", "windows-1252"),
+        ("?encoding=UTF-8", None, "utf-8"),
+    ],
+)
+def test_the_encoding_is_that_of_the_option_or_of_the_content_type(query, charset, encoding):
+    checked = values(query=query).check(Kind.CSV, charset=charset, webhooks=OFF)
+    assert checked.reading.encoding == encoding
+
+
+def test_header_and_email_can_be_none():
+    reading = options(query="?header=none&email=none").reading
+    assert (reading.has_header, reading.no_email) == (False, True)
+    assert (options().reading.has_header, options().reading.no_email) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("?encoding=klingon", "encoding_invalid"),
+        ("?encoding=", "encoding_invalid"),
+        ("?encoding=utf-8&encoding=utf-8", "encoding_invalid"),
+        ("?header=yes", "header_invalid"),
+        ("?header=none&header=none", "header_invalid"),
+        ("?email=Courriel", "email_option_invalid"),
+        ("?email=none&email=none", "email_option_invalid"),
+        ("?email=", "email_option_invalid"),
+    ],
+)
+def test_an_invalid_reading_option_is_rejected(query, code):
+    with pytest.raises(ProblemError) as caught:
+        options(query=query)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    ("reading", "code"),
+    [
+        (ReadingOptions(delimiter=";"), "delimiter_invalid"),
+        (ReadingOptions(has_header=False), "header_invalid"),
+    ],
+)
+def test_some_options_are_for_csv_alone(kind, reading, code):
+    if kind is Kind.CSV:
+        check_applicable(reading, kind)
+        return
+    with pytest.raises(ProblemError) as caught:
+        check_applicable(reading, kind)
+    assert caught.value.code == code

@@ -1,6 +1,8 @@
 """The JSON body, split: the array's bytes and nothing else, whatever is around it."""
 
 import json
+from functools import partial
+from typing import Any
 from unittest.mock import Mock
 
 import msgspec
@@ -10,11 +12,24 @@ from hypothesis import strategies as st
 
 from core.formats.json import JsonScanner
 from core.models import Part
+from core.reading.sniffing import Kind
+from service.intake.limits import Limits
 from service.option_names import is_option_like
 from service.splitting import envelope
 from service.splitting.envelope import MAX_ENVELOPE_BYTES, EnvelopeSplitter
 from tests.support import bodies, splits
-from tests.support.splits import BIG, Outcome, RejectedBody, refused, run, same_for_all, taken
+from tests.support.splits import (
+    BIG,
+    OBJECTS,
+    Outcome,
+    RejectedBody,
+    json_splitter,
+    refused,
+    run,
+    run_as_read,
+    same_for_all,
+    taken,
+)
 
 SEMANTIC = {
     *("data_missing", "data_not_array", "source_missing", "source_invalid", "duplicate_key"),
@@ -22,8 +37,14 @@ SEMANTIC = {
 }
 
 
+LIMITS = Limits(2**30, 1000, 50)
+
+
+splitter_of = partial(json_splitter, EnvelopeSplitter)
+
+
 def small() -> EnvelopeSplitter:
-    return EnvelopeSplitter(50, 1000)
+    return splitter_of(50, 1000)
 
 
 def spans_of(array: bytes, records: list[object]) -> list[tuple[int, int]]:
@@ -56,20 +77,20 @@ def as_workers_read(stored: bytes, part: Part, size: int) -> list[object]:
 @given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
 def test_envelope_splitter_has_one_result_in_any_pieces(data, body, part_bytes):
     pieces = data.draw(splits.cuts(body.raw))
-    outcome = taken(EnvelopeSplitter(part_bytes, BIG), pieces)
+    outcome = taken(splitter_of(part_bytes, BIG), pieces)
     split = outcome.split
     assert outcome.stored == body.array
     assert outcome.source == body.source
     assert split.bytes == len(body.array)
     assert split.records == len(body.records)
-    assert split.layout is None
+    assert split.plan == OBJECTS
     assert split.parts == splits.greedy_parts(spans_of(body.array, body.records), part_bytes)
     splits.parts_hold(split, part_bytes)
 
 
 @given(data=st.data(), body=bodies.bodies(), part_bytes=st.integers(1, 60))
 def test_the_parts_have_all_records_of_the_body(data, body, part_bytes):
-    outcome = taken(EnvelopeSplitter(part_bytes, BIG), [body.raw])
+    outcome = taken(splitter_of(part_bytes, BIG), [body.raw])
     size = data.draw(st.integers(1, 40))
     parts = outcome.split.parts
     parsed = [
@@ -81,7 +102,7 @@ def test_the_parts_have_all_records_of_the_body(data, body, part_bytes):
 
 @given(data=st.data(), body=bodies.bodies(), max_record=st.integers(1, 60))
 def test_a_too_large_record_is_rejected_in_any_pieces(data, body, max_record):
-    outcome = run(EnvelopeSplitter(20, max_record), data.draw(splits.cuts(body.raw)))
+    outcome = run(splitter_of(20, max_record), data.draw(splits.cuts(body.raw)))
     spans = spans_of(body.array, body.records)
     too_large = [
         RejectedBody("record_too_large", body.array_at + start, number)
@@ -109,7 +130,7 @@ def assert_like_a_strict_reader(raw: bytes, outcome: Outcome | RejectedBody) -> 
     if isinstance(outcome, Outcome):
         assert read is not None
         assert json.loads(outcome.stored, parse_int=str) == read.value["data"]
-        assert outcome.source == read.value["source"]
+        assert outcome.source == read.value.get("source")
         assert outcome.split.records == len(read.value["data"])
     elif outcome.code in SEMANTIC:
         assert read is None or is_meant_wrong(read)
@@ -127,15 +148,19 @@ def is_meant_wrong(read: bodies.Read) -> bool:
         return True
     if read.keys.count("data") > 1 or read.keys.count("source") > 1:
         return True
-    return not isinstance(source, str) or not source.strip() or not source.isprintable()
+    return (
+        ("source" in value and not isinstance(source, str))
+        or not source.strip()
+        or not source.isprintable()
+    )
 
 
 @given(data=st.data(), body=bodies.bodies(), max_record=st.sampled_from([20, 100, BIG]))
 def test_a_malformed_body_has_one_error_in_any_pieces(data, body, max_record):
     raw = data.draw(bodies.mutations(body.raw))
-    whole = run(EnvelopeSplitter(30, max_record), [raw])
-    assert run(EnvelopeSplitter(30, max_record), data.draw(splits.cuts(raw))) == whole
-    assert run(EnvelopeSplitter(30, max_record), splits.pieces_of(raw, 1)) == whole
+    whole = run(splitter_of(30, max_record), [raw])
+    assert run(splitter_of(30, max_record), data.draw(splits.cuts(raw))) == whole
+    assert run(splitter_of(30, max_record), splits.pieces_of(raw, 1)) == whole
 
 
 REFUSED = {
@@ -147,7 +172,6 @@ REFUSED = {
     b"null": RejectedBody("data_missing", None, None),
     b"{}": RejectedBody("data_missing", None, None),
     b'{"source":"s"}': RejectedBody("data_missing", None, None),
-    b'{"data":[]}': RejectedBody("source_missing", None, None),
     b'{"source":"s","data":{}}': RejectedBody("data_not_array", None, None),
     b'{"source":"s","data":null}': RejectedBody("data_not_array", None, None),
     b'{"source":"s","data":"[]"}': RejectedBody("data_not_array", None, None),
@@ -202,10 +226,65 @@ def test_malformed_envelopes_are_rejected(body, refusal):
     assert same_for_all(small, body) == refusal
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-be"])
-def test_other_encodings_are_rejected(encoding):
-    body = '{"source": "s", "data": [{"name": "é"}]}'.encode(encoding)
-    assert same_for_all(small, body) == RejectedBody("wrong_encoding", 0, None)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_other_encodings_are_transcoded(encoding):
+    body = '{"source": "s", "data": [{"name": "é"}]}'
+    for pieces in splits.chunkings(body.encode(encoding)):
+        outcome = run_as_read(pieces, Kind.JSON_ENVELOPE, LIMITS)
+        assert isinstance(outcome, Outcome)
+        assert outcome.stored == '[{"name": "é"}]'.encode()
+
+
+def test_a_body_need_not_name_its_source():
+    outcome = same_for_all(small, b'{"data":[]}')
+    assert isinstance(outcome, Outcome)
+    assert outcome.source is None
+
+
+def file_splitter(**options: Any) -> EnvelopeSplitter:
+    return splitter_of(50, 1000, is_file=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"), [(b'"x"', "x"), (b"5", None), (b'{"a":1}', None), (b'""', None)]
+)
+def test_a_file_may_have_another_source_than_the_address(source, found):
+    body = b'{"source":' + source + b',"data":[1],"mapping":{},"dryRun":1}'
+    outcome = same_for_all(lambda: file_splitter(named_source="y"), body)
+    assert isinstance(outcome, Outcome)
+    assert outcome.source == found
+
+
+def test_the_address_and_a_body_name_the_same_source():
+    def named() -> EnvelopeSplitter:
+        return splitter_of(50, 1000, named_source="y")
+
+    assert isinstance(same_for_all(named, b'{"source":"y","data":[1]}'), Outcome)
+    assert same_for_all(named, b'{"source":"x","data":[1]}') == RejectedBody(
+        "source_invalid", None, None
+    )
+
+
+PATHS = {
+    b'{"users":[1,2]}': ("users",),
+    b'{"a":[{}],"hits":{"a":[1],"hits":[1,2]},"b":[[{}]]}': ("hits", "hits"),
+    b'{"a":{"b":[[{"c":[{}]}]]},"response":{"docs":[1,2]}}': ("response", "docs"),
+    b'[{"data":[]},{"data":{"data":[]}},{"data":[1,2],"a":[{}]}]': (2, "data"),
+    b'{"a":[[{}]],"users":[1,2],"b":[{}]}': None,
+    b'{"users":[1,2],"links":[{}],"b":{"c":[{}]},"d":[],"e":[1,{}]}': ("users",),
+}
+
+
+@pytest.mark.parametrize(("body", "path"), PATHS.items())
+def test_the_records_may_be_anywhere(body, path):
+    chosen = path or ("users",)
+    outcome = same_for_all(lambda: file_splitter(path=chosen), body)
+    if path is None or b'"a":[{}]' in body:
+        assert outcome == RejectedBody("records_ambiguous", None, None)
+        return
+    assert isinstance(outcome, Outcome)
+    assert outcome.stored == b"[1,2]"
+    assert outcome.split.parts == [Part(1, 1, 4, 1, 2)]
 
 
 @pytest.mark.parametrize("bom", [b"", bodies.BOM])
@@ -237,7 +316,7 @@ def test_an_endless_record_is_rejected_early(record):
 def test_a_hundred_thousand_nested_levels_are_rejected():
     for inside in (b"[" * 100_000, b'{"a":' * 100_000):
         bodies_ = [b'{"source":"s","data":[' + inside, b'{"source":"s","x":' + inside]
-        codes = [refused(EnvelopeSplitter(BIG, BIG), splits.pieces_of(b, 65536)) for b in bodies_]
+        codes = [refused(splitter_of(BIG, BIG), splits.pieces_of(b, 65536)) for b in bodies_]
         assert [refusal.code for refusal in codes] == ["nested_too_deeply"] * 2
         assert codes[0].record == 1
 
@@ -258,7 +337,7 @@ def test_many_brackets_outside_the_data_are_not_nesting():
 @pytest.mark.parametrize("number", [b"7" * 1_000_000, b"-0." + b"3" * 1_000_000, b"1e" + b"9" * 99])
 def test_long_numbers_in_records_are_accepted(number):
     body = b'{"source":"s","data":[' + number + b',{"a":' + number + b"}]}"
-    outcome = taken(EnvelopeSplitter(BIG, 2 * BIG), splits.pieces_of(body, 65536))
+    outcome = taken(splitter_of(BIG, 2 * BIG), splits.pieces_of(body, 65536))
     assert outcome.stored == body[21:-1]
     assert outcome.split.records == 2
 
@@ -283,7 +362,7 @@ def test_the_limit_of_digits_and_its_neighbour(digits, size):
 
 def test_digits_before_and_after_the_records_are_not_one_number():
     body = b'{"a":' + b"1" * 4300 + b',"data":[' + b"2" * 900 + b'],"b":' + b"3" * 4300 + b"}"
-    assert same_for_all(small, body) == RejectedBody("source_missing", None, None)
+    assert isinstance(same_for_all(small, body), Outcome)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -319,7 +398,7 @@ def test_space_between_records_is_not_kept_in_memory(around):
 
 def test_records_of_an_envelope_are_yielded_as_soon_as_they_are_complete():
     """Nothing is held back but the record that has not ended yet."""
-    splitter = EnvelopeSplitter(BIG, BIG)
+    splitter = splitter_of(BIG, BIG)
     stored = b"".join(splitter.feed(b'{"data":[{"a":1},{"b":2},{"c":'))
     assert stored == b'[{"a":1},{"b":2},'
 

@@ -1,33 +1,43 @@
-"""Any of the encodings that spreadsheets write, as UTF-8; and what is refused as a mere guess."""
+"""Text of any encoding as UTF-8; a text that was only ASCII at first is decided about later."""
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import MalformedInputError
-from service.splitting.dialect import UTF_8, UTF_16, UTF_16_BE, UTF_16_LE, WINDOWS_1252
+from core.reading.encodings import UTF_8, WINDOWS_1252, EncodingChoice, choose_encoding
 from service.splitting.transcoding import Transcoder
 from tests.support import splits
 
-MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\0\0\xfe\xff")
 LETTERS = 'ab,;\n"éßŽ€“”ÃÄ\u00a0»'
+UNDECIDED = EncodingChoice(UTF_8, undecided=True)
+Result = tuple[bytes, bool, str] | str
 
 
-def read(pieces: list[bytes], charset: str | None = None) -> tuple[bytes, bool, str]:
-    """The text, whether something behind it is none, and what it was taken for."""
-    transcoder, text = Transcoder(charset), b""
-    for number, piece in enumerate([*pieces, b""], 1):
-        more, wrong = transcoder.read(piece, final=number > len(pieces))
-        text += more
-        if wrong:
-            return text, True, transcoder.encoding
+def read(choice: EncodingChoice, pieces: list[bytes]) -> Result:
+    """The text, whether something after it is invalid, and its encoding; or the error's code."""
+    transcoder, text = Transcoder(choice), b""
+    try:
+        for number, piece in enumerate([*pieces, b""], 1):
+            more, wrong = transcoder.read(piece, final=number > len(pieces))
+            text += more
+            if wrong:
+                return text, True, transcoder.encoding
+    except MalformedInputError as error:
+        return error.code
     return text, False, transcoder.encoding
 
 
-def same_for_all(raw: bytes, charset: str | None = None) -> tuple[bytes, bool, str]:
-    outcomes = [read(pieces, charset) for pieces in splits.chunkings(raw)]
+def same_for_all(choice: EncodingChoice, raw: bytes) -> Result:
+    outcomes = [read(choice, pieces) for pieces in splits.chunkings(raw)]
     assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
     return outcomes[0]
+
+
+NAMED = [
+    EncodingChoice(encoding)
+    for encoding in (UTF_8, "utf-16le", "utf-16be", WINDOWS_1252, "cp932", "gb18030", "iso2022-jp")
+]
 
 
 @given(data=st.data(), raw=st.binary(max_size=40) | st.text(LETTERS + "😀").map(str.encode))
@@ -35,107 +45,74 @@ def same_for_all(raw: bytes, charset: str | None = None) -> tuple[bytes, bool, s
 @example(data=None, raw=b"abcd\xe9\xc3\xa9")
 @example(data=None, raw=b"abcd\xe9\xc3")
 def test_transcoder_has_one_result_in_any_pieces(data, raw):
-    assume(not raw.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", *MARKS)))
-    for charset in (None, UTF_8, UTF_16_LE, UTF_16_BE, WINDOWS_1252):
-        whole = same_for_all(raw, charset)
+    guessed = EncodingChoice(WINDOWS_1252, guessed=True)
+    for choice in (UNDECIDED, guessed, *NAMED):
+        whole = same_for_all(choice, raw)
         if data is not None:
-            assert read(data.draw(splits.cuts(raw)), charset) == whole
+            assert read(choice, data.draw(splits.cuts(raw))) == whole
 
 
 @given(st.text(min_size=2))
 def test_utf8_passes_unchanged(text):
-    assume("\0" not in text and text[0] != "\ufeff")
     raw = text.encode()
-    assert same_for_all(raw) == (raw, False, UTF_8)
+    for choice in (UNDECIDED, EncodingChoice(UTF_8)):
+        assert same_for_all(choice, raw) == (raw, False, UTF_8)
 
 
 @given(st.text(LETTERS, min_size=4))
 def test_windows_1252_is_detected_or_rejected_and_never_corrupted(text):
     raw = text.encode("cp1252")
-    found, wrong, encoding = same_for_all(raw)
-    if text.isascii():
-        assert (found, wrong, encoding) == (raw, False, UTF_8)
-    elif encoding == WINDOWS_1252:
+    result = same_for_all(UNDECIDED, raw)
+    if isinstance(result, tuple) and result[2] == WINDOWS_1252:
+        found, wrong, _ = result
         assert text.encode().startswith(found)
         assert wrong == (found != text.encode())
-    else:  # its first other character looks like UTF-8, and may be that
-        assert found == raw
-    assert same_for_all(raw, WINDOWS_1252) == (text.encode(), False, WINDOWS_1252)
 
 
 @pytest.mark.parametrize(
-    ("raw", "text"),
-    [
-        (b"name\nZo\xeb\n", "name\nZoë\n"),
-        (b"name\nJos\xe9,\x80 5\n", "name\nJosé,€ 5\n"),
-        (b"name\nM\xfcller\nS\xe3o\n", "name\nMüller\nSão\n"),
-        (b"name\n\xe9\xe9\xe9\n", "name\nééé\n"),
-        (b"na\xffme", "naÿme"),
-        (b"caf\xe9\xa0\n", "café\u00a0\n"),
-    ],
+    "encoding", ["utf-16le", "utf-16be", WINDOWS_1252, "cp932", "cp949", "gb18030", "koi8-r"]
 )
-def test_certain_windows_1252_is_decoded(raw, text):
-    assert same_for_all(raw) == (text.encode(), False, WINDOWS_1252)
+def test_a_named_encoding_is_decoded(encoding):
+    text = "name,email\n" + "Ä".encode(encoding, "ignore").decode(encoding) + "\n"
+    assert same_for_all(EncodingChoice(encoding), text.encode(encoding)) == (
+        text.encode(), False, encoding,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("raw", "before"),
-    [
-        (b"name\nZo\xeb\nZo\xc3\xab\n", "name\nZoë\nZo"),
-        (b"name\n\xe9\n\xed\xa0\x80", "name\né\n"),
-        (b"name\n\xe9\x81\n", "name\né"),
-        (b"name\n\xe9 \x9d", "name\né "),
-    ],
-    ids=["mixed", "mixed with half a pair", "undefined", "undefined at the end"],
-)
-def test_uncertain_windows_1252_is_invalid(raw, before):
-    assert same_for_all(raw) == (before.encode(), True, WINDOWS_1252)
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
+def test_a_mark_is_no_part_of_the_text(mark):
+    encoding = "utf-16le" if mark == b"\xff\xfe" else "utf-16be"
+    raw = mark + "name\n".encode(encoding)
+    choice = choose_encoding(raw, None, complete=True)
+    assert same_for_all(choice, raw) == (b"name\n", False, encoding)
 
 
-@pytest.mark.parametrize("raw", [b"name\nZo\xc3\xab \xeb\n", b"name\nZo\xc3", b"name\n\xe2\x82"])
-def test_text_that_looks_like_utf8_is_left_to_the_utf8_check(raw):
-    assert same_for_all(raw) == (raw, False, UTF_8)
+@pytest.mark.parametrize("size", [1, 199, 5000, 70_000])
+def test_a_late_foreign_letter_decides_about_the_encoding(size):
+    """The word in which it is counts from its beginning, however the text is cut."""
+    rows = b"name,email\n" + b"Ada,ada@example.com\n" * (size // 20)
+    for text, encoding in ((b"J\xfcrgen,", WINDOWS_1252), ("Jürgen,".encode(), UTF_8)):
+        raw = rows + text + b"x@example.com\n" * 6000
+        wholes = {read(UNDECIDED, splits.pieces_of(raw, piece)) for piece in (7, 1000, 10**6)}
+        assert wholes == {(raw.replace(b"\xfc", "ü".encode()), False, encoding)}
 
 
-@given(st.text(LETTERS + "😀", min_size=2), st.sampled_from([UTF_16_LE, UTF_16_BE]))
-def test_utf16_with_a_byte_order_mark(text, encoding):
-    raw = ("\ufeff" + text).encode(encoding)
-    assert same_for_all(raw) == (text.encode(), False, encoding)
-    assert same_for_all(raw, UTF_16) == (text.encode(), False, encoding)
-
-
-@pytest.mark.parametrize("encoding", [UTF_16_LE, UTF_16_BE])
-@pytest.mark.parametrize("named", [False, True])
-def test_utf16_without_a_byte_order_mark(encoding, named):
-    text = "name\nŽoë😀"
-    raw = text.encode(encoding)
-    assert same_for_all(raw, encoding if named else None) == (text.encode(), False, encoding)
-    assert same_for_all(raw, UTF_16) == (text.encode(), False, encoding)
-
-
-@pytest.mark.parametrize("end", ["\ud800", "\udc00x", "\ud83d\ud83d"])
-def test_half_a_surrogate_pair_in_utf16_is_invalid(end):
-    raw = ("\ufeffname" + end).encode(UTF_16_LE, "surrogatepass")
-    assert same_for_all(raw) == (b"name", True, UTF_16_LE)
-
-
-def test_an_odd_byte_in_utf16_is_invalid():
-    assert same_for_all("\ufeffname".encode(UTF_16_LE) + b"x") == (b"name", True, UTF_16_LE)
-
-
-@pytest.mark.parametrize(
-    ("mark", "charset"),
-    [
-        (b"\xff\xfe", UTF_8), (b"\xfe\xff", UTF_16_LE), (b"\xff\xfe", WINDOWS_1252),
-        (b"\xef\xbb\xbf", WINDOWS_1252), (b"\xef\xbb\xbf", UTF_16), (b"\xff\xfe\0\0", UTF_16),
-    ],
-)  # fmt: skip
-def test_a_charset_that_the_byte_order_mark_contradicts_is_rejected(mark, charset):
+def test_a_late_name_in_another_alphabet_is_a_question():
+    raw = b"name,email\nAda,ada@example.com\n" + "Анна Смирнова".encode("cp1251") + b",b@b.co\n"
+    transcoder = Transcoder(UNDECIDED)
     with pytest.raises(MalformedInputError) as caught:
-        read([mark + b"ab"], charset)
-    assert caught.value.code == "wrong_encoding"
+        transcoder.read(raw, final=True)
+    assert caught.value.code == "encoding_uncertain"
+    assert caught.value.extra["encodings"]
 
 
-@pytest.mark.parametrize("raw", [b"", b"a", b"\xef\xbb\xbf", b"\xef\xbb\xbfname\n"])
-def test_short_texts_and_the_byte_order_mark_of_utf8_pass(raw):
-    assert same_for_all(raw) == (raw, False, UTF_8)
+def test_the_guess_is_shown_with_a_sample():
+    transcoder = Transcoder(UNDECIDED)
+    transcoder.read(b"name\nJ\xfcrgen Gr\xfcnwald\n", final=True)
+    assert transcoder.guessed
+    assert "Jürgen" in transcoder.sample
+
+
+def test_nothing_that_looks_like_utf8_is_in_a_guessed_text():
+    choice = EncodingChoice(WINDOWS_1252, guessed=True)
+    assert same_for_all(choice, b"Zo\xeb Zo\xc3\xab") == ("Zoë Zo".encode(), True, WINDOWS_1252)

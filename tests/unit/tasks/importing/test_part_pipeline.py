@@ -6,8 +6,8 @@ from core.rejection_objects import RejectionReader
 from tasks.errors import PartFailedError
 from tasks.importing.part_pipeline import MAX_CONTENT, PartPipeline
 from tasks.writing.rejections import MAX_ROWS, PartRejections
+from tests.support.plans import NAME_AND_EMAIL
 from tests.unit.tasks.fakes import (
-    NAME_AND_EMAIL,
     FakeRepository,
     FakeStorage,
     FakeWriter,
@@ -103,7 +103,7 @@ def test_the_content_of_a_rejection_is_limited_and_storable():
     _, writer = process(data, 1)
     (rejection,) = writer.rejections
     assert rejection.content == data[:MAX_CONTENT].decode(errors="ignore")
-    _, writer = process(b"a\0b\n", 1, layout=NAME_AND_EMAIL)
+    _, writer = process(b"a\0b\n", 1, plan=NAME_AND_EMAIL)
     assert [one.content for one in writer.rejections] == ['["a\\u0000b"]']
 
 

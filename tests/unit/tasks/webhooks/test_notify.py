@@ -25,6 +25,7 @@ def found(state="completed", *, ago=1.0):
         "created_at": "2026-11-26T06:00:00+00:00", "started_at": "2026-11-26T06:00:01+00:00",
         "finished_at": None if state == "importing" else finished, "seconds": 2, "bytes": 9,
         "records": 3, "imported": 2, "rejected": 1, "not_processed": 0, "rejected_codes": {},
+        "skipped": 0, "skipped_codes": {}, "warnings": {}, "plan_warnings": [],
         "parts_total": 1, "parts_done": 1, "parts_failed": 0, "parts_cancelled": 0,
         "sha256": "0" * 64, "received": 9, "detected": None, "ignored": [], "failure": None,
     }  # fmt: skip

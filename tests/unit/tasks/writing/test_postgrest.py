@@ -8,12 +8,12 @@ import pytest
 from core.errors import InvalidTransitionError, PermanentError, TransientError
 from core.field_names import FieldNames
 from core.ids import contact_id_prefix
+from core.records.rejection_reasons import NOT_AN_OBJECT
 from core.rejection_objects import Rejection
 from core.states import ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import ImportCancelledError, StaleAttemptError
 from tasks.importing.models import Batch, PartCounts, PartEnd
-from tasks.importing.rejection_reasons import NOT_AN_OBJECT
 from tasks.repository import Repository
 from tasks.writing.postgrest import PostgrestWriter
 from tests.unit.tasks.fakes import IMPORT, supabase_client, work_on
@@ -205,12 +205,18 @@ def test_a_database_that_stays_unavailable_is_a_transient_error():
 def test_write_last_finishes_the_part():
     postgrest = FakePostgrest()
     end = writer(postgrest, part=4).write_last(
-        contacts(2), PartCounts(7, Counter(x=3), FieldNames(["a"]))
+        contacts(2), PartCounts(7, Counter(x=3), ignored=FieldNames(["a"]))
     )
     assert end == PartEnd(True, ImportState.COMPLETED, True, 1.5)
     row = postgrest.rows[1]
     assert (row["import"], row["part"]) == (str(IMPORT), 4)
-    assert row["finish"] == {"imported": 7, "rejected": 3, "ignored": ["a"]}
+    assert row["finish"] == {
+        "imported": 7,
+        "rejected": 3,
+        "skipped": None,
+        "warnings": None,
+        "ignored": ["a"],
+    }
 
 
 @pytest.mark.parametrize(

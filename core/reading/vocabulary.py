@@ -1,0 +1,112 @@
+"""The words of vocabulary.tsv: names of columns, of footers and of empty values.
+
+Words are compared as ``words_of`` divides them, and joined, so that ``E-Mail``, ``e mail`` and
+``email`` are one word.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from core.reading.header_text import words_of
+from core.reading.plan import Field
+
+MAX_WORDS: Final = 8
+"""Most words of one entry."""
+
+_FILE: Final = Path(__file__).with_name("vocabulary.tsv")
+_CELL_ENDS: Final = re.compile(r"[;,\t|\"\r\n]")
+_FIELDS: Final = {
+    "name": Field.NAME,
+    "first": Field.FIRST_NAME,
+    "last": Field.LAST_NAME,
+    "email": Field.EMAIL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an entry names."""
+
+    field: Field
+    order: int
+    """Position in the list of its language: the preferred entry has 0."""
+    family_name_first: bool
+    """Whether it is of a language in which the family name comes first."""
+    is_weak: bool = False
+    """Whether first and last name are preferred to it."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All words; those of names of columns are joined, without blanks."""
+
+    names: Mapping[str, tuple[Meaning, ...]]
+    """What a column with this name holds; some words mean different fields in different languages,
+    such as ``nome``."""
+    other: frozenset[str]
+    """A column with such a word belongs to somebody or something else."""
+    ignored: frozenset[str]
+    """A column with such a word beside a known name has the same meaning."""
+    footers: frozenset[tuple[str, ...]]
+    """First words of rows that are no records."""
+    no_values: frozenset[str]
+    """Texts, in lower case, that stand in place of a missing value."""
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Return the vocabulary, which is read once."""
+    names: dict[str, list[Meaning]] = {}
+    other: set[str] = set()
+    ignored: set[str] = set()
+    footers: set[tuple[str, ...]] = set()
+    no_values: set[str] = set()
+    for line in _lines():
+        is_family_first = line["order"] == "family"
+        for column, field in _FIELDS.items():
+            for order, entry in enumerate(_entries(line[column])):
+                meanings = names.setdefault(joined(words_of(entry)), [])
+                if field not in {meaning.field for meaning in meanings}:
+                    is_weak = entry.startswith("~")
+                    meanings.append(Meaning(field, order, is_family_first, is_weak))
+        other.update(joined(words_of(entry)) for entry in _entries(line["other"]))
+        ignored.update(joined(words_of(entry)) for entry in _entries(line["ignored"]))
+        footers.update(words_of(entry) for entry in _entries(line["footer"]))
+        no_values.update(entry.casefold() for entry in _entries(line["none"]))
+    return Vocabulary(
+        {name: tuple(meanings) for name, meanings in names.items()},
+        frozenset(other),
+        frozenset(ignored - other),
+        frozenset(footers),
+        frozenset(no_values),
+    )
+
+
+def joined(words: tuple[str, ...]) -> str:
+    """Return words as one key of the vocabulary."""
+    return "".join(words)
+
+
+def known_header_words(text: str) -> int:
+    """Return how many cells of a line are known names of columns with other letters than ASCII.
+
+    The delimiter need not be known.
+    """
+    names = vocabulary().names
+    cells = (cell.strip() for cell in _CELL_ENDS.split(text))
+    return sum(not cell.isascii() and joined(words_of(cell)) in names for cell in cells)
+
+
+def _lines() -> Iterator[dict[str, str]]:
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        text = (line for line in file if not line.startswith("#"))
+        yield from csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _entries(cell: str) -> list[str]:
+    return [entry for entry in cell.split("|") if entry]

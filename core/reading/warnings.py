@@ -1,0 +1,61 @@
+"""Codes of warnings: what happened to a file or its records that the client should know.
+
+A warning never means that a record is missing: that is a rejection or a skipped row.
+"""
+
+from typing import Final
+
+MAX_WARNED_RECORDS: Final = 5
+"""Records whose numbers are kept of each warning."""
+
+# About the file as a whole; from the plan.
+ENCODING_GUESSED: Final = "encoding_guessed"
+ROWS_ABOVE_HEADER: Final = "rows_above_header"
+COLUMN_GUESSED: Final = "column_guessed"
+ADDRESSES_UNUSED: Final = "addresses_unused"
+"""A column holds addresses, and is not used."""
+HEADER_MISSING: Final = "header_missing"
+
+# About records; from their import.
+ADDRESS_DROPPED: Final = "address_dropped"
+"""What stood in place of the address is none, such as ``N/A``; the person was imported."""
+ADDRESS_REPAIRED: Final = "address_repaired"
+FURTHER_ADDRESSES: Final = "further_addresses"
+"""The record has more addresses than the one that was imported."""
+NAME_REPAIRED: Final = "name_repaired"
+NAME_BROKEN: Final = "name_broken"
+"""The name looks as if it was decoded wrongly before, and could not be repaired."""
+NAME_DROPPED: Final = "name_dropped"
+"""What stood in place of the name is none, such as ``NULL``."""
+
+# Rows that are no records of contacts: counted as skipped.
+BLANK_ROW: Final = "blank_row"
+REPEATED_HEADER: Final = "repeated_header"
+FOOTER: Final = "footer"
+SKIPPED_ROWS: Final = frozenset({BLANK_ROW, REPEATED_HEADER, FOOTER})
+
+MESSAGES: Final = {
+    ENCODING_GUESSED: "The file does not name its encoding, and it was guessed. Look at names with "
+    "foreign letters; if they are wrong, send the file again with its encoding named.",
+    ROWS_ABOVE_HEADER: "Rows above the names of the columns were skipped.",
+    COLUMN_GUESSED: "No column is named as the e-mail: this one was taken, since it holds "
+    "addresses. Name another one with map if it is the wrong one.",
+    ADDRESSES_UNUSED: "These columns hold addresses and were not used. Name one with map if it is "
+    "the contacts' own.",
+    HEADER_MISSING: "The file does not name its columns; its first row was read as a record.",
+    ADDRESS_DROPPED: "What stood in place of an address is none; these people were imported "
+    "without an e-mail.",
+    ADDRESS_REPAIRED: "Characters around an address were removed, such as those of a link.",
+    FURTHER_ADDRESSES: "These records have several addresses; only the first valid one was "
+    "imported.",
+    NAME_REPAIRED: "Characters that do not belong to a name were removed, or a name that was "
+    "decoded wrongly before was put right.",
+    NAME_BROKEN: "These names look as if they were decoded wrongly before. Correct them in the "
+    "program that wrote the file.",
+    NAME_DROPPED: "What stood in place of a name is none, such as NULL; these contacts were "
+    "imported without a name.",
+    BLANK_ROW: "Blank rows.",
+    REPEATED_HEADER: "Rows that repeat the names of the columns.",
+    FOOTER: "Totals and notes, which are no records.",
+}
+"""What each code means, and what to do; those of skipped rows, what they are."""

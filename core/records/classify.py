@@ -1,0 +1,79 @@
+"""Decides for each record of a run whether it is a contact, a rejection, or no record at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from core.formats.base import RecordRun
+from core.records.models import Candidates, Contact, Skipped
+from core.records.parsing import Parser
+from core.records.rejection_reasons import Reason
+from core.records.validation import all_plain, needs_validation, validate
+
+
+class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record that is not a valid contact, and why."""
+
+    record: int
+    """Number within the import, from 1."""
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedRun:
+    """A run as two columns of contacts, in which both fields of any other record are empty."""
+
+    run: RecordRun[Any]
+    first_record: int
+    names: list[str]
+    emails: list[str]
+    rejected: list[RejectedRecord]
+    skipped: list[tuple[int, str]]
+    """Numbers of records that are no contacts, each with its code."""
+    warnings: list[tuple[int, str]]
+    """Numbers of contacts, each with the code of a warning."""
+
+    @property
+    def contacts(self) -> int:
+        """Number of contacts."""
+        return len(self.names) - len(self.rejected) - len(self.skipped)
+
+
+def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
+    """Decide for each record of a run; the first one has the number ``first_record``."""
+    columns = parser.columns(run.records)
+    positions: Sequence[int]
+    if columns is None:
+        positions = range(len(run.records))
+        names, emails = [""] * len(positions), [""] * len(positions)
+    else:
+        names, emails = columns
+        plain = all_plain(names, emails)
+        positions = () if plain else needs_validation(names, emails)
+        if suspects := parser.may_be_skipped(names, emails):
+            positions = sorted({*positions, *suspects})
+    classified = ClassifiedRun(run, first_record, names, emails, [], [], [])
+    for at in positions:
+        _classify_one(classified, at, parser)
+    return classified
+
+
+def _classify_one(classified: ClassifiedRun, at: int, parser: Parser[Any]) -> None:
+    """Decide about the record at a position, and note what it is."""
+    result: Candidates | Contact | Reason | Skipped
+    result = parser.candidates(classified.run.records[at])
+    if isinstance(result, Candidates):
+        result = validate(result, family_name_first=parser.family_name_first)
+    number = classified.first_record + at
+    name = email = ""
+    match result:
+        case Contact():
+            name, email = result.name, result.email
+            classified.warnings.extend((number, code) for code in result.warnings)
+        case Skipped(code):
+            classified.skipped.append((number, code))
+        case Reason():
+            classified.rejected.append(RejectedRecord(number, result))
+    classified.names[at], classified.emails[at] = name, email
