@@ -31,8 +31,8 @@ def test_demo_exits_0_and_shows_right_counts() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100,000 records = 100,000 imported + 0 rejected" in done.stdout
-    assert "12 records = 8 imported + 4 rejected" in done.stdout
-    assert "100,008 rows in contacts" in done.stdout
+    assert "12 records = 9 imported + 3 rejected" in done.stdout
+    assert "100,009 rows in contacts" in done.stdout
 
 
 def test_help_lists_every_target() -> None:
