@@ -51,7 +51,7 @@ def _bad(rng: random.Random, ending: str, name: str) -> tuple[object, str]:
     ]
     if ending == "json":
         return rng.choice([*kinds, (17, "not_an_object")])
-    return rng.choice([*kinds, ([name, "x@example.com"], "wrong_field_count")])
+    return rng.choice([*kinds, ([name, "x@example.com", "", "more"], "wrong_field_count")])
 
 
 def _written(ending: str, source: str, rows: list[object]) -> bytes:
