@@ -6,7 +6,7 @@ from io import StringIO
 from itertools import islice
 from typing import Final
 
-from core.formats.csv_dialect import CsvDialect
+from core.formats.csv_dialect import CsvDialect, is_delimiter
 from core.formats.csv_quotes import replace_escapes
 
 USUAL_DELIMITERS: Final = (",", ";", "\t", "|")
@@ -23,12 +23,12 @@ _SINGLE_QUOTED: Final = re.compile(r"\s*'[^'\r\n]*'(?:[,;\t|]'[^'\r\n]*')+\s*(?:
 def named_delimiter(text: str) -> str | None:
     """Return the delimiter that a first line such as ``sep=;`` names, as Excel writes it."""
     match = _SEP_LINE.match(text)
-    return match[1] if match else None
+    return match[1] if match and is_delimiter(match[1]) else None
 
 
 def quotes_of(text: str, delimiter: str) -> CsvDialect:
     """Return the dialect with this delimiter that reads the quotes of a text best."""
-    if _SINGLE_QUOTED.match(text):
+    if delimiter != "'" and _SINGLE_QUOTED.match(text):
         return CsvDialect(delimiter=delimiter, quote="'")
     if '"' not in text:
         return CsvDialect(delimiter=delimiter)

@@ -160,6 +160,18 @@ def test_the_dialect_is_detected(text, dialect):
     assert plan(text).csv == dialect
 
 
+@pytest.mark.parametrize(
+    "text", ['sep="\nname,email\nAda,a@b.co\n', "sep=x\nname,email\nAda,a@b.co\n"]
+)
+def test_a_first_line_names_no_impossible_delimiter(text):
+    assert plan(text).csv == CsvDialect()
+
+
+def test_a_delimiter_is_never_a_quote():
+    options = ReadingOptions(delimiter="'")
+    assert plan("'name','email'\n'Ada','a@b.co'\n", options).csv.quote == '"'
+
+
 cells = st.text(st.characters(exclude_characters="\0\r\n", codec="utf-8"), max_size=12)
 rows = st.lists(st.tuples(cells, st.emails().map(str.lower)), max_size=20)
 
