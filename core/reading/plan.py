@@ -98,8 +98,13 @@ class ReadingPlan(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     warnings: tuple[PlanWarning, ...] = ()
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Read a plan from the database, also one that an earlier version wrote."""
+    def from_json(cls, value: dict[str, Any] | None) -> Self:
+        """Read a plan from the database, also one that an earlier version wrote.
+
+        It wrote none for JSON, whose keys were ``name`` and ``email``.
+        """
+        if value is None:
+            return cls(places=FieldPlaces(name=(("name",),), email=(("email",),)))
         if "places" not in value:
             return cls._from_layout(value)
         return msgspec.convert(value, cls)
