@@ -18,6 +18,7 @@ from tests.support.faults import (
     CREATE_UPLOAD,
     DISCARD_IMPORT,
     FOR_EVER,
+    JOIN_IMPORT,
     PUT,
     Answer,
     Hold,
@@ -29,9 +30,11 @@ from tests.support.service import Service, running_service
 from tests.support.traces import SOURCE, Everything, Traces
 
 SMALL = envelope(json_array(10_000))
+MEDIUM = envelope(json_array(200_000))
 LARGE = envelope(json_array(7 * MIB))
 SIZES = pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 Post = Callable[..., httpx.Response]
+Content = bytes | Iterator[bytes]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def key() -> str:
 def post(client: httpx.Client, key: str) -> Post:
     """Send a body with the key of the test."""
 
-    def post(body: bytes, path: str = "/import", **headers: str) -> httpx.Response:
+    def post(body: Content, path: str = "/import", **headers: str) -> httpx.Response:
         common = {"Content-Type": "application/json", "Idempotency-Key": f'"{key}"'}
         return client.post(path, content=body, headers=common | headers)
 
@@ -64,7 +67,7 @@ def post(client: httpx.Client, key: str) -> Post:
 
 
 @pytest.fixture
-def posting(post: Post) -> Iterator[Callable[[bytes], "Future[httpx.Response]"]]:
+def posting(post: Post) -> Iterator[Callable[[Content], "Future[httpx.Response]"]]:
     with ThreadPoolExecutor() as pool:
         yield lambda body: pool.submit(post, body)
 
@@ -195,27 +198,34 @@ def test_idempotency_key_does_not_skip_the_check_of_the_body(traces, proxy, post
         assert post(SMALL + b"!").json()["code"] == "malformed_json"
 
 
-@pytest.mark.parametrize("stored", [False, True])
-def test_import_shared_with_another_request_is_not_rolled_back(traces, proxy, posting, stored):
+@pytest.mark.parametrize("sooner", [False, True])
+def test_import_shared_with_another_request_is_not_rolled_back(traces, proxy, posting, sooner):
     """The first request loses its answers and would discard its import; another has joined it."""
     before = traces.everything()
     lost, discarding = LoseAnswer(CREATE_IMPORT, times=FOR_EVER), Hold(DISCARD_IMPORT)
-    if stored:  # it has looked for the key before there was an import
-        proxy.inject(storing := Hold(PUT))
-        second = posting(SMALL)
-        storing.wait()
+    rest = threading.Event()
+
+    def in_two_pieces() -> Iterator[bytes]:
+        yield MEDIUM[:-1]
+        assert rest.wait(60)
+        yield MEDIUM[-1:]
+
+    if sooner:  # it has looked for the key before there was an import
+        proxy.inject(looking := Hold(JOIN_IMPORT, after=True))
+        second = posting(in_two_pieces())
+        looking.wait()
+        looking.release()
     proxy.inject(lost, discarding)
-    first = posting(SMALL)
+    first = posting(MEDIUM)
     discarding.wait()
     lost.times = 0
-    if stored:
-        storing.release()
-    else:
-        second = posting(SMALL)
+    rest.set()
+    if not sooner:
+        second = posting(MEDIUM)
     job = job_of(second.result())
     discarding.release()
     assert job_of(first.result()) == job
-    assert_only(job, before, traces, SMALL)
+    assert_only(job, before, traces, MEDIUM)
 
 
 def test_idempotency_key_of_a_rolled_back_import_can_be_used_again(traces, proxy, post, posting):
