@@ -25,15 +25,15 @@ is_plain_email: Final = re.compile(
 Not those after an apostrophe: it is rather the mark of text in a spreadsheet."""
 
 # The same for many addresses at once, in a text in which each has a line between two line ends: it
-# finds a line that is neither empty nor plain with a lower-case domain. Searching for the exception
+# finds the lines that are neither empty nor plain with a lower-case domain. Searching for them
 # takes no memory for each line, as a repeated group would, and reads each line from one start only.
 _MAX_LINE: Final = 64
 """Up to this length of an address, no label of its domain can be too long."""
 _LOWER: Final = r"[a-z0-9]+"
-_find_other: Final = re.compile(
+_others: Final = re.compile(
     r"\n(?![a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9][a-z0-9-]*(?<!-)"
     rf"\.{_LOWER}(?:\n|\.{_LOWER}\n|(?:(?:-+|\.){_LOWER})+\n)|\n|\Z)"
-).search
+).finditer
 
 # By default email_validator rejects special-use domains such as example.test. Only addresses with
 # other characters than ASCII reach it, and acceptance of a domain must not depend on that.
@@ -51,18 +51,25 @@ def normalised_email(email: str) -> str | None:
     return f"{local}@{domain.lower()}"
 
 
-def are_plain_emails(emails: Sequence[str]) -> bool:
-    """Return whether each text is empty or returned unchanged by ``normalised_email``.
+def unusual_emails(emails: Sequence[str]) -> set[int]:
+    """Return the positions of texts that are neither empty nor plain with a lower-case domain.
 
-    It checks many at once, and is also False if one of them is merely longer than usual.
+    It checks all of them at once. Those that are merely longer than usual are among them.
     """
+    found: set[int] = set()
     text = "\n" + "\n".join(emails) + "\n"
-    return (
-        max(map(len, emails), default=0) <= _MAX_LINE
-        and text.count("\n") == len(emails) + 1
-        and not ("'" in text and "\n'" in text)
-        and _find_other(text) is None
-    )
+    is_one_line_each = text.count("\n") == len(emails) + 1
+    if not is_one_line_each or max(map(len, emails), default=0) > _MAX_LINE:
+        found.update(at for at, each in enumerate(emails) if len(each) > _MAX_LINE or "\n" in each)
+        lines = ["" if at in found else each for at, each in enumerate(emails)]
+        text = "\n" + "\n".join(lines) + "\n"
+    if "'" in text and "\n'" in text:
+        found.update(at for at, each in enumerate(emails) if each.startswith("'"))
+    at, end = 0, 0
+    for match in _others(text):
+        at, end = at + text.count("\n", end, match.start()), match.start()
+        found.add(at)
+    return found
 
 
 def _normalised_international(email: str) -> str | None:

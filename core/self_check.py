@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.emails import are_plain_emails, normalised_email
+from core.emails import normalised_email, unusual_emails
 from core.errors import SelfCheckError
 from core.formats.base import RecordScanner, Span
 from core.formats.csv import CsvScanner, count_rows, read_rows
@@ -58,8 +58,8 @@ def _passes(check: Callable[[], bool]) -> bool:
 
 def _emails_are_right() -> bool:
     return (
-        are_plain_emails(_PLAIN)
-        and not any(are_plain_emails([*_PLAIN, email, *_PLAIN]) for email in _NOT_PLAIN)
+        unusual_emails(_PLAIN) == set()
+        and all(unusual_emails([*_PLAIN, email, *_PLAIN]) == {len(_PLAIN)} for email in _NOT_PLAIN)
         and all(normalised_email(email) == email for email in _PLAIN if email)
         and not any(map(normalised_email, _INVALID))
     )

@@ -212,10 +212,10 @@ def _whole_bytes(data: bytes, last: Row) -> int:
     if not data.endswith((b"\n", b"\r")):
         open_lines -= 1  # the one that ``_reader`` has appended
     size = _SEARCH_BYTES
-    while size < len(data) and _line_ends(data, len(data) - size) <= open_lines:
+    while size < len(data) and count_line_ends(data, len(data) - size) <= open_lines:
         size *= 2
     positions = range(max(0, len(data) - size), len(data) + 1)
-    return positions[bisect_left(positions, -open_lines, key=lambda at: -_line_ends(data, at))]
+    return positions[bisect_left(positions, -open_lines, key=lambda at: -count_line_ends(data, at))]
 
 
 def _after_lines(data: bytes, start: int, count: int) -> int:
@@ -225,14 +225,14 @@ def _after_lines(data: bytes, start: int, count: int) -> int:
             start = _LINE.search(data, start).end()  # type: ignore[union-attr]  # always found
         return start
     size = _SEARCH_BYTES
-    while start + size < len(data) and _line_ends(data, start, start + size) < count:
+    while start + size < len(data) and count_line_ends(data, start, start + size) < count:
         size *= 2
     positions = range(start, min(len(data), start + size))
-    end = start + bisect_left(positions, count, key=lambda at: _line_ends(data, start, at))
+    end = start + bisect_left(positions, count, key=lambda at: count_line_ends(data, start, at))
     return end + (data[end - 1 : end + 1] == b"\r\n")
 
 
-def _line_ends(data: bytes, start: int, end: int | None = None) -> int:
+def count_line_ends(data: bytes, start: int, end: int | None = None) -> int:
     """Return the number of line ends between two positions; CRLF is one.
 
     A row may have a million, so they are counted up to a few positions and never listed.

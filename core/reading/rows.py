@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Final
 
 from core.reading.header_text import words_of
@@ -33,8 +32,6 @@ NULL_NAMES: Final = frozenset(
 family names."""
 _NO_ADDRESS_MARKS: Final = re.compile(r"[\s\-_.,;:/\\|*?!#~+=()<>\[\]]*")
 _NUMBER_OF: Final = re.compile(r"\W*\d[\d.,\s]*\s*(?P<what>[^\W\d_]+)")
-_MARKS: Final = frozenset("0123456789([*-=#")
-"""First characters of footers such as ``3 records``."""
 _MAX_FOOTER: Final = 200
 
 
@@ -81,24 +78,6 @@ def is_footer(row: Sequence[str]) -> bool:
     if (number := _NUMBER_OF.match(filled[0])) is not None:
         return words_of(number["what"]) in footers
     return any(words[:length] in footers for length in range(1, 5) if _ends(words, length))
-
-
-def may_be_footers(names: Sequence[str], emails: Sequence[str]) -> list[int]:
-    """Return the positions of names without an e-mail that begin as footers do."""
-    starts = _footer_starts()
-    return [
-        at
-        for at, email in enumerate(emails)
-        if not email and ((name := names[at]).partition(" ")[0] in starts or name[:1] in _MARKS)
-    ]
-
-
-@cache
-def _footer_starts() -> frozenset[str]:
-    """Return the first words of footers, in the ways in which they are written."""
-    words = {word for words in vocabulary().footers for word in (words[0], "".join(words))}
-    forms = {form for word in words for form in (word, word.upper(), word.title())}
-    return frozenset(form + end for form in forms for end in ("", ":", ".", ","))
 
 
 def _ends(words: tuple[str, ...], length: int) -> bool:

@@ -18,7 +18,7 @@ HEADER_MISSING: Final = "header_missing"
 
 # About records; from their import.
 ADDRESS_DROPPED: Final = "address_dropped"
-"""What stood in place of the address is none, such as ``N/A``; the person was imported."""
+"""What stood in place of the address is none, such as ``N/A``, or one of several is invalid."""
 ADDRESS_REPAIRED: Final = "address_repaired"
 FURTHER_ADDRESSES: Final = "further_addresses"
 """The record has more addresses than the one that was imported."""
@@ -27,6 +27,8 @@ NAME_BROKEN: Final = "name_broken"
 """The name looks as if it was decoded wrongly before, and could not be repaired."""
 NAME_DROPPED: Final = "name_dropped"
 """What stood in place of the name is none, such as ``NULL``."""
+CELLS_MISSING: Final = "cells_missing"
+"""The row ends before the cells of the name or of the address."""
 
 # Rows that are no records of contacts: counted as skipped.
 BLANK_ROW: Final = "blank_row"
@@ -43,8 +45,8 @@ MESSAGES: Final = {
     ADDRESSES_UNUSED: "These columns hold addresses and were not used. Name one with map if it is "
     "the contacts' own.",
     HEADER_MISSING: "The file does not name its columns; its first row was read as a record.",
-    ADDRESS_DROPPED: "What stood in place of an address is none; these people were imported "
-    "without an e-mail.",
+    ADDRESS_DROPPED: "What stood in place of an address is none, or one of several addresses is "
+    "invalid; these people were imported without it.",
     ADDRESS_REPAIRED: "Characters around an address were removed, such as those of a link.",
     FURTHER_ADDRESSES: "These records have several addresses; only the first valid one was "
     "imported.",
@@ -54,6 +56,8 @@ MESSAGES: Final = {
     "program that wrote the file.",
     NAME_DROPPED: "What stood in place of a name is none, such as NULL; these contacts were "
     "imported without a name.",
+    CELLS_MISSING: "These rows end before the columns of the name or of the e-mail, which were "
+    "read as empty. If a cell has a line break, quote it.",
     BLANK_ROW: "Blank rows.",
     REPEATED_HEADER: "Rows that repeat the names of the columns.",
     FOOTER: "Totals and notes, which are no records.",

@@ -1,16 +1,16 @@
 """Decides for each record of a run whether it is a contact, a rejection, or no record at all."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from core.emails import unusual_emails
 from core.formats.base import RecordRun
 from core.records.models import Candidates, Contact, Skipped
 from core.records.parsing import Parser
 from core.records.rejection_reasons import Reason
-from core.records.validation import all_plain, needs_validation, validate
+from core.records.validation import validate
 
 
 class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -42,20 +42,14 @@ class ClassifiedRun:
 
 
 def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> ClassifiedRun:
-    """Decide for each record of a run; the first one has the number ``first_record``."""
-    columns = parser.columns(run.records)
-    positions: Sequence[int]
-    if columns is None:
-        positions = range(len(run.records))
-        names, emails = [""] * len(positions), [""] * len(positions)
-    else:
-        names, emails = columns
-        plain = all_plain(names, emails)
-        positions = () if plain else needs_validation(names, emails)
-        if suspects := parser.may_be_skipped(names, emails):
-            positions = sorted({*positions, *suspects})
-    classified = ClassifiedRun(run, first_record, names, emails, [], [], [])
-    for at in positions:
+    """Decide for each record of a run; the first one has the number ``first_record``.
+
+    The result is that of each record alone: those that the parser and the columns show to be stored
+    as they are skip ``validate``.
+    """
+    columns = parser.columns(run)
+    classified = ClassifiedRun(run, first_record, columns.names, columns.emails, [], [], [])
+    for at in sorted(columns.suspects | unusual_emails(columns.emails)):
         _classify_one(classified, at, parser)
     return classified
 

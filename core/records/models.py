@@ -12,6 +12,8 @@ class Candidates(NamedTuple):
     first_names: tuple[object, ...] = ()
     last_names: tuple[object, ...] = ()
     emails: tuple[object, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Codes of warnings about the record as a whole, if it is a contact."""
 
 
 class Contact(NamedTuple):

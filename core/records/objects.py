@@ -4,6 +4,7 @@ import json
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,18 +13,14 @@ from core.formats.base import RecordRun
 from core.formats.json import JsonScanner
 from core.formats.ndjson import NdjsonScanner
 from core.reading.plan import Place, ReadingPlan
+from core.records.columns import Columns, run_columns, texts_of
 from core.records.limits import MAX_RECORD_BYTES
 from core.records.models import Candidates, Skipped
 from core.records.rejection_reasons import NESTED_TOO_DEEPLY, NOT_AN_OBJECT, Reason
+from core.records.values import address_in, flattened, name_in
 
 _MAX_CLOSING_BRACES: Final = 8
 """How many closing braces are tried as the end of an object."""
-_MAX_VALUES: Final = 50
-"""Values of a list that are looked at."""
-_ADDRESS_KEYS: Final = ("value", "email", "address", "emailAddress", "mail", "addr")
-_NAME_KEYS: Final = ("displayName", "fullName", "value", "name", "formatted", "unstructuredName")
-"""Keys of an object in a list that hold the value itself."""
-
 Path = tuple[str, ...]
 
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -47,38 +44,30 @@ class _Fields:
         self._getters = {
             path: operator.attrgetter(".".join(attributes))
             for path, attributes in self._attributes.items()
+            if len(attributes) == len(path)
         }
+        self.nothing = self.type()
 
     def value(self, record: Any, path: Path) -> object:  # noqa: ANN401
         """Return the value at a path of a decoded record, None if there is none."""
         if isinstance(record, dict):
             return _at(record, path)
-        for attribute in self._attributes[path]:
+        attributes = self._attributes[path]
+        for attribute in attributes:
             if record is None:
                 return None
             record = getattr(record, attribute)
-        return record
+        # A key whose value is used itself, and of which one further down is used too.
+        return _at(record, path[len(attributes) :]) if len(attributes) < len(path) else record
 
-    def column(self, records: Sequence[Any], paths: Sequence[Path]) -> list[Any]:
-        """Return the first value of each record that is filled; empty text where there is none.
-
-        Raises AttributeError if a record is not an object, or lacks one on the path.
-        """
-        column: list[Any] = [""] * len(records)
-        for number, path in enumerate(paths):
+    def column(self, records: Sequence[Any], path: Path, suspects: set[int]) -> list[str]:
+        """Return the texts at a path; those that are not text are suspects."""
+        values: Sequence[object]
+        try:
             values = list(map(self._getters[path], records))
-            try:
-                "".join(values)  # the cheapest way to see that all are text
-            except TypeError:
-                values = ["" if value is None else value for value in values]
-            if number == 0:
-                column = values
-            elif "" in column:
-                column = [
-                    value if filled == "" else filled
-                    for filled, value in zip(column, values, strict=True)
-                ]
-        return column
+        except (AttributeError, KeyError):  # null on the path, or no attribute of its own
+            values = [self.value(record, path) for record in records]
+        return texts_of(values, suspects)
 
 
 def _paths(places: Sequence[Place]) -> list[Path]:
@@ -99,7 +88,8 @@ def _struct(paths: Sequence[Path], name: str) -> tuple[type[Any], dict[Path, tup
         inner_paths = [path[1:] for path in same if len(path) > 1]
         if inner_paths and len(inner_paths) == len(same):
             inner, inner_attributes = _struct(inner_paths, f"{name}{number}")
-            fields.append((attribute, inner | None, None))
+            default = msgspec.field(default_factory=inner)
+            fields.append((attribute, inner | None, default))
             for path in same:
                 attributes[path] = (attribute, *inner_attributes[path[1:]])
         else:
@@ -114,38 +104,25 @@ class _ObjectParser:
 
     def __init__(self, plan: ReadingPlan) -> None:
         self.family_name_first = plan.family_name_first
+        self._name_in = partial(name_in, family_name_first=plan.family_name_first)
         self._fields = _Fields(plan)
         self._decode_one = msgspec.json.Decoder(self._fields.type).decode
 
-    def columns(self, records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
-        """None if a record is not an object, or has unusual values."""
-        fields = self._fields
-        try:
-            names, emails = (
-                fields.column(records, paths) for paths in (fields.names, fields.emails)
-            )
-            if not (fields.first_names or fields.last_names):
-                return names, emails
-            halves = [
-                [part.strip() for part in fields.column(records, paths)]
-                for paths in (fields.first_names, fields.last_names)
-            ]
-        except AttributeError:  # one of them is a Reason, a dict, or lacks an object on a path
-            return None
-        if self.family_name_first:
-            halves.reverse()
-        joined = [
-            f"{one} {two}" if one and two else one or two for one, two in zip(*halves, strict=True)
-        ]
-        if fields.names:
-            joined = [
-                both if name == "" else name for name, both in zip(names, joined, strict=True)
-            ]
-        return joined, emails
-
-    def may_be_skipped(self, names: Sequence[Any], emails: Sequence[Any]) -> Iterable[int]:  # noqa: ARG002
-        """Always empty: each object is a record."""
-        return ()
+    def columns(self, run: RecordRun[Any]) -> Columns:
+        """Suspects are also records that are not an object, and values that are not text."""
+        fields, records, suspects = self._fields, run.records, set[int]()
+        if not {*map(type, records)} <= {fields.type, dict}:
+            suspects.update(at for at, each in enumerate(records) if isinstance(each, Reason))
+            records = [fields.nothing if isinstance(each, Reason) else each for each in records]
+        return run_columns(
+            len(records),
+            suspects,
+            names=self._columns(records, fields.names, suspects),
+            first_names=self._columns(records, fields.first_names, suspects),
+            last_names=self._columns(records, fields.last_names, suspects),
+            emails=self._columns(records, fields.emails, suspects),
+            family_name_first=self.family_name_first,
+        )
 
     def candidates(self, record: Any) -> Candidates | Reason | Skipped:  # noqa: ANN401
         """The values of each field, those of lists one after the other."""
@@ -153,21 +130,25 @@ class _ObjectParser:
             return record
         fields = self._fields
         return Candidates(
-            self._values(record, fields.names, _NAME_KEYS),
-            self._values(record, fields.first_names, _NAME_KEYS),
-            self._values(record, fields.last_names, _NAME_KEYS),
-            self._values(record, fields.emails, _ADDRESS_KEYS),
+            self._values(record, fields.names, self._name_in),
+            self._values(record, fields.first_names, self._name_in),
+            self._values(record, fields.last_names, self._name_in),
+            self._values(record, fields.emails, address_in),
         )
 
     def _values(
         self,
         record: Any,  # noqa: ANN401
         paths: Sequence[Path],
-        keys: Sequence[str],
+        value_in: Callable[[Mapping[str, Any]], object],
     ) -> tuple[object, ...]:
-        return tuple(
-            value for path in paths for value in _flattened(self._fields.value(record, path), keys)
-        )
+        values = [self._fields.value(record, path) for path in paths]
+        return tuple(each for value in values for each in flattened(value, value_in))
+
+    def _columns(
+        self, records: Sequence[Any], paths: Sequence[Path], suspects: set[int]
+    ) -> list[list[str]]:
+        return [self._fields.column(records, path, suspects) for path in paths]
 
     def _decode_record(self, data: bytes) -> Any:  # noqa: ANN401
         try:
@@ -270,26 +251,6 @@ class NdjsonParser(_ObjectParser):
             return self._decode_field_lines(data)
         except (msgspec.ValidationError, RecursionError):
             return [self._decode_record(bytes(raw)) for raw in _decode_raw_lines(data)]
-
-
-def _flattened(value: object, keys: Sequence[str]) -> Iterator[object]:
-    """Yield the values of a field: of a list each one, the primary one first; of objects theirs."""
-    if not isinstance(value, list | Mapping):
-        yield value
-        return
-    values = value if isinstance(value, list) else [value]
-    ranked = sorted(values[:_MAX_VALUES], key=lambda each: not _is_primary(each))
-    for each in ranked:
-        if isinstance(each, Mapping):
-            yield next((each[key] for key in keys if each.get(key)), None)
-        elif not isinstance(each, list):
-            yield each
-
-
-def _is_primary(value: object) -> bool:
-    return isinstance(value, Mapping) and any(
-        value.get(key) is True for key in ("primary", "isPrimary", "is_primary", "default")
-    )
 
 
 def _at(record: Mapping[str, Any], path: Path) -> object:

@@ -5,10 +5,11 @@ records here too, so both agree about where a record begins and ends.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from core.formats.base import RecordRun, RecordScanner
 from core.reading.plan import ReadingPlan
+from core.records.columns import Columns
 from core.records.models import Candidates, Skipped
 from core.records.objects import JsonParser, NdjsonParser
 from core.records.rejection_reasons import Reason
@@ -16,8 +17,6 @@ from core.records.rows import CsvParser
 from core.states import Format
 
 T = TypeVar("T")
-Columns: TypeAlias = tuple[list[Any], list[Any]]
-"""Full names and e-mails; empty text where there is none."""
 
 
 class Parser(Protocol[T]):
@@ -33,15 +32,8 @@ class Parser(Protocol[T]):
         """Whether first and last name are joined with the last name first."""
         ...
 
-    def columns(self, records: Sequence[T]) -> Columns | None:
-        """All names and all e-mails, not validated; None if a record has an unusual form.
-
-        Then ``candidates`` has to be called for each record.
-        """
-        ...
-
-    def may_be_skipped(self, names: Sequence[Any], emails: Sequence[Any]) -> Iterable[int]:
-        """Positions of records that are valid contacts by their fields, and may be none."""
+    def columns(self, run: RecordRun[T]) -> Columns:
+        """All names and all e-mails, and which of the records need ``candidates``."""
         ...
 
     def candidates(self, record: T) -> Candidates | Reason | Skipped:

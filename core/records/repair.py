@@ -1,13 +1,11 @@
-"""Repairs names and addresses that are decorated, where nothing is lost by that."""
+"""Repairs addresses that are decorated, where nothing is lost by that."""
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.emails import MAX_EMAIL, normalised_email
 from core.reading.rows import is_no_address
-from core.records.mojibake import repair_mojibake
 
 MAX_CELL: Final = 4096
 """Characters of a cell of addresses that is looked at; a longer one is none."""
@@ -16,18 +14,14 @@ MAX_ADDRESSES: Final = 50
 
 _X500: Final = re.compile(r"/o=", re.IGNORECASE)
 _MAILTO: Final = re.compile(r"mailto:\s*([^\"'<>?)\s\\]+)", re.IGNORECASE)
-_NAME_AND_ADDRESS: Final = re.compile(r"(?P<name>[^<>]*)<\s*(?P<address>[^<>\s]+)\s*>[\s,;.]*")
 _REMARK: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\s[-\u2013\u2014]\s.*\Z", re.DOTALL)
-_LABEL: Final = re.compile(r"\s*[^\W\d_][\w .\-]{0,30}:\s*(?=\S+@)")
+_is_label: Final = re.compile(r"[^\W\d_][\w .\-]{0,30}").fullmatch
 _SEPARATORS: Final = re.compile(r":::|[\s,;|/]+")
 _EDGES: Final = " \t\r\n'\"`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb<>()[]{}.,;:!="
 _CONJUNCTIONS: Final = frozenset({"and", "or", "und", "oder", "et", "ou", "y", "o", "e", "&", "i"})
-_QUOTES: Final = {"\u201c": "\u201d", "\u201e": "\u201c\u201d", "\u00ab": "\u00bb", '"': '"'}
-_LINE_BREAKS: Final = re.compile(r"[ \t]*[\r\n\t\x0b\x0c\u2028\u2029]+[ \t]*")
 
 
-@dataclass(frozen=True, slots=True)
-class AddressCell:
+class AddressCell(NamedTuple):
     """What a cell of addresses holds."""
 
     addresses: tuple[str, ...] = ()
@@ -66,27 +60,40 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
         return _cell(links[:MAX_ADDRESSES])
     if "<" in plain:
         return _read_names_and_addresses(plain)
-    bare = _LABEL.sub("", _REMARK.sub(" ", plain), count=1)
+    bare = _without_label(_REMARK.sub(" ", plain))
     texts = [part for part in _SEPARATORS.split(bare) if part][: MAX_ADDRESSES + 1]
+    texts = [_without_label(text) for text in texts if not _is_label(text.removesuffix(":"))
+             or not text.endswith(":")]  # fmt: skip
     if any("@" not in part and part.casefold() not in _CONJUNCTIONS and part.strip(_EDGES)
            and not is_no_address(part) for part in texts):  # fmt: skip
         return UNREADABLE
-    return _cell([part for part in texts if "@" in part])
+    addresses = [part for part in texts if "@" in part]
+    cell = _cell(addresses)
+    is_clean_list = cell.has_others and bare == plain and all(map(normalised_email, addresses))
+    return cell._replace(is_repaired=cell.is_repaired and not is_clean_list)
+
+
+def _without_label(text: str) -> str:
+    """Return a text without what stands before its first colon, as in ``E-mail: ada@x.org``."""
+    label, colon, rest = text.partition(":")
+    is_before_address = colon and "@" in (rest.split(None, 1) or [""])[0]
+    return rest.lstrip() if is_before_address and _is_label(label.strip()) else text
 
 
 def _read_names_and_addresses(text: str) -> AddressCell:
     """Read ``Name <address>``, once or several times."""
-    found: list[re.Match[str]] = []
-    end = 0
-    for match in _NAME_AND_ADDRESS.finditer(text):
-        if match.start() != end or len(found) > MAX_ADDRESSES:
+    before, *rest = text.split("<", MAX_ADDRESSES + 2)
+    name = before.strip(" \t,;").strip('"').strip()
+    addresses: list[str] = []
+    for each in rest:
+        address, closing, after = each.partition(">")
+        address = address.strip()
+        if not closing or not address or ">" in after or len(address.split()) > 1:
             return UNREADABLE
-        found.append(match)
-        end = match.end()
-    if not found or text[end:].strip(_EDGES):
+        addresses.append(address)
+    if ">" in before or len(addresses) > MAX_ADDRESSES + 1 or after.strip(_EDGES):
         return UNREADABLE
-    name = found[0]["name"].strip(" \t,;").strip('"').strip()
-    cell = _cell([match["address"] for match in found])
+    cell = _cell(addresses)
     return AddressCell(
         cell.addresses, "" if "@" in name else name, is_repaired=True, has_others=cell.has_others
     )
@@ -105,40 +112,3 @@ def without_marks(text: str) -> str:
         return text
     text = text.strip("\0")
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
-
-
-def repair_name(text: str, *, is_marked_text: bool = False) -> str:
-    """Return a trimmed name without what does not belong to it.
-
-    Removed are quotes around it, characters without width at its ends, NUL at its end, and if
-    ``is_marked_text``, the apostrophe with which spreadsheets mark text. Line breaks become blanks.
-    A name that was decoded wrongly is decoded again, where that is certain.
-    """
-    name = text
-    if not name.isprintable():
-        name = _strip_format_characters(name.strip().strip("\0"))
-        name = _LINE_BREAKS.sub(" ", name)
-    name = name.strip()
-    if name.startswith('="') and name.endswith('"'):
-        name = name[1:]
-    while len(name) > 2 and name[-1] in _QUOTES.get(name[0], ""):
-        inner = name[1:-1]
-        if name[0] in inner or name[-1] in inner:
-            break
-        name = inner.strip()
-    if is_marked_text:
-        name = name.removeprefix("'").strip()
-    return repair_mojibake(name) or name
-
-
-def _strip_format_characters(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and _is_edge(text[start]):
-        start += 1
-    while end > start and _is_edge(text[end - 1]):
-        end -= 1
-    return text[start:end]
-
-
-def _is_edge(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char) == "Cf"

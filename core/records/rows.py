@@ -2,19 +2,19 @@
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from core.formats.base import RecordRun
-from core.formats.csv import CsvScanner, IrregularRows, Row, read_rows
+from core.formats.csv import CsvScanner, IrregularRows, Row, count_line_ends, read_rows
 from core.formats.csv_dialect import CsvDialect
 from core.formats.csv_quotes import IrregularRow
 from core.formats.formula_escaping import unescape_formulas
 from core.reading.columns import has_address, is_address
 from core.reading.plan import Place, ReadingPlan
-from core.reading.rows import is_footer, is_repeated_header, may_be_footers
-from core.reading.warnings import BLANK_ROW, FOOTER, REPEATED_HEADER
+from core.reading.warnings import BLANK_ROW, CELLS_MISSING
+from core.records.columns import Columns, run_columns
 from core.records.limits import MAX_RECORD_BYTES
 from core.records.models import Candidates, Skipped
 from core.records.rejection_reasons import (
@@ -23,6 +23,8 @@ from core.records.rejection_reasons import (
     WRONG_FIELD_COUNT,
     Reason,
 )
+from core.records.repair import MAX_CELL
+from core.records.skipping import SkippedRows
 
 _MAX_SWALLOWED_LINES: Final = 1000
 """Lines of one cell in which a swallowed row is looked for."""
@@ -45,58 +47,77 @@ class CsvParser:
         self._names, self._emails = _positions(places.name), _positions(places.email)
         self._first_names = _positions(places.first_name)
         self._last_names = _positions(places.last_name)
-        self._header_name = plan.header[self._names[0]] if self._names and plan.header else None
+        self._plan_quote, self._quote = dialect.quote, dialect.quote.encode()
+        self._skipping = SkippedRows(plan)
 
-    def columns(self, records: Sequence[Row]) -> tuple[list[str], list[str]] | None:
-        """None if a row has more or fewer fields than the header, or unusual quotes."""
-        if set(map(len, records)) != {self._plan.columns} or isinstance(records, IrregularRows):
-            return None
-        emails = self._first_filled(records, self._emails)
-        names = self._first_filled(records, self._names)
-        if not (self._first_names or self._last_names):
-            return names, emails
-        halves = [
-            _trimmed(self._first_filled(records, positions))
-            for positions in (self._first_names, self._last_names)
-        ]
-        if self.family_name_first:
-            halves.reverse()
-        joined = [
-            f"{one} {two}" if one and two else one or two for one, two in zip(*halves, strict=True)
-        ]
-        if self._names:
-            joined = [name or both for name, both in zip(names, joined, strict=True)]
-        return joined, emails
+    def columns(self, run: RecordRun[Row]) -> Columns:
+        """Suspects are also rows of unusual length, form or text, and those that may be none."""
+        records, width = run.records, self._plan.columns
+        suspects = self._suspicious_rows(run)
+        if suspects:
+            blank = [""] * width
+            records = [blank if at in suspects else row for at, row in enumerate(records)]
+        names, emails, suspects = run_columns(
+            len(records),
+            suspects,
+            names=self._columns(records, self._names),
+            first_names=self._columns(records, self._first_names),
+            last_names=self._columns(records, self._last_names),
+            emails=self._columns(records, self._emails),
+            family_name_first=self.family_name_first,
+        )
+        return Columns(names, emails, suspects | self._skipping.suspects(names, emails))
 
-    def may_be_skipped(self, names: Sequence[Any], emails: Sequence[Any]) -> Iterable[int]:
-        """Positions of rows without an e-mail that may be a footer, or the header once more."""
-        if self._emails:
-            return may_be_footers(names, emails) if "" in emails else ()
-        header = self._header_name
-        return [at for at, name in enumerate(names) if name == header]
+    def _suspicious_rows(self, run: RecordRun[Row]) -> set[int]:
+        """Positions of rows that have not one plain cell for each column of the header."""
+        records, width = run.records, self._plan.columns
+        suspects: set[int] = set()
+        if set(map(len, records)) - {width}:
+            suspects.update(at for at, row in enumerate(records) if len(row) != width)
+        if isinstance(records, IrregularRows):
+            irregular = enumerate(records)
+            suspects.update(at for at, row in irregular if isinstance(row, IrregularRow))
+        if self._quote in run.raw and count_line_ends(run.raw, 0) != len(records):
+            texts = map("".join, records)
+            suspects.update(at for at, text in enumerate(texts) if "\n" in text or "\r" in text)
+        return suspects
 
     def candidates(self, record: Row) -> Candidates | Reason | Skipped:  # noqa: PLR0911
         """The cells of each field, in the order of the plan."""
-        plan = self._plan
-        if not any(cell and not cell.isspace() for cell in record):
+        text = "".join(record)
+        if not text or text.isspace():
             return Skipped(BLANK_ROW)
-        if plan.has_header and is_repeated_header(record, plan.header):
-            return Skipped(REPEATED_HEADER)
-        if self._emails and is_footer(record):
-            return Skipped(FOOTER)
+        if "@" not in text and (code := self._skipping.code(record)):
+            return Skipped(code)
         if isinstance(record, IrregularRow) and not (
-            record.is_certain and len(record) == plan.columns
+            record.is_certain and len(record) == self._plan.columns
         ):
             return MALFORMED_QUOTES
-        if len(record) != plan.columns and self._is_shifted(record):
+        if len(record) != self._plan.columns and self._is_shifted(record):
             return WRONG_FIELD_COUNT
-        if self._has_swallowed_a_row(record):
+        if ("\n" in text or "\r" in text) and self._has_swallowed_a_row(record):
             return UNCLOSED_QUOTE
-        return Candidates(
+        found = Candidates(
             self._cells(record, self._names),
             self._cells(record, self._first_names),
             self._cells(record, self._last_names),
             self._cells(record, self._emails),
+        )
+        if len(record) < self._plan.columns and self._lacks_fields(found):
+            if any(cell.count(self._plan_quote) % 2 for cell in record):
+                return WRONG_FIELD_COUNT
+            return found._replace(warnings=(CELLS_MISSING,))
+        return found
+
+    def _lacks_fields(self, found: Candidates) -> bool:
+        """Return whether a short row has no cell for a field that has columns."""
+        if (self._emails and not found.emails) or (self._names and not found.names):
+            return True
+        if any(map(str.strip, found.names)):  # type: ignore[arg-type]
+            return False
+        return bool(
+            (self._first_names and not found.first_names)
+            or (self._last_names and not found.last_names)
         )
 
     def texts(self, run: RecordRun[Row]) -> Sequence[bytes]:
@@ -116,13 +137,11 @@ class CsvParser:
             return True
         has_email = any(at < len(row) and has_address(row[at]) for at in self._emails)
         return not has_email and any(
-            is_address(cell) for at, cell in enumerate(row) if at not in self._emails
+            _is_address(cell) for at, cell in enumerate(row) if at not in self._emails
         )
 
     def _has_swallowed_a_row(self, row: Row) -> bool:
         """Return whether a quote that was left open has taken a following row into a cell."""
-        if not any("\n" in cell or "\r" in cell for cell in row):
-            return False
         used = {*self._names, *self._emails, *self._first_names, *self._last_names}
         width = self._plan.columns
         for at, cell in enumerate(row):
@@ -131,34 +150,27 @@ class CsvParser:
                 continue
             for line in lines:
                 cells = line.split(self._delimiter)
-                is_row = width > 1 and len(cells) >= width and any(map(is_address, cells))
+                is_row = width > 1 and len(cells) >= width and any(map(_is_address, cells))
                 is_in_field = at in used and at not in self._emails and has_address(line)
                 if is_row or is_in_field:
                     return True
         return False
 
-    def _first_filled(self, rows: Sequence[Row], positions: Sequence[int]) -> list[str]:
-        """Return a column: the first of these cells of each row that is filled."""
-        if not positions:
-            return [""] * len(rows)
-        column = list(map(operator.itemgetter(positions[0]), rows))
-        for position in positions[1:]:
-            if "" in column:
-                column = [cell or row[position] for cell, row in zip(column, rows, strict=True)]
-        return list(map(unescape_formulas, column)) if self._unescapes else column
+    def _columns(self, rows: Sequence[Row], positions: Sequence[int]) -> list[list[str]]:
+        columns = [list(map(operator.itemgetter(position), rows)) for position in positions]
+        if self._unescapes:
+            return [list(map(unescape_formulas, column)) for column in columns]
+        return columns
 
     def _cells(self, row: Row, positions: Sequence[int]) -> tuple[str, ...]:
         cells = (row[at] for at in positions if at < len(row))
         return tuple(map(unescape_formulas, cells) if self._unescapes else cells)
 
 
+def _is_address(cell: str) -> bool:
+    """Return whether a cell that is not too long for that is an address."""
+    return len(cell) <= MAX_CELL and is_address(cell)
+
+
 def _positions(places: Sequence[Place]) -> list[int]:
     return [place for place in places if isinstance(place, int)]
-
-
-def _trimmed(column: list[str]) -> list[str]:
-    """Return a column of which each cell is trimmed."""
-    text = f"|{'|'.join(column)}|"
-    if text.isprintable() and " |" not in text and "| " not in text:
-        return column
-    return [cell.strip() for cell in column]

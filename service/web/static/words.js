@@ -41,6 +41,7 @@ const NOTES = {
   name_repaired: "name repaired",
   name_broken: "name looks broken",
   name_dropped: "no name",
+  cells_missing: "cells are missing",
   blank_row: "blank row",
   repeated_header: "repeated column names",
   footer: "total or note",
