@@ -10,7 +10,7 @@ from core.formats.base import RecordRun
 from core.records.models import Candidates, Contact, Skipped
 from core.records.parsing import Parser
 from core.records.rejection_reasons import Reason
-from core.records.validation import validate
+from core.records.validation import validate, with_address
 
 
 class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -49,23 +49,34 @@ def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> Cla
     """
     columns = parser.columns(run)
     classified = ClassifiedRun(run, first_record, columns.names, columns.emails, [], [], [])
-    for at in sorted(columns.suspects | unusual_emails(columns.emails)):
-        _classify_one(classified, at, parser)
+    suspects, unusual = columns.suspects, unusual_emails(columns.emails)
+    for at in sorted(suspects | unusual):
+        result: Contact | Reason | Skipped | None = None
+        if at not in suspects:
+            result = with_address(columns.names[at], columns.emails[at])
+        if result is None:
+            result = _read(run.records[at], parser)
+        _note(classified, at, result)
     return classified
 
 
-def _classify_one(classified: ClassifiedRun, at: int, parser: Parser[Any]) -> None:
-    """Decide about the record at a position, and note what it is."""
-    result: Candidates | Contact | Reason | Skipped
-    result = parser.candidates(classified.run.records[at])
-    if isinstance(result, Candidates):
-        result = validate(result, family_name_first=parser.family_name_first)
+def _read(record: Any, parser: Parser[Any]) -> Contact | Reason | Skipped:  # noqa: ANN401
+    """Return what a record is, read alone."""
+    candidates = parser.candidates(record)
+    if isinstance(candidates, Candidates):
+        return validate(candidates, family_name_first=parser.family_name_first)
+    return candidates
+
+
+def _note(classified: ClassifiedRun, at: int, result: Contact | Reason | Skipped) -> None:
+    """Note what the record at a position is."""
     number = classified.first_record + at
     name = email = ""
     match result:
         case Contact():
             name, email = result.name, result.email
-            classified.warnings.extend((number, code) for code in result.warnings)
+            if result.warnings:
+                classified.warnings.extend((number, code) for code in result.warnings)
         case Skipped(code):
             classified.skipped.append((number, code))
         case Reason():

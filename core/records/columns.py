@@ -80,13 +80,14 @@ def _only_filled(columns: Sequence[list[str]], size: int, suspects: set[int]) ->
 
 def texts_of(values: Sequence[Any], suspects: set[int]) -> list[str]:
     """Return values with empty text for null and for what is not text, which is suspect."""
-    texts = list(values)
     try:
-        "".join(texts)  # the cheapest way to see that all are text
+        "".join(values)  # the cheapest way to see that all are text
     except TypeError:
+        texts = list(values)
         for at, value in enumerate(texts):
             if not isinstance(value, str):
                 texts[at] = ""
                 if value is not None:
                     suspects.add(at)
-    return texts
+        return texts
+    return values if isinstance(values, list) else list(values)

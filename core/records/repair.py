@@ -12,7 +12,8 @@ MAX_CELL: Final = 4096
 MAX_ADDRESSES: Final = 50
 """Addresses of a cell that are looked at."""
 
-_X500: Final = re.compile(r"/o=", re.IGNORECASE)
+_X500: Final = "/o="
+"""How addresses of Exchange begin."""
 _MAILTO: Final = re.compile(r"mailto:\s*([^\"'<>?)\s\\]+)", re.IGNORECASE)
 _REMARK: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\s[-\u2013\u2014]\s.*\Z", re.DOTALL)
 _is_label: Final = re.compile(r"[^\W\d_][\w .\-]{0,30}").fullmatch
@@ -48,7 +49,7 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
         return UNREADABLE
     plain = without_marks(text).strip()
     is_changed = plain != text.strip()
-    if not plain or is_no_address(plain) or _X500.match(plain):
+    if not plain or plain[:3].lower() == _X500 or ("@" not in plain and is_no_address(plain)):
         return NO_ADDRESS
     if plain.startswith("'") and (email := normalised_email(plain.strip("'"))):
         return AddressCell((email,), is_repaired=True, is_marked_text=True)
@@ -56,7 +57,7 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
         return AddressCell((email,), is_repaired=is_changed)
     if "@" not in plain:
         return UNREADABLE
-    if links := _MAILTO.findall(plain):
+    if "mailto:" in plain.lower() and (links := _MAILTO.findall(plain)):
         return _cell(links[:MAX_ADDRESSES])
     if "<" in plain:
         return _read_names_and_addresses(plain)
@@ -94,13 +95,13 @@ def _read_names_and_addresses(text: str) -> AddressCell:
     if ">" in before or len(addresses) > MAX_ADDRESSES + 1 or after.strip(_EDGES):
         return UNREADABLE
     cell = _cell(addresses)
-    return AddressCell(
-        cell.addresses, "" if "@" in name else name, is_repaired=True, has_others=cell.has_others
-    )
+    return AddressCell(cell.addresses, "" if "@" in name else name, True, False, cell.has_others)
 
 
 def _cell(texts: list[str]) -> AddressCell:
     emails = [normalised_email(text.strip(_EDGES)) for text in texts]
+    if len(emails) == 1:
+        return AddressCell((emails[0],), is_repaired=True) if emails[0] else UNREADABLE
     valid = tuple(dict.fromkeys(email for email in emails if email))
     has_others = len(valid) > 1 or (bool(valid) and None in emails)
     return AddressCell(valid, is_repaired=bool(valid), has_others=has_others)

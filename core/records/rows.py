@@ -1,6 +1,5 @@
 """Rows of a CSV file as records: which cells are the fields, and which rows are none."""
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -157,13 +156,13 @@ class CsvParser:
         return False
 
     def _columns(self, rows: Sequence[Row], positions: Sequence[int]) -> list[list[str]]:
-        columns = [list(map(operator.itemgetter(position), rows)) for position in positions]
+        columns = [[row[position] for row in rows] for position in positions]
         if self._unescapes:
             return [list(map(unescape_formulas, column)) for column in columns]
         return columns
 
     def _cells(self, row: Row, positions: Sequence[int]) -> tuple[str, ...]:
-        cells = (row[at] for at in positions if at < len(row))
+        cells = [row[at] for at in positions if at < len(row)]
         return tuple(map(unescape_formulas, cells) if self._unescapes else cells)
 
 

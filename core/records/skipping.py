@@ -7,10 +7,10 @@ from typing import Final
 from core.reading.header_text import words_of
 from core.reading.plan import ReadingPlan
 from core.reading.rows import is_footer, is_repeated_header
-from core.reading.vocabulary import joined, vocabulary
+from core.reading.vocabulary import vocabulary
 from core.reading.warnings import FOOTER, REPEATED_HEADER
 
-_UNITS: Final = frozenset({"eur", "usd", "gbp"})
+_UNITS: Final = (("eur",), ("usd",), ("gbp",))
 """Names that may be an amount of money in the eyes of ``is_footer``."""
 _MAX_WORD: Final = 40
 """Letters of the first word of a name that is looked at."""
@@ -25,10 +25,10 @@ class SkippedRows:
         """Only a file with e-mails has footers: elsewhere a name may look like one."""
         self._header = plan.header if plan.has_header else ()
         self._has_emails = bool(plan.places.email)
-        starts = {joined(words_of(name)) for name in self._header}
+        texts = [words_of(name) for name in self._header]
         if self._has_emails:
-            starts |= {joined(words) for words in vocabulary().footers} | _UNITS
-        self._starts = tuple(starts - {""})
+            texts += [*vocabulary().footers, *_UNITS]
+        self._first_words = frozenset(words[0] for words in texts if words)
         self._may_begin_one = lru_cache(_MAX_WORDS)(self._is_suspect)
 
     def code(self, row: Sequence[str]) -> str | None:
@@ -55,7 +55,5 @@ class SkippedRows:
         """Return whether the first word of a name may be that of a footer or of the header."""
         if len(word) > _MAX_WORD or not word.isalpha():
             return True
-        start = joined(words_of(word))
-        return not start or any(
-            each.startswith(start) or start.startswith(each) for each in self._starts
-        )
+        words = words_of(word)
+        return not words or words[0] in self._first_words

@@ -38,8 +38,7 @@ def validate(candidates: Candidates, *, family_name_first: bool = False) -> Cont
             has_marks = has_marks or (isinstance(value, str) and bool(value.strip()))
         elif cell.is_none:
             cell = read
-            warnings += [ADDRESS_REPAIRED] * cell.is_repaired
-            warnings += [FURTHER_ADDRESSES] * cell.has_others
+            warnings += _warnings_about(cell)
         else:
             warnings += [FURTHER_ADDRESSES] * (read.addresses != cell.addresses[:1])
     email = "" if cell.is_none else cell.addresses[0]
@@ -60,6 +59,23 @@ def validate(candidates: Candidates, *, family_name_first: bool = False) -> Cont
     if not name and not email:
         return NO_NAME_AND_NO_EMAIL
     return Contact(name, email, tuple(dict.fromkeys([*warnings, *name_warnings])))
+
+
+def with_address(name: str, email: str) -> Contact | Reason | None:
+    """Do the same for a name that is stored as it is; None if that takes the whole record."""
+    if not name or "@" not in email:
+        return None
+    read = _read_email(email)
+    if isinstance(read, Reason):
+        return read
+    if read.is_none or read.is_marked_text:
+        return None
+    return Contact(name, read.addresses[0], _warnings_about(read))
+
+
+def _warnings_about(cell: AddressCell) -> tuple[str, ...]:
+    repaired = (ADDRESS_REPAIRED,) if cell.is_repaired else ()
+    return (*repaired, FURTHER_ADDRESSES) if cell.has_others else repaired
 
 
 def _read_email(value: object) -> AddressCell | Reason:  # noqa: PLR0911 -- one for each kind

@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.records.models import Candidates
+from core.emails import unusual_emails
+from core.records.models import Candidates, Contact
+from core.records.plain import unusual_names
 from core.records.rejection_reasons import Reason
-from core.records.validation import all_plain, needs_validation, validate
+from core.records.validation import validate, with_address
 
 
 def validate_contact(name, email):
@@ -101,61 +103,23 @@ def test_validating_twice_changes_nothing(email, name):
     assert validate_contact(*once) == once
 
 
-plain_names = st.sampled_from(["Ada", "Søren Kierkegaard", "", "李 明", "a" * 1000])
-plain_emails = st.from_regex(
-    r"[a-z.+]{1,9}@([a-z0-9]{1,9}(-[a-z0-9]{1,4})?\.){1,2}[a-z]{2,5}", fullmatch=True
-)
-columns = st.lists(
-    st.tuples(
-        plain_names | st.text(max_size=5) | values,
-        plain_emails | st.just("") | st.emails() | values,
-    ),
-    min_size=1,
-    max_size=5,
-)
-
-
-@given(columns)
-def test_what_is_plain_is_valid_as_it_is(records):
-    names, emails = zip(*records, strict=True)
-    if all_plain(names, emails):
-        assert [validate_contact(*record) for record in records] == records
-
-
-@given(columns)
-def test_what_needs_no_validation_is_valid_as_it_is(records):
-    names, emails = zip(*records, strict=True)
-    others = [
-        record for at, record in enumerate(records) if at not in needs_validation(names, emails)
-    ]
-    assert [validate_contact(*record) for record in others] == others
-
-
-@given(st.lists(st.tuples(plain_names.filter(bool), plain_emails), min_size=1))
-def test_usual_contacts_need_no_validation(records):
-    assert list(needs_validation(*zip(*records, strict=True))) == []
-
-
-@given(st.lists(st.tuples(plain_names, plain_emails), min_size=1))
-def test_usual_contacts_are_plain(records):
-    assert all_plain(*zip(*records, strict=True))
+@given(st.text(max_size=20), st.emails() | st.text(alphabet="a@b.; <>'\n", max_size=20))
+def test_with_address_agrees_with_validate(name, email):
+    if unusual_names([name]) or (found := with_address(name, email)) is None:
+        return
+    assert found == validate(Candidates((name,), emails=(email,)))
 
 
 @pytest.mark.parametrize(
-    ("name", "email"),
-    [
-        ("", ""), (" Ada", ""), ("Ada ", ""), ("a\0b", ""), ("\ud800", ""), ("Ada\u00a0", ""),
-        ("Ada\n", ""), ("a" * 1001, ""), (None, "a@b.co"), (1, ""), ("Ada", "a@B.co"),
-        ("Ada", "a@b"), ("Ada", "a@b.co\n"), ("Ada", "a@b.co\na@b.co"), ("Ada", " a@b.co"),
-        ("Ada", "a@-b.co"), ("Ada", "a@b-.co"), ("Ada", "ä@b.co"), ("Ada", f"a@{'b' * 64}.co"),
-    ],
-)  # fmt: skip
-def test_one_record_that_is_not_plain_is_found_among_others(name, email):
-    others = ["Eve", "", "Bob"], ["", "eve@x.org", "bob@x.org"]
-    for at in range(4):
-        names, emails = (
-            [*others[0][:at], name, *others[0][at:]],
-            [*others[1][:at], email, *others[1][at:]],
-        )
-        assert not all_plain(names, emails)
-        assert at in needs_validation(names, emails)
+    ("name", "email"), [("", "mailto:a@b.co"), ("Ada", "N/A"), ("'Ada", "'a@b.co"), ("Total", "5")]
+)
+def test_with_address_leaves_to_others_what_takes_the_whole_record(name, email):
+    assert with_address(name, email) is None
+
+
+@pytest.mark.parametrize("email", ["mailto:a@b.co", " a@b.co", "Ada <a@B.co>", "a@b.co; c@d.co"])
+def test_with_address_reads_what_is_decorated(email):
+    found = with_address("Ada", email)
+    assert isinstance(found, Contact)
+    assert found[:2] == ("Ada", "a@b.co")
+    assert unusual_emails([email]) == {0}
