@@ -8,12 +8,18 @@ from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from core.reading.warnings import SKIPPED_ROWS
 from core.states import ImportState
 from tasks.importing.models import PartCounts, PartEnd, PartWork
 
 _IMPORTED: Final = Counter("contacts_imported", "Contacts of done parts, except dry runs.")
 _REJECTED: Final = Counter(
     "contacts_rejected", "Rejections of done parts, except dry runs.", ["code"]
+)
+_SKIPPED: Final = Counter(
+    "contacts_rows_skipped",
+    "Rows of done parts that are no records of contacts, except dry runs.",
+    ["code"],
 )
 _READ: Final = Counter(
     "contacts_records_read", "Records read; those of a repeated part count each time."
@@ -42,6 +48,8 @@ _UNDO_FAILED: Final = Counter("contacts_undos_failed", "Undos that failed for go
 # Labels exist from the start, so that a rate can be computed from the first increase.
 for _outcome in ("done", "failed", "cancelled", "postponed"):
     _PARTS.labels(_outcome)
+for _code in sorted(SKIPPED_ROWS):
+    _SKIPPED.labels(_code)
 for _state in (ImportState.COMPLETED, ImportState.FAILED, ImportState.CANCELLED):
     _IMPORT_SECONDS.labels(_state.value)
 
@@ -63,6 +71,8 @@ class Metrics:
             _IMPORTED.inc(counts.imported)
             for code, count in counts.rejected.items():
                 _REJECTED.labels(code).inc(count)
+            for code, count in counts.skipped.items():
+                _SKIPPED.labels(code).inc(count)
         self._part_ended("done", end)
 
     def part_failed(self, end: PartEnd) -> None:

@@ -33,7 +33,9 @@ as $$
       from (
         select w.key as code, sum((w.value ->> 'count')::bigint) as number,
                jsonb_path_query_array(
-                 jsonb_agg(w.value -> 'records' order by c.part), '$[*][*] ? (@ > 0)'
+                 jsonb_path_query_array(
+                   to_jsonb((array_agg(w.value -> 'records' order by c.part))[1:5]), '$[*][*]'
+                 ), '$[0 to 4]'
                ) as records
         from public.import_parts c, jsonb_each(c.warnings) w
         where c.import_id = i.id

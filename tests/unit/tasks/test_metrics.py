@@ -29,8 +29,10 @@ AGAIN = PartEnd(False, ImportState.COMPLETED, import_closed=False, import_second
 
 
 def test_a_done_part_counts_its_records(grown):
-    Metrics().part_done(WORK, PartCounts(5, Counter(email_invalid=2)), END)
+    counts = PartCounts(5, Counter(email_invalid=2), Counter(footer=3))
+    Metrics().part_done(WORK, counts, END)
     assert grown("contacts_imported_total") == 5
+    assert grown("contacts_rows_skipped_total", code="footer") == 3
     assert grown("contacts_rejected_total", code="email_invalid") == 2
     assert grown("contacts_import_parts_total", outcome="done") == 1
     assert grown("contacts_import_seconds_count", state="completed") == 0
@@ -38,7 +40,8 @@ def test_a_done_part_counts_its_records(grown):
 
 def test_a_part_of_a_dry_run_counts_no_contacts(grown):
     work = replace(WORK, dry_run=True)
-    Metrics().part_done(work, PartCounts(5, Counter(email_invalid=2)), END)
+    Metrics().part_done(work, PartCounts(5, Counter(email_invalid=2), Counter(footer=3)), END)
+    assert grown("contacts_rows_skipped_total", code="footer") == 0
     assert grown("contacts_imported_total") == 0
     assert grown("contacts_rejected_total", code="email_invalid") == 0
     assert grown("contacts_import_parts_total", outcome="done") == 1
