@@ -98,6 +98,10 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
             if len(paths) >= MAX_KEYS:
                 break
             paths.setdefault(path)
+    inner = {path[0] for path in paths if len(path) > 1}
+    for key in inner:  # a wrapper that is null in some record is not a value
+        if not any(isinstance(record.get(key), str | list | int | float) for record in sample):
+            paths.pop((key,), None)
     return [
         Column(
             place=path,

@@ -29,8 +29,8 @@ NOT_AN_OBJECT: Final = Reason(
 )
 WRONG_FIELD_COUNT: Final = Reason(
     "wrong_field_count",
-    "The row has more fields than the header, or its address is not in the column of addresses. "
-    "Quote fields with delimiters, quotes or line breaks in them.",
+    "The row has more fields than the header, its address is not in the column of addresses, or it "
+    "is the rest of a broken row. Quote fields with delimiters, quotes or line breaks in them.",
 )
 MALFORMED_QUOTES: Final = Reason(
     "malformed_quotes",

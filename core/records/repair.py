@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final, NamedTuple
 
-from core.emails import MAX_EMAIL, normalised_email
+from core.emails import MAX_EMAIL, is_plain_email, normalised_email
 from core.reading.rows import is_no_address
 
 MAX_CELL: Final = 4096
@@ -99,9 +99,9 @@ def _read_names_and_addresses(text: str) -> AddressCell:
 
 
 def _cell(texts: list[str]) -> AddressCell:
+    if len(texts) == 1 and texts[0][0].isalnum() and is_plain_email(texts[0]):
+        return AddressCell((texts[0],), "", True)  # the usual case
     emails = [normalised_email(text.strip(_EDGES)) for text in texts]
-    if len(emails) == 1:
-        return AddressCell((emails[0],), is_repaired=True) if emails[0] else UNREADABLE
     valid = tuple(dict.fromkeys(email for email in emails if email))
     has_others = len(valid) > 1 or (bool(valid) and None in emails)
     return AddressCell(valid, is_repaired=bool(valid), has_others=has_others)

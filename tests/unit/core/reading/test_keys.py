@@ -49,6 +49,13 @@ def test_keys_are_recognised(record, expected):
     assert plan_objects([record], DETECT).places == expected
 
 
+def test_a_wrapper_that_is_null_in_some_record_is_not_a_key_of_its_own():
+    wrapped = {"properties": {"name": "Ada", "email": "a@b.co"}}
+    found = plan_objects([wrapped, {"properties": None}, wrapped], DETECT)
+    assert found.places == FieldPlaces((("properties", "name"),), email=(("properties", "email"),))
+    assert found.warnings == ()
+
+
 def test_a_client_may_name_a_path_that_comes_later():
     options = ReadingOptions(mapping=(("a.b", Field.EMAIL), ("title", Field.NAME)))
     found = plan_objects([{"email": "x@y.co", "title": "Ada"}], options)
