@@ -46,15 +46,22 @@ def run_columns(  # noqa: PLR0913 -- the fields of Candidates, for many records
             suspects |= unusual_names(column)
         if family_name_first:
             halves.reverse()
-        pairs = zip(*halves, strict=True)
-        joined = [f"{one} {two}" if one and two else one or two for one, two in pairs]
-        if max(map(len, joined), default=0) > MAX_NAME:
-            suspects.update(at for at, name in enumerate(joined) if len(name) > MAX_NAME)
+        joined = _joined(*halves)
         full = [name or both for name, both in zip(full, joined, strict=True)] if names else joined
+    if max(map(len, full), default=0) > MAX_NAME:
+        suspects.update(at for at, name in enumerate(full) if len(name) > MAX_NAME)
     if "" in email and "" in full:
         both = zip(full, email, strict=True)
         suspects.update(at for at, (name, address) in enumerate(both) if not name and not address)
     return Columns(full, email, suspects)
+
+
+def _joined(first: list[str], second: list[str]) -> list[str]:
+    """Return the halves of names with a blank between them, if there are two."""
+    pairs = zip(first, second, strict=True)
+    if "" in first or "" in second:
+        return [f"{one} {two}" if one and two else one or two for one, two in pairs]
+    return [f"{one} {two}" for one, two in pairs]
 
 
 def _first_filled(columns: Sequence[list[str]], size: int) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Final
 
 from core.reading.rows import NULL_NAMES
 from core.records.mojibake import has_mojibake
-from core.records.rejection_reasons import MAX_NAME
 
 _QUESTION_MARK: Final = re.compile(r"[^\W\d_]\?[^\W\d_]")
 _SPECIAL_STARTS: Final = ('"', '="', "\u201c", "\u201e", "\u00ab")
@@ -20,6 +19,8 @@ _SPECIAL_STARTS: Final = ('"', '="', "\u201c", "\u201e", "\u00ab")
 def unusual_names(names: Sequence[str]) -> set[int]:
     """Return the positions of names that ``read_name`` may change, reject or warn about.
 
+    Those that are too long are not among them: that is seen where halves are joined.
+
     Printable text has no NUL, no lone surrogate, and no white space other than blanks.
     """
     text = f"|{'|'.join(names)}|"
@@ -28,8 +29,6 @@ def unusual_names(names: Sequence[str]) -> set[int]:
         found.update(at for at, name in enumerate(names) if not name.isprintable())
     if " |" in text or "| " in text:
         found.update(at for at, name in enumerate(names) if name != name.strip())
-    if max(map(len, names), default=0) > MAX_NAME:
-        found.update(at for at, name in enumerate(names) if len(name) > MAX_NAME)
     if not NULL_NAMES.isdisjoint(names):
         found.update(at for at, name in enumerate(names) if name in NULL_NAMES)
     if '"' in text:

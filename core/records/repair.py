@@ -17,6 +17,7 @@ _X500: Final = "/o="
 _MAILTO: Final = re.compile(r"mailto:\s*([^\"'<>?)\s\\]+)", re.IGNORECASE)
 _REMARK: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\s[-\u2013\u2014]\s.*\Z", re.DOTALL)
 _is_label: Final = re.compile(r"[^\W\d_][\w .\-]{0,30}").fullmatch
+_NEVER_IN_ADDRESS: Final = re.compile(r"[\s<>:;,]")
 _SEPARATORS: Final = re.compile(r":::|[\s,;|/]+")
 _EDGES: Final = " \t\r\n'\"`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb<>()[]{}.,;:!="
 _CONJUNCTIONS: Final = frozenset({"and", "or", "und", "oder", "et", "ou", "y", "o", "e", "&", "i"})
@@ -53,7 +54,8 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
         return NO_ADDRESS
     if plain.startswith("'") and (email := normalised_email(plain.strip("'"))):
         return AddressCell((email,), is_repaired=True, is_marked_text=True)
-    if len(plain) <= MAX_EMAIL and (email := normalised_email(plain)):
+    is_bare = _NEVER_IN_ADDRESS.search(plain) is None  # the full check of others takes long
+    if is_bare and len(plain) <= MAX_EMAIL and (email := normalised_email(plain)):
         return AddressCell((email,), is_repaired=is_changed)
     if "@" not in plain:
         return UNREADABLE
