@@ -58,10 +58,31 @@ CELLS = [
     *("a@b.co\nc@d.co", "\ud800", "b" * 600, "=1", "'=1", "First", "Last", "Grand total", "Lines"),
 ]
 cells = st.sampled_from(CELLS)
-plain_rows = st.sampled_from(
-    [["Ada", "Ada", "King", "a@b.co", "", ""], ["", "Eve", "Ma", "e@b.co", "", "x"]]
+PLAIN_ROWS = [
+    ["Ada", "Ada", "King", "a@b.co", "", ""],
+    ["", "Eve", "Ma", "e@b.co", "", "x"],
+    ["Mia", "", "", "", "", ""],
+]
+EXAMPLES = [
+    ["Total", "", "", "", "", ""],
+    ["Total", "", "", "5", "", ""],
+    ["'Ada", "", "", "'a@b.co", "", ""],
+    ["", "", "", "Ada L <a@b.co>", "", ""],
+    ["Name", "First", "Last", "Email", "Other", "Note"],
+]
+
+
+def changed(row, cells_by_position):
+    """A row in which some cells are others."""
+    return [cells_by_position.get(at, cell) for at, cell in enumerate(row)]
+
+
+changed_rows = st.builds(
+    changed, st.sampled_from(PLAIN_ROWS), st.dictionaries(st.integers(0, 5), cells, max_size=2)
 )
-rows = st.lists(plain_rows | st.lists(cells, min_size=1, max_size=7), min_size=1, max_size=6)
+rows = st.lists(
+    changed_rows | changed_rows | st.lists(cells, min_size=1, max_size=7), min_size=1, max_size=8
+)
 values = (
     cells
     | st.none()
@@ -74,12 +95,23 @@ inner = st.dictionaries(
     st.sampled_from(["name", "email", "first", "last", "c"]),
     values | st.dictionaries(st.just("email"), values),
 )
+PLAIN_OBJECTS = [
+    {"name": "Ada", "email": "a@b.co", "p": {"name": "Eve", "c": {"email": "e@b.co"}}},
+    {"email": "a@b.co", "p": {"first": "Ada", "last": "King"}},
+    {"full": "Ada", "name": {"first": "Ada", "last": "King"}},
+]
+changed_objects = st.builds(
+    lambda record, p, changes: {**record, "p": {**record.get("p", {}), **p}, **changes},
+    st.sampled_from(PLAIN_OBJECTS),
+    st.dictionaries(st.sampled_from(["first", "last", "name"]), cells, max_size=1),
+    st.dictionaries(st.sampled_from(["name", "full", "email", "p"]), values | inner, max_size=1),
+)
 objects = st.lists(
-    st.dictionaries(st.sampled_from(["name", "full", "email", "p"]), values | inner | cells)
-    | st.just({"name": "Ada", "email": "a@b.co", "p": {"name": "Eve", "c": {"email": "e@b.co"}}})
+    changed_objects
+    | st.dictionaries(st.sampled_from(["name", "full", "email", "p"]), values | inner | cells)
     | values,
     min_size=1,
-    max_size=6,
+    max_size=8,
 )
 
 
@@ -132,6 +164,7 @@ def assert_same(format_, plan, data):
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONE]),
     st.sampled_from(["\n", "\r\n"]),
 )
+@example(EXAMPLES, ROW_PLACES[0], False, True, csv.QUOTE_ALL, "\n")
 @example(
     [["x", "", "", "a@b.co", "", "Ada\nEve,a,b,c@d.co,e,f"]], ROW_PLACES[0], False, True, 1, "\n"
 )
