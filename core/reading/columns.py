@@ -25,7 +25,7 @@ _MOSTLY: Final = 0.5
 _NEARLY_ALL: Final = 0.8
 """The same for a column that is not named so."""
 _PART: Final = r"[^\s@<>()\[\],;:\"|/\\]+"
-_ADDRESS: Final = re.compile(rf"{_PART}@{_PART}\.[^\s@<>()\[\],;:\"|/\\.]")
+_ADDRESS: Final = re.compile(rf"{_PART.removesuffix('+')}@{_PART}\.[^\s@<>()\[\],;:\"|/\\.]")
 _ONLY_ADDRESS: Final = re.compile(
     rf"['\"<\u201c\s]*(?:mailto:)?{_PART}@(?:[^\s@<>()\[\],;:\"|/\\.]+\.)+{_PART}"
 )

@@ -1,5 +1,6 @@
 """Rows of a CSV file as records: which cells are the fields, and which rows are none."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -25,6 +26,7 @@ from core.records.rejection_reasons import (
 from core.records.repair import MAX_CELL
 from core.records.skipping import SkippedRows
 
+_MAY_BE_ADDRESS: Final = re.compile(r"[^@]*@[^\s@<>()\[\],;:\"|/\\]+").fullmatch
 _MAX_SWALLOWED_LINES: Final = 1000
 """Lines of one cell in which a swallowed row is looked for."""
 
@@ -167,8 +169,12 @@ class CsvParser:
 
 
 def _is_address(cell: str) -> bool:
-    """Return whether a cell that is not too long for that is an address."""
-    return len(cell) <= MAX_CELL and is_address(cell)
+    """Return whether a cell is an address, in linear time for one of any length."""
+    return (
+        len(cell) <= MAX_CELL
+        and _MAY_BE_ADDRESS(cell.rstrip(" \t\r\n'\">.,;\u201d")) is not None
+        and is_address(cell)
+    )
 
 
 def _positions(places: Sequence[Place]) -> list[int]:

@@ -14,8 +14,7 @@ with atheris.instrument_imports(
     include=[
         "core.formats",
         "service.splitting",
-        "core.records.parsing",
-        "core.records.validation",
+        "core.records",
     ]
 ):
     from service.problems import PROBLEM_TYPES

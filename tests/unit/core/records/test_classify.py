@@ -16,6 +16,7 @@ from core.records.models import Candidates, Contact
 from core.records.parsing import parser_for
 from core.records.validation import validate
 from core.states import Format
+from tests.support.resource_usage import seconds
 
 HEADER = ("Name", "First", "Last", "Email", "Other", "Note")
 ROW_PLACES = [
@@ -299,3 +300,12 @@ def test_rows_without_a_record_are_skipped():
         ("Ada", "a@b.co", []),
         "blank_row",
     ]
+
+
+@pytest.mark.parametrize("unit", ["a.", "a@", "@", "a@a.", ".", "a" * 30 + "@", "\n", "a@a.a(\n"])
+@pytest.mark.parametrize("end", ["", "(", "@"])
+def test_a_hostile_row_takes_linear_time(unit, end):
+    cell = "a@" + unit * (3000 // len(unit)) + end
+    row = ",".join([f'"{cell}"'] * 300)
+    assert seconds(lambda: csv_outcomes(f"{row}\n", THREE_PLACES, THREE)) < 5
+    assert seconds(lambda: csv_outcomes(f'"{cell}","{cell}",\n' * 300, THREE_PLACES, THREE)) < 5
