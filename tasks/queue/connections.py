@@ -12,9 +12,10 @@ from psycopg2.extensions import connection, parse_dsn
 from psycopg2.pool import PoolError, ThreadedConnectionPool
 
 from config.settings import Settings, SettingsError
+from core.queue_messages import QUEUES
 
-_CONSUMER_CONNECTIONS: Final = 4
-"""Held all the time: two for the queue, two for its delay queue."""
+_CONSUMER_CONNECTIONS: Final = 4 * len(QUEUES)
+"""Held all the time: two for each queue, two for its delay queue."""
 _SPARE_CONNECTIONS: Final = 4
 """For the short transactions of the consumers and the main thread."""
 _CLIENT_KEEPALIVES: Final = {
