@@ -15,7 +15,7 @@ from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
 from tasks.queue.connections import DeferredPool, connection_arguments
-from tasks.queue.lanes import LANES
+from tasks.queue.lanes import queues_of, threads_of
 from tasks.queue.parent_watchdog import stop_with_parent
 from tasks.services import Services
 
@@ -100,8 +100,11 @@ class Runtime(Middleware):
         worker.queue_prefetch = worker.worker_threads + 1
         if self._worker is None:
             self._worker = worker
-            threads = worker.worker_threads + sum(LANES.values())
-            self._pool.open(connection_arguments(self.settings), threads)
+            self._pool.open(
+                connection_arguments(self.settings),
+                queues=len(queues_of(worker)),
+                threads=threads_of(worker),
+            )
 
     def before_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:
         """Ask the threads to hand back their work, and make sure that the process ends.

@@ -139,11 +139,11 @@ begin
 end
 $$;
 
--- Starts a queued import, and closes it if no part is left to do. A part whose message is gone waits
--- for another one from now on. Returns the import's state, its generation (messages are computed
--- from it), whether it is small, and the numbers of the first waiting parts, for which messages are
--- to be queued: more would not be processed at the same time, and refill_queue adds messages as parts
--- end. Returns null if the import is unknown.
+-- Starts a queued import, and closes it if no part is left to do. A part whose message is gone
+-- waits for another one from now on. Returns the import's state, its generation (messages are
+-- computed from it), whether it is small, and the numbers of the first waiting parts, for which
+-- messages are to be queued: more would not be processed at the same time, and refill_queue adds
+-- messages as parts end. Returns null if the import is unknown.
 create or replace function public.start_import(p_import uuid) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -177,33 +177,38 @@ begin
 end
 $$;
 
--- Returns the next source after p_after, in alphabetical order and then from the beginning, that has
--- an open import among the small ones or the others; null if none has.
+-- Returns the next source after p_after, in alphabetical order and then from the beginning, that
+-- has an open import among the small ones or the others; null if none has.
 create function public.next_source(p_small boolean, p_after text) returns text
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select coalesce(
-    (
-      select source from public.imports
-      where small = p_small and state in ('queued', 'importing') and source > p_after
-      order by source limit 1
-    ),
-    (
-      select source from public.imports
-      where small = p_small and state in ('queued', 'importing')
-      order by source limit 1
-    )
-  )
+declare
+  v_source text;
+begin
+  select source into v_source from public.imports
+  where small = p_small and state in ('queued', 'importing') and source > p_after
+  order by source limit 1;
+  if not found then
+    select source into v_source from public.imports
+    where small = p_small and state in ('queued', 'importing')
+    order by source limit 1;
+  end if;
+  return v_source;
+end
 $$;
 
 -- Returns the waiting part that is to be processed next, of the small imports or of the others: of
 -- the source with the fewest parts in progress, and of its import with the fewest; among equals, of
 -- the one that was served longest ago. Null if no part is waiting. Its cost does not grow with the
 -- number of imports: it looks at some sources only, beginning after the one that was served last,
--- and at the oldest imports of each.
+-- and at the oldest imports of each. Small imports are many and have one part each: any of the
+-- oldest will do, so that workers do not wait for each other.
 create function public.next_part(p_small boolean) returns public.import_parts
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
+declare
+  v_part public.import_parts;
+begin
   with recursive sources (source, first, number) as (
     select start.source, start.source, 1
     from (
@@ -226,7 +231,7 @@ as $$
     where r.state = 'importing' and i.small = p_small
     group by i.source, r.import_id
   )
-  select p.*
+  select p.* into v_part
   from sources s
   cross join lateral (
     select i.id, w.part, i.served_at
@@ -237,7 +242,7 @@ as $$
       order by part limit 1
     ) w
     where i.small = p_small and i.source = s.source and i.state in ('queued', 'importing')
-    order by i.id limit 16
+    order by i.id limit case when p_small then 4 else 16 end
   ) waiting
   join public.import_parts p on p.import_id = waiting.id and p.part = waiting.part
   left join public.import_sources o on o.source = s.source
@@ -246,35 +251,50 @@ as $$
     o.served_at nulls first,
     (select coalesce(sum(r.parts), 0) from running r where r.import_id = waiting.id),
     waiting.served_at nulls first,
+    case when p_small then random() end,
     waiting.id
-  limit 1
+  limit 1;
+  return v_part;
+end
 $$;
 
 -- Returns the part that a message is to process; null if there is nothing left for it. A message
--- names a part, but it processes the one that is due: the part that it had before its worker died or
--- postponed it; else the part that it names, if an earlier version has left that one in progress;
--- else the next part of all imports; else the part that it names, if that one's message is gone.
+-- names a part, but it processes the one that is due: the part that it had before its worker died
+-- or postponed it; else the part that it names, if an earlier version has left that one in
+-- progress; else the next part of all imports; else the part that it names, if that one's message
+-- is gone. Of a small import it is the part that it names, unless several sources have many imports
+-- to do.
 create function public.part_of_message(p_message uuid, p_import uuid, p_part integer)
 returns public.import_parts
 language plpgsql stable set search_path = ''
 as $$
 declare
   v_part public.import_parts;
+  v_named public.import_parts;
+  v_source text;
+  v_small boolean;
 begin
   select * into v_part from public.import_parts
   where message_id = p_message and state in ('queued', 'importing');
-  if not found then
-    select * into v_part from public.import_parts
-    where import_id = p_import and part = p_part and state = 'importing' and message_id is null;
+  if found then
+    return v_part;
   end if;
-  if not found then
-    v_part := public.next_part(
-      coalesce((select small from public.imports where id = p_import), false));
-    if v_part.import_id is null then
-      select * into v_part from public.import_parts
-      where import_id = p_import and part = p_part and state in ('queued', 'importing')
-        and not public.is_pending(message_id);
-    end if;
+  select * into v_named from public.import_parts
+  where import_id = p_import and part = p_part and state in ('queued', 'importing');
+  select source, small into v_source, v_small from public.imports where id = p_import;
+  if v_named.message_id is null and (
+    v_named.state = 'importing'
+    or v_named.state = 'queued' and v_small and (
+      public.messages_waiting('imports-small', 'import_part', 16) < 16
+      or public.next_source(true, v_source) = v_source)
+  ) then
+    return v_named;
+  end if;
+  v_part := public.next_part(coalesce(v_small, false));
+  if v_part.import_id is null and v_named.import_id is not null
+    and not public.is_pending(v_named.message_id)
+  then
+    return v_named;
   end if;
   return v_part;
 end
@@ -314,31 +334,33 @@ begin
 end
 $$;
 
--- Queues a message if more parts are waiting than messages, of the small imports or of the others.
--- Called at the end of each part: so a few messages process all parts of an import, one after the
--- other.
-create function public.refill_queue(p_small boolean) returns void
+-- Queues a message if more parts of large imports are waiting than messages for them. Called at the
+-- end of each part: so a few messages process all parts of an import, one after the other.
+create function public.refill_queue() returns void
 language plpgsql set search_path = ''
 as $$
 declare
-  v_queue text := case when p_small then 'imports-small' else 'imports' end;
   v_waiting bigint;
   v_part public.import_parts;
 begin
   select count(*) into v_waiting from (
-    select from public.imports i
-    join public.import_parts w
-      on w.import_id = i.id and w.state = 'queued' and w.message_id is null
-    where i.small = p_small and i.state in ('queued', 'importing')
+    select from (
+      select id from public.imports
+      where small = false and state in ('queued', 'importing') limit 300
+    ) i
+    cross join lateral (
+      select from public.import_parts
+      where import_id = i.id and state = 'queued' and message_id is null limit 300
+    ) w
     limit 300
   ) waiting;
-  if v_waiting = 0 or v_waiting <= public.messages_waiting(v_queue, 'import_part', 300) then
+  if v_waiting = 0 or v_waiting <= public.messages_waiting('imports', 'import_part', 300) then
     return;
   end if;
-  v_part := public.next_part(p_small);
+  v_part := public.next_part(false);
   if v_part.import_id is not null then
     perform public.enqueue_message(jsonb_build_object(
-      'queue_name', v_queue, 'actor_name', 'import_part',
+      'queue_name', 'imports', 'actor_name', 'import_part',
       'args', jsonb_build_array(v_part.import_id, v_part.part), 'kwargs', '{}'::jsonb,
       'options', '{}'::jsonb, 'message_id', gen_random_uuid(),
       'message_timestamp', (extract(epoch from clock_timestamp()) * 1000)::bigint));
@@ -428,10 +450,10 @@ begin
 end
 $$;
 
--- Closes the import if the part that ended was its last one, and queues a message for another part if
--- one is missing. Returns whether the caller changed the
--- part's state (moved), the import's state, whether this call closed the import, and the seconds
--- from its acceptance to its end. Raises PT409 if the part is in another state than p_state.
+-- Closes the import if the part that ended was its last one, and refills the queue of large
+-- imports. Returns whether the caller changed the part's state (moved), the import's state, whether
+-- this call closed the import, and the seconds from its acceptance to its end. Raises PT409 if the
+-- part is in another state than p_state.
 create or replace function public.part_ended(p_import uuid, p_part integer, p_state text, p_moved boolean)
 returns jsonb
 language plpgsql set search_path = ''
@@ -450,8 +472,8 @@ begin
   end if;
   select state, small into v_before, v_small from public.imports where id = p_import;
   v_after := public.close_import(p_import);
-  if p_moved then
-    perform public.refill_queue(v_small);
+  if p_moved and not v_small then
+    perform public.refill_queue();
   end if;
   return (
     select jsonb_build_object(
@@ -494,7 +516,8 @@ begin
   update public.import_parts
   set state = 'queued', imported = 0, rejected = 0, skipped = 0, rejected_codes = null,
       skipped_codes = null, warnings = null, open_attempts = '{}',
-      attempt = null, message_id = null, retries = 0, stops = 0, failure_code = null, failure = null,
+      attempt = null, message_id = null, retries = 0, stops = 0, failure_code = null,
+      failure = null,
       finished_at = null
   where import_id = p_import and state = 'failed';
   update public.imports
