@@ -31,6 +31,15 @@ HUNDRED: Final = 100
 _RECORDS_DONE: Final = """
     select coalesce(sum(imported), 0) from public.import_parts where import_id = '{}'
 """
+_STARTED: Final = """
+    select count(*) filter (where p.import_id = i.id), greatest(count(*), 1)
+    from public.imports i join public.import_parts p on p.started_at > i.created_at
+    where i.id = '{}'
+"""
+_NOW: Final = "select extract(epoch from clock_timestamp())::float8"
+_CREATED: Final = """
+    select extract(epoch from created_at)::float8 from public.imports where id = '{}'
+"""
 _COMPLETED: Final = "select count(*) from public.imports where state = 'completed'"
 _SECONDS: Final = """
     select extract(epoch from finished_at)::float8 from public.imports
@@ -42,7 +51,7 @@ def run(lab: Lab) -> list[Result]:
     """Run all cases with each writer, once: a case has hundreds of imports."""
     secret = "whsec_" + base64.b64encode(os.urandom(32)).decode()
     settings = {"WEBHOOK_SECRET": secret, "WEBHOOK_ALLOW_PRIVATE": "true"}
-    results: dict[str, Result] = {}
+    tables: dict[str, tuple[Sequence[Column], list[Run]]] = {}
     with lab.importer(environment=settings) as importer:
         for writer in lab.writers:
             importer.work(writer)
@@ -51,10 +60,8 @@ def run(lab: Lab) -> list[Result]:
                 title, columns, figures = case(lab, importer, writer)
                 name = f"ours, {writer}"
                 lab.say(f"  {name:<20} {title}: {_shown(columns, figures)}")
-                result = results.setdefault(title, Result("fair", title, columns, [], (), ()))
-                assert isinstance(result.runs, list)
-                result.runs.append(Run(name, figures))
-    return list(results.values())
+                tables.setdefault(title, (columns, []))[1].append(Run(name, figures))
+    return [Result("fair", title, columns, runs) for title, (columns, runs) in tables.items()]
 
 
 Case = tuple[str, Sequence[Column], dict[str, float]]
@@ -96,26 +103,21 @@ def _shares(lab: Lab, importer: Importer, _writer: str) -> Case:
     """Two imports that begin together, and a third one in their middle."""
     rows = 2 * lab.options.rows
     path = lab.data(rows).file(Kind.CSV)
-    both = [_posted(importer, path, source) for source in ("one", "two")]
-    await_true(lambda: _done(importer, both[0]) > rows // 4, "A quarter of the import is done")
-    third = _posted(importer, path, "three")
-    begun, before = time.monotonic(), [_done(importer, job) for job in both]
-    time.sleep(1)
-    own, others = _done(importer, third), [_done(importer, job) for job in both]
-    passed = time.monotonic() - begun
-    grown = [after - early for after, early in zip(others, before, strict=True)]
     with ThreadPoolExecutor(3) as pool:
+        both = list(pool.map(lambda source: _posted(importer, path, source), ("one", "two")))
+        await_true(lambda: _done(importer, both[0]) > rows // 4, "A quarter is imported")
+        third = _posted(importer, path, "three")
+        time.sleep(max(0.0, _created(importer, third) + 1 - _now(importer)))
+        ((own, all_parts),) = importer.server.ask(_STARTED.format(third.removeprefix(JOB_PREFIX)))
         ends = list(pool.map(lambda job: _finished(importer, job), (*both, third)))
-    first = min(ends[:2]) - _created(importer, both[0])
+    begun = max(_created(importer, job) for job in both)
     figures = {
-        "apart": abs(ends[0] - ends[1]) / first,
-        "share": own / (total if (total := own + sum(grown)) else 1),
-        "seconds": passed,
+        "apart": abs(ends[0] - ends[1]) / (min(ends[:2]) - begun),
+        "share": own / all_parts,
     }
     columns = (
         Column("apart", "the two ended apart, of their time"),
-        Column("share", "share of the third in its first second (a third is fair)"),
-        Column("seconds", "that second, s"),
+        Column("share", "of the parts begun in the third's first second, its own"),
     )
     return f"Two imports of {rows:,} contacts, and a third in the middle", columns, figures
 
@@ -255,11 +257,13 @@ def _finished(importer: Importer, job: str) -> float:
     return follow(importer.url, job, LOOK_EVERY).finished
 
 
+def _now(importer: Importer) -> float:
+    ((now,),) = importer.server.ask(_NOW)
+    return float(now)
+
+
 def _created(importer: Importer, job: str) -> float:
-    ((created,),) = importer.server.ask(
-        "select extract(epoch from created_at)::float8 from public.imports"
-        f" where id = '{job.removeprefix(JOB_PREFIX)}'"
-    )
+    ((created,),) = importer.server.ask(_CREATED.format(job.removeprefix(JOB_PREFIX)))
     return float(created)
 
 
