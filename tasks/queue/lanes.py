@@ -8,6 +8,7 @@ Python code.
 """
 
 import contextlib
+import logging
 import multiprocessing
 import sys
 import threading
@@ -55,6 +56,10 @@ def _place_among_processes() -> tuple[int, int]:
     return 1, 1
 
 
+def _is_not_about_middleware(record: logging.LogRecord) -> bool:
+    return "middleware of the same type" not in str(record.msg)
+
+
 class Lanes(Middleware):
     """Starts and stops a worker for each further queue together with the first one."""
 
@@ -80,11 +85,14 @@ class Lanes(Middleware):
         ]
         worker.consumer_whitelist = {first}
 
-    def after_worker_boot(self, _broker: Broker, worker: Worker) -> None:
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start the added workers."""
         if worker is self._first:
+            # dramatiq warns of a second worker's middleware, which is not one of ours.
+            broker.logger.addFilter(_is_not_about_middleware)
             for added in self._added:
                 added.start()
+            broker.logger.removeFilter(_is_not_about_middleware)
 
     def before_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:
         """Begin to stop the added workers; the first one stops at the same time."""
