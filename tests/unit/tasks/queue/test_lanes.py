@@ -20,7 +20,7 @@ def process(monkeypatch):
     """Act as one of the processes of dramatiq's command line."""
 
     def act_as(name, *options):
-        monkeypatch.setattr(lanes.multiprocessing, "parent_process", lambda: object())
+        monkeypatch.setattr(lanes.multiprocessing, "parent_process", object)
         current = SimpleNamespace(name=name)
         monkeypatch.setattr(lanes.multiprocessing, "current_process", lambda: current)
         monkeypatch.setattr(sys, "argv", ["dramatiq", "tasks", *options])
