@@ -30,12 +30,12 @@ PATIENCE, LOOK_EVERY = 60.0, 0.05
 PROCESSES = int(WORKERS[WORKERS.index("--processes") + 1])
 
 
-def await_true(condition: Callable[[], bool], what: str) -> None:
+def await_true(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
     """Poll a condition until it is true. Raises BenchmarkError if that takes too long."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
-            raise BenchmarkError(f"Not so within {PATIENCE:.0f} s: {what}.")
+            raise BenchmarkError(f"Not so within {patience:.0f} s: {what}.")
         time.sleep(LOOK_EVERY)
 
 
@@ -75,9 +75,18 @@ class Workers:
 class Importer:
     """A running service, and the workers that the current contender needs."""
 
-    def __init__(self, server: Server, url: str, process: Started, folder: Path) -> None:
+    def __init__(
+        self,
+        server: Server,
+        url: str,
+        process: Started,
+        folder: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        """``environment`` has further settings of the workers."""
         self.server = server
         self.url = url
+        self._environment = environment
         self._service = psutil.Process(process.pid)
         self._folder = folder
         self._writer: str | None = None
@@ -85,8 +94,15 @@ class Importer:
         self._running = contextlib.ExitStack()
         self.workers: list[Workers] = []
 
-    def work(self, writer: str, *, machines: int = 1, processes: int = PROCESSES) -> None:
-        """Run exactly these workers, and warm them up if they are new."""
+    def work(
+        self,
+        writer: str,
+        *,
+        machines: int = 1,
+        processes: int = PROCESSES,
+        warm: bool = True,
+    ) -> None:
+        """Run exactly these workers, and warm them up if they are new, unless ``warm`` is false."""
         if self._writer == (wanted := f"{writer} {machines} {processes}"):
             return
         self.rest()
@@ -94,7 +110,8 @@ class Importer:
             self.workers.append(self._start(writer, number, processes))
         await_true(lambda: all(each.ready for each in self.workers), "All workers are ready")
         self._writer = wanted
-        self.warm_up()
+        if warm:
+            self.warm_up()
 
     def rest(self) -> None:
         """Stop all workers."""
@@ -139,6 +156,7 @@ class Importer:
     def _start(self, writer: str, number: int, processes: int) -> Workers:
         metrics = self._folder / f"metrics-{number}"
         environment = worker_environment(self.server.env, metrics, free_port())
+        environment |= self._environment
         environment |= {WRITER_SETTING.upper(): writer, "LOG_FORMAT": "json", "LOG_LEVEL": "info"}
         command = list(WORKERS)
         command[command.index("--processes") + 1] = str(processes)
@@ -150,7 +168,7 @@ class Importer:
 def running_importer(
     server: Server, folder: Path, module: str, environment: Mapping[str, str]
 ) -> Iterator[Importer]:
-    """Run the service by ``module``; ``Importer.work`` starts workers.
+    """Run the service by ``module``; ``Importer.work`` starts workers with the same settings.
 
     All logs are in a new folder below ``folder``: the log of workers shows when they are ready, so
     it must not have lines of workers that an earlier scenario has started.
@@ -158,7 +176,7 @@ def running_importer(
     folder = Path(tempfile.mkdtemp(prefix="importer-", dir=folder))
     log = folder / f"{module}-{free_port()}.log"
     with service({**server.env, **environment}, log, module=module) as (url, process):
-        importer = Importer(server, url, process, folder)
+        importer = Importer(server, url, process, folder, environment)
         try:
             yield importer
         finally:

@@ -122,6 +122,8 @@ class Settings(BaseSettings):
 
     It must be longer than any upload takes; a resumable upload lives for at most 24 hours.
     """
+    keep_messages: float = Field(default=86_400.0, ge=3600, le=366 * 86_400)
+    """Seconds for which finished messages stay in the queue's table."""
     webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = None
     """Key that signs webhooks; without it webhooks are disabled."""
     webhook_allow_private: bool = False

@@ -13,31 +13,54 @@ from dramatiq import Message
 from core.ids import job_id
 
 QUEUE: Final = "imports"
+"""Parts of large imports, and undos: what takes long."""
+SMALL_QUEUE: Final = "imports-small"
+"""Small imports, and the starts of large ones. It has threads of its own, as the next one."""
+WEBHOOK_QUEUE: Final = "webhooks"
+QUEUES: Final = (QUEUE, SMALL_QUEUE, WEBHOOK_QUEUE)
+
 IMPORT_CONTACTS: Final = "import_contacts"
 IMPORT_PART: Final = "import_part"
 NOTIFY_IMPORT: Final = "notify_import"
 UNDO_IMPORT: Final = "undo_import"
 
+_SMALL_BYTES: Final = 256 * 1024
+"""Size of an object up to which an import of one part is small: it takes some milliseconds."""
 
-def first_message(import_id: UUID, parts: int) -> dict[str, Any]:
+
+def is_small(parts: int, size: int) -> bool:
+    """Return whether an import is processed beside the parts of large ones.
+
+    ``size`` is that of its object in bytes.
+    """
+    return parts == 1 and size <= _SMALL_BYTES
+
+
+def first_message(import_id: UUID, parts: int, size: int) -> dict[str, Any]:
     """Return the message that is queued with a new import: for its only part, or for all parts."""
-    return import_part_message(import_id, 1) if parts == 1 else import_contacts_message(import_id)
+    if parts == 1:
+        return import_part_message(import_id, 1, is_small=is_small(parts, size))
+    return import_contacts_message(import_id)
 
 
 def import_contacts_message(import_id: UUID) -> dict[str, Any]:
     """Return the message that queues the parts of an import; always the same for an import."""
-    return _message(IMPORT_CONTACTS, (str(import_id),), uuid5(import_id, IMPORT_CONTACTS))
+    message_id = uuid5(import_id, IMPORT_CONTACTS)
+    return _message(SMALL_QUEUE, IMPORT_CONTACTS, (str(import_id),), message_id)
 
 
-def import_part_message(import_id: UUID, part: int, generation: int = 0) -> dict[str, Any]:
-    """Return the message that imports one part.
+def import_part_message(
+    import_id: UUID, part: int, generation: int = 0, *, is_small: bool = False
+) -> dict[str, Any]:
+    """Return the message that imports a part: this one, or another one that is due first.
 
     It is always the same in one generation, so that it is queued once. ``generation`` is the number
     of retries of the import: the message of an earlier one may still be processed, and would keep
     an equal message from being queued.
     """
     name = f"{IMPORT_PART} {part}" + (f" {generation}" if generation else "")
-    return _message(IMPORT_PART, (str(import_id), part), uuid5(import_id, name))
+    queue = SMALL_QUEUE if is_small else QUEUE
+    return _message(queue, IMPORT_PART, (str(import_id), part), uuid5(import_id, name))
 
 
 def notify_import_message(import_id: UUID) -> dict[str, Any]:
@@ -46,12 +69,13 @@ def notify_import_message(import_id: UUID) -> dict[str, Any]:
     Its argument is the ``jobId``: the sweep takes a message whose only argument is the import's id
     for one that queues parts.
     """
-    return _message(NOTIFY_IMPORT, (job_id(import_id),), uuid5(import_id, NOTIFY_IMPORT))
+    message_id = uuid5(import_id, NOTIFY_IMPORT)
+    return _message(WEBHOOK_QUEUE, NOTIFY_IMPORT, (job_id(import_id),), message_id)
 
 
 def retry_message(import_id: UUID) -> dict[str, Any]:
     """Return a new message that queues the parts of an import again."""
-    return _message(IMPORT_CONTACTS, (str(import_id),), uuid4())
+    return _message(SMALL_QUEUE, IMPORT_CONTACTS, (str(import_id),), uuid4())
 
 
 def undo_import_message(import_id: UUID) -> dict[str, Any]:
@@ -59,12 +83,12 @@ def undo_import_message(import_id: UUID) -> dict[str, Any]:
 
     The database keeps the first one until the undo has ended, so repeated requests queue one.
     """
-    return _message(UNDO_IMPORT, (str(import_id),), uuid4())
+    return _message(QUEUE, UNDO_IMPORT, (str(import_id),), uuid4())
 
 
-def _message(actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:
+def _message(queue: str, actor: str, args: tuple[Any, ...], message_id: UUID) -> dict[str, Any]:
     message: Message[None] = Message(
-        queue_name=QUEUE,
+        queue_name=queue,
         actor_name=actor,
         args=args,
         kwargs={},

@@ -9,6 +9,7 @@ import msgspec
 
 from core.queue_messages import (
     first_message,
+    is_small,
     notify_import_message,
     retry_message,
     undo_import_message,
@@ -48,6 +49,7 @@ class NewImport:
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
+            "small": is_small(len(split.parts), split.bytes),
             "detected": detected(split, self.request.compression),
             "ignored": split.ignored or None,
             "sha256": self.digest.sha256,
@@ -124,7 +126,7 @@ class Repository:
             "create_import",
             p_import=new.to_json(),
             p_parts=[part.to_json() for part in new.split.parts],
-            p_message=first_message(new.id, len(new.split.parts)),
+            p_message=first_message(new.id, len(new.split.parts), new.split.bytes),
         )
         return ExistingImport.from_json(existing)
 

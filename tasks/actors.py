@@ -29,23 +29,29 @@ _MAX_ENDED_ATTEMPTS: Final = 20
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dramatiq.actor(actor_name=messages.IMPORT_CONTACTS, queue_name=messages.QUEUE, broker=broker)
+@dramatiq.actor(actor_name=messages.IMPORT_CONTACTS, queue_name=messages.SMALL_QUEUE, broker=broker)
 def import_contacts(import_id: str) -> None:
     """Start an import and queue its parts."""
     with structlog.contextvars.bound_contextvars(import_id=import_id), _retry_on_error():
-        runtime.services.import_contacts(UUID(import_id), ended_attempts=_ended_attempts())
+        runtime.services.import_contacts(UUID(import_id))
 
 
 @dramatiq.actor(actor_name=messages.IMPORT_PART, queue_name=messages.QUEUE, broker=broker)
 def import_part(import_id: str, part: int) -> None:
-    """Import one part."""
+    """Import one part: this one, or another one that is due first."""
+    message = CurrentMessage.get_current_message()
     with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _retry_on_error():
-        runtime.services.import_part(UUID(import_id), part, ended_attempts=_ended_attempts())
+        runtime.services.import_part(
+            UUID(import_id),
+            part,
+            message_id=None if message is None else UUID(message.message_id),
+            ended_attempts=_ended_attempts(),
+        )
 
 
 @dramatiq.actor(
     actor_name=messages.NOTIFY_IMPORT,
-    queue_name=messages.QUEUE,
+    queue_name=messages.WEBHOOK_QUEUE,
     broker=broker,
     priority=_AFTER_IMPORTS,
     min_backoff=_NOTIFY_MIN_BACKOFF,

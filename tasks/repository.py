@@ -25,7 +25,6 @@ from tasks.importing.models import (
 )
 from tasks.webhooks.event import ImportEvent
 
-_MESSAGES_PER_CALL: Final = 1000
 _IMPORTS_PER_PAGE: Final = 500
 
 
@@ -49,28 +48,34 @@ class Repository:
         if not started:
             return None
         state = ImportState(started["state"])
-        return StartedImport(state, tuple(started["parts"]), started["generation"])
+        parts = tuple(started["parts"])
+        return StartedImport(state, parts, started["generation"], started["small"])
 
     def queue_parts(self, import_id: UUID, started: StartedImport) -> None:
-        """Queue a message for each part that has not ended, unless it is queued already."""
+        """Queue a message for each of these parts, unless it is queued already."""
         messages = [
-            import_part_message(import_id, part, started.generation) for part in started.parts
+            import_part_message(import_id, part, started.generation, is_small=started.is_small)
+            for part in started.parts
         ]
-        for start in range(0, len(messages), _MESSAGES_PER_CALL):
-            self._rpc.call(
-                "queue_messages", p_messages=messages[start : start + _MESSAGES_PER_CALL]
-            )
+        self._rpc.call("queue_messages", p_messages=messages)
 
     # Parts. The transitions of a part raise InvalidTransitionError if its state does not allow
     # them, and StaleAttemptError if another attempt owns it.
 
     def start_part(
-        self, attempt: Attempt, *, exclusive: bool, ended_attempts: Sequence[UUID] = ()
+        self,
+        attempt: Attempt,
+        message_id: UUID | None,
+        *,
+        exclusive: bool,
+        ended_attempts: Sequence[UUID] = (),
     ) -> PartStart:
-        """Give the part to this attempt.
+        """Give a part to this attempt: the one that is due, which the result names.
 
-        ``exclusive`` promises that nothing else runs in this process meanwhile. ``ended_attempts``
-        are attempts whose end could not be recorded when it happened: they did not crash.
+        It is the part that the message had before, or the next one of all imports. Without a
+        message it is the attempt's own. ``exclusive`` promises that nothing else runs in this
+        process meanwhile. ``ended_attempts`` are attempts whose end could not be recorded when it
+        happened: they did not crash.
         """
         started = self._call_part(
             "start_part",
@@ -78,15 +83,17 @@ class Repository:
             p_max_attempts=self._part_attempts,
             p_alone=exclusive,
             p_ended=[str(ended) for ended in ended_attempts],
+            p_message=None if message_id is None else str(message_id),
         )
         if not started:
             return None
+        attempt = Attempt(UUID(started["import"]), started["part"], attempt.id)
         if "suspect" in started:
-            return NeedsExclusiveRun()
+            return NeedsExclusiveRun(attempt)
         if "given_up" in started:
-            return PartGivenUp(PartEnd.from_json(started["given_up"]))
+            return PartGivenUp(attempt, PartEnd.from_json(started["given_up"]))
         if "cancelled" in started:
-            return PartCancelled(PartEnd.from_json(started["cancelled"]))
+            return PartCancelled(attempt, PartEnd.from_json(started["cancelled"]))
         bounds = {
             key: started[key] for key in ("byte_start", "byte_end", "first_record", "records")
         }
@@ -216,6 +223,15 @@ class Repository:
         """Queue the message of each import, unless it is queued already."""
         messages = [import_contacts_message(import_id) for import_id in imports]
         self._rpc.call("queue_messages", p_messages=messages)
+
+    def delete_old_messages(self, seconds: float, max_messages: int) -> int:
+        """Delete messages that ended so many seconds ago; returns how many there were.
+
+        Also forgets sources that have imported nothing for a day.
+        """
+        self._rpc.call("forget_sources")
+        arguments = {"p_seconds": seconds, "p_limit": max_messages}
+        return int(self._rpc.call("delete_old_messages", **arguments))
 
     def queue_undos(self) -> None:
         """Queue the message of each import that is being undone, unless it is queued already."""

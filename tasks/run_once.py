@@ -17,7 +17,7 @@ import structlog
 from dramatiq.common import dq_name
 
 from core.errors import UpstreamError
-from core.queue_messages import NOTIFY_IMPORT, QUEUE
+from core.queue_messages import NOTIFY_IMPORT, QUEUES
 from tasks.queue.broker import broker, runtime, sweep_schedule
 from tasks.queue.connections import connection_arguments
 
@@ -36,7 +36,7 @@ _MAX_RESCUES: Final = 3
 """How often open imports without a message are queued again, before they are reported as open."""
 _MAX_NOTIFY_DELAY: Final = 10
 """Seconds of delay for which a notification is still waited for."""
-_QUEUES: Final = [QUEUE, dq_name(QUEUE)]
+_QUEUES: Final = [*QUEUES, *map(dq_name, QUEUES)]
 # A failed notification may be delayed for hours: then a later run tries it again.
 _HAS_MESSAGES: Final = """
     select exists (

@@ -80,11 +80,17 @@ class Services:
             allow_private=settings.webhook_allow_private,
         )
         return cls(
-            import_contacts=ImportContacts(repository, import_part),
+            import_contacts=ImportContacts(repository),
             import_part=import_part,
             notify_import=notify_import,
             undo_import=UndoImport(repository, storage, metrics, stopping=stopping),
-            sweep=Sweep(repository, storage, metrics, after=settings.sweep_after),
+            sweep=Sweep(
+                repository,
+                storage,
+                metrics,
+                after=settings.sweep_after,
+                keep_messages=settings.keep_messages,
+            ),
             connections=connections,
         )
 

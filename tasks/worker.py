@@ -15,6 +15,7 @@ from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
 from tasks.queue.connections import DeferredPool, connection_arguments
+from tasks.queue.lanes import queues_of, threads_of
 from tasks.queue.parent_watchdog import stop_with_parent
 from tasks.services import Services
 
@@ -40,6 +41,7 @@ class Runtime(Middleware):
         self._pool = pool
         self._stopping = threading.Event()
         self._settings: Settings | None = None
+        self._worker: Worker | None = None
         self._services: Services | None = None
 
     @property
@@ -91,23 +93,36 @@ class Runtime(Middleware):
         self._services = Services.from_settings(self._settings, Metrics(), self._stopping)
 
     def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
-        """Open the queue's pool, and prefetch only one message: other machines may be idle."""
-        worker.queue_prefetch = worker.worker_threads + 1
-        self._pool.open(connection_arguments(self.settings), worker.worker_threads)
+        """Prefetch only one message, since other machines may be idle.
 
-    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        The first worker of the process also opens the queue's pool, for all of them.
+        """
+        worker.queue_prefetch = worker.worker_threads + 1
+        if self._worker is None:
+            self._worker = worker
+            self._pool.open(
+                connection_arguments(self.settings),
+                queues=len(queues_of(worker)),
+                threads=threads_of(worker),
+            )
+
+    def before_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:
         """Ask the threads to hand back their work, and make sure that the process ends.
 
         They check an event. dramatiq's ShutdownNotifications raises an exception in the threads
         instead, which could come anywhere: also after an attempt was started and before the code
         that would hand it back.
         """
+        if worker is not self._worker:
+            return
         self._stopping.set()
         self._pool.stop_waiting()
         threading.Thread(target=_end_by_force, name="end-by-force", daemon=True).start()
 
-    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+    def after_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:
         """Hand back the work of threads that have not ended, and close all connections."""
+        if worker is not self._worker:
+            return
         # In a thread, since the database may not answer.
         rest = threading.Thread(target=self.services.import_part.hand_back_all, daemon=True)
         rest.start()

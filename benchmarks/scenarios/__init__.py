@@ -5,13 +5,24 @@ from typing import Final
 
 from benchmarks.lab import Lab
 from benchmarks.measure import Result
-from benchmarks.scenarios import importing, latency, linear, memory, scale, small, undo, uploading
+from benchmarks.scenarios import (
+    fair,
+    importing,
+    latency,
+    linear,
+    memory,
+    scale,
+    small,
+    undo,
+    uploading,
+)
 
 SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "import": importing.run,
     "upload": uploading.run,
     "latency": latency.run,
     "small": small.run,
+    "fair": fair.run,
     "memory": memory.run,
     "linear": linear.run,
     "scale": scale.run,

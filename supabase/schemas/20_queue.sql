@@ -81,6 +81,49 @@ as $$
   select public.enqueue_message(message) from jsonb_array_elements(p_messages) as message
 $$;
 
+-- Returns whether a message is queued, delayed or being processed.
+create function public.is_pending(p_message uuid) returns boolean
+language sql stable security definer set search_path = ''
+as $$
+  select exists (
+    select from dramatiq.queue
+    where message_id = p_message and state in ('queued', 'consumed'))
+$$;
+
+-- Returns how many messages of an actor no worker has taken yet, p_limit at most.
+create function public.messages_waiting(p_queue text, p_actor text, p_limit integer)
+returns bigint
+language sql stable security definer set search_path = ''
+as $$
+  select count(*) from (
+    select from dramatiq.queue
+    where queue_name = p_queue and state = 'queued' and message ->> 'actor_name' = p_actor
+    limit p_limit
+  ) waiting
+$$;
+
+-- Deletes up to p_limit messages that were finished more than p_seconds ago; returns how many.
+create function public.delete_old_messages(p_seconds double precision, p_limit integer)
+returns bigint
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_deleted bigint;
+begin
+  delete from dramatiq.queue
+  where message_id in (
+    select message_id from dramatiq.queue
+    where state in ('done', 'rejected')
+      and mtime < (now() at time zone 'UTC') - make_interval(secs => p_seconds)
+    order by state, mtime
+    limit p_limit
+    for update skip locked
+  );
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end
+$$;
+
 -- Returns true if the queue can be read, and raises otherwise. Used by the readiness check.
 create function public.queue_ready() returns boolean
 language plpgsql stable security definer set search_path = ''

@@ -32,6 +32,8 @@ create table public.imports (
   created_at timestamptz not null default now(),
   started_at timestamptz,
   finished_at timestamptz,
+  small boolean not null default false,
+  served_at timestamptz,
 
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
@@ -56,6 +58,9 @@ comment on column public.imports.generation is
 comment on column public.imports.undo is 'message for the undo; null until it is requested';
 comment on column public.imports.undo_failure is
   'reason why the undo failed, and number of contacts left; null unless undo_failed';
+comment on column public.imports.small is
+  'its only part is so small that it is processed beside the parts of large imports';
+comment on column public.imports.served_at is 'when one of its parts was started last';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.
@@ -68,6 +73,10 @@ where state in ('queued', 'importing', 'cancelling', 'undoing');
 -- For list_imports.
 create index imports_state_idx on public.imports (state, id);
 create index imports_source_idx on public.imports (source, id);
+
+-- For next_part: the sources that have parts to do, and the oldest imports of each.
+create index imports_to_do_idx on public.imports (small, source, id)
+where state in ('queued', 'importing');
 
 -- One row for each byte range of an import's object: the unit of work and of retry.
 create table public.import_parts (
@@ -100,6 +109,7 @@ create table public.import_parts (
   warnings jsonb,
   not_processed bigint not null
     generated always as (records - imported - rejected - skipped) stored,
+  message_id uuid,
 
   primary key (import_id, part),
   constraint every_record_is_accounted_for check (
@@ -125,6 +135,29 @@ comment on column public.import_parts.skipped_codes is
 comment on column public.import_parts.warnings is
   'for each code of a warning, how many records have it, and the numbers of the first ones';
 comment on column public.import_parts.ignored is 'names of fields that were found and not imported';
+comment on column public.import_parts.message_id is
+  'message that processes the part; null while no message has taken it';
+
+-- For next_part and refill_queue: the parts that no message has taken.
+create index import_parts_waiting_idx on public.import_parts (import_id, part)
+where state = 'queued' and message_id is null;
+
+-- For next_part: the parts that are being processed, and the one that a message has taken.
+create index import_parts_running_idx on public.import_parts (import_id)
+where state = 'importing';
+create index import_parts_message_idx on public.import_parts (message_id)
+where state in ('queued', 'importing');
+
+-- When a part of a source was started last. A row is not needed any more once the source has had
+-- nothing to do for a while.
+create table public.import_sources (
+  source text primary key,
+  served_at timestamptz not null
+);
+
+comment on table public.import_sources is 'for fair shares: who was served last';
+
+create index import_sources_served_idx on public.import_sources (served_at);
 
 -- Imports that were discarded. A request to record one may still be in flight and arrive last; it
 -- would create an import without an object, after the client was told to send it again.

@@ -25,13 +25,13 @@ begin
   loop
     begin
       insert into public.imports (
-        id, source, format, plan, object, bytes, records, message_id,
+        id, source, format, plan, object, bytes, records, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
         p_import ->> 'object', (p_import ->> 'bytes')::bigint, (p_import ->> 'records')::bigint,
-        (p_message ->> 'message_id')::uuid,
+        (p_message ->> 'message_id')::uuid, coalesce((p_import ->> 'small')::boolean, false),
         coalesce((p_import ->> 'dry_run')::boolean, false), p_import ->> 'sha256',
         (p_import ->> 'received')::bigint, nullif(p_import -> 'detected', 'null'),
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',

@@ -49,7 +49,8 @@ begin
   update public.import_parts
   set state = 'queued', imported = 0, rejected = 0, skipped = 0, rejected_codes = null,
       skipped_codes = null, warnings = null, open_attempts = '{}',
-      attempt = null, retries = 0, stops = 0, failure_code = null, failure = null,
+      attempt = null, message_id = null, retries = 0, stops = 0, failure_code = null,
+      failure = null,
       finished_at = null
   where import_id = p_import and state = 'failed';
   update public.imports

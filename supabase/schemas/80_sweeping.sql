@@ -31,35 +31,45 @@ as $$
 $$;
 
 -- Returns the next p_limit unfinished imports after p_after, in order of id, that would never
--- finish because messages are missing. One pending message of the import is enough, since it queues
--- all unfinished parts; otherwise each unfinished part needs one.
+-- finish because messages are missing. A pending message of the import as a whole is enough, since
+-- it queues messages for all waiting parts. Otherwise the message of each part that was taken must
+-- be pending, and if parts are waiting, any message that takes a part.
 create function public.lost_imports(p_after uuid, p_limit integer) returns setof uuid
 language sql stable security definer set search_path = ''
 as $$
   with live as materialized (
-    select message #>> '{args,0}' as import, message #>> '{args,1}' as part
+    select queue_name, message ->> 'actor_name' as actor, message #>> '{args,0}' as import,
+           message #>> '{args,1}' as part
     from dramatiq.queue where state in ('queued', 'consumed')
   ),
-  alone as (
-    select i.id from public.imports i
-    where i.state in ('queued', 'importing', 'cancelling')
-      and not exists (select from live where live.import = i.id::text and live.part is null)
-  ),
-  open_parts as (
-    select p.import_id, p.part from public.import_parts p
-    where p.import_id in (select id from alone) and p.state in ('queued', 'importing')
+  taking as materialized (
+    select distinct queue_name like 'imports-small%' as small from live
+    where actor = 'import_part'
   )
-  select a.id from alone a
-  where a.id > p_after and (
-    not exists (select from open_parts o where o.import_id = a.id)
-    or exists (
-      select from open_parts o
-      where o.import_id = a.id and not exists (
-        select from live where live.import = o.import_id::text and live.part = o.part::text)
+  select i.id from public.imports i
+  where i.id > p_after and i.state in ('queued', 'importing', 'cancelling')
+    and not exists (select from live where live.import = i.id::text and live.part is null)
+    and (
+      not exists (
+        select from public.import_parts o
+        where o.import_id = i.id and o.state in ('queued', 'importing'))
+      or exists (
+        select from public.import_parts o
+        where o.import_id = i.id and o.state in ('queued', 'importing') and case
+          when o.message_id is not null then not public.is_pending(o.message_id)
+          when o.state = 'importing' then not exists (  -- started by version 0.1
+            select from live where live.import = i.id::text and live.part = o.part::text)
+          else i.small not in (select small from taking) end)
     )
-  )
-  order by a.id
+  order by i.id
   limit p_limit
+$$;
+
+-- Forgets sources that were served more than a day ago.
+create function public.forget_sources() returns void
+language sql set search_path = ''
+as $$
+  delete from public.import_sources where served_at < clock_timestamp() - interval '1 day'
 $$;
 
 -- Queues the undo messages that are missing from the queue.

@@ -10,7 +10,7 @@ declare
 begin
   foreach v_table in array array[
     'public.contacts',
-    'public.imports', 'public.import_parts', 'public.discarded_imports',
+    'public.imports', 'public.import_parts', 'public.import_sources', 'public.discarded_imports',
     'public.import_rejections', 'public.import_rejection_objects',
     'public.sweeps'
   ]::regclass[] loop
@@ -21,11 +21,14 @@ begin
 
   foreach v_function in array array[
     -- 20_queue
-    'public.enqueue_message', 'public.queue_messages', 'public.queue_ready',
+    'public.enqueue_message', 'public.queue_messages', 'public.is_pending',
+    'public.messages_waiting', 'public.delete_old_messages', 'public.queue_ready',
     -- 40_accepting
     'public.lock_import', 'public.create_import', 'public.join_import', 'public.discard_import',
     -- 50_parts
-    'public.start_import', 'public.lock_part', 'public.start_part', 'public.postpone_part',
+    'public.start_import', 'public.next_source', 'public.next_part', 'public.part_of_message',
+    'public.lock_part_of_message', 'public.refill_queue', 'public.lock_part', 'public.start_part',
+    'public.postpone_part',
     'public.finish_part', 'public.fail_part', 'public.cancel_part', 'public.stop_parts',
     'public.part_ended', 'public.close_import',
     -- 60_writing_contacts
@@ -38,8 +41,8 @@ begin
     'public.cancel_import', 'public.retry_import', 'public.undo_import', 'public.begin_undo',
     'public.undo_some', 'public.object_to_undo', 'public.finish_undo', 'public.fail_undo',
     -- 80_sweeping
-    'public.begin_sweep', 'public.end_sweep', 'public.lost_imports', 'public.queue_undos',
-    'public.known_imports',
+    'public.begin_sweep', 'public.end_sweep', 'public.lost_imports', 'public.forget_sources',
+    'public.queue_undos', 'public.known_imports',
     -- 85_reading
     'public.get_import', 'public.list_imports', 'public.show_rejections', 'public.show_end'
   ]::regproc[] loop

@@ -81,21 +81,72 @@ class ImportPart:
         self._lock = ExclusiveLock()
         self._in_progress: set[Attempt] = set()
 
-    def __call__(self, import_id: UUID, part: int, *, ended_attempts: Sequence[UUID] = ()) -> None:
-        """Import a part unless it has ended.
+    def __call__(
+        self,
+        import_id: UUID,
+        part: int,
+        *,
+        message_id: UUID | None = None,
+        ended_attempts: Sequence[UUID] = (),
+    ) -> None:
+        """Import the part that is due: of all imports if the message is given, else the named one.
 
         ``ended_attempts`` are those that RetryLaterError and WorkerStoppingError have named before.
-        Raises RetryLaterError if the part has to be tried again, and WorkerStoppingError if another
-        worker has to do that.
+        Raises RetryLaterError if the message has to be processed again, and WorkerStoppingError if
+        another worker has to do that.
         """
         attempt = Attempt(import_id, part)
+        with self._lock.shared():
+            start = self._start(attempt, message_id, ended_attempts, exclusive=False)
+        if isinstance(start, NeedsExclusiveRun):
+            log.warning("part may have crashed its workers: importing it alone")
+            with self._lock.exclusive():
+                self._start(start.attempt, message_id, ended_attempts, exclusive=True)
+
+    def hand_back_all(self) -> None:
+        """Hand back the parts of threads that do not end; what they still write is rejected."""
+        for attempt in tuple(self._in_progress):
+            self._hand_back(attempt)
+
+    def _start(
+        self,
+        attempt: Attempt,
+        message_id: UUID | None,
+        ended_attempts: Sequence[UUID],
+        *,
+        exclusive: bool,
+    ) -> PartStart:
+        """Start the part that is due, and import it; returns what was started."""
+        self._check_stopping()
         try:
-            with self._lock.shared():
-                start = self._start(attempt, ended_attempts, exclusive=False)
-            if isinstance(start, NeedsExclusiveRun):
-                log.warning("part may have crashed its workers: importing it alone")
-                with self._lock.exclusive():
-                    self._start(attempt, ended_attempts, exclusive=True)
+            start = self._repository.start_part(
+                attempt, message_id, exclusive=exclusive, ended_attempts=ended_attempts
+            )
+        except UpstreamError as error:
+            raise _database_unavailable(error, attempt) from None
+        if start is None:
+            log.info("no part is left for the message")
+            return None
+        started = start.attempt
+        with structlog.contextvars.bound_contextvars(
+            import_id=str(started.import_id), part=started.part
+        ):
+            match start:
+                case PartWork():
+                    self._import(start)
+                case PartCancelled(end=end):
+                    self._report_cancelled(end)
+                case PartGivenUp(end=end):
+                    log.error("part given up: its workers crashed or hung each time")
+                    self._report_failed(end)
+        return start
+
+    def _import(self, work: PartWork) -> None:
+        """Import the part; gives way if another attempt owns it or it has ended meanwhile."""
+        attempt = work.attempt
+        self._in_progress.add(attempt)
+        try:
+            self._import_and_end(work)
         except StaleAttemptError as error:
             log.warning("part is owned by another attempt", reason=str(error))
             try:  # to record that this attempt has not crashed
@@ -105,39 +156,12 @@ class ImportPart:
             raise RetryLaterError("another attempt owns the part", _STALE_DELAY) from None
         except InvalidTransitionError as error:
             log.warning("part has ended meanwhile", reason=str(error))
-        except UpstreamError as error:
-            # The attempt could not be started, or its end could not be recorded.
+        except UpstreamError as error:  # the end could not be recorded
             raise _database_unavailable(error, attempt) from None
-
-    def hand_back_all(self) -> None:
-        """Hand back the parts of threads that do not end; what they still write is rejected."""
-        for attempt in tuple(self._in_progress):
-            self._hand_back(attempt)
-
-    def _start(
-        self, attempt: Attempt, ended_attempts: Sequence[UUID], *, exclusive: bool
-    ) -> PartStart:
-        self._check_stopping()
-        self._in_progress.add(attempt)
-        try:
-            start = self._repository.start_part(
-                attempt, exclusive=exclusive, ended_attempts=ended_attempts
-            )
-            match start:
-                case PartWork():
-                    self._import(start)
-                case PartCancelled(end):
-                    self._report_cancelled(end)
-                case PartGivenUp(end):
-                    log.error("part given up: its workers crashed or hung each time")
-                    self._report_failed(end)
-                case None:
-                    log.info("part has ended already")
-            return start
         finally:
             self._in_progress.discard(attempt)
 
-    def _import(self, work: PartWork) -> None:
+    def _import_and_end(self, work: PartWork) -> None:
         """Import the part, and record how the attempt ended."""
         attempt = work.attempt
         try:

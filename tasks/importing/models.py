@@ -19,9 +19,11 @@ class StartedImport:
 
     state: ImportState
     parts: tuple[int, ...]
-    """Numbers of the parts that have not ended."""
+    """Numbers of the first parts that no message has taken."""
     generation: int = 0
     """How often the import was retried."""
+    is_small: bool = False
+    """Whether its part is processed beside those of large imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class PartEnd:
 class PartGivenUp:
     """The part has failed just now: too many of its attempts never ended."""
 
+    attempt: Attempt
     end: PartEnd
 
 
@@ -87,6 +90,7 @@ class PartGivenUp:
 class PartCancelled:
     """The part was cancelled just now, since its import is being cancelled."""
 
+    attempt: Attempt
     end: PartEnd
 
 
@@ -94,9 +98,11 @@ class PartCancelled:
 class NeedsExclusiveRun:
     """The part may have killed a worker: start it where nothing else runs. No attempt was made."""
 
+    attempt: Attempt
+
 
 PartStart: TypeAlias = PartWork | PartGivenUp | PartCancelled | NeedsExclusiveRun | None
-"""Result of starting a part; None if the part is unknown or has ended."""
+"""Result of starting a part; None if no part is left for the message."""
 
 
 @dataclass(frozen=True, slots=True)

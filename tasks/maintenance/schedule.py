@@ -26,15 +26,20 @@ class SweepSchedule(Middleware):
 
     def __init__(self, sweep: Callable[[], None]) -> None:
         self._sweep = sweep
+        self._worker: Worker | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
-    def after_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
-        """Start; the first sweep is run at once."""
-        self._thread.start()
+    def after_worker_boot(self, _broker: Broker, worker: Worker) -> None:
+        """Start with the first worker of the process; the first sweep is run at once."""
+        if self._worker is None:
+            self._worker = worker
+            self._thread.start()
 
-    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+    def before_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:
         """Stop; a sweep may be interrupted anywhere, so this waits for a second at most."""
+        if worker is not self._worker:
+            return
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)

@@ -25,6 +25,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 MESSAGES_EVERY: Final = 60.0
 """Seconds between two sweeps for lost imports, of all workers together."""
+_MESSAGES: Final = 5000
+"""Messages that are deleted in one statement."""
 OBJECTS_EVERY: Final = 3600.0
 """Seconds between two sweeps for objects without an import."""
 
@@ -33,22 +35,31 @@ class Sweep:
     """Sweeps; all methods raise UpstreamError, and what was done until then stays done."""
 
     def __init__(
-        self, repository: Repository, storage: StorageClient, metrics: "Metrics", *, after: float
+        self,
+        repository: Repository,
+        storage: StorageClient,
+        metrics: "Metrics",
+        *,
+        after: float,
+        keep_messages: float,
     ) -> None:
         """``after`` is the age in seconds at which an object without an import is removed.
 
         No upload may take longer: it limits the time from the making of an import's id to its
-        object, and from the object to the import's record.
+        object, and from the object to the import's record. ``keep_messages`` is for how many
+        seconds finished messages stay in the queue's table.
         """
         self._repository = repository
         self._storage = storage
         self._metrics = metrics
         self._after = after
+        self._keep_messages = keep_messages
 
     def run_if_due(self) -> None:
         """Do the sweeps that are due, if no other worker is doing them."""
         if self._repository.begin_sweep("messages", MESSAGES_EVERY) is not None:
             self.queue_lost_imports()
+            self.delete_old_messages()
         since = self._repository.begin_sweep("objects", OBJECTS_EVERY)
         if since is not None:
             self.remove_orphans(since)
@@ -67,6 +78,13 @@ class Sweep:
             self._metrics.imports_queued_again(len(imports))
             for import_id in imports:
                 log.warning("import had no message: queued again", import_id=str(import_id))
+        return count
+
+    def delete_old_messages(self) -> int:
+        """Delete finished messages that are old enough; returns how many."""
+        count = 0
+        while deleted := self._repository.delete_old_messages(self._keep_messages, _MESSAGES):
+            count += deleted
         return count
 
     def remove_orphans(self, since: float = 0) -> int:

@@ -8,6 +8,7 @@ from dramatiq_pg import PostgresBroker
 from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.connections import DeferredPool
 from tasks.queue.consumer import Consumer
+from tasks.queue.lanes import Lanes
 from tasks.queue.message_retries import BackingOffRetries
 from tasks.queue.parent_watchdog import WatchedPrometheus
 from tasks.worker import Runtime
@@ -36,6 +37,7 @@ broker: Final = QueueBroker(
     results=False,
     middleware=[
         runtime,
+        Lanes(),
         sweep_schedule,
         BackingOffRetries(  # type: ignore[no-untyped-call]
             max_retries=None, min_backoff=_MIN_BACKOFF, max_backoff=_MAX_BACKOFF

@@ -13,7 +13,7 @@ from psycopg2.pool import PoolError, ThreadedConnectionPool
 
 from config.settings import Settings, SettingsError
 
-_CONSUMER_CONNECTIONS: Final = 4
+_CONNECTIONS_PER_QUEUE: Final = 4
 """Held all the time: two for the queue, two for its delay queue."""
 _SPARE_CONNECTIONS: Final = 4
 """For the short transactions of the consumers and the main thread."""
@@ -69,11 +69,12 @@ class DeferredPool:
         self._pool: ThreadedConnectionPool | None = None
         self._stopping = False
 
-    def open(self, arguments: dict[str, Any], threads: int) -> None:
-        """Make the pool for a process with so many worker threads; does not connect yet."""
+    def open(self, arguments: dict[str, Any], *, queues: int, threads: int) -> None:
+        """Make the pool for a process with so many queues and threads; does not connect yet."""
         # psycopg2 raises if there are fewer connections than users, and does not wait.
-        max_connections = _CONSUMER_CONNECTIONS + _SPARE_CONNECTIONS + threads
-        arguments = {**arguments, "minconn": _CONSUMER_CONNECTIONS + 1}
+        consumers = _CONNECTIONS_PER_QUEUE * queues
+        max_connections = consumers + _SPARE_CONNECTIONS + threads
+        arguments = {**arguments, "minconn": consumers + 1}
         self._pool = make_pool(arguments, maxconn=max_connections)
 
     @property

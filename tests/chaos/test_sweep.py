@@ -7,9 +7,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from dramatiq.common import dq_name
 
 from core.ids import job_id, new_import_id
-from core.queue_messages import import_contacts_message, import_part_message
+from core.queue_messages import SMALL_QUEUE, import_contacts_message, import_part_message
 from tests.acceptance.conftest import Importer
 
 CONTACTS = [{"name": f"Person {n}", "email": f"p{n}@example.com"} for n in range(50)]
@@ -66,32 +67,39 @@ def test_sweep_requeues_imports_without_a_message(importer: Importer, fate: str)
 
 
 @pytest.mark.parametrize("fate", ["delete", "done"])
-def test_sweep_requeues_an_import_with_a_part_without_a_message(
-    importer: Importer, fate: str
+@pytest.mark.parametrize("taken", [False, True])
+def test_part_that_has_lost_its_message_is_imported(
+    importer: Importer, fate: str, taken: bool
 ) -> None:
-    job = importer.post(CONTACTS, source=f"part-{fate}")
+    """The sweep queues it again if the message has taken it; else another message takes it."""
+    job = importer.post(CONTACTS, source=f"part-{fate}-{taken}")
     _start(importer, job)
-    _remove_message(importer, import_part_message(_id(job), 2)["message_id"], fate)
+    message = import_part_message(_id(job), 2)["message_id"]
+    if taken:
+        start = "select start_part(%s, 2, %s, 5, false, '{}', %s)"
+        importer.query(start, str(_id(job)), str(new_import_id()), message)
+    _remove_message(importer, message, fate)
 
-    assert importer.run("tasks", "--sweep").stdout == _output(1, 0)
+    assert importer.run("tasks", "--sweep").stdout == _output(int(taken), 0)
     assert importer.run("tasks", "--once").returncode == 0
 
     assert importer.counts(job) == (50, 0)
     parts = {"total": 3, "done": 3, "failed": 0, "cancelled": 0}
     assert importer.shown(job)["parts"] == parts
-    assert _contacts(importer, f"part-{fate}") == (50, 50)
+    assert _contacts(importer, f"part-{fate}-{taken}") == (50, 50)
 
 
 def test_sweep_leaves_queued_delayed_and_running_messages_alone(importer: Importer) -> None:
     queued, delayed, running, started = [importer.post(CONTACTS) for _ in range(4)]
-    for job, change in ((delayed, "queue_name = 'imports.DQ'"), (running, "state = 'consumed'")):
+    is_delayed = f"queue_name = '{dq_name(SMALL_QUEUE)}'"
+    for job, change in ((delayed, is_delayed), (running, "state = 'consumed'")):
         message = import_contacts_message(_id(job))["message_id"]
         importer.query(f"update dramatiq.queue set {change} where message_id = %s", message)
     _start(importer, started)
 
     assert importer.run("tasks", "--sweep").stdout == _output(0, 0)
 
-    importer.query("update dramatiq.queue set queue_name = 'imports'")
+    importer.query("update dramatiq.queue set queue_name = message ->> 'queue_name'")
     assert importer.run("tasks", "--once").returncode == 0
     assert {importer.shown(job)["state"] for job in (queued, delayed, running, started)} == {
         "completed"

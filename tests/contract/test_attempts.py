@@ -117,7 +117,7 @@ def test_a_part_with_open_attempts_needs_an_exclusive_run_and_is_then_given_up(r
     for _ in range(2):
         assert "source" in repository.begin(made, 1, p_alone=False)
     for _ in range(3):
-        assert repository.begin(made, 1, p_alone=False) == {"suspect": True}
+        assert "suspect" in repository.begin(made, 1, p_alone=False)
         assert "source" in repository.begin(made, 1, p_alone=True)
     assert repository.begin(made, 1, p_alone=True)["given_up"]["state"] == "failed"
     assert repository.shown(made)["failure"]["code"] == "attempts_exhausted"

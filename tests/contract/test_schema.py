@@ -4,27 +4,17 @@ Both are applied to new databases of the embedded Postgres. Those have no defaul
 API's roles, as on new Supabase projects; test_privileges looks at a project that has them.
 """
 
-import contextlib
 import os
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-import psycopg2
 import pytest
-from psycopg2.extensions import make_dsn
 
 from core.reading.warnings import MAX_WARNED_RECORDS
 from embedded.migrations import apply_migrations
 from embedded.programs import WHEEL, postgres_programs
+from tests.support.new_database import MIGRATIONS, SCHEMAS, new_database, run
 
-SUPABASE = Path(__file__).resolve().parents[2] / "supabase"
-MIGRATIONS, SCHEMAS = SUPABASE / "migrations", SUPABASE / "schemas"
-STORAGE = """
-    create schema storage;
-    create table storage.buckets (id text primary key, name text, public boolean);
-"""
 TABLES_WITHOUT = """
     select relname from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not (
@@ -38,35 +28,6 @@ FUNCTIONS_WITHOUT = """
     where pronamespace = 'public'::regnamespace
       and not has_function_privilege('service_role', oid, 'execute')
 """
-
-
-@contextlib.contextmanager
-def database(env: Mapping[str, str]) -> Iterator[str]:
-    """The connection string of a new database, with the tables of Storage that matter here."""
-    name = f"schema_{uuid.uuid4().hex}"
-    server = psycopg2.connect(env["DATABASE_URL"])
-    server.autocommit = True
-    try:
-        with server.cursor() as cursor:
-            cursor.execute(f"create database {name} template template0")
-            try:
-                dsn = make_dsn(env["DATABASE_URL"], dbname=name)
-                run(dsn, STORAGE)
-                yield dsn
-            finally:
-                cursor.execute(f"drop database {name} (force)")
-    finally:
-        server.close()
-
-
-def run(dsn: str, statements: str) -> list[tuple[str, ...]]:
-    with (
-        contextlib.closing(psycopg2.connect(dsn)) as connection,
-        connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(statements)
-        return cursor.fetchall() if cursor.description else []
 
 
 def dump(dsn: str) -> list[str]:
@@ -85,14 +46,14 @@ def dump(dsn: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def migrated(embedded_env: Mapping[str, str]) -> Iterator[str]:
-    with database(embedded_env) as dsn:
+    with new_database(embedded_env) as dsn:
         assert apply_migrations(dsn, MIGRATIONS)
         yield dsn
 
 
 @pytest.fixture(scope="module")
 def described(embedded_env: Mapping[str, str]) -> Iterator[str]:
-    with database(embedded_env) as dsn:
+    with new_database(embedded_env) as dsn:
         files = sorted(SCHEMAS.glob("*.sql"))
         run(dsn, "\n".join(path.read_text("utf-8") for path in files))
         yield dsn
@@ -105,7 +66,7 @@ def test_the_migrations_create_what_the_schemas_describe(migrated, described):
 
 
 def test_a_new_migration_that_the_schemas_do_not_describe_is_noticed(embedded_env, described):
-    with database(embedded_env) as dsn:
+    with new_database(embedded_env) as dsn:
         apply_migrations(dsn, MIGRATIONS)
         run(dsn, "revoke execute on function public.contact_id from service_role")
         assert dump(dsn) != dump(described)

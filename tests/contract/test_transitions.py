@@ -37,7 +37,7 @@ def test_retry_import_queues_only_the_failed_parts(repository):
     assert repository.on("retry_import", made, p_message=message)["state"] == "queued"
     assert repository.on("retry_import", made, p_message=message)["state"] == "queued"
     assert repository.on("start_import", made) == {
-        "state": "importing", "generation": 1, "parts": [2],
+        "state": "importing", "generation": 1, "small": False, "parts": [2],
     }  # fmt: skip
     repository.begin(made, 2)
     repository.write(made, 2, [*"abcdefghij"], imported=PART, rejected=0)

@@ -6,9 +6,12 @@ from dramatiq import Message
 
 from core.queue_messages import (
     QUEUE,
+    SMALL_QUEUE,
+    WEBHOOK_QUEUE,
     first_message,
     import_contacts_message,
     import_part_message,
+    notify_import_message,
     retry_message,
     undo_import_message,
 )
@@ -52,4 +55,17 @@ def test_messages_carry_only_ids():
 @pytest.mark.parametrize("parts", [0, 1, 2, 100])
 def test_first_message_of_an_import_with_one_part_is_for_that_part(parts):
     told = import_part_message(IMPORT, 1) if parts == 1 else import_contacts_message(IMPORT)
-    assert first_message(IMPORT, parts)["message_id"] == told["message_id"]
+    assert first_message(IMPORT, parts, 5)["message_id"] == told["message_id"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "size", "queue"),
+    [(1, 5, SMALL_QUEUE), (1, 262_144, SMALL_QUEUE), (1, 262_145, QUEUE), (2, 5, SMALL_QUEUE)],
+)
+def test_first_message_is_in_the_queue_of_what_takes_short(parts, size, queue):
+    """Of an import with several parts, that is the message that queues them."""
+    assert first_message(IMPORT, parts, size)["queue_name"] == queue
+
+
+def test_webhooks_have_a_queue_of_their_own():
+    assert notify_import_message(IMPORT)["queue_name"] == WEBHOOK_QUEUE

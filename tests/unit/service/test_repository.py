@@ -79,6 +79,7 @@ async def test_create_import_records_parts_and_message(plan):
     assert function == "create_import"
     assert arguments["p_import"] == {
         "id": str(IMPORT),
+        "small": False,
         "source": "s",
         "format": split.format,
         "plan": plan.to_json(),

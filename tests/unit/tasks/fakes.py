@@ -1,6 +1,7 @@
 """Stand-ins for what is around the workers: PostgREST, Storage, the repository, a writer."""
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import httpx
@@ -166,6 +167,10 @@ class FakeRepository:
         self.error = error
         self.failing = failing
         self.needs_exclusive_run = False
+        self.ended = []
+        """Parts that were finished."""
+        self.message_id = None
+        """That of the last start."""
         self.attempts = []
         """Those that were started, in order."""
         self.ended_attempts = []
@@ -183,13 +188,20 @@ class FakeRepository:
     def queue_parts(self, import_id, started):
         self._note("queue_parts", import_id, started.parts)
 
-    def start_part(self, attempt, *, exclusive, ended_attempts):
+    def start_part(self, attempt, message_id, *, exclusive, ended_attempts):
         self.attempts.append(attempt)
+        self.message_id = message_id
         self.ended_attempts = list(ended_attempts)
         self._note("start_part", attempt.import_id, attempt.part, exclusive)
-        return NeedsExclusiveRun() if self.needs_exclusive_run and not exclusive else self.work
+        if self.needs_exclusive_run and not exclusive:
+            return NeedsExclusiveRun(Attempt(IMPORT, 1, attempt.id))
+        if isinstance(self.work, PartWork):  # the work belongs to the attempt that asks for it
+            place = self.work.attempt
+            return replace(self.work, attempt=Attempt(place.import_id, place.part, attempt.id))
+        return self.work
 
     def finish_part(self, attempt, counts):
+        self.ended.append((attempt.import_id, attempt.part))
         self._note("finish_part", counts.imported, counts.rejected.total())
         return PartEnd(True, ImportState.COMPLETED, True, 1.5)
 

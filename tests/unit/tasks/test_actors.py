@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import dramatiq
 import pytest
 from dramatiq.common import dq_name
@@ -18,13 +20,16 @@ class FakeServices:
         self.error = error
         self.calls = []
 
-    def import_contacts(self, *arguments, ended_attempts=()):
+    def import_contacts(self, *arguments):
         self.calls.append(arguments)
-        self.ended_attempts = ended_attempts
         if self.error:
             raise self.error
 
-    import_part = notify_import = undo_import = import_contacts
+    notify_import = undo_import = import_contacts
+
+    def import_part(self, *arguments, message_id, ended_attempts):
+        self.message_id, self.ended_attempts = message_id, ended_attempts
+        self.import_contacts(*arguments)
 
 
 @pytest.fixture
@@ -43,24 +48,25 @@ def test_importing_tasks_sets_dramatiqs_broker():
     [
         messages.import_contacts_message(IMPORT),
         messages.import_part_message(IMPORT, 3),
+        messages.import_part_message(IMPORT, 1, is_small=True),
         messages.notify_import_message(IMPORT),
         messages.undo_import_message(IMPORT),
     ],
 )
 def test_each_message_names_an_actor_and_its_queue(message, services):
     actor = tasks.broker.get_actor(message["actor_name"])
-    assert actor.queue_name == message["queue_name"]
+    assert message["queue_name"] in {actor.queue_name, messages.SMALL_QUEUE}
     actor(*message["args"], **message["kwargs"])
     assert services.calls[0][0] == IMPORT
 
 
-def test_there_are_no_other_actors_and_no_other_queue():
+def test_there_are_no_other_actors_and_no_other_queues():
     assert tasks.broker.get_declared_actors() == {
         messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
         messages.UNDO_IMPORT,
     }  # fmt: skip
-    assert tasks.broker.get_declared_queues() == {messages.QUEUE}
-    assert tasks.broker.get_declared_delay_queues() == {dq_name(messages.QUEUE)}
+    assert tasks.broker.get_declared_queues() == set(messages.QUEUES)
+    assert tasks.broker.get_declared_delay_queues() == set(map(dq_name, messages.QUEUES))
 
 
 @pytest.mark.parametrize(
@@ -93,11 +99,8 @@ def test_every_error_has_the_message_retried(services, error, delay, kind):
 @pytest.mark.parametrize(
     "error", [RetryLaterError("away", ended_attempt=IMPORT), WorkerStoppingError(IMPORT)]
 )
-@pytest.mark.parametrize("message", [messages.import_contacts_message(IMPORT),
-                                     messages.import_part_message(IMPORT, 3)])  # fmt: skip
-def test_a_retried_message_carries_the_attempts_whose_end_was_not_recorded(
-    services, error, message
-):
+def test_a_retried_message_carries_the_attempts_whose_end_was_not_recorded(services, error):
+    message = messages.import_part_message(IMPORT, 3)
     message = dramatiq.Message(**{**message, "args": tuple(message["args"]), "options": {}})
     actor = tasks.broker.get_actor(message.actor_name)
     current = CurrentMessage()
@@ -108,6 +111,7 @@ def test_a_retried_message_carries_the_attempts_whose_end_was_not_recorded(
             with pytest.raises(Retry):
                 actor(*message.args)
             assert services.ended_attempts == [IMPORT] * min(count, 20)
+            assert services.message_id == UUID(message.message_id)
     finally:
         current.after_process_message(tasks.queue.broker, message)
 

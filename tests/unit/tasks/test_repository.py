@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -34,12 +35,18 @@ from tests.unit.tasks.fakes import IMPORT, FakePostgrest, work_on
 ATTEMPT = work_on(b"x", records=3, part=2).attempt
 IDS = {"p_import": str(IMPORT), "p_part": 2, "p_attempt": str(ATTEMPT.id)}
 FOURTH = Attempt(IMPORT, 4)
+OTHER_IMPORT, MESSAGE = new_import_id(), uuid4()
+WHERE = {"import": str(OTHER_IMPORT), "part": 7}
+"""The part that the database gives to the attempt."""
+FOUND = Attempt(OTHER_IMPORT, 7, FOURTH.id)
 END = {"moved": True, "state": "completed", "closed": True, "seconds": 2.5}
 
 
-def test_start_import_returns_the_parts_that_are_left():
-    postgrest = FakePostgrest({"state": "importing", "parts": [1, 3], "generation": 2})
-    started = StartedImport(ImportState.IMPORTING, (1, 3), 2)
+def test_start_import_returns_the_parts_that_are_waiting():
+    postgrest = FakePostgrest(
+        {"state": "importing", "parts": [1, 3], "generation": 2, "small": True}
+    )
+    started = StartedImport(ImportState.IMPORTING, (1, 3), 2, is_small=True)
     assert postgrest.repository().start_import(IMPORT) == started
     assert postgrest.calls == [("start_import", {"p_import": str(IMPORT)})]
 
@@ -48,55 +55,62 @@ def test_start_import_returns_none_for_an_unknown_import():
     assert FakePostgrest(None).repository().start_import(IMPORT) is None
 
 
-def test_queue_parts_queues_a_message_for_each_a_thousand_in_a_call():
-    postgrest = FakePostgrest(None, None, None)
-    started = StartedImport(ImportState.IMPORTING, tuple(range(1, 2002)), 3)
+@pytest.mark.parametrize("is_small", [False, True])
+def test_queue_parts_queues_a_message_for_each(is_small):
+    postgrest = FakePostgrest(None)
+    started = StartedImport(ImportState.IMPORTING, (2, 5), 3, is_small=is_small)
     postgrest.repository().queue_parts(IMPORT, started)
-    sent = [call[1]["p_messages"] for call in postgrest.calls]
-    assert [len(messages) for messages in sent] == [1000, 1000, 1]
-    assert sent[2][0]["message_id"] == import_part_message(IMPORT, 2001, 3)["message_id"]
+    [(_, sent)] = postgrest.calls
+    expected = [import_part_message(IMPORT, part, 3, is_small=is_small) for part in (2, 5)]
+    ids = [(message["queue_name"], message["message_id"]) for message in sent["p_messages"]]
+    assert ids == [(message["queue_name"], message["message_id"]) for message in expected]
 
 
-def test_start_part_returns_the_work():
+def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_one():
     started = {
+        **WHERE,
         "source": "fair", "format": "csv",
         "plan": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True, "rerun": True,
     }  # fmt: skip
     postgrest = FakePostgrest(started)
-    work = postgrest.repository().start_part(FOURTH, exclusive=False, ended_attempts=[ATTEMPT.id])
+    work = postgrest.repository().start_part(
+        FOURTH, MESSAGE, exclusive=False, ended_attempts=[ATTEMPT.id]
+    )
     assert isinstance(work, PartWork)
-    assert (work.import_id, work.source, work.object) == (IMPORT, "fair", "o.csv")
+    assert (work.import_id, work.source, work.object) == (OTHER_IMPORT, "fair", "o.csv")
     assert (work.format, work.plan) == (Format.CSV, rows_plan(1, None, 0, ("Mail",)))
-    assert (work.attempt, work.dry_run, work.rerun) == (FOURTH, True, True)
-    assert work.part == Part(part=4, byte_start=5, byte_end=9, first_record=11, records=2)
+    assert work.attempt == Attempt(OTHER_IMPORT, 7, FOURTH.id)
+    assert (work.dry_run, work.rerun) == (True, True)
+    assert work.part == Part(part=7, byte_start=5, byte_end=9, first_record=11, records=2)
     assert postgrest.calls[0][1] == {
         "p_import": str(IMPORT), "p_part": 4, "p_attempt": str(FOURTH.id), "p_max_attempts": 5,
-        "p_alone": False, "p_ended": [str(ATTEMPT.id)],
+        "p_alone": False, "p_ended": [str(ATTEMPT.id)], "p_message": str(MESSAGE),
     }  # fmt: skip
 
 
 def test_start_part_that_is_called_again_names_the_same_attempt():
     postgrest = FakePostgrest(httpx.Response(503), None)
-    postgrest.repository().start_part(FOURTH, exclusive=True)
+    postgrest.repository().start_part(FOURTH, MESSAGE, exclusive=True)
     first, again = postgrest.calls
     assert first == again
 
 
-def test_start_part_returns_none_for_a_part_that_has_ended():
-    assert FakePostgrest(None).repository().start_part(FOURTH, exclusive=True) is None
+def test_start_part_returns_none_if_no_part_is_left():
+    assert FakePostgrest(None).repository().start_part(FOURTH, MESSAGE, exclusive=True) is None
 
 
 def test_start_part_returns_the_end_of_a_part_that_is_given_up():
-    postgrest = FakePostgrest({"given_up": END})
-    given_up = postgrest.repository().start_part(FOURTH, exclusive=True)
-    assert given_up == PartGivenUp(PartEnd(True, ImportState.COMPLETED, True, 2.5))
+    postgrest = FakePostgrest(WHERE | {"given_up": END})
+    given_up = postgrest.repository().start_part(FOURTH, MESSAGE, exclusive=True)
+    assert given_up == PartGivenUp(FOUND, PartEnd(True, ImportState.COMPLETED, True, 2.5))
 
 
 def test_start_part_says_that_a_part_needs_an_exclusive_run():
-    postgrest = FakePostgrest({"suspect": True})
-    assert postgrest.repository().start_part(FOURTH, exclusive=False) == NeedsExclusiveRun()
+    postgrest = FakePostgrest(WHERE | {"suspect": True})
+    start = postgrest.repository().start_part(FOURTH, MESSAGE, exclusive=False)
+    assert start == NeedsExclusiveRun(FOUND)
 
 
 def test_finish_part_sends_the_counts():
@@ -124,9 +138,10 @@ def test_fail_part_sends_the_reason():
 
 def test_a_part_of_an_import_that_is_being_cancelled_is_cancelled():
     answer = {**END, "state": "cancelling", "closed": False}
-    postgrest = FakePostgrest({"cancelled": answer}, answer)
+    postgrest = FakePostgrest(WHERE | {"cancelled": answer}, answer)
     end = PartEnd(True, ImportState.CANCELLING, False, 2.5)
-    assert postgrest.repository().start_part(ATTEMPT, exclusive=False) == PartCancelled(end)
+    start = postgrest.repository().start_part(FOURTH, None, exclusive=False)
+    assert start == PartCancelled(FOUND, end)
     assert postgrest.repository().cancel_part(ATTEMPT) == end
     assert postgrest.calls[1] == ("cancel_part", IDS)
 

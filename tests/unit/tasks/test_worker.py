@@ -71,10 +71,10 @@ def test_a_worker_that_cannot_start_ends_with_1(boot, monkeypatch):
 
 def test_a_process_prefetches_one_message_more_than_it_has_threads(boot):
     runtime = boot(**GOOD)
-    worker = SimpleNamespace(worker_threads=4, queue_prefetch=8)
+    worker = SimpleNamespace(worker_threads=4, queue_prefetch=8, consumer_whitelist=None)
     runtime.before_worker_boot(None, worker)
     assert worker.queue_prefetch == 5
-    assert runtime._pool._opened().maxconn >= 4 + 4
+    assert runtime._pool._opened().maxconn >= 3 * 4 + 4 + 12
     closed = []
     runtime.services.connections.callback(closed.append, True)
     runtime.after_worker_shutdown(None, worker)

@@ -3,6 +3,7 @@ import threading
 from uuid import uuid4
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from core.errors import InvalidTransitionError, PermanentError, TransientError
@@ -14,7 +15,7 @@ from tasks.errors import (
     WorkerStoppingError,
 )
 from tasks.importing.import_part import ImportPart
-from tasks.importing.models import PartCancelled, PartEnd, PartGivenUp
+from tasks.importing.models import Attempt, PartCancelled, PartEnd, PartGivenUp
 from tests.unit.tasks.fakes import (
     IMPORT,
     FakeMetrics,
@@ -25,6 +26,7 @@ from tests.unit.tasks.fakes import (
 )
 
 DATA = json.dumps([{"name": f"P{n}"} for n in range(20)] + [17])[1:-1].encode()
+ATTEMPT = Attempt(IMPORT, 1)
 AWAY = TransientError("database", "cannot be reached at 10.0.0.7", code="unreachable")
 
 
@@ -83,7 +85,7 @@ def test_a_part_that_has_ended_is_not_imported():
 
 def test_a_part_that_is_given_up_is_counted_and_closes_its_import():
     scene = Scene()
-    scene.repository.work = PartGivenUp(PartEnd(True, ImportState.FAILED, True, 1.5))
+    scene.repository.work = PartGivenUp(ATTEMPT, PartEnd(True, ImportState.FAILED, True, 1.5))
     with capture_logs() as logs:
         assert scene.run() == []
     assert scene.metrics.seen == ["failed"]
@@ -92,7 +94,7 @@ def test_a_part_that_is_given_up_is_counted_and_closes_its_import():
 
 def test_a_part_of_an_import_that_is_being_cancelled_is_not_started():
     scene = Scene()
-    scene.repository.work = PartCancelled(PartEnd(True, ImportState.CANCELLED, True, 1.5))
+    scene.repository.work = PartCancelled(ATTEMPT, PartEnd(True, ImportState.CANCELLED, True, 1.5))
     with capture_logs() as logs:
         assert scene.run() == []
     assert scene.metrics.seen == ["cancelled"]
@@ -193,10 +195,16 @@ def test_the_message_is_retried_with_the_attempt_if_its_end_cannot_be_recorded(e
     scene.repository.work = scene.repository.work if call == "finish_part" else None
     with pytest.raises(RetryLaterError) as later:
         scene.run()
-    expected = (
-        scene.repository.work.attempt if call == "finish_part" else scene.repository.attempts[0]
-    )
-    assert later.value.ended_attempt == expected.id
+    assert later.value.ended_attempt == scene.repository.attempts[0].id
+
+
+def test_the_part_that_the_database_gives_is_imported_and_not_the_named_one():
+    scene, message = Scene(), uuid4()
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        scene.import_part(uuid4(), 99, message_id=message)
+    assert scene.repository.message_id == message
+    assert scene.repository.ended == [(IMPORT, 1)]
+    assert {(line["import_id"], line["part"]) for line in logs} == {(str(IMPORT), 1)}
 
 
 def test_ended_attempts_are_reported_with_the_next_start():
@@ -264,7 +272,7 @@ def test_a_stopping_worker_names_the_attempt_if_its_end_cannot_be_recorded():
     scene = stopped_while_reading(error=AWAY, failing={"postpone_part"})
     with pytest.raises(WorkerStoppingError) as stopping:
         scene.run()
-    assert stopping.value.ended_attempt == scene.repository.work.attempt.id
+    assert stopping.value.ended_attempt == scene.repository.attempts[0].id
 
 
 def test_a_stopping_worker_starts_no_part():

@@ -12,6 +12,7 @@ from tests.unit.tasks.fakes import FakeMetrics
 
 NOW = 1_795_416_631.0
 AFTER = 1000.0
+KEPT = 7200.0
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,8 @@ class FakeRepository:
         self.pages = lost
         self.imports = set(known)
         self.calls = []
+        self.old_messages = [0]
+        """Numbers that are deleted by the next calls, the first one last."""
 
     def begin_sweep(self, kind, every):
         self.calls.append(("begin", kind, every))
@@ -50,6 +53,10 @@ class FakeRepository:
 
     def queue_undos(self):
         self.calls.append(("undos",))
+
+    def delete_old_messages(self, seconds, max_messages):
+        self.calls.append(("delete", seconds))
+        return self.old_messages.pop()
 
     def known_imports(self, imports):
         self.calls.append(("known", *imports))
@@ -87,6 +94,7 @@ def sweep(repository=None, storage=None, metrics=None):
         storage or FakeStorage(),
         metrics or FakeMetrics(),
         after=AFTER,
+        keep_messages=KEPT,
     )
 
 
@@ -174,6 +182,12 @@ def test_a_page_with_one_newer_object_is_not_the_last():
     assert storage.seen == 2
 
 
+def test_old_messages_are_deleted_until_none_is_left():
+    repository = FakeRepository()
+    repository.old_messages = [0, 17, 5000]
+    assert sweep(repository).delete_old_messages() == 5017
+
+
 def test_an_interrupted_sweep_records_nothing():
     repository = FakeRepository()
     storage = FakeStorage([stored(made(5000), 5000)], error=TransientError("storage", "away"))
@@ -190,6 +204,7 @@ def test_run_if_due_runs_only_the_sweeps_that_are_due(due):
     sweep(repository, storage).run_if_due()
     assert (("queue", lost) in repository.calls) == ("messages" in due)
     assert (("undos",) in repository.calls) == ("messages" in due)
+    assert (("delete", KEPT) in repository.calls) == ("messages" in due)
     assert storage.removed == [orphan.name] * ("objects" in due)
     assert {call for call in repository.calls if call[0] == "begin"} == {
         ("begin", "messages", 60.0), ("begin", "objects", 3600.0),

@@ -3,6 +3,7 @@ from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.broker import broker
 from tasks.queue.consumer import Consumer
+from tasks.queue.lanes import Lanes
 from tasks.queue.message_retries import BackingOffRetries
 from tasks.queue.parent_watchdog import WatchedPrometheus
 from tasks.worker import Runtime
@@ -13,7 +14,8 @@ def test_middleware_is_in_a_safe_order():
     # So they are after a message: TimeLimit is off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]
     assert kinds == [
-        Runtime, SweepSchedule, BackingOffRetries, TimeLimit, CurrentMessage, WatchedPrometheus,
+        Runtime, Lanes, SweepSchedule, BackingOffRetries, TimeLimit, CurrentMessage,
+        WatchedPrometheus,
     ]  # fmt: skip
 
 

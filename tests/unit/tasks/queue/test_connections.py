@@ -55,9 +55,9 @@ def test_a_parameter_that_libpq_does_not_know_is_a_settings_error():
 
 def test_opening_the_pool_does_not_connect_and_it_is_large_enough_for_all_threads():
     pool = DeferredPool()
-    pool.open({"host": "nowhere.invalid"}, threads=3)
-    assert pool._opened().maxconn == 4 + 4 + 3
-    assert pool.minconn == 5
+    pool.open({"host": "nowhere.invalid"}, queues=3, threads=5)
+    assert pool._opened().maxconn == 3 * 4 + 4 + 5
+    assert pool.minconn == 3 * 4 + 1
     pool.close()
     pool.close()
 
