@@ -6,6 +6,7 @@ API's roles, as on new Supabase projects; test_privileges looks at a project tha
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 
 import pytest
