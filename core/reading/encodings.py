@@ -8,19 +8,16 @@ if its words are possible in that. In any other case the client is asked: a gues
 
 import codecs
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from core.errors import MalformedInputError
 from core.formats.encoding import detect_encoding
-from core.reading.code_pages import (
-    CANDIDATES,
-    is_plausible,
-    only_reading,
-    sample_words,
-    suspicion,
-)
-from core.reading.vocabulary import known_header_words
+from core.reading.code_pages import CANDIDATES, Reading, readings
+from core.reading.vocabulary import header_languages
 
 UTF_8: Final = "utf-8"
 WINDOWS_1252: Final = "windows-1252"
@@ -93,6 +90,12 @@ _FOREIGN: Final = re.compile(rb"[\x80-\xff]")
 _HEADER_LINES: Final = 31
 _MAX_SAMPLE: Final = 100
 _MAX_PROPOSED: Final = 5
+_MARGIN: Final = 4.0
+"""Logarithm of how much more likely a reading must be than any other one, to be taken."""
+_MOST_AGAINST: Final = 1.5
+"""How much more likely another reading may be by the text alone."""
+_LEAST_PER_BYTE: Final = -5.0
+"""A reading that is less likely than this is of no language that is known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,16 @@ def choose_by_text(text: bytes, header: bytes, *, complete: bool) -> EncodingCho
     if _is_utf_8(text, complete=complete):
         return EncodingChoice(UTF_8)
     lines = b"\n".join(re.split(rb"\r\n?|\n", header, maxsplit=_HEADER_LINES)[:_HEADER_LINES])
-    for encoding in _by_header(lines, text):
-        return _guess(encoding, text)
-    if is_plausible(text, WINDOWS_1252):
-        return _guess(WINDOWS_1252, text)
-    if only := only_reading(text):
-        return _guess(only, text)
-    raise _uncertain(text)
+    found = readings(text, _header_languages(lines))
+    best = found[0]
+    others = [each for each in found if each.words != best.words]
+    is_clear = all(
+        best.score - each.score >= _MARGIN and best.evidence - each.evidence >= -_MOST_AGAINST
+        for each in others
+    )
+    if not is_clear or best.per_byte < _LEAST_PER_BYTE:
+        raise _uncertain(found)
+    return EncodingChoice(best.encoding, guessed=True, sample=best.sample(_MAX_SAMPLE))
 
 
 def _is_utf_8(text: bytes, *, complete: bool) -> bool:
@@ -180,41 +186,26 @@ def _is_utf_8(text: bytes, *, complete: bool) -> bool:
     )
 
 
-def _by_header(lines: bytes, text: bytes) -> list[str]:
-    """Return the encodings under which names of columns with foreign letters are known.
-
-    The best one comes first: with the most known names, then the fewest impossible words.
-    """
+def _header_languages(lines: bytes) -> dict[str, Counter[str]]:
+    """Return for each code page the languages of the names of columns that are known in it."""
     if lines.isascii():
-        return []
-    known = {
-        encoding: known_header_words(lines.decode(encoding, "ignore")) for encoding in CANDIDATES
-    }
-    most = max(known.values())
-    if not most:
-        return []
-    best = [encoding for encoding, count in known.items() if count == most]
-    return sorted(best, key=lambda encoding: suspicion(text, encoding))
+        return {}
+    return {encoding: header_languages(lines.decode(encoding, "ignore")) for encoding in CANDIDATES}
 
 
-def _guess(encoding: str, text: bytes) -> EncodingChoice:
-    words = sample_words(text, encoding, _MAX_SAMPLE)
-    return EncodingChoice(encoding, guessed=True, sample=words)
-
-
-def _uncertain(text: bytes) -> MalformedInputError:
+def _uncertain(found: Sequence[Reading]) -> MalformedInputError:
     """Return the error of a text whose encoding cannot be told, with what it would read like."""
-    proposed = sorted(
-        ((score, encoding) for encoding in CANDIDATES if (score := suspicion(text, encoding)) < 1),
-    )[:_MAX_PROPOSED] or [(0.0, WINDOWS_1252)]
+    proposed: dict[tuple[str, ...], Reading] = {}
+    for each in found:
+        proposed.setdefault(each.words, each)
     samples = [
-        {"encoding": encoding, "sample": sample_words(text, encoding, _MAX_SAMPLE)}
-        for _, encoding in proposed
+        {"encoding": each.encoding, "sample": each.sample(_MAX_SAMPLE)}
+        for each in islice(proposed.values(), _MAX_PROPOSED)
     ]
-    readings = "; ".join(f'"{each["sample"][:40]}" in {each["encoding"]}' for each in samples)
+    listed = "; ".join(f'"{each["sample"][:40]}" in {each["encoding"]}' for each in samples)
     return MalformedInputError(
         "encoding_uncertain",
-        f"The file does not say which encoding its foreign letters have. It reads {readings}. Name "
+        f"The file does not say which encoding its foreign letters have. It reads {listed}. Name "
         "the right one, such as ?encoding=windows-1250, or save the file as UTF-8.",
         encodings=samples,
     )

@@ -6,6 +6,7 @@ Words are compared as ``words_of`` divides them, and joined, so that ``E-Mail``,
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -92,14 +93,35 @@ def joined(words: tuple[str, ...]) -> str:
     return "".join(words)
 
 
-def known_header_words(text: str) -> int:
-    """Return how many cells of a line are known names of columns with other letters than ASCII.
+def header_languages(text: str) -> Counter[str]:
+    """Return the languages of names of columns with other letters than ASCII.
 
-    The delimiter need not be known.
+    The counts are those of cells that are known names in the language; of a name in several
+    languages each counts. The delimiter need not be known.
     """
-    names = vocabulary().names
+    languages = _languages_of_names()
     cells = (cell.strip() for cell in _CELL_ENDS.split(text))
-    return sum(not cell.isascii() and joined(words_of(cell)) in names for cell in cells)
+    foreign = (joined(words_of(cell)) for cell in cells if not cell.isascii())
+    return Counter(language for key in foreign for language in languages.get(key, ()))
+
+
+@cache
+def words_by_language() -> dict[str, str]:
+    """Return all words of each language, divided by blanks."""
+    return {
+        line["language"]: " ".join(line.values()).replace("|", " ").replace("~", "")
+        for line in _lines()
+    }
+
+
+@cache
+def _languages_of_names() -> dict[str, frozenset[str]]:
+    languages: dict[str, set[str]] = {}
+    for line in _lines():
+        for column in _FIELDS:
+            for entry in _entries(line[column]):
+                languages.setdefault(joined(words_of(entry)), set()).add(line["language"])
+    return {name: frozenset(each) for name, each in languages.items()}
 
 
 def _lines() -> Iterator[dict[str, str]]:

@@ -97,8 +97,8 @@ def test_a_late_foreign_letter_decides_about_the_encoding(size):
         assert wholes == {(raw.replace(b"\xfc", "ü".encode()), False, encoding)}
 
 
-def test_a_late_name_in_another_alphabet_is_a_question():
-    raw = b"name,email\nAda,ada@example.com\n" + "Анна Смирнова".encode("cp1251") + b",b@b.co\n"
+def test_a_late_name_that_reads_in_several_ways_is_a_question():
+    raw = b"name,email\nAda,ada@example.com\n" + "Jan Kovač".encode("cp1250") + b",b@b.co\n"
     transcoder = Transcoder(UNDECIDED)
     with pytest.raises(MalformedInputError) as caught:
         transcoder.read(raw, final=True)
