@@ -14,7 +14,6 @@ ROWS_ABOVE_HEADER: Final = "rows_above_header"
 COLUMN_GUESSED: Final = "column_guessed"
 ADDRESSES_UNUSED: Final = "addresses_unused"
 """A column holds addresses, and is not used."""
-HEADER_MISSING: Final = "header_missing"
 
 # About records; from their import.
 ADDRESS_DROPPED: Final = "address_dropped"
@@ -44,7 +43,6 @@ MESSAGES: Final = {
     "addresses. Name another one with map if it is the wrong one.",
     ADDRESSES_UNUSED: "These columns hold addresses and were not used. Name one with map if it is "
     "the contacts' own.",
-    HEADER_MISSING: "The file does not name its columns; its first row was read as a record.",
     ADDRESS_DROPPED: "What stood in place of an address is none, or one of several addresses is "
     "invalid; these people were imported without it.",
     ADDRESS_REPAIRED: "Characters around an address were removed, such as those of a link.",

@@ -143,7 +143,7 @@ def test_worker_sessions_have_short_tcp_keepalives(
 @contextmanager
 def _consumer(importer: Importer) -> Iterator[Consumer]:
     pool = DeferredPool()
-    pool.open(connection_arguments(importer.settings()), 1)
+    pool.open(connection_arguments(importer.settings()), queues=1, threads=1)
     consumer = Consumer(pool=pool, queue_name=QUEUE, prefetch=2, timeout=1000)
     try:
         yield consumer

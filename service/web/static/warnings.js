@@ -9,7 +9,7 @@ const WORDS = {
   encoding_guessed: "The file does not name its encoding, and it was guessed. Look at names with foreign letters: if they are wrong, choose another encoding.",
 };
 /** Those that are about rows or records are counted; the others speak of the file. */
-const COUNTED = new Set(["column_guessed", "addresses_unused", "encoding_guessed", "header_missing"]);
+const COUNTED = new Set(["column_guessed", "addresses_unused", "encoding_guessed"]);
 
 /**
  * Shows warnings, or hides their section if there are none.
