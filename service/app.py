@@ -50,7 +50,7 @@ async def create_app(settings: Settings) -> web.Application:
     storage = AsyncStorageClient(
         supabase, session, project.headers, before_slice=FairScheduler().next
     )
-    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline * 2 / 3))
+    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline))
     limits = Limits.from_settings(settings)
     intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
     metrics = ServiceMetrics()

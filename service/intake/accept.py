@@ -42,14 +42,17 @@ class Intake:
         *,
         deadline: float,
     ) -> None:
-        """``deadline`` is how many seconds Supabase may be unavailable, rollback included."""
+        """``deadline`` is how many seconds Supabase may be unavailable before a request fails.
+
+        A rollback takes a third of that in addition.
+        """
         self.draining = False
         """Whether the service is stopping, so that no new requests should be accepted."""
         self._storage = storage
         self._repository = repository
         self._limits = limits
         self._rollback_seconds = deadline / 3
-        self._upload_seconds = deadline - self._rollback_seconds
+        self._upload_seconds = deadline
         self._budget = BufferBudget()
         self._scheduler = FairScheduler()
         self._requests: set[asyncio.Task[Any]] = set()

@@ -141,7 +141,7 @@ class Upload:
         received = start
         while True:
             try:
-                async with _time_limit(self._deadline * 3 / 4):
+                async with _time_limit(self._deadline):
                     return await self._send_with_retries(chunk, start, length)
             except TransientError:
                 before, received = received, await self._received(at_least=received)

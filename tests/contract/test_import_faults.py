@@ -1,7 +1,9 @@
 """Faults of Supabase during an upload: retried, or answered with 503 and nothing is left."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -170,6 +172,28 @@ def impatient_client(impatient_service: Service) -> Iterator[httpx.Client]:
 
 def unavailable(requests: Requests, skip: int = 0) -> list[Fault]:
     return [Answer(requests, skip, FOR_EVER, status=503)]
+
+
+@pytest.mark.parametrize(
+    ("body", "requests"),
+    [(SMALL, PUT), (LARGE, APPEND), (SMALL, CREATE_IMPORT)],
+    ids=["small object", "large object", "database"],
+)
+def test_an_outage_shorter_than_the_deadline_is_survived(
+    behind_proxy, traces, proxy, body, requests
+):
+    """The longest pause between two tries is five seconds."""
+    proxy.inject(*unavailable(requests))
+    with (
+        running_service(behind_proxy, UPSTREAM_DEADLINE="12") as service,
+        httpx.Client(base_url=service.url, timeout=60) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        answer = pool.submit(post, client, body)
+        proxy.await_more(requests, than=0, seconds=30)
+        time.sleep(6.5)
+        proxy.clear_faults()
+        assert_stored(answer.result(), body, traces)
 
 
 OTHERS = [SMALL[:-1] + b" ", SMALL[:-1], SMALL + b" ", b""]
