@@ -91,12 +91,13 @@ def _fields(places: FieldPlaces) -> Iterator[Field]:
 def _columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     """Return the keys of the first records, at the top and in wrappers, with their values.
 
-    If no address is there, keys of all objects that are not called after somebody else count.
+    If no address is there, the keys of all objects count: those that are called after somebody
+    else are not the contact's.
     """
     sample = records[:MAX_SAMPLE_ROWS]
     columns = _columns_at(sample, _is_wrapper)
     if not any(column.is_addresses or _is_filled_email(column) for column in columns):
-        columns = _columns_at(sample, lambda key: not match_header(key).is_other)
+        columns = _columns_at(sample, lambda _: True)
     return columns
 
 
@@ -165,8 +166,10 @@ def _match(path: Path) -> HeaderMatch:
     outer = match_header(path[-2])
     if inner.field is None and not inner.is_other:
         both = match_header(f"{path[-1]} {path[-2]}")
-        return both if both.field else outer if path[-1] == "value" else inner
-    if inner.field is Field.NAME and outer.field is Field.EMAIL:
+        if both.field or path[-1] == "value":
+            inner = both if both.field else outer
+    is_other = any(match_header(key).is_other for key in path[:-1] if not _is_wrapper(key))
+    if is_other or (inner.field is Field.NAME and outer.field is Field.EMAIL):
         return HeaderMatch(is_other=True)
     return inner
 

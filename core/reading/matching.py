@@ -116,8 +116,15 @@ def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for eac
         # Such as a product's name, or a person's, in words that are not known.
         return HeaderMatch(hint=meaning.field, unknown=frozenset(unknown), person=person)
     strength = Strength.LOOSE if unknown else Strength.QUALIFIED
+    if not person.number:
+        person = replace(person, number=_number_in_words(rest))
     match = _match(meaning, words[start:end], strength, frozenset(rest), person)
     return replace(match, unknown=frozenset(unknown))
+
+
+def _number_in_words(words: tuple[str, ...]) -> int:
+    """Return 1 for *primary*, 2 for *secondary* and the like, else 0."""
+    return 1 if _FIRST_ONES & {*words} else 2 if _LATER_ONES & {*words} else 0
 
 
 def _match(
