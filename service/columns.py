@@ -14,7 +14,7 @@ from core.reading.plan import Certainty, Field, Place, ReadingPlan
 MAX_SAMPLES: Final = 3
 MAX_SAMPLE_LENGTH: Final = 80
 """Characters of a sample."""
-_MAX_LEVELS: Final = 2
+_MAX_LEVELS: Final = 3
 """Keys in the path of a column of JSON records."""
 
 

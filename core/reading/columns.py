@@ -1,19 +1,15 @@
-"""Which columns or keys hold which field: by their names, checked against their values.
-
-The same rules serve the columns of CSV files and the keys of JSON records.
-"""
+"""Columns of a CSV file, or keys of JSON records: their names, and what their first values are."""
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from core.errors import MalformedInputError
 from core.reading.header_text import words_of
 from core.reading.matching import HeaderMatch, Strength
-from core.reading.plan import Certainty, Field, FieldPlaces, Place, PlanWarning
+from core.reading.people import Person, role_of
+from core.reading.plan import Certainty, Place
 from core.reading.rows import is_no_address
-from core.reading.warnings import ADDRESSES_UNUSED, COLUMN_GUESSED
 
 MAX_SAMPLE_ROWS: Final = 200
 """Records whose values are looked at."""
@@ -34,7 +30,6 @@ _MAX_CELL: Final = 400
 _X500: Final = "/o="
 _SAMPLES: Final = 3
 _SAMPLE_LENGTH: Final = 80
-_NAMES: Final = (Field.NAME, Field.FIRST_NAME, Field.LAST_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,17 @@ class Column:
     match: HeaderMatch
     values: Sequence[str]
     """Of the first records, empty where a record has none."""
+    object: tuple[str, ...] = ()
+    """Path of the JSON object that it is in, if such an object is a person."""
+
+    @property
+    def person(self) -> Person:
+        """Whose it is."""
+        person = self.match.person
+        if not self.object:
+            return person
+        role = role_of(word for key in self.object for word in words_of(key))
+        return replace(person, role=person.role or role, object=self.object)
 
     @property
     def filled(self) -> list[str]:
@@ -71,16 +77,6 @@ class Column:
         return bool(filled) and sum(map(is_address, filled)) >= _NEARLY_ALL * len(filled)
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What the columns hold."""
-
-    places: FieldPlaces
-    certainty: dict[Field, Certainty]
-    family_name_first: bool
-    warnings: tuple[PlanWarning, ...]
-
-
 def has_address(text: str) -> bool:
     """Return whether a cell has an e-mail address in it."""
     return "@" in text and _ADDRESS.search(text[:_MAX_CELL]) is not None
@@ -91,152 +87,14 @@ def is_address(text: str) -> bool:
     return "@" in text and _ONLY_ADDRESS.fullmatch(text.strip(" \t\r\n'\">.,;\u201d")) is not None
 
 
-def assign(
-    columns: Sequence[Column],
-    named: Sequence[tuple[Column, Field]] = (),
-    *,
-    no_email: bool = False,
-) -> Assignment:
-    """Return which of the columns hold which field; those that the client has named do.
-
-    Raises MalformedInputError (``email_column_unclear``) if there are columns of addresses, and it
-    is not clear that one of them is the contact's.
-    """
-    fixed = {column.place for column, _ in named}
-    fields = {field for _, field in named}
-    free = [column for column in columns if column.place not in fixed]
-    found: dict[Field, list[Column]] = {field: [] for field in Field}
-    certainty = dict.fromkeys(fields, Certainty.NAMED)
-    for column, field in named:
-        found[field].append(column)
-    warnings: list[PlanWarning] = []
-
-    if Field.EMAIL not in fields and not no_email:
-        emails, sure = _email_columns(free)
-        if emails:
-            found[Field.EMAIL], certainty[Field.EMAIL] = emails, sure
-            if sure is Certainty.GUESSED:
-                warnings.append(PlanWarning(COLUMN_GUESSED, len(emails), _names(emails)))
-    used = {column.place for column in found[Field.EMAIL]}
-    free = [column for column in free if column.place not in used]
-    if not fields & set(_NAMES):
-        emails = found[Field.EMAIL]
-        roles = emails[0].match.roles if emails else frozenset()
-        for field, candidates in _name_columns(free, roles).items():
-            found[field] = candidates
-            certainty[field] = _certainty(candidates[0].match)
-
-    used |= {column.place for field in _NAMES for column in found[field]}
-    unused = [column for column in columns if column.place not in used and column.is_addresses]
-    if unused and not no_email:
-        warnings.append(PlanWarning(ADDRESSES_UNUSED, len(unused), _names(unused)))
-    last = found[Field.LAST_NAME]
-    return Assignment(
-        FieldPlaces(**{f.value: tuple(column.place for column in found[f]) for f in Field}),
-        certainty,
-        bool(last) and last[0].match.family_name_first,
-        tuple(warnings),
-    )
-
-
-def _email_columns(columns: Sequence[Column]) -> tuple[list[Column], Certainty]:
-    """Return the columns of addresses, the preferred one first, and how sure that is."""
-    by_name = sorted(
-        (column for column in columns if column.match.field is Field.EMAIL),
-        key=lambda column: column.match.rank,
-    )
-    fitting = [
-        column
-        for column in by_name
-        if (
-            column.is_addresses
-            if column.match.strength is Strength.LOOSE
-            else not column.filled or column.has_addresses
-        )
-    ]
-    if any(column.filled for column in fitting):
-        return _of_one_person(fitting), _certainty(fitting[0].match)
-
-    # None of them has an address: is another column meant?
-    others = [column for column in columns if column.is_addresses]
-    guessable = [column for column in others if not column.match.is_other]
-    if len(guessable) == 1 and not fitting:
-        return guessable, Certainty.GUESSED
-    if guessable or (others and not by_name):
-        raise _unclear(columns, others)
-    chosen = _of_one_person(fitting) or by_name[:1]
-    return chosen, _certainty(chosen[0].match) if chosen else Certainty.SURE
-
-
-def _of_one_person(columns: list[Column]) -> list[Column]:
-    """Return the first column, and those that belong to the same person."""
-    return [each for each in columns if each.match.roles in {columns[0].match.roles, frozenset()}]
-
-
-def _name_columns(columns: Sequence[Column], roles: frozenset[str]) -> dict[Field, list[Column]]:
-    """Return the columns of names by field, without fields that have none.
-
-    ``roles`` are those of the e-mail: names of the same person are preferred.
-    """
-    usable = [column for column in columns if column.match.field in _NAMES]
-    usable = [column for column in usable if not column.is_addresses]
-    found = {
-        field: _best([column for column in usable if column.match.field is field], roles)
-        for field in _NAMES
-    }
-    full, first, last = (found[field] for field in _NAMES)
-    if full and full[0].match.is_ambiguous:
-        if first and not last and not _holds(full[0], first[0]):
-            found[Field.LAST_NAME], found[Field.NAME] = full, []
-        elif last and not first and not _holds(full[0], last[0]):
-            found[Field.FIRST_NAME], found[Field.NAME] = full, []
-    if (first or last) and full and full[0].match.strength is Strength.WEAK:
-        found[Field.NAME] = []
-    return {field: candidates for field, candidates in found.items() if candidates}
-
-
-def _best(candidates: list[Column], roles: frozenset[str]) -> list[Column]:
-    """Return the preferred column, and those with the same name."""
-    if not candidates:
-        return []
-    best = min(candidates, key=lambda each: (each.match.roles != roles, each.match.rank))
-    others = [
-        each
-        for each in candidates
-        if each is not best
-        and each.match.order == best.match.order
-        and each.match.roles in {best.match.roles, frozenset()}
-    ]
-    return [best, *others]
-
-
-def _holds(full: Column, part: Column) -> bool:
-    """Return whether the values of a column contain those of a half of the name."""
-    pairs = [
-        (whole.casefold(), half.strip().casefold())
-        for whole, half in zip(full.values, part.values, strict=False)
-        if whole.strip() and half.strip()
-    ]
-    return bool(pairs) and sum(half in whole for whole, half in pairs) > _MOSTLY * len(pairs)
-
-
-def _certainty(match: HeaderMatch) -> Certainty:
+def certainty_of(match: HeaderMatch) -> Certainty:
+    """Return how sure it is that a column holds what its name says."""
     return Certainty.SURE if match.strength is Strength.EXACT else Certainty.LIKELY
 
 
-def _names(columns: Iterable[Column]) -> tuple[str, ...]:
+def names_of(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the names of columns as a warning lists them."""
     return tuple((column.name or column.map)[:_SAMPLE_LENGTH] for column in columns)
-
-
-def _unclear(columns: Sequence[Column], others: Sequence[Column]) -> MalformedInputError:
-    listed = ", ".join(f'"{name}"' for name in _names(others[:5]))
-    example = others[0].map or others[0].name
-    return MalformedInputError(
-        "email_column_unclear",
-        f"Addresses are in {listed}, but no name says that they are the contacts' own. Say which "
-        f"column holds the e-mail, such as ?map={example}:email, or import without: ?email=none.",
-        columns=describe(columns),
-    )
 
 
 def describe(columns: Sequence[Column]) -> list[dict[str, Any]]:
@@ -249,7 +107,7 @@ def describe(columns: Sequence[Column]) -> list[dict[str, Any]]:
                 :_SAMPLES
             ],
             "field": column.match.field,
-            "certainty": _certainty(column.match) if column.match.field else None,
+            "certainty": certainty_of(column.match) if column.match.field else None,
         }
         for column in columns[:MAX_LISTED_COLUMNS]
     ]

@@ -1,12 +1,14 @@
-"""The plan of JSON records: which keys, at the top or one level down, hold what."""
+"""The plan of JSON records: which keys, at the top or further down, hold what."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from core.reading.columns import MAX_SAMPLE_ROWS, Column, assign, find_named
+from core.reading.assignment import assign
+from core.reading.columns import MAX_SAMPLE_ROWS, Column, find_named
 from core.reading.header_text import words_of
 from core.reading.matching import HeaderMatch, match_header
 from core.reading.options import ReadingOptions
+from core.reading.people import role_words
 from core.reading.plan import Certainty, Field, FieldPlaces, ReadingPlan
 from core.reading.vocabulary import joined
 
@@ -17,26 +19,22 @@ MAX_KEYS: Final = 1000
 MAX_PATH: Final = 4
 """Keys of a path that a client names."""
 
+_MAX_WRAPPERS: Final = 3
+"""Objects, one in the other, that the key of a value is in."""
 _WRAPPERS: Final = frozenset(
     joined(words_of(word))
     for word in (
         *("properties", "fields", "profile", "attributes", "attrs", "_source", "source", "doc"),
-        *(
-            "document",
-            "merge_fields",
-            "person",
-            "contact",
-            "contactInfo",
-            "contact_info",
-            "details",
-        ),
-        *("user", "customer", "member", "subscriber", "node", "item", "record", "row", "data"),
-        *("values", "basic", "basics", "info", "identity", "traits", "claims", "emails", "names"),
-        *("name", "email", "user_metadata", "personal", "personalInfo", "primaryContact"),
-        *("nameDetails", "full_name", "contactDetails", "resource", "primary_email", "billing"),
+        *("document", "merge_fields", "contactInfo", "contact_info", "contactDetails", "details"),
+        *("node", "item", "record", "row", "data", "values", "basic", "basics", "info", "identity"),
+        *("traits", "claims", "emails", "names", "name", "email", "user_metadata", "personal"),
+        *("personalInfo", "personal_data", "nameDetails", "full_name", "resource", "primary_email"),
+        *("entry", "answers", "result", "object", "payload", "content", "demographics", "main"),
     )
 )
-"""Objects, one level down, whose keys are about the contact itself."""
+"""Objects whose keys are about the contact itself."""
+_PERSONS: Final = frozenset({"contact", "person", "primarycontact", "maincontact", "individual"})
+"""Objects that are a person, beside those that are called by a role."""
 _PARTS_OF_VALUES: Final = ("value", "email", "address", "emailAddress", "displayName", "name")
 """Keys of an object in a list that hold the value itself."""
 _PLAIN: Final = FieldPlaces(name=(("name",),), email=(("email",),))
@@ -50,11 +48,12 @@ def plan_objects(records: Sequence[Mapping[str, Any]], options: ReadingOptions) 
     """
     columns = _columns([record for record in records if isinstance(record, Mapping)])
     named = [(_named(columns, name), field) for name, field in options.mapping]
-    assignment = assign(columns, named, no_email=options.no_email)
+    assignment = assign(columns, named, options)
     places, certainty = assignment.places, dict(assignment.certainty)
     if not places.used & {column.place for column in columns}:
         # None of the keys is known; later records may have the usual ones.
-        names = () if places.first_name or places.last_name else _PLAIN.name
+        has_halves = places.first_name or places.last_name
+        names = () if has_halves or options.no_name else _PLAIN.name
         email = () if options.no_email else _PLAIN.email
         places = FieldPlaces(
             name=places.name or names,
@@ -64,7 +63,7 @@ def plan_objects(records: Sequence[Mapping[str, Any]], options: ReadingOptions) 
         )
         certainty = {field: certainty.get(field, Certainty.SURE) for field in _fields(places)}
     elif not options.mapping:
-        places, certainty = _with_usual_keys(places, certainty, no_email=options.no_email)
+        places, certainty = _with_usual_keys(places, certainty, options)
     return ReadingPlan(
         places=places,
         family_name_first=assignment.family_name_first,
@@ -74,13 +73,13 @@ def plan_objects(records: Sequence[Mapping[str, Any]], options: ReadingOptions) 
 
 
 def _with_usual_keys(
-    places: FieldPlaces, certainty: dict[Field, Certainty], *, no_email: bool
+    places: FieldPlaces, certainty: dict[Field, Certainty], options: ReadingOptions
 ) -> tuple[FieldPlaces, dict[Field, Certainty]]:
     """Add the keys ``name`` and ``email``, which later records may have, where there is no key."""
     name, email = places.name, places.email
-    if not (name or places.first_name or places.last_name):
+    if not (name or places.first_name or places.last_name or options.no_name):
         name, certainty = _PLAIN.name, {**certainty, Field.NAME: Certainty.SURE}
-    if not email and not no_email:
+    if not email and not options.no_email:
         email, certainty = _PLAIN.email, {**certainty, Field.EMAIL: Certainty.SURE}
     return FieldPlaces(name, places.first_name, places.last_name, email), certainty
 
@@ -90,59 +89,107 @@ def _fields(places: FieldPlaces) -> Iterator[Field]:
 
 
 def _columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return the keys of the first records, at the top and in wrappers, with their values."""
+    """Return the keys of the first records, at the top and in wrappers, with their values.
+
+    If no address is there, the keys of all objects count: those that are called after somebody
+    else are not the contact's.
+    """
     sample = records[:MAX_SAMPLE_ROWS]
+    columns = _columns_at(sample, _is_wrapper)
+    if not any(column.is_addresses or _is_filled_email(column) for column in columns):
+        columns = _columns_at(sample, lambda _: True)
+    return columns
+
+
+def _is_filled_email(column: Column) -> bool:
+    return column.match.field is Field.EMAIL and bool(column.filled)
+
+
+def _columns_at(
+    sample: Sequence[Mapping[str, Any]], is_wrapper: Callable[[str], bool]
+) -> list[Column]:
+    """Return the keys at the top, and those in objects whose own keys are wrappers."""
     paths: dict[Path, None] = {}
     for record in sample:
-        for path in _paths(record):
+        for path in _paths(record, (), is_wrapper):
             if len(paths) >= MAX_KEYS:
                 break
             paths.setdefault(path)
-    inner = {path[0] for path in paths if len(path) > 1}
-    for key in inner:  # a wrapper that is null in some record is not a value
-        if not any(isinstance(record.get(key), str | list | int | float) for record in sample):
-            paths.pop((key,), None)
+    inner = {path[:length] for path in paths for length in range(1, len(path))}
+    for path in inner & paths.keys():  # a wrapper that is null in some record is not a value
+        if not any(isinstance(_at(record, path), str | list | int | float) for record in sample):
+            del paths[path]
     return [
         Column(
             place=path,
             name=".".join(path),
             map=".".join(path),
             match=_match(path),
-            values=[text_at(record, path) for record in sample],
+            values=[_sampled(record, path) for record in sample],
+            object=_person_object(path),
         )
         for path in paths
     ]
 
 
-def _paths(record: Mapping[str, Any]) -> Iterator[Path]:
+def _is_wrapper(key: str) -> bool:
+    word = joined(words_of(key))
+    return word in _WRAPPERS or _is_person(word)
+
+
+def _is_person(word: str) -> bool:
+    return word in _PERSONS or word in role_words()
+
+
+def _person_object(path: Path) -> Path:
+    """Return the path of the innermost object that is a person, empty if there is none."""
+    lengths = range(len(path) - 1, 0, -1)
+    return next((path[:at] for at in lengths if _is_person(joined(words_of(path[at - 1])))), ())
+
+
+def _paths(
+    record: Mapping[str, Any], path: Path, is_wrapper: Callable[[str], bool]
+) -> Iterator[Path]:
     """Yield the paths of values: texts, numbers, null, and lists of texts or of objects."""
     for key, value in record.items():
         if not isinstance(value, Mapping):
-            yield (key,)
-        elif joined(words_of(key)) in _WRAPPERS:
-            for inner, inner_value in value.items():
-                if not isinstance(inner_value, Mapping):
-                    yield (key, inner)
+            yield (*path, key)
+        elif len(path) < _MAX_WRAPPERS and is_wrapper(key):
+            yield from _paths(value, (*path, key), is_wrapper)
 
 
 def _match(path: Path) -> HeaderMatch:
-    """Return what a path says: by its last key, or by both, as for ``name.first``."""
-    if len(path) == 1:
-        return match_header(path[0])
+    """Return what a path says: by its last key, or by the last two, as for ``name.first``."""
     inner = match_header(path[-1])
+    if len(path) == 1:
+        return inner
+    outer = match_header(path[-2])
     if inner.field is None and not inner.is_other:
-        both = match_header(f"{path[-1]} {path[0]}")
-        return both if both.field else match_header(path[0]) if path[-1] == "value" else inner
-    if inner.field is Field.NAME and match_header(path[0]).field is Field.EMAIL:
+        both = match_header(f"{path[-1]} {path[-2]}")
+        if both.field or path[-1] == "value":
+            inner = both if both.field else outer
+    is_other = any(match_header(key).is_other for key in path[:-1] if not _is_wrapper(key))
+    if is_other or (inner.field is Field.NAME and outer.field is Field.EMAIL):
         return HeaderMatch(is_other=True)
     return inner
 
 
-def text_at(record: Mapping[str, Any], path: Path) -> str:
-    """Return the value at a path as text: of a list its first value, empty if there is none."""
+def _sampled(record: Mapping[str, Any], path: Path) -> str:
+    """Return the value at a path as text; of a flag its word, which is no name."""
+    value = _at(record, path)
+    return str(value).lower() if isinstance(value, bool) else text_at(record, path)
+
+
+def _at(record: Mapping[str, Any], path: Path) -> object:
     value: Any = record
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def text_at(record: Mapping[str, Any], path: Path) -> str:
+    """Return the value at a path as text: of a list its first value, empty if there is none."""
+    value: Any = _at(record, path)
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, Mapping):

@@ -1,13 +1,15 @@
 """What the name of a column says: which field it holds, and whose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
 from core.reading.header_text import remark_of, words_of
+from core.reading.people import Person, number_of, role_of, role_words
 from core.reading.plan import Field
 from core.reading.vocabulary import MAX_WORDS, Meaning, joined, vocabulary
+from core.reading.word_division import divided
 
 
 class Strength(IntEnum):
@@ -34,12 +36,16 @@ class HeaderMatch:
     later: int = 0
     """1 for second and further addresses, -1 for a primary one."""
     family_name_first: bool = False
-    roles: frozenset[str] = frozenset()
-    """Words that say whose it is, such as *buyer*: columns with others are of another person."""
+    person: Person = Person()
+    """Whose it is."""
     is_ambiguous: bool = False
     """Whether it is one word for *name*, which may also be half of it."""
     is_other: bool = False
     """Whether it belongs to somebody or something else."""
+    unknown: frozenset[str] = frozenset()
+    """Words beside a known name that are not known: two columns with the same are of one person."""
+    hint: Field | None = None
+    """Field that it might hold if the unknown words did not change its meaning."""
 
     @property
     def rank(self) -> tuple[int, ...]:
@@ -71,25 +77,6 @@ _LATER_ONES: Final = frozenset(
 """Words of a further address."""
 _ONLY_ALONE: Final = frozenset({"first", "last", "family", "sn", "f name", "l name", "mail"})
 """Entries that mean something else beside other words, such as *last active*."""
-_ROLES: Final = frozenset(
-    joined(words_of(word))
-    for word in (
-        *("customer", "user", "member", "subscriber", "attendee", "participant", "guest", "client"),
-        *("buyer", "donor", "lead", "student", "employee", "candidate", "applicant", "respondent"),
-        *("payer", "billing", "shipping", "bill", "ship", "visitor", "invitee", "patient"),
-        *("registrant", "delegate", "volunteer", "supporter", "player", "requester", "reviewer"),
-        *(
-            "signer",
-            "caller",
-            "resident",
-            "tenant",
-            "cardholder",
-            "kunde",
-            "mitglied",
-            "teilnehmer",
-        ),
-    )
-)
 _IDENTIFIERS: Final = frozenset(
     {"username", "loginname", "screenname", "signinname", "samaccountname", "nutzername"}
     | {"benutzername", "gebruikersnaam", "nomdutilisateur", "nombredeusuario", "nomeutente"}
@@ -102,16 +89,17 @@ _IDENTIFIERS: Final = frozenset(
 @lru_cache(maxsize=4096)
 def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for each kind of name
     """Return what a column's name says; without a field if it is unknown or of something else."""
-    words = words_of(text)[: 2 * MAX_WORDS]
+    words = divided(words_of(text))[: 2 * MAX_WORDS]
     known = vocabulary()
+    person = Person(role_of(words), number_of(words))
     if not words:
         return HeaderMatch()
     if joined(words) in _IDENTIFIERS:  # but it is a name in "User Name (Original Name)"
         return match_header(" ".join(remark_of(text)))
     if meanings := known.names.get(joined((*remark_of(text), *words))):  # as for "Name (First)"
-        return _match(meanings[0], words, Strength.EXACT, frozenset())
+        return _match(meanings[0], words, Strength.EXACT, frozenset(), person)
     if meanings := known.names.get(joined(words)):
-        return _match(meanings[0], words, Strength.EXACT, frozenset())
+        return _match(meanings[0], words, Strength.EXACT, frozenset(), person)
     phrases = _phrases(words)
     emails = [phrase for phrase in phrases if phrase[2].field is Field.EMAIL]
     if not phrases or _has_other(words, at_least=2):
@@ -125,13 +113,26 @@ def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for eac
     if emails and any(_is_name(word) for word in unknown):
         return HeaderMatch(is_other=True)
     if unknown and not emails:
-        return HeaderMatch()  # such as a product's name, in words that are not known
+        # Such as a product's name, or a person's, in words that are not known.
+        return HeaderMatch(hint=meaning.field, unknown=frozenset(unknown), person=person)
     strength = Strength.LOOSE if unknown else Strength.QUALIFIED
-    return _match(meaning, words[start:end], strength, frozenset(rest))
+    if not person.number:
+        person = replace(person, number=_number_in_words(rest))
+    match = _match(meaning, words[start:end], strength, frozenset(rest), person)
+    return replace(match, unknown=frozenset(unknown))
+
+
+def _number_in_words(words: tuple[str, ...]) -> int:
+    """Return 1 for *primary*, 2 for *secondary* and the like, else 0."""
+    return 1 if _FIRST_ONES & {*words} else 2 if _LATER_ONES & {*words} else 0
 
 
 def _match(
-    meaning: Meaning, phrase: tuple[str, ...], strength: Strength, rest: frozenset[str]
+    meaning: Meaning,
+    phrase: tuple[str, ...],
+    strength: Strength,
+    rest: frozenset[str],
+    person: Person,
 ) -> HeaderMatch:
     key, is_name = joined(phrase), meaning.field is Field.NAME
     if meaning.is_weak or (is_name and key in vocabulary().ignored):
@@ -142,7 +143,7 @@ def _match(
         meaning.order,
         -1 if rest & _FIRST_ONES else int(bool(rest & _LATER_ONES)),
         meaning.family_name_first,
-        roles=rest & _ROLES,
+        person=person,
         is_ambiguous=is_name and len(phrase) == 1 and strength < Strength.WEAK,
     )
 
@@ -177,7 +178,7 @@ def _phrases(words: tuple[str, ...]) -> list[tuple[int, int, Meaning]]:
 def _is_ignored(word: str, field: Field) -> bool:
     """Return whether a word beside a name of the field does not change its meaning."""
     known = vocabulary()
-    if word.isdecimal() or word in known.ignored:
+    if word.isdecimal() or word in known.ignored or word in role_words():
         return True
     meanings = known.names.get(word, ())
     same = {Field.NAME, field} if field is not Field.EMAIL else {field}

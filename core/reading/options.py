@@ -21,3 +21,5 @@ class ReadingOptions:
     mapping: Mapping = ()
     no_email: bool = False
     """Whether contacts are imported without an e-mail, whatever the columns hold."""
+    no_name: bool = False
+    """Whether contacts are imported without a name, whatever the columns hold."""

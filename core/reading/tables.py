@@ -7,15 +7,8 @@ from typing import Final
 from core.errors import MalformedInputError
 from core.formats.csv_dialect import CsvDialect
 from core.formats.formula_escaping import REJECTION_COLUMNS
-from core.reading.columns import (
-    MAX_SAMPLE_ROWS,
-    Assignment,
-    Column,
-    assign,
-    describe,
-    find_named,
-    is_address,
-)
+from core.reading.assignment import Assignment, assign
+from core.reading.columns import MAX_SAMPLE_ROWS, Column, describe, find_named, is_address
 from core.reading.dialects import (
     UNUSUAL_DELIMITERS,
     USUAL_DELIMITERS,
@@ -73,7 +66,7 @@ def plan_csv(text: str, options: ReadingOptions, *, complete: bool) -> ReadingPl
 
     ``complete`` is whether that is all of it; else it may be cut anywhere. Raises
     MalformedInputError: ``csv_header_unusable`` if no row names a known column, if a mapped column
-    is missing or there are too many, and ``email_column_unclear`` as ``assign`` does.
+    is missing or there are too many; and as ``assign`` does.
     """
     text = text.lstrip("\ufeff")
     reading = _best_reading(text, options, complete=complete)
@@ -88,7 +81,7 @@ def plan_csv(text: str, options: ReadingOptions, *, complete: bool) -> ReadingPl
     named = _named_columns(columns, options, _quoted(header, reading.dialect))
     if not named and any(is_address(cell) for cell in header):
         raise _header_missing(header, columns)
-    assignment = assign(columns, named, no_email=options.no_email)
+    assignment = assign(columns, named, options)
     if not assignment.places.used:
         raise _unusable(
             f"None of the columns is a name or an email. {_quoted(header, reading.dialect)} Say "
@@ -249,7 +242,7 @@ def _plan_without_header(
                 columns,
             )
     named = [(columns[int(number) - 1], field) for number, field in options.mapping]
-    assignment = assign(columns, named, no_email=options.no_email)
+    assignment = assign(columns, named, options)
     if not assignment.places.used:
         raise _unusable(
             "No column holds addresses. Say what a column holds, by its number: ?map=1:name.",

@@ -8,7 +8,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from core.reading.plan import Field
 MAX_WORDS: Final = 8
 """Most words of one entry."""
 
+_LAST: Final = 1000
 _FILE: Final = Path(__file__).with_name("vocabulary.tsv")
 _CELL_ENDS: Final = re.compile(r"[;,\t|\"\r\n]")
 _FIELDS: Final = {
@@ -35,7 +36,8 @@ class Meaning:
 
     field: Field
     order: int
-    """Position in the list of its language: the preferred entry has 0."""
+    """Position in the list of its language: the preferred entry has 0. Of one that means something
+    else in another language, it is greater than any position."""
     family_name_first: bool
     """Whether it is of a language in which the family name comes first."""
     is_weak: bool = False
@@ -80,7 +82,10 @@ def vocabulary() -> Vocabulary:
         footers.update(words_of(entry) for entry in _entries(line["footer"]))
         no_values.update(entry.casefold() for entry in _entries(line["none"]))
     return Vocabulary(
-        {name: tuple(meanings) for name, meanings in names.items()},
+        {
+            name: tuple(replace(each, order=_LAST) if name in other else each for each in meanings)
+            for name, meanings in names.items()
+        },
         frozenset(other),
         frozenset(ignored - other),
         frozenset(footers),

@@ -14,6 +14,8 @@ ROWS_ABOVE_HEADER: Final = "rows_above_header"
 COLUMN_GUESSED: Final = "column_guessed"
 ADDRESSES_UNUSED: Final = "addresses_unused"
 """A column holds addresses, and is not used."""
+NAMES_UNUSED: Final = "names_unused"
+"""A column holds names of other people than the contacts, and is not used."""
 
 # About records; from their import.
 ADDRESS_DROPPED: Final = "address_dropped"
@@ -39,10 +41,12 @@ MESSAGES: Final = {
     ENCODING_GUESSED: "The file does not name its encoding, and it was guessed. Look at names with "
     "foreign letters; if they are wrong, send the file again with its encoding named.",
     ROWS_ABOVE_HEADER: "Rows above the names of the columns were skipped.",
-    COLUMN_GUESSED: "No column is named as the e-mail: this one was taken, since it holds "
-    "addresses. Name another one with map if it is the wrong one.",
+    COLUMN_GUESSED: "The names of these columns are not known, and they were taken for what their "
+    "values look like. Name others with map if they are the wrong ones.",
     ADDRESSES_UNUSED: "These columns hold addresses and were not used. Name one with map if it is "
     "the contacts' own.",
+    NAMES_UNUSED: "These columns hold names of other people in the records, and were not used. Name "
+    "one with map if it is the contacts' own.",
     ADDRESS_DROPPED: "What stood in place of an address is none, or one of several addresses is "
     "invalid; these people were imported without it.",
     ADDRESS_REPAIRED: "Characters around an address were removed, such as those of a link.",

@@ -52,8 +52,9 @@ def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> Cla
     suspects, unusual = columns.suspects, unusual_emails(columns.emails)
     for at in sorted(suspects | unusual):
         result: Contact | Reason | Skipped | None = None
-        if at not in suspects:
-            result = with_address(columns.names[at], columns.emails[at])
+        name, email = columns.names[at], columns.emails[at]
+        if at not in suspects and ("@" in email or not parser.may_be_no_record(name)):
+            result = with_address(name, email)
         if result is None:
             result = _read(run.records[at], parser)
         _note(classified, at, result)

@@ -143,6 +143,10 @@ class _ObjectParser:
             family_name_first=self.family_name_first,
         )
 
+    def may_be_no_record(self, name: str) -> bool:  # noqa: ARG002
+        """Always False: JSON has neither headers nor footers."""
+        return False
+
     def candidates(self, record: Any) -> Candidates | Reason | Skipped:  # noqa: ANN401
         """The values of each field, those of lists one after the other."""
         if isinstance(record, Reason):

@@ -36,6 +36,10 @@ class Parser(Protocol[T]):
         """All names and all e-mails, and which of the records need ``candidates``."""
         ...
 
+    def may_be_no_record(self, name: str) -> bool:
+        """Whether a record with this name and without an address may be a header or a footer."""
+        ...
+
     def candidates(self, record: T) -> Candidates | Reason | Skipped:
         """What a record has for each field, why it is no record, or why it cannot be read."""
         ...

@@ -83,6 +83,10 @@ class CsvParser:
             suspects.update(at for at, text in enumerate(texts) if "\n" in text or "\r" in text)
         return suspects
 
+    def may_be_no_record(self, name: str) -> bool:
+        """Whether the name may begin a footer, or the header once more."""
+        return self._skipping.may_be_one(name)
+
     def candidates(self, record: Row) -> Candidates | Reason | Skipped:  # noqa: PLR0911
         """The cells of each field, in the order of the plan."""
         text = "".join(record)

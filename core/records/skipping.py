@@ -51,6 +51,10 @@ class SkippedRows:
             if not email and may_begin_one(names[at].partition(" ")[0])
         }
 
+    def may_be_one(self, name: str) -> bool:
+        """Return whether a row with this name and without an address may be no record."""
+        return self._may_begin_one(name.partition(" ")[0])
+
     def _is_suspect(self, word: str) -> bool:
         """Return whether the first word of a name may be that of a footer or of the header."""
         if len(word) > _MAX_WORD or not word.isalpha():

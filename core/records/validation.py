@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.emails import MAX_EMAIL, is_plain_email
+from core.reading.rows import is_no_address
 from core.reading.warnings import ADDRESS_DROPPED, ADDRESS_REPAIRED, FURTHER_ADDRESSES
 from core.records.models import Candidates, Contact
 from core.records.names import is_storable, read_name
@@ -63,7 +64,12 @@ def validate(candidates: Candidates, *, family_name_first: bool = False) -> Cont
 
 def with_address(name: str, email: str) -> Contact | Reason | None:
     """Do the same for a name that is stored as it is; None if that takes the whole record."""
-    if not name or "@" not in email:
+    if not name or not email:
+        return None
+    if "@" not in email and email.isascii() and email[0].isalnum() and email[-1].isalnum():
+        # The usual invalid address: there may be millions of them.
+        if email.isprintable() and not is_no_address(email):
+            return EMAIL_TOO_LONG if len(email) > MAX_EMAIL else EMAIL_INVALID
         return None
     read = _read_email(email)
     if isinstance(read, Reason):

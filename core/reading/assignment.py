@@ -1,0 +1,119 @@
+"""Which columns or keys hold which field: by their names, checked against their values.
+
+The same rules serve the columns of CSV files and the keys of JSON records.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import MalformedInputError
+from core.reading.columns import Column, certainty_of, describe, names_of
+from core.reading.email_columns import EmailChoice, choose_emails
+from core.reading.name_columns import NAMES, NameChoice, choose_names, named_columns
+from core.reading.name_guessing import guess_names
+from core.reading.options import ReadingOptions
+from core.reading.plan import Certainty, Field, FieldPlaces, PlanWarning
+from core.reading.warnings import ADDRESSES_UNUSED, COLUMN_GUESSED, NAMES_UNUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the columns hold."""
+
+    places: FieldPlaces
+    certainty: dict[Field, Certainty]
+    family_name_first: bool
+    warnings: tuple[PlanWarning, ...]
+
+
+def assign(
+    columns: Sequence[Column],
+    named: Sequence[tuple[Column, Field]],
+    options: ReadingOptions,
+) -> Assignment:
+    """Return which of the columns hold which field; those that the client has named do.
+
+    Raises MalformedInputError (``email_column_unclear``, ``name_column_unclear``) if there are
+    addresses or names, and it is not clear that they are the contacts' own.
+    """
+    fixed = {column.place for column, _ in named}
+    free = [column for column in columns if column.place not in fixed]
+    found: dict[Field, Sequence[Column]] = {
+        field: [column for column, each in named if each is field] for field in Field
+    }
+    certainty = {field: Certainty.NAMED for _, field in named}
+    guessed: list[Column] = []
+
+    if Field.EMAIL not in certainty and not options.no_email:
+        emails = choose_emails(free, named_columns(free))
+        found[Field.EMAIL] = emails.columns
+        certainty |= _certainty(Field.EMAIL, emails)
+        if emails.certainty is Certainty.GUESSED:
+            guessed += emails.columns
+    used = {column.place for column in found[Field.EMAIL]}
+    names = NameChoice()
+    if not certainty.keys() & set(NAMES) and not options.no_name:
+        free = [column for column in free if column.place not in used]
+        email = found[Field.EMAIL][0] if found[Field.EMAIL] else None
+        names = _choose_names(free, email, columns)
+        for field, candidates in names.found.items():
+            found[field] = candidates
+            certainty[field] = certainty_of(candidates[0].match)
+            if candidates[0].match.field is None:
+                certainty[field] = Certainty.GUESSED
+                guessed += candidates
+
+    used |= {column.place for field in NAMES for column in found[field]}
+    unused = [column for column in columns if column.place not in used and column.is_addresses]
+    if options.no_email:
+        unused = []
+    last = found[Field.LAST_NAME]
+    return Assignment(
+        FieldPlaces(**{f.value: tuple(column.place for column in found[f]) for f in Field}),
+        certainty,
+        bool(last) and last[0].match.family_name_first,
+        tuple(
+            PlanWarning(code, len(about), names_of(about))
+            for code, about in (
+                (COLUMN_GUESSED, guessed),
+                (ADDRESSES_UNUSED, unused),
+                (NAMES_UNUSED, names.others),
+            )
+            if about
+        ),
+    )
+
+
+def _certainty(field: Field, choice: EmailChoice) -> Mapping[Field, Certainty]:
+    return {field: choice.certainty} if choice.columns else {}
+
+
+def _choose_names(
+    free: Sequence[Column], email: Column | None, columns: Sequence[Column]
+) -> NameChoice:
+    """Return the columns of names by their headers, or else by their values.
+
+    ``columns`` are those that an error lists.
+    """
+    choice = choose_names(free, email)
+    if choice.is_unclear:
+        raise _unclear(columns, choice.others)
+    if email is None or Field.NAME in choice.found or len(choice.found) > 1:
+        return choice
+    half = next((each[0] for each in choice.found.values()), None)
+    guess = guess_names([each for each in free if each is not half], email, half)
+    if guess.unclear:
+        raise _unclear(columns, guess.unclear)
+    guesses = {field: [column] for field, column in guess.found.items()}
+    return NameChoice({**choice.found, **guesses}, choice.others)
+
+
+def _unclear(columns: Sequence[Column], others: Sequence[Column]) -> MalformedInputError:
+    listed = ", ".join(f'"{name}"' for name in names_of(others[:5]))
+    example = others[0].map or others[0].name
+    return MalformedInputError(
+        "name_column_unclear",
+        f"There may be names in {listed}, but it is not clear that they are the contacts' own. Say "
+        f"which column holds the name, such as ?map={example}:name, or import without: ?name=none.",
+        columns=describe(columns),
+    )

@@ -1,0 +1,101 @@
+"""Which columns hold the address of the contact, and not that of somebody else in the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import MalformedInputError
+from core.reading.columns import Column, certainty_of, describe, names_of
+from core.reading.matching import Strength
+from core.reading.plan import Certainty, Field
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChoice:
+    """The columns of addresses of one person, the preferred one first."""
+
+    columns: Sequence[Column] = ()
+    certainty: Certainty = Certainty.SURE
+
+
+def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailChoice:
+    """Return the columns of the contact's addresses.
+
+    ``names`` are the columns of names: an address of somebody whose name is there is preferred.
+    Raises MalformedInputError (``email_column_unclear``) if there are columns of addresses, and it
+    is not clear that one of them is the contact's.
+    """
+    numbered = are_numbered(names)
+
+    def preference(column: Column) -> tuple[int, ...]:
+        return (_is_nameless(column, names, numbered=numbered), *column.match.rank)
+
+    by_name = sorted(
+        (column for column in columns if column.match.field is Field.EMAIL), key=preference
+    )
+    fitting = [column for column in by_name if _fits(column)]
+    if any(column.filled for column in fitting):
+        chosen = _of_one_person(fitting, names, numbered=numbered)
+        return EmailChoice(chosen, certainty_of(chosen[0].match))
+
+    # None of them has an address: is another column meant?
+    others = [column for column in columns if column.is_addresses]
+    guessable = [column for column in others if not column.match.is_other]
+    if len(guessable) == 1 and not fitting:
+        return EmailChoice(guessable, Certainty.GUESSED)
+    if guessable or (others and not by_name):
+        raise _unclear(columns, others)
+    chosen = _of_one_person(fitting or by_name[:1], names, numbered=numbered)
+    return EmailChoice(chosen, certainty_of(chosen[0].match)) if chosen else EmailChoice()
+
+
+def are_numbered(names: Sequence[Column]) -> bool:
+    """Return whether names have different numbers, so that a number is that of a person."""
+    return len({column.person.number or 1 for column in names}) > 1
+
+
+def _fits(column: Column) -> bool:
+    """Return whether the values of a column do not contradict its name."""
+    if column.match.strength is Strength.LOOSE:
+        return column.is_addresses
+    return not column.filled or column.has_addresses
+
+
+def _is_nameless(column: Column, names: Sequence[Column], *, numbered: bool) -> bool:
+    """Return whether all names are of others, or only of some of the people in the record."""
+    person = column.person
+    own = [each for each in names if not each.person.is_other_than(person, numbered=numbered)]
+    return bool(names) and not any(each.person.distance(person) == 0 for each in own)
+
+
+def _of_one_person(
+    columns: Sequence[Column], names: Sequence[Column], *, numbered: bool
+) -> list[Column]:
+    """Return the first column, and those that belong to the same person."""
+    if not columns:
+        return []
+    first = columns[0]
+    has_anonymous_name = any(not name.person.role and not name.person.object for name in names)
+    hinted = {word for name in names for word in name.match.unknown}
+    return [
+        each
+        for each in columns
+        if each is first
+        or (
+            not each.person.is_other_than(first.person, numbered=numbered)
+            and (each.person.distance(first.person) == 0 or not has_anonymous_name)
+            and (not each.person.role or each.person.role == first.person.role)
+            and (not first.match.unknown or each.match.unknown == first.match.unknown)
+            and not each.match.unknown & hinted - first.match.unknown
+        )
+    ]
+
+
+def _unclear(columns: Sequence[Column], others: Sequence[Column]) -> MalformedInputError:
+    listed = ", ".join(f'"{name}"' for name in names_of(others[:5]))
+    example = others[0].map or others[0].name
+    return MalformedInputError(
+        "email_column_unclear",
+        f"Addresses are in {listed}, but no name says that they are the contacts' own. Say which "
+        f"column holds the e-mail, such as ?map={example}:email, or import without: ?email=none.",
+        columns=describe(columns),
+    )

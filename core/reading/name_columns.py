@@ -1,0 +1,162 @@
+"""Which columns hold the name of the contact, and not that of somebody else in the record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from core.reading.columns import Column
+from core.reading.email_columns import are_numbered
+from core.reading.matching import Strength
+from core.reading.name_values import are_categories, are_no_names
+from core.reading.people import Person
+from core.reading.plan import Field
+
+NAMES: Final = (Field.NAME, Field.FIRST_NAME, Field.LAST_NAME)
+_MOSTLY: Final = 0.5
+_AFTER: Final = {"shipping": "buyer"}
+"""Of two people beside an address that may be of either, the first is not the contact if the
+second is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameChoice:
+    """The columns of the name of one person."""
+
+    found: Mapping[Field, Sequence[Column]] = field(default_factory=dict)
+    """Without fields that have no column."""
+    others: Sequence[Column] = ()
+    """Columns of names of other people in the same record."""
+    is_unclear: bool = False
+    """Whether ``others`` may be the contact as well."""
+
+
+def named_columns(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that hold names by their headers, unless their values are none.
+
+    A header such as *customer* may as well be that of a flag, a number or a level.
+    """
+    usable = [
+        column
+        for column in columns
+        if column.match.field in NAMES
+        and not column.is_addresses
+        and not (column.match.strength is Strength.WEAK and _is_something_else(column))
+    ]
+    strong = [column for column in usable if column.match.strength is not Strength.WEAK]
+    fitting = [column for column in strong if not are_no_names(column.values)]
+    weak = [column for column in usable if column.match.strength is Strength.WEAK]
+    return fitting or weak or strong
+
+
+def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
+    """Return which of the columns hold the name of the person whose address ``email`` has."""
+    names = named_columns(columns)
+    if email is not None and email.match.unknown:
+        names += _with_same_words(columns, email)
+    if not names:
+        return NameChoice()
+    numbered = are_numbered(names)
+    if email is None:
+        preferred = min(names, key=lambda each: each.match.rank)
+        person = replace(preferred.person, number=min(each.person.number or 1 for each in names))
+    else:
+        person = email.person
+    own = [each for each in names if not each.person.is_other_than(person, numbered=numbered)]
+    nearest = min((each.person.distance(person) for each in own), default=0)
+    own = [each for each in own if each.person.distance(person) == nearest]
+    own = _without_later_roles(own)
+    others = [each for each in names if each not in own]
+    if not own or _are_of_several(own):
+        return NameChoice(others=names, is_unclear=True)
+    return NameChoice(_by_field(own), [each for each in others if _is_of_other(each, own)])
+
+
+def _is_something_else(column: Column) -> bool:
+    return are_no_names(column.values) or are_categories(column.values)
+
+
+def _with_same_words(columns: Sequence[Column], email: Column) -> list[Column]:
+    """Return columns whose names have the same unknown words as that of the address."""
+    return [
+        replace(
+            column,
+            match=replace(
+                column.match, field=column.match.hint, hint=None, strength=Strength.QUALIFIED
+            ),
+        )
+        for column in columns
+        if column.match.hint in NAMES
+        and column.match.unknown == email.match.unknown
+        and not are_no_names(column.values)
+    ]
+
+
+def _without_later_roles(columns: list[Column]) -> list[Column]:
+    roles = {column.person.role for column in columns}
+    return [each for each in columns if _AFTER.get(each.person.role) not in roles]
+
+
+def _are_of_several(columns: Sequence[Column]) -> bool:
+    """Return whether columns are of people with different roles, or in different objects."""
+    persons = [column.person for column in columns]
+    return any(each.is_other_than(persons[0], numbered=False) for each in persons)
+
+
+def _is_of_other(column: Column, own: Sequence[Column]) -> bool:
+    """Return whether a column that is not used holds a name that none of the used ones has."""
+    has_values = any(value.strip() for value in column.values) and not are_no_names(column.values)
+    persons: set[Person] = {each.person for each in own}
+    return has_values and column.person not in persons
+
+
+def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:
+    """Return the columns of one person by field: a full name, or else its halves."""
+    found = {
+        each: _best([column for column in columns if column.match.field is each]) for each in NAMES
+    }
+    full, first, last = (found[each] for each in NAMES)
+    if full and full[0].match.is_ambiguous:
+        if first and not last and not _holds(full[0], first[0]):
+            found[Field.LAST_NAME], found[Field.NAME] = full, []
+        elif last and not first and not _holds(full[0], last[0]):
+            found[Field.FIRST_NAME], found[Field.NAME] = full, []
+    full = found[Field.NAME]
+    if full and (first or last) and _is_less_than_halves(full[0], first[:1], last[:1]):
+        found[Field.NAME] = []
+    return {each: candidates for each, candidates in found.items() if candidates}
+
+
+def _best(candidates: list[Column]) -> list[Column]:
+    """Return the preferred column, and those with the same name."""
+    if not candidates:
+        return []
+    best = min(candidates, key=lambda each: (are_no_names(each.values), each.match.rank))
+    return [best, *(c for c in candidates if c is not best and c.match.order == best.match.order)]
+
+
+def _is_less_than_halves(full: Column, first: Sequence[Column], last: Sequence[Column]) -> bool:
+    """Return whether first and last name are preferred to what is called a full name.
+
+    They are if that only names a role, or if it is something else, such as a company or a code.
+    """
+    if full.match.strength is Strength.WEAK or are_no_names(full.values):
+        return True
+    halves = [*first, *last]
+    if len(halves) < 2 or not all(_overlaps(full, half) for half in halves):
+        return False
+    return not any(_holds(full, half) for half in halves)
+
+
+def _overlaps(full: Column, half: Column) -> bool:
+    pairs = zip(full.values, half.values, strict=False)
+    return any(whole.strip() and part.strip() for whole, part in pairs)
+
+
+def _holds(full: Column, part: Column) -> bool:
+    """Return whether the values of a column contain those of a half of the name."""
+    pairs = [
+        (whole.casefold(), half.strip().casefold())
+        for whole, half in zip(full.values, part.values, strict=False)
+        if whole.strip() and half.strip()
+    ]
+    return bool(pairs) and sum(half in whole for whole, half in pairs) > _MOSTLY * len(pairs)
