@@ -16,7 +16,9 @@ _MOSTLY: Final = 0.5
 _APOSTROPHES: Final = "'\u2019"
 _IN_NAMES: Final = f"-.{_APOSTROPHES}\u00b4`\u00b7"
 _SEPARATORS: Final = re.compile(r"[\s,]+")
-_CJK_NAME: Final = re.compile("[\u3400-\u9fff\u3005]{2,5}|[\u3040-\u30ff]{2,8}|[\uac00-\ud7a3]{2,4}")
+_CJK_NAME: Final = re.compile(
+    "[\u3400-\u9fff\u3005]{2,5}|[\u3040-\u30ff]{2,8}|[\uac00-\ud7a3]{2,4}"
+)
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
@@ -108,4 +110,6 @@ def _is_part_of_name(char: str) -> bool:
 def _is_of_no_person(words: Sequence[str]) -> bool:
     other = vocabulary().other
     plain = [word.casefold().strip(".,") for word in words]
-    return any(word in _words("no person") for word in plain) or all(word in other for word in plain)
+    return any(word in _words("no person") for word in plain) or all(
+        word in other for word in plain
+    )

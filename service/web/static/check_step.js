@@ -165,7 +165,11 @@ const ANSWERS = {
     answered({ header: "none" });
   },
   noEmail: () => {
-    mapping.withoutEmail();
+    mapping.without("email");
+    answered({});
+  },
+  noName: () => {
+    mapping.without("names");
     answered({});
   },
 };
