@@ -15,7 +15,7 @@ from core.job_view import MAX_SOURCE_LENGTH
 
 IMPORT_OPTIONS: Final = (
     *("source", "dryRun", "delimiter", "map", "notify"),
-    *("encoding", "header", "email"),
+    *("encoding", "header", "email", "name"),
 )
 """Options of ``POST /import``, as query parameters or as fields of a form."""
 
@@ -26,8 +26,10 @@ _OPTION_STEMS: Final = ("dry", "delim", "map", "notif")
 _SIMILARITY: Final = 0.8
 _PLAIN_WORDS: Final = frozenset({"encoding", "header", "email"})
 """Options with names that a body can have for itself, with other letters around them."""
+_METADATA: Final = frozenset({"source", "name"})
+"""Keys that a body may have for itself, such as the name of a list."""
 _COMPARED_CLOSELY: Final = [
-    name.casefold() for name in IMPORT_OPTIONS if name not in {"source", *_PLAIN_WORDS}
+    name.casefold() for name in IMPORT_OPTIONS if name not in _METADATA | _PLAIN_WORDS
 ]
 _INVALID_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, lone surrogates, line and paragraph separators."""

@@ -359,6 +359,28 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "holds the address, use map=Column:email.",
         param="email",
     ),
+    "name_column_unclear": ProblemType(
+        status=422,
+        title="It is not clear which column holds the name",
+        description="The file has columns that may hold names: those of several people, or some "
+        "whose own names are not known. Contacts without names, or with those of others, would be "
+        "a loss that nobody sees. `columns` lists the columns, with samples.",
+        advice="Name the column, as in `?map=Person:name`, or add `?name=none` to import the "
+        "contacts without names.",
+        example='There may be names in "Buyer", "Attendee", but it is not clear that they are the '
+        "contacts' own. Say which column holds the name, such as ?map=Buyer:name, or import "
+        "without: ?name=none.",
+    ),
+    "name_option_invalid": ProblemType(
+        status=422,
+        title="The option name is not valid",
+        description="The option `name` has another value than `none`, or is given twice.",
+        advice="Use `name=none` to import contacts without names, and `map=Column:name` to name "
+        "the column that holds them.",
+        example="Give name=none once, to import contacts without names. To say which column holds "
+        "the name, use map=Column:name.",
+        param="name",
+    ),
     "encoding_invalid": ProblemType(
         status=422,
         title="The encoding is not valid",

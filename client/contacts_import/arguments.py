@@ -76,7 +76,7 @@ def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.env
     query = [("map", mapping) for mapping in options.map]
     query += [
         (name, value)
-        for name in ("delimiter", "encoding", "header", "email")
+        for name in ("delimiter", "encoding", "header", "email", "name")
         if (value := getattr(options, name)) is not None
     ]
     if options.dry_run:
@@ -184,5 +184,8 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
     )
     reading.add_argument(
         "--email", choices=["none"], help="import without addresses, whatever the columns hold"
+    )
+    reading.add_argument(
+        "--name", choices=["none"], help="import without names, whatever the columns hold"
     )
     return parser

@@ -6,6 +6,7 @@ from typing import Any, Final
 from contacts_import.text import quoted, table
 
 _MAX_COLUMNS: Final = 20
+_WITHOUT_NAMES: Final = ("--name none", "import without names")
 
 
 def answers_to(problem: Mapping[str, Any]) -> list[str]:
@@ -20,6 +21,10 @@ def answers_to(problem: Mapping[str, Any]) -> list[str]:
             *(_option(column, "email") for column in columns if _has_address(column["samples"])),
             ("--email none", "import without addresses"),
         ]
+        return _block("Add one of these:", rows)
+    if code == "name_column_unclear" and columns:
+        names = [column for column in columns if _may_be_names(column)]
+        rows = [*(_option(column, "name") for column in names[:_MAX_COLUMNS]), _WITHOUT_NAMES]
         return _block("Add one of these:", rows)
     if code == "csv_header_unusable" and columns:
         if _has_address([column["name"] for column in columns]):
@@ -61,6 +66,11 @@ def _has_words(texts: Sequence[str]) -> bool:
     """Return whether texts may be names: letters without digits."""
     joined = "".join(texts)
     return any(map(str.isalpha, joined)) and not any(map(str.isdigit, joined))
+
+
+def _may_be_names(column: Mapping[str, Any]) -> bool:
+    samples = column["samples"]
+    return bool(column["map"]) and _has_words(samples) and not _has_address(samples)
 
 
 def _block(question: str, rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ from core.reading.assignment import assign
 from core.reading.columns import MAX_SAMPLE_ROWS, Column, find_named
 from core.reading.header_text import words_of
 from core.reading.matching import HeaderMatch, match_header
+from core.reading.name_columns import NAMES
 from core.reading.options import ReadingOptions
 from core.reading.people import role_words
 from core.reading.plan import Certainty, Field, FieldPlaces, ReadingPlan
@@ -91,14 +92,20 @@ def _fields(places: FieldPlaces) -> Iterator[Field]:
 def _columns(records: Sequence[Mapping[str, Any]]) -> list[Column]:
     """Return the keys of the first records, at the top and in wrappers, with their values.
 
-    If no address is there, the keys of all objects count: those that are called after somebody
-    else are not the contact's.
+    If no address is there, the keys of all objects count. Those that are called after somebody
+    else are not the contact's, and matter only if the contact's name is not there either.
     """
     sample = records[:MAX_SAMPLE_ROWS]
     columns = _columns_at(sample, _is_wrapper)
     if not any(column.is_addresses or _is_filled_email(column) for column in columns):
-        columns = _columns_at(sample, lambda _: True)
+        has_name = any(c.match.field in NAMES and not c.object for c in columns)
+        is_searched = _is_not_of_others if has_name else lambda _: True
+        columns = _columns_at(sample, is_searched)
     return columns
+
+
+def _is_not_of_others(key: str) -> bool:
+    return _is_wrapper(key) or not match_header(key).is_other
 
 
 def _is_filled_email(column: Column) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from core.reading.header_text import remark_of, words_of
-from core.reading.people import Person, number_of, role_of, role_words
+from core.reading.people import NOBODY, Person, number_of, role_of, role_words
 from core.reading.plan import Field
 from core.reading.vocabulary import MAX_WORDS, Meaning, joined, vocabulary
 from core.reading.word_division import divided
@@ -36,7 +36,7 @@ class HeaderMatch:
     later: int = 0
     """1 for second and further addresses, -1 for a primary one."""
     family_name_first: bool = False
-    person: Person = Person()
+    person: Person = NOBODY
     """Whose it is."""
     is_ambiguous: bool = False
     """Whether it is one word for *name*, which may also be half of it."""

@@ -81,6 +81,14 @@ def guess_names(columns: Sequence[Column], email: Column, known: Column | None =
         return _best_of(evident)
     if len(evident_halves) >= 2:
         return _halves_of(evident_halves)
+    return _without_evidence(candidates, full, halves)
+
+
+def _without_evidence(
+    candidates: Sequence[_Evidence], full: Sequence[_Evidence], halves: Sequence[_Evidence]
+) -> Guess:
+    """Return what remains if no column of full names, and not both halves, are in the addresses."""
+    evident_halves = [each for each in halves if each.evident >= _EVIDENT]
     hinted = [each for each in full if each.column.match.hint is Field.NAME]
     if len(hinted) == 1 and hinted[0].full >= _NEARLY_ALL:
         return Guess({Field.NAME: hinted[0].column})

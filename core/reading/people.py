@@ -49,6 +49,10 @@ class Person:
         return int(self.role != person.role or self.object != person.object)
 
 
+NOBODY: Final = Person()
+"""Whose a column is if its name does not say."""
+
+
 @cache
 def words_about_people() -> Mapping[str, Sequence[str]]:
     """Return the words of people.tsv by kind, which are read once."""

@@ -45,7 +45,7 @@ MESSAGES: Final = {
     "values look like. Name others with map if they are the wrong ones.",
     ADDRESSES_UNUSED: "These columns hold addresses and were not used. Name one with map if it is "
     "the contacts' own.",
-    NAMES_UNUSED: "These columns hold names of other people in the records, and were not used. Name "
+    NAMES_UNUSED: "These columns hold names of other people in the records and were not used. Name "
     "one with map if it is the contacts' own.",
     ADDRESS_DROPPED: "What stood in place of an address is none, or one of several addresses is "
     "invalid; these people were imported without it.",

@@ -31,6 +31,7 @@ from service.api.schemas import (
     ImportPreview,
     ImportRequest,
     ImportsPage,
+    Name,
     NotifyUrl,
     Readiness,
     RecordCursor,
@@ -73,6 +74,7 @@ _BODY_PROBLEMS: Final = (
     "encoding_uncertain",
     "csv_header_unusable",
     "email_column_unclear",
+    "name_column_unclear",
     "records_ambiguous",
     "data_missing",
     "data_not_array",
@@ -86,6 +88,7 @@ _OPTION_PROBLEMS: Final = (
     "encoding_invalid",
     "header_invalid",
     "email_option_invalid",
+    "name_option_invalid",
     "dry_run_invalid",
     "idempotency_key_invalid",
     "idempotency_key_reused",
@@ -130,6 +133,7 @@ _READING_OPTIONS: Final = (
     query("encoding", Encoding),
     query("header", Header),
     query("email", Email),
+    query("name", Name),
     query("notify", NotifyUrl),
 )
 _CONTENT_ENCODING: Final = header(

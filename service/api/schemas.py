@@ -58,6 +58,10 @@ Email: TypeAlias = Annotated[
     Literal["none"],
     Meta(description="`none` to import contacts without addresses, whatever the columns hold."),
 ]
+Name: TypeAlias = Annotated[
+    Literal["none"],
+    Meta(description="`none` to import contacts without names, whatever the columns hold."),
+]
 DryRun: TypeAlias = Annotated[
     bool, Meta(description="Check all records and report the result, but import nothing.")
 ]
@@ -118,6 +122,7 @@ class ImportForm(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fi
     encoding: Encoding | UnsetType = UNSET
     header: Header | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     file: Annotated[
         Any,
         Meta(

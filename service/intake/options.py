@@ -90,6 +90,7 @@ class OptionValues:
             has_header=self._has_header(),
             mapping=parse_mapping(self._values["map"]),
             no_email=self._no_email(),
+            no_name=self._no_name(),
         )
         if kind is not None:
             check_applicable(reading, kind)
@@ -164,6 +165,16 @@ class OptionValues:
                 "email_option_invalid",
                 "Give email=none once, to import contacts without addresses. To say which column "
                 "holds the address, use map=Column:email.",
+            )
+        return bool(values)
+
+    def _no_name(self) -> bool:
+        values = self._values["name"]
+        if values and values != [_NONE]:
+            raise ProblemError(
+                "name_option_invalid",
+                "Give name=none once, to import contacts without names. To say which column holds "
+                "the name, use map=Column:name.",
             )
         return bool(values)
 

@@ -180,6 +180,7 @@ def table() -> Iterator[Row]:
         "encoding=klingon": "encoding_invalid",
         "header=yes": "header_invalid",
         "email=no": "email_option_invalid",
+        "name=no": "name_option_invalid",
         "map=Nom:name": "csv_header_unusable",
     }.items():
         yield f"CSV with {query}", f"{BY_ADDRESS}&{query}", CSV, b"name\nAda\n", 422, code

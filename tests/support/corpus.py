@@ -12,7 +12,10 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "corpus"
 EXPECTED: Final = ".expected.json"
 OUTCOMES: Final = FOLDER / "outcomes.tsv"
 QUESTIONS: Final = frozenset(
-    {"encoding_uncertain", "email_column_unclear", "csv_header_unusable", "records_ambiguous"}
+    {
+        *("encoding_uncertain", "email_column_unclear", "name_column_unclear"),
+        *("csv_header_unusable", "records_ambiguous"),
+    }
 )
 """Problems that an option of the next request resolves."""
 UNSUPPORTED: Final = "unsupported_file"

@@ -7,6 +7,7 @@
  * @property {string} [delimiter] a character
  * @property {"none"} [header]
  * @property {"none"} [email]
+ * @property {"none"} [name]
  * @property {[string, string][]} [map] names of columns with the fields that they hold
  */
 
@@ -85,8 +86,8 @@ export function newKey() {
 }
 
 /** A form with the options before the file, as the service needs them. */
-function form(file, { encoding, delimiter, header, email, map = [] }, { source, dryRun } = {}) {
-  const fields = { source, dryRun: dryRun ? "true" : "", encoding, delimiter, header, email };
+function form(file, { encoding, delimiter, header, email, name, map = [] }, { source, dryRun } = {}) {
+  const fields = { source, dryRun: dryRun ? "true" : "", encoding, delimiter, header, email, name };
   const made = new FormData();
   for (const [name, value] of Object.entries(fields)) if (value) made.append(name, value);
   for (const [column, field] of map) made.append("map", `${column}:${field}`);

@@ -165,7 +165,11 @@ const ANSWERS = {
     answered({ header: "none" });
   },
   noEmail: () => {
-    mapping.withoutEmail();
+    mapping.without("email");
+    answered({});
+  },
+  noName: () => {
+    mapping.without("names");
     answered({});
   },
 };
@@ -194,15 +198,6 @@ function takeColumns(found) {
   columns = found;
   mapping.propose(columns);
   showColumns(columns, mapping, chooseField);
-  by("mapping-note").textContent = againstChoice();
-}
-
-/** What the service imports although the user chose not to. */
-function againstChoice() {
-  const kept = columns.filter(({ map, field }) => preview && field && !mapping.field(map));
-  if (!kept.length) return "";
-  const names = kept.map(({ name, map }) => name || `column ${map}`).join(", ");
-  return `Still read from the file: ${names}. A name is imported wherever the file has one.`;
 }
 
 function chooseField(map, field) {

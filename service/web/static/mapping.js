@@ -20,7 +20,8 @@ export class Mapping {
   /** @type {Map<string, string | null>} by the column's name for the option `map` */
   #fields = new Map();
   #touched = new Set();
-  #noEmail = false;
+  /** @type {Set<string>} groups that contacts are imported without */
+  #without = new Set();
 
   get isTouched() {
     return this.#touched.size > 0;
@@ -49,43 +50,46 @@ export class Mapping {
   choose(map, field) {
     for (const group of [groupOf(this.field(map)), groupOf(field)]) if (group) this.#touched.add(group);
     this.#fields.set(map, field);
-    if (field === "email") this.#noEmail = false;
+    if (field) this.#without.delete(groupOf(field));
     const dropped = field === "name" ? ["first_name", "last_name"] : ["first_name", "last_name"].includes(field) ? ["name"] : [];
     const others = [...this.#fields].filter(([other, held]) => other !== map && dropped.includes(held));
     for (const [other] of others) this.#fields.set(other, null);
     return others.map(([other]) => other);
   }
 
-  /** Imports contacts without addresses. */
-  withoutEmail() {
-    this.#touched.add("email");
-    this.#noEmail = true;
-    for (const [map, field] of this.#fields) if (field === "email") this.#fields.set(map, null);
+  /** Imports contacts without addresses, or without names. */
+  without(/** @type {"email" | "names"} */ group) {
+    this.#touched.add(group);
+    this.#without.add(group);
+    for (const [map, field] of this.#fields) if (groupOf(field) === group) this.#fields.set(map, null);
   }
 
   /** Leaves everything to the service again. */
   reset() {
     this.#fields.clear();
     this.#touched.clear();
-    this.#noEmail = false;
+    this.#without.clear();
   }
 
   /** What the service has to know of it. */
   options() {
     const map = [...this.#fields].filter(([, field]) => field && this.#touched.has(groupOf(field)));
-    const hasEmail = map.some(([, field]) => field === "email");
-    const noEmail = this.#noEmail || (this.#touched.has("email") && !hasEmail);
-    return noEmail ? { map, email: "none" } : { map };
+    const isLeftOut = (group) => this.#touched.has(group) && !map.some(([, field]) => groupOf(field) === group);
+    return {
+      map,
+      ...(isLeftOut("email") ? { email: "none" } : {}),
+      ...(isLeftOut("names") ? { name: "none" } : {}),
+    };
   }
 
   /** What `restore` takes. */
   snapshot() {
-    return { fields: [...this.#fields], touched: [...this.#touched], noEmail: this.#noEmail };
+    return { fields: [...this.#fields], touched: [...this.#touched], without: [...this.#without] };
   }
 
-  restore({ fields, touched, noEmail }) {
+  restore({ fields, touched, without = [] }) {
     this.#fields = new Map(fields);
     this.#touched = new Set(touched);
-    this.#noEmail = noEmail;
+    this.#without = new Set(without);
   }
 }

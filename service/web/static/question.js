@@ -2,7 +2,7 @@
 import { by, element, show } from "./dom.js";
 import { encodingName } from "./reading_options.js";
 
-const ASKED = new Set(["encoding_uncertain", "email_column_unclear", "csv_header_unusable"]);
+const ASKED = new Set(["encoding_uncertain", "email_column_unclear", "name_column_unclear", "csv_header_unusable"]);
 
 /** Whether the user can answer a problem by a choice in this step. */
 export const isQuestion = ({ code, columns, encodings }) => ASKED.has(code) && Boolean(columns?.length || encodings?.length);
@@ -10,7 +10,7 @@ export const isQuestion = ({ code, columns, encodings }) => ASKED.has(code) && B
 /**
  * Asks in words, with the choices ready. Null asks nothing.
  * @param {import("./api.js").Problem | null} problem
- * @param {{ encoding: (name: string) => void, noEmail: () => void, noHeader: () => void }} answers
+ * @param {{ encoding: (name: string) => void, noEmail: () => void, noName: () => void, noHeader: () => void }} answers
  *   are called with the user's choice; columns are chosen in their table.
  */
 export function ask(problem, answers, reading = {}) {
@@ -33,6 +33,11 @@ const QUESTIONS = {
     title: "Which column holds the contacts’ e-mail addresses?",
     words: `${withoutParameters(detail)} Choose “E-mail” for the right column below.`,
     choices: [choice(noEmail, "None of them", "Import the contacts without addresses")],
+  }),
+  name_column_unclear: ({ detail }, { noName }) => ({
+    title: "Which column holds the contacts’ names?",
+    words: `${withoutParameters(detail)} Choose “Full name”, or “First name” and “Last name”, for the right columns below.`,
+    choices: [choice(noName, "None of them", "Import the contacts without names")],
   }),
   csv_header_unusable: (_problem, { noHeader }, { header }) => ({
     title: "Which columns hold the names and the addresses?",

@@ -4,12 +4,13 @@ import { number } from "./words.js";
 
 /** What a warning means on this page, where the service's own words speak of parameters. */
 const WORDS = {
-  column_guessed: "No column is named as the e-mail. This one was taken, since it holds addresses:",
+  column_guessed: "The names of these columns are not known. They were taken for what their values look like:",
   addresses_unused: "These columns hold addresses and are not imported:",
+  names_unused: "These columns hold names of other people and are not imported:",
   encoding_guessed: "The file does not name its encoding, and it was guessed. Look at names with foreign letters: if they are wrong, choose another encoding.",
 };
 /** Those that are about rows or records are counted; the others speak of the file. */
-const COUNTED = new Set(["column_guessed", "addresses_unused", "encoding_guessed"]);
+const COUNTED = new Set(["column_guessed", "addresses_unused", "names_unused", "encoding_guessed"]);
 
 /**
  * Shows warnings, or hides their section if there are none.

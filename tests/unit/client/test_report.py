@@ -171,6 +171,15 @@ def test_unclear_email_column_is_asked_with_options_to_copy():
     ]
 
 
+def test_unclear_name_column_is_asked_with_options_to_copy():
+    columns = [column("Mail", "a@x.example"), column("Wer", "Ada King"), column("Nr", "17")]
+    assert lines_of("name_column_unclear", columns=columns)[1:] == [
+        "Add one of these:",
+        "  --map Wer:name  Ada King",
+        "  --name none     import without names",
+    ]
+
+
 def test_unusable_header_is_asked_with_the_columns_that_may_be_right():
     columns = [
         column("Wer", "Ada", "Eve"),

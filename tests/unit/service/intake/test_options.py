@@ -201,10 +201,11 @@ def test_the_encoding_is_that_of_the_option_or_of_the_content_type(query, charse
     assert checked.reading.encoding == encoding
 
 
-def test_header_and_email_can_be_none():
-    reading = options(query="?header=none&email=none").reading
-    assert (reading.has_header, reading.no_email) == (False, True)
-    assert (options().reading.has_header, options().reading.no_email) == (None, False)
+def test_header_email_and_name_can_be_none():
+    reading = options(query="?header=none&email=none&name=none").reading
+    assert (reading.has_header, reading.no_email, reading.no_name) == (False, True, True)
+    reading = options().reading
+    assert (reading.has_header, reading.no_email, reading.no_name) == (None, False, False)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +219,8 @@ def test_header_and_email_can_be_none():
         ("?email=Courriel", "email_option_invalid"),
         ("?email=none&email=none", "email_option_invalid"),
         ("?email=", "email_option_invalid"),
+        ("?name=Nom", "name_option_invalid"),
+        ("?name=none&name=none", "name_option_invalid"),
     ],
 )
 def test_an_invalid_reading_option_is_rejected(query, code):
