@@ -1,6 +1,7 @@
 """Which columns hold the address of the contact, and not that of somebody else in the record."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from core.errors import MalformedInputError
@@ -25,16 +26,18 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
     is not clear that one of them is the contact's.
     """
     numbered = are_numbered(names)
+    hinted = {column.match.unknown for column in columns if column.match.hint is not None}
 
     def preference(column: Column) -> tuple[int, ...]:
-        return (_is_nameless(column, names, numbered=numbered), *column.match.rank)
+        is_nameless = _is_nameless(column, names, hinted, numbered=numbered)
+        return (is_nameless, *column.match.rank)
 
     by_name = sorted(
         (column for column in columns if column.match.field is Field.EMAIL), key=preference
     )
     fitting = [column for column in by_name if _fits(column)]
     if any(column.filled for column in fitting):
-        chosen = _of_one_person(fitting, names, numbered=numbered)
+        chosen = _of_one_person(fitting, names, hinted, numbered=numbered)
         return EmailChoice(chosen, certainty_of(chosen[0].match))
 
     # None of them has an address: is another column meant?
@@ -44,7 +47,7 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
         return EmailChoice(guessable, Certainty.GUESSED)
     if guessable or (others and not by_name):
         raise _unclear(columns, others)
-    chosen = _of_one_person(fitting or by_name[:1], names, numbered=numbered)
+    chosen = _of_one_person(fitting or by_name[:1], names, hinted, numbered=numbered)
     return EmailChoice(chosen, certainty_of(chosen[0].match)) if chosen else EmailChoice()
 
 
@@ -60,22 +63,32 @@ def _fits(column: Column) -> bool:
     return not column.filled or column.has_addresses
 
 
-def _is_nameless(column: Column, names: Sequence[Column], *, numbered: bool) -> bool:
-    """Return whether all names are of others, or only of some of the people in the record."""
+def _is_nameless(
+    column: Column, names: Sequence[Column], hinted: AbstractSet[frozenset[str]], *, numbered: bool
+) -> bool:
+    """Return whether no name is of the same person, as far as headers say, but of others.
+
+    ``hinted`` are the unknown words beside *name*, as in *Chauffeur name*.
+    """
+    if not names:
+        return bool(hinted) and column.match.unknown not in hinted
     person = column.person
     own = [each for each in names if not each.person.is_other_than(person, numbered=numbered)]
-    return bool(names) and not any(each.person.distance(person) == 0 for each in own)
+    return not any(each.person.distance(person) == 0 for each in own)
 
 
 def _of_one_person(
-    columns: Sequence[Column], names: Sequence[Column], *, numbered: bool
+    columns: Sequence[Column],
+    names: Sequence[Column],
+    hinted: AbstractSet[frozenset[str]],
+    *,
+    numbered: bool,
 ) -> list[Column]:
     """Return the first column, and those that belong to the same person."""
     if not columns:
         return []
     first = columns[0]
     has_anonymous_name = any(not name.person.role and not name.person.object for name in names)
-    hinted = {word for name in names for word in name.match.unknown}
     return [
         each
         for each in columns
@@ -85,7 +98,7 @@ def _of_one_person(
             and (each.person.distance(first.person) == 0 or not has_anonymous_name)
             and (not each.person.role or each.person.role == first.person.role)
             and (not first.match.unknown or each.match.unknown == first.match.unknown)
-            and not each.match.unknown & hinted - first.match.unknown
+            and (each.match.unknown == first.match.unknown or each.match.unknown not in hinted)
         )
     ]
 

@@ -4,7 +4,7 @@ The addresses of the same rows are the evidence: ``Ada King`` beside ``ada.king@
 merely looks like a name may be a city or a company: it is never taken without a hint in its header.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,7 +32,7 @@ _DISTINCT: Final = 0.9
 class Guess:
     """The columns of names that were found, and those that may be some."""
 
-    found: dict[Field, Column] = field(default_factory=dict)
+    found: Mapping[Field, Column] = field(default_factory=dict)
     unclear: Sequence[Column] = ()
     """Columns that look like names, if no evidence shows which of them are the contacts'."""
 
@@ -81,7 +81,20 @@ def guess_names(columns: Sequence[Column], email: Column, known: Column | None =
         return _best_of(evident)
     if len(evident_halves) >= 2:
         return _halves_of(evident_halves)
-    return _without_evidence(candidates, full, halves)
+    guess = _without_evidence(candidates, full, halves)
+    return guess if guess.found or guess.unclear else _guess_among_others(columns, email)
+
+
+def _guess_among_others(columns: Sequence[Column], email: Column) -> Guess:
+    """Return a column that is called after somebody else, but whose names are in the addresses.
+
+    Such as a nickname, where a program calls the full name so.
+    """
+    others = [column for column in columns if column.match.is_other and not column.is_addresses]
+    judged = [_judge(column, email) for column in others[:_MAX_COLUMNS]]
+    full = [each for each in judged if each is not None and each.full >= _EVIDENT]
+    evident = [each for each in full if each.evident >= _EVIDENT]
+    return _best_of(evident) if evident else Guess()
 
 
 def _without_evidence(

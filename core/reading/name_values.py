@@ -13,6 +13,8 @@ from core.reading.vocabulary import joined, vocabulary
 _MAX_NAME: Final = 60
 """Characters of a name; a longer text is a sentence."""
 _MOSTLY: Final = 0.5
+_NEARLY_ALL: Final = 0.8
+_MAX_VALUES: Final = 60
 _APOSTROPHES: Final = "'\u2019"
 _IN_NAMES: Final = f"-.{_APOSTROPHES}\u00b4`\u00b7"
 _SEPARATORS: Final = re.compile(r"[\s,]+")
@@ -73,11 +75,17 @@ def is_like_full_name(value: str) -> bool:
 
 
 def is_like_half(value: str) -> bool:
-    """Return whether a value looks like a first or a last name."""
+    """Return whether a value looks like a name of a person, whole or half."""
     words = [word for word in _SEPARATORS.split(value.strip()) if word]
-    if not 1 <= len(words) <= 3 or len(value) > _MAX_NAME or is_no_name(value):
+    if not 1 <= len(words) <= 5 or len(value) > _MAX_NAME or is_no_name(value):
         return False
     return all(map(_is_like_word_of_name, words)) and not _is_of_no_person(words)
+
+
+def are_like_names(values: Sequence[str]) -> bool:
+    """Return whether nearly all filled values look like first, last or full names."""
+    filled = [value for value in values if value.strip()][:_MAX_VALUES]
+    return bool(filled) and sum(map(is_like_half, filled)) >= _NEARLY_ALL * len(filled)
 
 
 def is_like_cjk_name(value: str) -> bool:
