@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.errors import MalformedInputError
 from core.reading.columns import Column, certainty_of, describe, names_of
 from core.reading.matching import Strength
+from core.reading.people import Person
 from core.reading.plan import Certainty, Field
 
 
@@ -27,10 +28,16 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
     """
     numbered = are_numbered(names)
     hinted = {column.match.unknown for column in columns if column.match.hint is not None}
+    people = {_key(column.person, numbered=numbered) for column in names}
 
     def preference(column: Column) -> tuple[int, ...]:
-        is_nameless = _is_nameless(column, names, hinted, numbered=numbered)
-        return (is_nameless, *column.match.rank)
+        """The address of somebody whose name is there comes first."""
+        is_named = (
+            _key(column.person, numbered=numbered) in people
+            if people
+            else not hinted or column.match.unknown in hinted
+        )
+        return (not is_named, *column.match.rank)
 
     by_name = sorted(
         (column for column in columns if column.match.field is Field.EMAIL), key=preference
@@ -63,18 +70,8 @@ def _fits(column: Column) -> bool:
     return not column.filled or column.has_addresses
 
 
-def _is_nameless(
-    column: Column, names: Sequence[Column], hinted: AbstractSet[frozenset[str]], *, numbered: bool
-) -> bool:
-    """Return whether no name is of the same person, as far as headers say, but of others.
-
-    ``hinted`` are the unknown words beside *name*, as in *Chauffeur name*.
-    """
-    if not names:
-        return bool(hinted) and column.match.unknown not in hinted
-    person = column.person
-    own = [each for each in names if not each.person.is_other_than(person, numbered=numbered)]
-    return not any(each.person.distance(person) == 0 for each in own)
+def _key(person: Person, *, numbered: bool) -> tuple[object, ...]:
+    return (person.role, person.object, (person.number or 1) if numbered else 0)
 
 
 def _of_one_person(

@@ -8,7 +8,6 @@ from core.reading.columns import Column
 from core.reading.email_columns import are_numbered
 from core.reading.matching import Strength
 from core.reading.name_values import are_categories, are_no_names
-from core.reading.people import Person
 from core.reading.plan import Field
 
 NAMES: Final = (Field.NAME, Field.FIRST_NAME, Field.LAST_NAME)
@@ -43,9 +42,11 @@ def named_columns(columns: Sequence[Column]) -> list[Column]:
         and not (column.match.strength is Strength.WEAK and _is_something_else(column))
     ]
     strong = [column for column in usable if column.match.strength is not Strength.WEAK]
-    fitting = [column for column in strong if not are_no_names(column.values)]
+    fitting = [column for column in strong if _holds_names(column)]
     weak = [column for column in usable if column.match.strength is Strength.WEAK]
-    return fitting or weak or strong
+    if fitting:  # an empty one may be filled further down
+        return [column for column in strong if not are_no_names(column.values)]
+    return (weak if any(map(_is_filled, weak)) else []) or strong or weak
 
 
 def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
@@ -65,10 +66,15 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
     nearest = min((each.person.distance(person) for each in own), default=0)
     own = [each for each in own if each.person.distance(person) == nearest]
     own = _without_later_roles(own)
-    others = [each for each in names if each not in own]
     if not own or _are_of_several(own):
         return NameChoice(others=names, is_unclear=True)
-    return NameChoice(_by_field(own), [each for each in others if _is_of_other(each, own)])
+    persons = {each.person for each in own}
+    others = [each for each in names if each.person not in persons and _holds_names(each)]
+    return NameChoice(_by_field(own), others)
+
+
+def _is_filled(column: Column) -> bool:
+    return any(map(str.strip, column.values))
 
 
 def _is_something_else(column: Column) -> bool:
@@ -102,11 +108,8 @@ def _are_of_several(columns: Sequence[Column]) -> bool:
     return any(each.is_other_than(persons[0], numbered=False) for each in persons)
 
 
-def _is_of_other(column: Column, own: Sequence[Column]) -> bool:
-    """Return whether a column that is not used holds a name that none of the used ones has."""
-    has_values = any(value.strip() for value in column.values) and not are_no_names(column.values)
-    persons: set[Person] = {each.person for each in own}
-    return has_values and column.person not in persons
+def _holds_names(column: Column) -> bool:
+    return _is_filled(column) and not are_no_names(column.values)
 
 
 def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:

@@ -19,8 +19,8 @@ from core.reading.name_values import (
 )
 from core.reading.plan import Field
 
-_MAX_ROWS: Final = 60
-_MAX_COLUMNS: Final = 60
+_MAX_ROWS: Final = 40
+_MAX_COLUMNS: Final = 40
 """So many rows and columns are looked at."""
 _EVIDENT: Final = 0.5
 """Share of rows in which a word of the name is in the address."""
