@@ -72,7 +72,7 @@ def warnings(found: ReadingPlan) -> list[str]:
          "Secondary Contact Name Secondary Contact Email"),
         ("Name,Email,Name 2,Email 2", "{n},{e},{N},{E}", "Name Email"),
         ("Email,Zyx Name,Zyx Email", "{E},{n},{e}", "Zyx Name Zyx Email"),
-        ("購入者名,購入者メールアドレス,配送先氏名", "{n},{e},{N}", "購入者名 購入者メールアドレス"),
+        ("購入者名,購入者メール,配送先氏名", "{n},{e},{N}", "購入者名 購入者メール"),
         ("Nom acheteur;Email acheteur;Nom livraison", "{n};{e};{N}", "Nom acheteur Email acheteur"),
         ("ContactName,FirstName,LastName,EmailAddress", "Acme Ltd,{f},{l},{e}",
          "FirstName LastName EmailAddress"),

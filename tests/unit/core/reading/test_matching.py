@@ -99,6 +99,7 @@ def test_headers_say_whose_the_column_is(header, person):
         (Person("", 0), Person("", 1), True, False),
         (Person("", 0, ("user",)), Person("", 0, ("contact",)), False, True),
         (Person("", 0, ("user",)), Person(), False, False),
+        (Person("", 0, ("user",)), Person("", 0, ("user", "contact")), False, False),
         (Person("buyer", 0, ("billing",)), Person("buyer", 0, ("customer",)), False, False),
     ],
 )
