@@ -22,6 +22,7 @@ from core.reading.plan import Field
 _MAX_ROWS: Final = 40
 _MAX_COLUMNS: Final = 40
 """So many rows and columns are looked at."""
+_MAX_LOCAL: Final = 64
 _EVIDENT: Final = 0.5
 """Share of rows in which a word of the name is in the address."""
 _NEARLY_ALL: Final = 0.8
@@ -51,6 +52,8 @@ class _Evidence:
     """Share of values that look like one name."""
     distinct: float
     cjk: float
+    whole: float
+    """Share of values that are all of the part before ``@``, as those of branches and departments."""
     position: float
     """Where in the addresses the words are, on average: 0 is the beginning."""
     words: Sequence[frozenset[str]]
@@ -109,7 +112,8 @@ def _without_evidence(
     plausible += [each.column for each in candidates if each.cjk >= _NEARLY_ALL]
     if evident_halves:
         others = [each.column for each in halves if each.distinct >= _DISTINCT]
-        if len(others) == 1 and not plausible:
+        is_sure = len(evident_halves) == 1 and evident_halves[0].whole < _EVIDENT
+        if len(others) == 1 and not plausible and is_sure:
             return Guess({Field.NAME: evident_halves[0].column})
         return Guess(unclear=_distinct([*others, *plausible]))
     return Guess(unclear=_distinct(plausible))
@@ -140,6 +144,11 @@ def _judge(column: Column, email: Column) -> _Evidence | None:
         sum(is_like_half(value) for value, _ in pairs) / rows,
         distinct / rows,
         sum(is_like_cjk_name(value) for value, _ in pairs) / rows * (distinct / rows >= _DISTINCT),
+        sum(
+            _is_whole(spellings, address)
+            for spellings, (_, address) in zip(words, pairs, strict=True)
+        )
+        / rows,
         sum(positions) / len(positions) if positions else 0,
         [frozenset().union(*spellings) for spellings in words],
     )
@@ -150,7 +159,7 @@ def _position(spellings: Sequence[set[str]], value: str, address: str) -> float 
 
     None if no word is in it, or if the value is that part itself: then it is a login.
     """
-    local = address.partition("@")[0][-64:]
+    local = address.partition("@")[0][-_MAX_LOCAL:]
     if value.casefold() == local.casefold() and value[:1].islower():
         return None
     divided = [word for word in words_of(local) if not word.isdecimal()]
@@ -159,14 +168,19 @@ def _position(spellings: Sequence[set[str]], value: str, address: str) -> float 
         for spelling in sorted(word):
             if spelling in divided and len(spelling) > 1:
                 return divided.index(spelling) / len(divided)
-            if len(spelling) > 2 and (at := joined.find(spelling)) >= 0:
-                return at / len(joined)
+            if len(spelling) > 2 and len(divided) == 1 and spelling in joined:
+                return joined.index(spelling) / len(joined)
     if len(divided) > 1:  # an initial, as in a.king
         initials = {spelling[:1] for word in spellings[:1] for spelling in word}
         for at, token in enumerate(divided):
             if len(token) == 1 and token in initials:
                 return at / len(divided)
     return None
+
+
+def _is_whole(spellings: Sequence[set[str]], address: str) -> bool:
+    local = "".join(words_of(address.partition("@")[0][-_MAX_LOCAL:]))
+    return len(spellings) == 1 and local in spellings[0]
 
 
 def _is_plausible(evidence: _Evidence) -> bool:

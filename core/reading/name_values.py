@@ -21,7 +21,14 @@ _SEPARATORS: Final = re.compile(r"[\s,]+")
 _CJK_NAME: Final = re.compile(
     "[\u3400-\u9fff\u3005]{2,5}|[\u3040-\u30ff]{2,8}|[\uac00-\ud7a3]{2,4}"
 )
-_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_CYRILLIC: Final = "абвгґдеєзиіїйклмнопрстуфыэёъьћђљњџјѓќ"
+_ITS_LATIN: Final = "abvggdeeziiiyklmnoprstufyee__cdlndjgk"
+_IN_LATIN: Final = str.maketrans(
+    dict(zip(_CYRILLIC, _ITS_LATIN, strict=True))
+    | {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya"}  # noqa: RUF001
+    | {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
+)
+"""Letters as addresses have them: transliterated from Cyrillic, and umlauts."""
 
 
 @cache
@@ -97,7 +104,7 @@ def name_words(value: str) -> list[set[str]]:
     """Return the words of a name as an address may have them: each in its spellings."""
     value = unicodedata.normalize("NFC", value[:_MAX_NAME]).casefold()
     return [
-        {"".join(words_of(word)), "".join(words_of(word.translate(_UMLAUTS)))}
+        {"".join(words_of(word)), "".join(words_of(word.translate(_IN_LATIN)))}
         for word in _SEPARATORS.split(value.replace("-", " "))
         if words_of(word)
     ]
@@ -107,7 +114,7 @@ def _is_like_word_of_name(word: str) -> bool:
     letters = [char for char in word if char.isalpha()]
     if not letters or not all(char.isalpha() or _is_part_of_name(char) for char in word):
         return False
-    is_particle = word.casefold().rstrip(_APOSTROPHES) in _words("particle")
+    is_particle = word.casefold().partition("-")[0].rstrip(_APOSTROPHES) in _words("particle")
     return not letters[0].islower() or is_particle or word[1:2] in {*_APOSTROPHES}
 
 

@@ -137,6 +137,23 @@ def test_names_under_an_unknown_header_are_found_by_the_addresses(header, row, e
     assert Certainty.GUESSED in found.certainty.values()
 
 
+def test_names_of_branches_are_a_question():
+    text = "E-Mail;Filiale\nkiel@x.example;Kiel\nulm@x.example;Ulm\nbonn@x.example;Bonn\n"
+    with pytest.raises(MalformedInputError) as caught:
+        plan_csv(text, DETECT, complete=True)
+    assert caught.value.code == "name_column_unclear"
+
+
+def test_names_in_other_letters_are_found_by_their_transliteration():
+    text = "Почта;Слушатель\nivan.petrov@x.example;Иван Петров\nanna.kim@x.example;Анна Ким\n"
+    assert plan_csv(text, DETECT, complete=True).places.name == (1,)
+
+
+def test_logins_are_no_names():
+    text = "Email,Kürzel\nada.king@x.example,AKing\neva.may@x.example,EMay\n"
+    assert plan_csv(text, DETECT, complete=True).places.name == ()
+
+
 @pytest.mark.parametrize(
     "value",
     ["Cork", "New York", "Globex Corporation", "Sales Manager", "active", "vip lead", "en",
