@@ -53,7 +53,7 @@ class _Evidence:
     distinct: float
     cjk: float
     whole: float
-    """Share of values that are all of the part before ``@``, as those of branches and departments."""
+    """Share of values that are all of the part before ``@``, as those of branches may be."""
     position: float
     """Where in the addresses the words are, on average: 0 is the beginning."""
     words: Sequence[frozenset[str]]
