@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import MalformedInputError
 from core.reading.columns import Column, certainty_of, describe, names_of
@@ -29,11 +29,13 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
     numbered = are_numbered(names)
     hinted = {column.match.unknown for column in columns if column.match.hint is not None}
     people = {_key(column.person, numbered=numbered) for column in names}
+    have_roles = any(column.person.role or column.person.object for column in names)
 
     def preference(column: Column) -> tuple[int, ...]:
         """The address of somebody whose name is there comes first."""
+        person = column.person if have_roles else replace(column.person, role="", object=())
         is_named = (
-            _key(column.person, numbered=numbered) in people
+            _key(person, numbered=numbered) in people
             if people
             else not hinted or column.match.unknown in hinted
         )
@@ -85,15 +87,18 @@ def _of_one_person(
     if not columns:
         return []
     first = columns[0]
-    has_anonymous_name = any(not name.person.role and not name.person.object for name in names)
+    people = {(name.person.role, name.person.object) for name in names}
+    are_several = ("", ()) in people and len(people) > 1
+    have_roles = any(name.match.person.role for name in names)
     return [
         each
         for each in columns
         if each is first
         or (
             not each.person.is_other_than(first.person, numbered=numbered)
-            and (each.person.distance(first.person) == 0 or not has_anonymous_name)
+            and (each.person.distance(first.person) == 0 or not are_several)
             and (not each.person.role or each.person.role == first.person.role)
+            and (each.match.person.role == first.match.person.role or not have_roles)
             and (not first.match.unknown or each.match.unknown == first.match.unknown)
             and (each.match.unknown == first.match.unknown or each.match.unknown not in hinted)
         )

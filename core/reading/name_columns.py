@@ -140,14 +140,15 @@ def _best(candidates: list[Column]) -> list[Column]:
 def _is_less_than_halves(full: Column, first: Sequence[Column], last: Sequence[Column]) -> bool:
     """Return whether first and last name are preferred to what is called a full name.
 
-    They are if that only names a role, or if it is something else, such as a company or a code.
+    They are if that only names a role, or if it does not hold both: it is a nickname, a company or
+    a code.
     """
     if full.match.strength is Strength.WEAK or are_no_names(full.values):
         return True
     halves = [*first, *last]
     if len(halves) < 2 or not all(_overlaps(full, half) for half in halves):
         return False
-    return not any(_holds(full, half) for half in halves)
+    return not all(_holds(full, half) for half in halves)
 
 
 def _overlaps(full: Column, half: Column) -> bool:

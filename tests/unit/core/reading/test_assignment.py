@@ -79,11 +79,29 @@ def warnings(found: ReadingPlan) -> list[str]:
         ("name,longName,foreName,address.email", "K1,{l},{f},{e}",
          "foreName longName address.email"),
         ("Name,Customer Name,Email", "AX-100,{n},{e}", "Customer Name Email"),
+        ("Preferred Name,Legal First Name,Legal Last Name,Email", "{f},{f},{l},{e}",
+         "Legal First Name Legal Last Name Email"),
+        ("Name,Customer,Email", ",{n},{e}", "Customer Email"),
         ("Име,Презиме,Фамилия,Имейл", "{f},Ivanova,{l},{e}", "Име Фамилия Имейл"),
     ],
 )  # fmt: skip
 def test_name_and_address_are_of_one_person(header, row, expected):
     assert used(plan(header, row)) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "emails"),
+    [
+        ("First Name,Student Email,Personal Email", ["Student Email", "Personal Email"]),
+        ("Attendee Name,Attendee Email,Email", ["Attendee Email"]),
+        ("Name,Email,Buyer Email", ["Email"]),
+        ("Name,E-mail 1,E-mail 2", ["E-mail 1", "E-mail 2"]),
+        ("Zyx Name,Zyx Email,Abc Email", ["Zyx Email"]),
+    ],
+)
+def test_further_addresses_are_of_the_same_person(header, emails):
+    found = plan(header, "{n},{e},{E}")
+    assert [found.header[place] for place in found.places.email] == emails
 
 
 def test_the_places_of_a_field_are_of_one_person():
