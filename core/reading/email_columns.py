@@ -39,7 +39,7 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
             if people
             else not hinted or column.match.unknown in hinted
         )
-        return (not is_named, *column.match.rank)
+        return (not is_named, *column.match.rank, len(column.parent))
 
     by_name = sorted(
         (column for column in columns if column.match.field is Field.EMAIL), key=preference

@@ -70,7 +70,8 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
         return NameChoice(others=names, is_unclear=True)
     persons = {each.person for each in own}
     others = [each for each in names if each.person not in persons and _holds_names(each)]
-    return NameChoice(_by_field(own), others)
+    parent = email.parent if email is not None else ()
+    return NameChoice(_by_field(own, parent), others)
 
 
 def _is_filled(column: Column) -> bool:
@@ -112,10 +113,14 @@ def _holds_names(column: Column) -> bool:
     return _is_filled(column) and not are_no_names(column.values)
 
 
-def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:
-    """Return the columns of one person by field: a full name, or else its halves."""
+def _by_field(columns: Sequence[Column], parent: tuple[str, ...]) -> dict[Field, list[Column]]:
+    """Return the columns of one person by field: a full name, or else its halves.
+
+    ``parent`` is the object of the address: what is in the same one is preferred.
+    """
     found = {
-        each: _best([column for column in columns if column.match.field is each]) for each in NAMES
+        each: _best([column for column in columns if column.match.field is each], parent)
+        for each in NAMES
     }
     full, first, last = (found[each] for each in NAMES)
     if full and full[0].match.is_ambiguous:
@@ -129,12 +134,30 @@ def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:
     return {each: candidates for each, candidates in found.items() if candidates}
 
 
-def _best(candidates: list[Column]) -> list[Column]:
-    """Return the preferred column, and those with the same name."""
+def _best(candidates: list[Column], parent: tuple[str, ...]) -> list[Column]:
+    """Return the preferred column, and those with the same name in the same object."""
     if not candidates:
         return []
-    best = min(candidates, key=lambda each: (are_no_names(each.values), each.match.rank))
-    return [best, *(c for c in candidates if c is not best and c.match.order == best.match.order)]
+    best = min(
+        candidates,
+        key=lambda each: (
+            are_no_names(each.values),
+            each.match.strength is Strength.WEAK,
+            each.parent != parent,
+            len(each.parent),
+            each.match.rank,
+        ),
+    )
+    return [
+        best,
+        *(
+            each
+            for each in candidates
+            if each is not best
+            and each.match.order == best.match.order
+            and each.parent == best.parent
+        ),
+    ]
 
 
 def _is_less_than_halves(full: Column, first: Sequence[Column], last: Sequence[Column]) -> bool:
