@@ -11,6 +11,7 @@ from core.reading.columns import Column, certainty_of, describe, names_of
 from core.reading.email_columns import EmailChoice, choose_emails
 from core.reading.name_columns import NAMES, NameChoice, choose_names, named_columns
 from core.reading.name_guessing import guess_names
+from core.reading.name_values import are_like_names
 from core.reading.options import ReadingOptions
 from core.reading.plan import Certainty, Field, FieldPlaces, PlanWarning
 from core.reading.warnings import ADDRESSES_UNUSED, COLUMN_GUESSED, NAMES_UNUSED
@@ -64,6 +65,14 @@ def assign(
                 guessed += candidates
 
     used |= {column.place for field in NAMES for column in found[field]}
+    hinted = [
+        column
+        for column in columns
+        if column.match.hint is not None
+        and column.place not in used
+        and Certainty.NAMED not in certainty.values()
+        and are_like_names(column.values)
+    ]
     unused = [column for column in columns if column.place not in used and column.is_addresses]
     if options.no_email:
         unused = []
@@ -77,7 +86,7 @@ def assign(
             for code, about in (
                 (COLUMN_GUESSED, guessed),
                 (ADDRESSES_UNUSED, unused),
-                (NAMES_UNUSED, names.others),
+                (NAMES_UNUSED, [*names.others, *hinted]),
             )
             if about
         ),

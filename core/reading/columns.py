@@ -56,6 +56,11 @@ class Column:
         return replace(person, role=person.role or role, object=self.object)
 
     @property
+    def parent(self) -> tuple[str, ...]:
+        """Path of the JSON object that it is in; empty for the record itself and in CSV."""
+        return self.place[:-1] if isinstance(self.place, tuple) else ()
+
+    @property
     def filled(self) -> list[str]:
         """Return the values that stand for something."""
         return [

@@ -1,11 +1,13 @@
 """Which columns hold the address of the contact, and not that of somebody else in the record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from core.errors import MalformedInputError
 from core.reading.columns import Column, certainty_of, describe, names_of
 from core.reading.matching import Strength
+from core.reading.people import Person
 from core.reading.plan import Certainty, Field
 
 
@@ -25,16 +27,26 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
     is not clear that one of them is the contact's.
     """
     numbered = are_numbered(names)
+    hinted = {column.match.unknown for column in columns if column.match.hint is not None}
+    people = {_key(column.person, numbered=numbered) for column in names}
+    have_roles = any(column.person.role or column.person.object for column in names)
 
     def preference(column: Column) -> tuple[int, ...]:
-        return (_is_nameless(column, names, numbered=numbered), *column.match.rank)
+        """The address of somebody whose name is there comes first."""
+        person = column.person if have_roles else replace(column.person, role="", object=())
+        is_named = (
+            _key(person, numbered=numbered) in people
+            if people
+            else not hinted or column.match.unknown in hinted
+        )
+        return (not is_named, *column.match.rank, len(column.parent))
 
     by_name = sorted(
         (column for column in columns if column.match.field is Field.EMAIL), key=preference
     )
     fitting = [column for column in by_name if _fits(column)]
     if any(column.filled for column in fitting):
-        chosen = _of_one_person(fitting, names, numbered=numbered)
+        chosen = _of_one_person(fitting, names, hinted, numbered=numbered)
         return EmailChoice(chosen, certainty_of(chosen[0].match))
 
     # None of them has an address: is another column meant?
@@ -44,7 +56,7 @@ def choose_emails(columns: Sequence[Column], names: Sequence[Column]) -> EmailCh
         return EmailChoice(guessable, Certainty.GUESSED)
     if guessable or (others and not by_name):
         raise _unclear(columns, others)
-    chosen = _of_one_person(fitting or by_name[:1], names, numbered=numbered)
+    chosen = _of_one_person(fitting or by_name[:1], names, hinted, numbered=numbered)
     return EmailChoice(chosen, certainty_of(chosen[0].match)) if chosen else EmailChoice()
 
 
@@ -60,32 +72,35 @@ def _fits(column: Column) -> bool:
     return not column.filled or column.has_addresses
 
 
-def _is_nameless(column: Column, names: Sequence[Column], *, numbered: bool) -> bool:
-    """Return whether all names are of others, or only of some of the people in the record."""
-    person = column.person
-    own = [each for each in names if not each.person.is_other_than(person, numbered=numbered)]
-    return bool(names) and not any(each.person.distance(person) == 0 for each in own)
+def _key(person: Person, *, numbered: bool) -> tuple[object, ...]:
+    return (person.role, person.object, (person.number or 1) if numbered else 0)
 
 
 def _of_one_person(
-    columns: Sequence[Column], names: Sequence[Column], *, numbered: bool
+    columns: Sequence[Column],
+    names: Sequence[Column],
+    hinted: AbstractSet[frozenset[str]],
+    *,
+    numbered: bool,
 ) -> list[Column]:
     """Return the first column, and those that belong to the same person."""
     if not columns:
         return []
     first = columns[0]
-    has_anonymous_name = any(not name.person.role and not name.person.object for name in names)
-    hinted = {word for name in names for word in name.match.unknown}
+    people = {(name.person.role, name.person.object) for name in names}
+    are_several = ("", ()) in people and len(people) > 1
+    have_roles = any(name.match.person.role for name in names)
     return [
         each
         for each in columns
         if each is first
         or (
             not each.person.is_other_than(first.person, numbered=numbered)
-            and (each.person.distance(first.person) == 0 or not has_anonymous_name)
+            and (each.person.distance(first.person) == 0 or not are_several)
             and (not each.person.role or each.person.role == first.person.role)
+            and (each.match.person.role == first.match.person.role or not have_roles)
             and (not first.match.unknown or each.match.unknown == first.match.unknown)
-            and not each.match.unknown & hinted - first.match.unknown
+            and (each.match.unknown == first.match.unknown or each.match.unknown not in hinted)
         )
     ]
 

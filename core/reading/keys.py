@@ -17,6 +17,8 @@ Path = tuple[str, ...]
 
 MAX_KEYS: Final = 1000
 """Different keys that are looked at."""
+_MAX_VALUES: Final = 50_000
+"""Values that are looked at, the missing ones included."""
 MAX_PATH: Final = 4
 """Keys of a path that a client names."""
 
@@ -126,6 +128,7 @@ def _columns_at(
     for path in inner & paths.keys():  # a wrapper that is null in some record is not a value
         if not any(isinstance(_at(record, path), str | list | int | float) for record in sample):
             del paths[path]
+    sample = sample[: max(1, _MAX_VALUES // max(1, len(paths)))]
     return [
         Column(
             place=path,

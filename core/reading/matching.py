@@ -166,7 +166,9 @@ def _phrases(words: tuple[str, ...]) -> list[tuple[int, int, Meaning]]:
             if meanings := names.get(joined(words[start:end])):
                 meaning = meanings[0]
                 is_weak = meaning.field is Field.NAME and words[start] in vocabulary().ignored
-                is_only_alone = joined(words[start:end]) in _ONLY_ALONE
+                key = joined(words[start:end])
+                is_last_mail = key == "mail" and end == len(words)
+                is_only_alone = key in _ONLY_ALONE and not is_last_mail
                 if not (end == start + 1 and (is_weak or is_only_alone)):
                     found.append((start, end, meaning))
                     start = end - 1

@@ -8,7 +8,6 @@ from core.reading.columns import Column
 from core.reading.email_columns import are_numbered
 from core.reading.matching import Strength
 from core.reading.name_values import are_categories, are_no_names
-from core.reading.people import Person
 from core.reading.plan import Field
 
 NAMES: Final = (Field.NAME, Field.FIRST_NAME, Field.LAST_NAME)
@@ -43,9 +42,11 @@ def named_columns(columns: Sequence[Column]) -> list[Column]:
         and not (column.match.strength is Strength.WEAK and _is_something_else(column))
     ]
     strong = [column for column in usable if column.match.strength is not Strength.WEAK]
-    fitting = [column for column in strong if not are_no_names(column.values)]
+    fitting = [column for column in strong if _holds_names(column)]
     weak = [column for column in usable if column.match.strength is Strength.WEAK]
-    return fitting or weak or strong
+    if fitting:  # an empty one may be filled further down
+        return [column for column in strong if not are_no_names(column.values)]
+    return (weak if any(map(_is_filled, weak)) else []) or strong or weak
 
 
 def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
@@ -65,10 +66,16 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
     nearest = min((each.person.distance(person) for each in own), default=0)
     own = [each for each in own if each.person.distance(person) == nearest]
     own = _without_later_roles(own)
-    others = [each for each in names if each not in own]
     if not own or _are_of_several(own):
         return NameChoice(others=names, is_unclear=True)
-    return NameChoice(_by_field(own), [each for each in others if _is_of_other(each, own)])
+    persons = {each.person for each in own}
+    others = [each for each in names if each.person not in persons and _holds_names(each)]
+    parent = email.parent if email is not None else ()
+    return NameChoice(_by_field(own, parent), others)
+
+
+def _is_filled(column: Column) -> bool:
+    return any(map(str.strip, column.values))
 
 
 def _is_something_else(column: Column) -> bool:
@@ -102,17 +109,18 @@ def _are_of_several(columns: Sequence[Column]) -> bool:
     return any(each.is_other_than(persons[0], numbered=False) for each in persons)
 
 
-def _is_of_other(column: Column, own: Sequence[Column]) -> bool:
-    """Return whether a column that is not used holds a name that none of the used ones has."""
-    has_values = any(value.strip() for value in column.values) and not are_no_names(column.values)
-    persons: set[Person] = {each.person for each in own}
-    return has_values and column.person not in persons
+def _holds_names(column: Column) -> bool:
+    return _is_filled(column) and not are_no_names(column.values)
 
 
-def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:
-    """Return the columns of one person by field: a full name, or else its halves."""
+def _by_field(columns: Sequence[Column], parent: tuple[str, ...]) -> dict[Field, list[Column]]:
+    """Return the columns of one person by field: a full name, or else its halves.
+
+    ``parent`` is the object of the address: what is in the same one is preferred.
+    """
     found = {
-        each: _best([column for column in columns if column.match.field is each]) for each in NAMES
+        each: _best([column for column in columns if column.match.field is each], parent)
+        for each in NAMES
     }
     full, first, last = (found[each] for each in NAMES)
     if full and full[0].match.is_ambiguous:
@@ -126,25 +134,44 @@ def _by_field(columns: Sequence[Column]) -> dict[Field, list[Column]]:
     return {each: candidates for each, candidates in found.items() if candidates}
 
 
-def _best(candidates: list[Column]) -> list[Column]:
-    """Return the preferred column, and those with the same name."""
+def _best(candidates: list[Column], parent: tuple[str, ...]) -> list[Column]:
+    """Return the preferred column, and those with the same name in the same object."""
     if not candidates:
         return []
-    best = min(candidates, key=lambda each: (are_no_names(each.values), each.match.rank))
-    return [best, *(c for c in candidates if c is not best and c.match.order == best.match.order)]
+    best = min(
+        candidates,
+        key=lambda each: (
+            are_no_names(each.values),
+            each.match.strength is Strength.WEAK,
+            each.parent != parent,
+            len(each.parent),
+            each.match.rank,
+        ),
+    )
+    return [
+        best,
+        *(
+            each
+            for each in candidates
+            if each is not best
+            and each.match.order == best.match.order
+            and each.parent == best.parent
+        ),
+    ]
 
 
 def _is_less_than_halves(full: Column, first: Sequence[Column], last: Sequence[Column]) -> bool:
     """Return whether first and last name are preferred to what is called a full name.
 
-    They are if that only names a role, or if it is something else, such as a company or a code.
+    They are if that only names a role, or if it does not hold both: it is a nickname, a company or
+    a code.
     """
     if full.match.strength is Strength.WEAK or are_no_names(full.values):
         return True
     halves = [*first, *last]
     if len(halves) < 2 or not all(_overlaps(full, half) for half in halves):
         return False
-    return not any(_holds(full, half) for half in halves)
+    return not all(_holds(full, half) for half in halves)
 
 
 def _overlaps(full: Column, half: Column) -> bool:

@@ -4,7 +4,7 @@ The addresses of the same rows are the evidence: ``Ada King`` beside ``ada.king@
 merely looks like a name may be a city or a company: it is never taken without a hint in its header.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +19,10 @@ from core.reading.name_values import (
 )
 from core.reading.plan import Field
 
-_MAX_ROWS: Final = 60
-_MAX_COLUMNS: Final = 60
+_MAX_ROWS: Final = 40
+_MAX_COLUMNS: Final = 40
 """So many rows and columns are looked at."""
+_MAX_LOCAL: Final = 64
 _EVIDENT: Final = 0.5
 """Share of rows in which a word of the name is in the address."""
 _NEARLY_ALL: Final = 0.8
@@ -32,7 +33,7 @@ _DISTINCT: Final = 0.9
 class Guess:
     """The columns of names that were found, and those that may be some."""
 
-    found: dict[Field, Column] = field(default_factory=dict)
+    found: Mapping[Field, Column] = field(default_factory=dict)
     unclear: Sequence[Column] = ()
     """Columns that look like names, if no evidence shows which of them are the contacts'."""
 
@@ -51,6 +52,8 @@ class _Evidence:
     """Share of values that look like one name."""
     distinct: float
     cjk: float
+    whole: float
+    """Share of values that are all of the part before ``@``, as those of branches may be."""
     position: float
     """Where in the addresses the words are, on average: 0 is the beginning."""
     words: Sequence[frozenset[str]]
@@ -81,7 +84,20 @@ def guess_names(columns: Sequence[Column], email: Column, known: Column | None =
         return _best_of(evident)
     if len(evident_halves) >= 2:
         return _halves_of(evident_halves)
-    return _without_evidence(candidates, full, halves)
+    guess = _without_evidence(candidates, full, halves)
+    return guess if guess.found or guess.unclear else _guess_among_others(columns, email)
+
+
+def _guess_among_others(columns: Sequence[Column], email: Column) -> Guess:
+    """Return a column that is called after somebody else, but whose names are in the addresses.
+
+    Such as a nickname, where a program calls the full name so.
+    """
+    others = [column for column in columns if column.match.is_other and not column.is_addresses]
+    judged = [_judge(column, email) for column in others[:_MAX_COLUMNS]]
+    full = [each for each in judged if each is not None and each.full >= _EVIDENT]
+    evident = [each for each in full if each.evident >= _EVIDENT]
+    return _best_of(evident) if evident else Guess()
 
 
 def _without_evidence(
@@ -96,7 +112,8 @@ def _without_evidence(
     plausible += [each.column for each in candidates if each.cjk >= _NEARLY_ALL]
     if evident_halves:
         others = [each.column for each in halves if each.distinct >= _DISTINCT]
-        if len(others) == 1 and not plausible:
+        is_sure = len(evident_halves) == 1 and evident_halves[0].whole < _EVIDENT
+        if len(others) == 1 and not plausible and is_sure:
             return Guess({Field.NAME: evident_halves[0].column})
         return Guess(unclear=_distinct([*others, *plausible]))
     return Guess(unclear=_distinct(plausible))
@@ -127,6 +144,11 @@ def _judge(column: Column, email: Column) -> _Evidence | None:
         sum(is_like_half(value) for value, _ in pairs) / rows,
         distinct / rows,
         sum(is_like_cjk_name(value) for value, _ in pairs) / rows * (distinct / rows >= _DISTINCT),
+        sum(
+            _is_whole(spellings, address)
+            for spellings, (_, address) in zip(words, pairs, strict=True)
+        )
+        / rows,
         sum(positions) / len(positions) if positions else 0,
         [frozenset().union(*spellings) for spellings in words],
     )
@@ -137,7 +159,7 @@ def _position(spellings: Sequence[set[str]], value: str, address: str) -> float 
 
     None if no word is in it, or if the value is that part itself: then it is a login.
     """
-    local = address.partition("@")[0][-64:]
+    local = address.partition("@")[0][-_MAX_LOCAL:]
     if value.casefold() == local.casefold() and value[:1].islower():
         return None
     divided = [word for word in words_of(local) if not word.isdecimal()]
@@ -146,14 +168,19 @@ def _position(spellings: Sequence[set[str]], value: str, address: str) -> float 
         for spelling in sorted(word):
             if spelling in divided and len(spelling) > 1:
                 return divided.index(spelling) / len(divided)
-            if len(spelling) > 2 and (at := joined.find(spelling)) >= 0:
-                return at / len(joined)
+            if len(spelling) > 2 and len(divided) == 1 and spelling in joined:
+                return joined.index(spelling) / len(joined)
     if len(divided) > 1:  # an initial, as in a.king
         initials = {spelling[:1] for word in spellings[:1] for spelling in word}
         for at, token in enumerate(divided):
             if len(token) == 1 and token in initials:
                 return at / len(divided)
     return None
+
+
+def _is_whole(spellings: Sequence[set[str]], address: str) -> bool:
+    local = "".join(words_of(address.partition("@")[0][-_MAX_LOCAL:]))
+    return len(spellings) == 1 and local in spellings[0]
 
 
 def _is_plausible(evidence: _Evidence) -> bool:

@@ -13,13 +13,22 @@ from core.reading.vocabulary import joined, vocabulary
 _MAX_NAME: Final = 60
 """Characters of a name; a longer text is a sentence."""
 _MOSTLY: Final = 0.5
+_NEARLY_ALL: Final = 0.8
+_MAX_VALUES: Final = 60
 _APOSTROPHES: Final = "'\u2019"
 _IN_NAMES: Final = f"-.{_APOSTROPHES}\u00b4`\u00b7"
 _SEPARATORS: Final = re.compile(r"[\s,]+")
 _CJK_NAME: Final = re.compile(
     "[\u3400-\u9fff\u3005]{2,5}|[\u3040-\u30ff]{2,8}|[\uac00-\ud7a3]{2,4}"
 )
-_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_CYRILLIC: Final = "абвгґдеєзиіїйклмнопрстуфыэёъьћђљњџјѓќ"
+_ITS_LATIN: Final = "abvggdeeziiiyklmnoprstufyee__cdlndjgk"
+_IN_LATIN: Final = str.maketrans(
+    dict(zip(_CYRILLIC, _ITS_LATIN, strict=True))
+    | {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya"}  # noqa: RUF001
+    | {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
+)
+"""Letters as addresses have them: transliterated from Cyrillic, and umlauts."""
 
 
 @cache
@@ -73,11 +82,17 @@ def is_like_full_name(value: str) -> bool:
 
 
 def is_like_half(value: str) -> bool:
-    """Return whether a value looks like a first or a last name."""
+    """Return whether a value looks like a name of a person, whole or half."""
     words = [word for word in _SEPARATORS.split(value.strip()) if word]
-    if not 1 <= len(words) <= 3 or len(value) > _MAX_NAME or is_no_name(value):
+    if not 1 <= len(words) <= 5 or len(value) > _MAX_NAME or is_no_name(value):
         return False
     return all(map(_is_like_word_of_name, words)) and not _is_of_no_person(words)
+
+
+def are_like_names(values: Sequence[str]) -> bool:
+    """Return whether nearly all filled values look like first, last or full names."""
+    filled = [value for value in values if value.strip()][:_MAX_VALUES]
+    return bool(filled) and sum(map(is_like_half, filled)) >= _NEARLY_ALL * len(filled)
 
 
 def is_like_cjk_name(value: str) -> bool:
@@ -89,7 +104,7 @@ def name_words(value: str) -> list[set[str]]:
     """Return the words of a name as an address may have them: each in its spellings."""
     value = unicodedata.normalize("NFC", value[:_MAX_NAME]).casefold()
     return [
-        {"".join(words_of(word)), "".join(words_of(word.translate(_UMLAUTS)))}
+        {"".join(words_of(word)), "".join(words_of(word.translate(_IN_LATIN)))}
         for word in _SEPARATORS.split(value.replace("-", " "))
         if words_of(word)
     ]
@@ -99,7 +114,7 @@ def _is_like_word_of_name(word: str) -> bool:
     letters = [char for char in word if char.isalpha()]
     if not letters or not all(char.isalpha() or _is_part_of_name(char) for char in word):
         return False
-    is_particle = word.casefold().rstrip(_APOSTROPHES) in _words("particle")
+    is_particle = word.casefold().partition("-")[0].rstrip(_APOSTROPHES) in _words("particle")
     return not letters[0].islower() or is_particle or word[1:2] in {*_APOSTROPHES}
 
 

@@ -39,7 +39,8 @@ class Person:
         if self.role and self.role == person.role:
             other_object = False
         else:
-            other_object = bool(self.object and person.object) and self.object != person.object
+            shorter, longer = sorted((self.object, person.object), key=len)
+            other_object = longer[: len(shorter)] != shorter
         other_role = bool(self.role and person.role) and self.role != person.role
         other_number = numbered and (self.number or 1) != (person.number or 1)
         return other_role or other_object or other_number

@@ -16,7 +16,8 @@ from core.reading.dialects import (
     quotes_of,
     rows_of,
 )
-from core.reading.matching import HeaderMatch, Strength, match_header
+from core.reading.header_row import HeaderRow, find_header
+from core.reading.matching import HeaderMatch, match_header
 from core.reading.options import ReadingOptions
 from core.reading.plan import Field, PlanWarning, ReadingPlan
 from core.reading.warnings import ROWS_ABOVE_HEADER
@@ -34,8 +35,6 @@ _MAX_STORED_CHARACTERS: Final = 16_384
 _QUOTED_COLUMNS: Final = 10
 _QUOTED_CHARACTERS: Final = 40
 """Of a header that is quoted in an error."""
-_SCORED_COLUMNS: Final = 300
-"""Columns of a row that are compared with the vocabulary while the header is searched."""
 _MAX_CELLS: Final = 200_000
 """Cells that are looked at, the missing ones included."""
 
@@ -47,16 +46,15 @@ class _Reading:
     dialect: CsvDialect
     rows: list[list[str]]
     """Blank lines are empty."""
-    header: int
-    """Position of the row that is most likely the header."""
+    header: HeaderRow
     score: float
     """How well its cells are known as names of columns."""
 
     @property
     def rank(self) -> tuple[float, ...]:
         """Sort key: the best reading has the greatest."""
-        width = len(self.rows[self.header]) if self.rows else 0
-        below = [row for row in self.rows[self.header + 1 :] if row]
+        width = len(self.header.names)
+        below = [row for row in self.rows[self.header.at + 1 :] if row]
         regular = sum(len(row) == width for row in below)
         return (self.score, width > 1, regular / len(below) if below else 0.0)
 
@@ -74,10 +72,10 @@ def plan_csv(text: str, options: ReadingOptions, *, complete: bool) -> ReadingPl
         return _plan_without_header(reading, options, has_sep_line=bool(named_delimiter(text)))
     if not any(reading.rows):
         raise _unusable("The file is empty: its first row must name the columns.")
-    header = reading.rows[reading.header]
+    header = reading.header.names
     if len(header) > MAX_COLUMNS:
         raise _unusable(f"There are more than {MAX_COLUMNS} columns.")
-    columns = _columns(header, [row for row in reading.rows[reading.header + 1 :] if row])
+    columns = _columns(header, [row for row in reading.rows[reading.header.at + 1 :] if row])
     named = _named_columns(columns, options, _quoted(header, reading.dialect))
     if not named and any(is_address(cell) for cell in header):
         raise _header_missing(header, columns)
@@ -88,8 +86,9 @@ def plan_csv(text: str, options: ReadingOptions, *, complete: bool) -> ReadingPl
             f"which is which in the address, such as ?map={_example(header)}:name, or rename them.",
             columns,
         )
-    skipped = sum(bool(row) for row in reading.rows[: reading.header])
-    reported = skipped - (skipped > 0 and named_delimiter(text) is not None)
+    skipped = sum(bool(row) for row in reading.rows[: reading.header.at])
+    reported = sum(bool(row) for row in reading.rows[: reading.header.first])
+    reported -= reported > 0 and named_delimiter(text) is not None
     warnings = (PlanWarning(ROWS_ABOVE_HEADER, reported),) if reported else ()
     return _plan(
         assignment,
@@ -130,7 +129,7 @@ def _best_reading(text: str, options: ReadingOptions, *, complete: bool) -> _Rea
         return _read(text, delimiter, options, complete=complete)
     readings = [_read(text, each, options, complete=complete) for each in USUAL_DELIMITERS]
     best = max(readings, key=lambda reading: reading.rank)
-    if options.has_header is not False and best.rows and len(best.rows[best.header]) <= 1:
+    if options.has_header is not False and best.rows and len(best.header.names) <= 1:
         # These occur in ordinary text: they need two known columns and regular rows.
         others = (
             _read(text, each, options, complete=complete)
@@ -147,47 +146,11 @@ def _read(text: str, delimiter: str, options: ReadingOptions, *, complete: bool)
     rows = rows_of(text, dialect, complete=complete)
     first_rows = rows[:_HEADER_ROWS]
     if options.has_header is False:
-        addresses = any(is_address(cell) for row in first_rows for cell in row[:_SCORED_COLUMNS])
-        return _Reading(dialect, rows, 0, float(addresses))
-    scores = _header_scores(first_rows, {name for name, _ in options.mapping})
-    header = max(scores, key=lambda at: (scores[at], -at), default=0)
-    # Two rows of names, one below the other, are labels and internal names: the first one counts.
-    above = header - 1
-    while above in scores and scores[above] >= max(2, scores[header] - 1):
-        header, above = above, above - 1
-    return _Reading(dialect, rows, header, scores.get(header, 0))
-
-
-def _header_scores(rows: Sequence[Sequence[str]], named: set[str]) -> dict[int, float]:
-    """Return for each row that may be the header how well its cells are known.
-
-    A row with an address is a person, and no header is below it, unless a blank line divides the
-    two like two tables. The first row may be the header in any case.
-    """
-    scores: dict[int, float] = {}
-    is_below_people = False
-    for at, row in enumerate(rows):
-        if not any(cell.strip() for cell in row):
-            is_below_people = False
-        elif any(is_address(cell) for cell in row):
-            is_below_people = True
-            if not scores:
-                scores[at] = 0
-        elif not is_below_people:
-            scores[at] = _score(row, named)
-    return scores
-
-
-def _score(row: Sequence[str], named: set[str]) -> float:
-    """Return how many fields the cells of a row name; addresses count twice."""
-    best: dict[Field, float] = {}
-    for cell in row[:_SCORED_COLUMNS]:
-        match = match_header(cell)
-        if match.field is not None:
-            weight = 1.0 if match.strength < Strength.WEAK else 0.5
-            weight *= 2 if match.field is Field.EMAIL else 1
-            best[match.field] = max(best.get(match.field, 0), weight)
-    return sum(best.values()) + 3 * sum(cell.strip() in named for cell in row)
+        addresses = any(is_address(cell) for row in first_rows for cell in row)
+        header = HeaderRow(names=rows[0] if rows else ())
+        return _Reading(dialect, rows, header, float(addresses))
+    header = find_header(first_rows, {name for name, _ in options.mapping})
+    return _Reading(dialect, rows, header, header.score)
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
