@@ -100,16 +100,16 @@ def test_client_shows_the_problem_of_a_rejected_request(url: tuple[str, str], ro
 
 
 def test_client_asks_for_the_encoding_that_is_uncertain(url: tuple[str, str], rows: Path) -> None:
-    text = "name,email\nJiří Řeháček,j@example.cz\nŠárka Dvořáčková,s@example.cz\n"
+    text = "name,email\nJan Kovač,j@example.si\n"
     rows.write_bytes(text.encode("cp1250"))
     asked = run(str(rows), "-s", "command", "--no-wait", *url)
     assert (asked.returncode, asked.stdout) == (1, "")
     choices = dict(line.split(maxsplit=2)[1:] for line in asked.stderr.splitlines()[2:])
-    assert "Řeháček" in choices["windows-1250"]
+    assert "Kovač" in choices["windows-1250"]
 
     answered = run(str(rows), "--preview", "--encoding", "windows-1250", *url)
     assert answered.returncode == 0, answered.stdout + answered.stderr
-    assert "Jiří Řeháček" in answered.stdout
+    assert "Jan Kovač" in answered.stdout
 
 
 def test_client_shows_a_preview_and_imports_nothing(
