@@ -119,23 +119,26 @@ class Reading:
         return sample
 
 
-def readings(text: bytes, header_languages: Mapping[str, Counter[str]]) -> list[Reading]:
+def readings(
+    text: bytes, header_languages: Mapping[str, Counter[str]], *, complete: bool
+) -> list[Reading]:
     """Return how a text reads in each code page in which it is valid, the most likely one first.
 
-    ``header_languages`` has for a code page the languages of the names of columns with foreign
-    letters that are known in it, with their numbers. The work is bounded: by the first bytes of
-    the text, and by its distinct words.
+    If it is not ``complete``, its last character may be cut. ``header_languages`` has for a code
+    page the languages of the names of columns with foreign letters that are known in it, with their
+    numbers. The work is bounded: by the first bytes of the text, and by its distinct words.
     """
+    complete = complete and len(text) <= _MAX_BYTES
     text = text[:_MAX_BYTES]
     byte_words = _byte_words(text)
     found: list[Reading] = []
     for encoding in CANDIDATES:
         words = (
-            _multi_byte_words(text, encoding)
+            _multi_byte_words(text, encoding, complete=complete)
             if encoding in _MULTI_BYTE
             else _decoded(byte_words, encoding)
         )
-        if words is None:
+        if not words:
             continue
         size = sum(len(word.encode(encoding, "ignore")) for word in words)
         evidence, likelihood = _likelihood(words, encoding, header_languages.get(encoding, {}))
@@ -162,8 +165,8 @@ def _decoded(words: Iterable[bytes], encoding: str) -> list[str] | None:
         return None
 
 
-def _multi_byte_words(text: bytes, encoding: str) -> list[str] | None:
-    decoded = _decode(text, encoding)
+def _multi_byte_words(text: bytes, encoding: str, *, complete: bool) -> list[str] | None:
+    decoded = _decode(text, encoding, complete=complete)
     if decoded is None:
         return None
     words: dict[str, None] = {}
@@ -175,9 +178,9 @@ def _multi_byte_words(text: bytes, encoding: str) -> list[str] | None:
     return list(words)
 
 
-def _decode(text: bytes, encoding: str) -> str | None:
-    """Return a text, perhaps without a last character that is cut; None if it is invalid."""
-    for cut in range(4):
+def _decode(text: bytes, encoding: str, *, complete: bool) -> str | None:
+    """Return a text, without a last character that may be cut; None if it is invalid."""
+    for cut in range(1 if complete else 4):
         try:
             return text[: len(text) - cut].decode(encoding)
         except UnicodeDecodeError as error:

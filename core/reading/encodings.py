@@ -152,7 +152,7 @@ def choose_by_text(text: bytes, header: bytes, *, complete: bool) -> EncodingCho
     if _is_utf_8(text, complete=complete):
         return EncodingChoice(UTF_8)
     lines = b"\n".join(re.split(rb"\r\n?|\n", header, maxsplit=_HEADER_LINES)[:_HEADER_LINES])
-    found = readings(text, _header_languages(lines))
+    found = readings(text, _header_languages(lines), complete=complete)
     best = found[0]
     others = [each for each in found if each.words != best.words]
     is_clear = all(

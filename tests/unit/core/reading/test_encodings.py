@@ -89,6 +89,13 @@ def test_a_list_of_people_from_many_western_countries_is_read():
     assert outcome("\r\n".join(rows), CODE_PAGE_OF_WESTERN) is Outcome.RIGHT
 
 
+@pytest.mark.parametrize("name", ["Zoë", "Noël", "René", "Jürgen", "Åsa", "João", "Nicolò"])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_western_name_at_the_end_is_read(name, end):
+    """Its last letter is not half a character of another code page."""
+    assert outcome(f"name\n{name}{end}", CODE_PAGE_OF_WESTERN) is Outcome.RIGHT
+
+
 @pytest.mark.parametrize("text", ["Zoë", "Jürgen", "Café", "Señor", "O\u2019Brien René"])
 def test_one_western_word_among_english_ones_is_read(text):
     data = f"Name,Email\nAda,a@x.org\n{text},b@x.org\n"
