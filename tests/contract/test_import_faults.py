@@ -159,7 +159,7 @@ def test_each_request_of_an_upload_fails_once(client, traces, proxy):
 
 @pytest.fixture(scope="module")
 def impatient_service(behind_proxy: Mapping[str, str]) -> Iterator[Service]:
-    with running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service:
+    with running_service(behind_proxy, UPSTREAM_DEADLINE="3") as service:
         yield service
 
 
@@ -443,7 +443,7 @@ def test_service_starts_while_supabase_is_unavailable(behind_proxy, traces, prox
 def fresh_client(behind_proxy: Mapping[str, str]) -> Iterator[httpx.Client]:
     """Of a service that has had no request yet."""
     with (
-        running_service(behind_proxy, UPSTREAM_DEADLINE="2") as service,
+        running_service(behind_proxy, UPSTREAM_DEADLINE="3") as service,
         httpx.Client(base_url=service.url, timeout=60) as client,
     ):
         yield client
