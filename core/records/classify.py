@@ -73,13 +73,12 @@ def _note(classified: ClassifiedRun, at: int, result: Contact | Reason | Skipped
     """Note what the record at a position is."""
     number = classified.first_record + at
     name = email = ""
-    match result:
-        case Contact():
-            name, email = result.name, result.email
-            if result.warnings:
-                classified.warnings.extend((number, code) for code in result.warnings)
-        case Skipped(code):
-            classified.skipped.append((number, code))
-        case Reason():
-            classified.rejected.append(RejectedRecord(number, result))
+    if isinstance(result, Reason):
+        classified.rejected.append(RejectedRecord(number, result))
+    elif isinstance(result, Skipped):
+        classified.skipped.append((number, result.code))
+    else:
+        name, email = result.name, result.email
+        if result.warnings:
+            classified.warnings.extend((number, code) for code in result.warnings)
     classified.names[at], classified.emails[at] = name, email

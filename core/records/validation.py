@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.emails import MAX_EMAIL, is_plain_email
-from core.reading.rows import is_no_address
+from core.reading.vocabulary import vocabulary
 from core.reading.warnings import ADDRESS_DROPPED, ADDRESS_REPAIRED, FURTHER_ADDRESSES
 from core.records.models import Candidates, Contact
 from core.records.names import is_storable, read_name
@@ -68,7 +68,7 @@ def with_address(name: str, email: str) -> Contact | Reason | None:
         return None
     if "@" not in email and email.isascii() and email[0].isalnum() and email[-1].isalnum():
         # The usual invalid address: there may be millions of them.
-        if email.isprintable() and not is_no_address(email):
+        if email.isprintable() and email.lower() not in vocabulary().no_values:
             return EMAIL_TOO_LONG if len(email) > MAX_EMAIL else EMAIL_INVALID
         return None
     read = _read_email(email)
