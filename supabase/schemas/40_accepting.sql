@@ -26,7 +26,8 @@ begin
     begin
       insert into public.imports (
         id, source, format, plan, object, bytes, records, message_id, small,
-        dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify
+        dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
+        parts_total
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
@@ -35,7 +36,8 @@ begin
         coalesce((p_import ->> 'dry_run')::boolean, false), p_import ->> 'sha256',
         (p_import ->> 'received')::bigint, nullif(p_import -> 'detected', 'null'),
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',
-        p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null')
+        p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null'),
+        jsonb_array_length(p_parts)
       )
       on conflict (id) do nothing;
       if not found then

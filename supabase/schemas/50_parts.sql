@@ -367,6 +367,7 @@ language plpgsql set search_path = ''
 as $$
 declare
   v_part public.import_parts := public.lock_part(p_import, p_part, p_attempt);
+  v_done public.import_parts;
   v_codes jsonb;
   v_removed bigint := 0;
 begin
@@ -380,7 +381,9 @@ begin
         skipped = public.sum_of_codes(nullif(p_skipped, 'null')),
         skipped_codes = nullif(p_skipped, 'null'), warnings = nullif(p_warnings, 'null'),
         ignored = nullif(p_ignored, 'null'), finished_at = clock_timestamp()
-    where import_id = p_import and part = p_part;
+    where import_id = p_import and part = p_part
+    returning * into v_done;
+    perform public.count_part(v_part, v_done);
   end if;
   return public.part_ended(p_import, p_part, 'done', v_part.state = 'importing');
 end
@@ -424,6 +427,7 @@ language plpgsql set search_path = ''
 as $$
 declare
   v_part public.import_parts;
+  v_stopped public.import_parts;
   v_imported bigint;
   v_codes jsonb;
   v_any boolean := false;
@@ -445,8 +449,15 @@ begin
     set state = p_state, failure_code = p_code, failure = p_failure, imported = v_imported,
         rejected = public.sum_of_codes(v_codes), rejected_codes = v_codes, open_attempts = '{}',
         finished_at = clock_timestamp()
-    where import_id = p_import and part = v_part.part;
+    where import_id = p_import and part = v_part.part
+    returning * into v_stopped;
+    if p_part is not null then
+      perform public.count_part(v_part, v_stopped);
+    end if;
   end loop;
+  if p_part is null and v_any then
+    perform public.recount_import(p_import);
+  end if;
   return v_any;
 end
 $$;

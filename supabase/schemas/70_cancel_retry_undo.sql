@@ -53,6 +53,7 @@ begin
       failure = null,
       finished_at = null
   where import_id = p_import and state = 'failed';
+  perform public.recount_import(p_import);
   update public.imports
   set state = 'queued', finished_at = null, generation = generation + 1,
       message_id = (p_message ->> 'message_id')::uuid
@@ -99,6 +100,7 @@ begin
   update public.imports set state = 'undoing', undo_failure = null
   where id = p_import returning undo into v_message;
   update public.import_parts set state = 'undone' where import_id = p_import and started_at is null;
+  perform public.recount_import(p_import);
   perform public.enqueue_message(v_message);
   return 'undoing';
 end
@@ -112,6 +114,7 @@ language plpgsql set search_path = ''
 as $$
 declare
   v_part public.import_parts;
+  v_undone public.import_parts;
   v_from uuid;
   v_to uuid;
   v_last uuid;
@@ -136,7 +139,9 @@ begin
     set state = 'undone', imported = 0, rejected = 0, skipped = 0, rejected_codes = null,
         skipped_codes = null, warnings = null, failure_code = null,
         failure = null
-    where import_id = p_import and part = v_part.part;
+    where import_id = p_import and part = v_part.part
+    returning * into v_undone;
+    perform public.count_part(v_part, v_undone);
   end if;
   return true;
 end

@@ -7,53 +7,17 @@ as $$
     'created_at', i.created_at, 'started_at', i.started_at, 'finished_at', i.finished_at,
     'seconds', extract(epoch from coalesce(i.finished_at, clock_timestamp()) - i.started_at),
     'bytes', i.bytes, 'records', i.records,
-    'imported', coalesce(p.imported, 0), 'rejected', coalesce(p.rejected, 0),
-    'skipped', coalesce(p.skipped, 0), 'not_processed', coalesce(p.not_processed, 0),
-    'rejected_codes', (
-      select coalesce(jsonb_object_agg(total.code, total.number), '{}')
-      from (
-        select n.key as code, sum(n.value::bigint) as number
-        from public.import_parts c, jsonb_each_text(c.rejected_codes) n
-        where c.import_id = i.id
-        group by n.key
-      ) total
-    ),
-    'skipped_codes', (
-      select coalesce(jsonb_object_agg(total.code, total.number), '{}')
-      from (
-        select n.key as code, sum(n.value::bigint) as number
-        from public.import_parts c, jsonb_each_text(c.skipped_codes) n
-        where c.import_id = i.id
-        group by n.key
-      ) total
-    ),
-    'warnings', (
-      select coalesce(jsonb_object_agg(total.code, jsonb_build_object(
-        'count', total.number, 'records', total.records)), '{}')
-      from (
-        select w.key as code, sum((w.value ->> 'count')::bigint) as number,
-               jsonb_path_query_array(
-                 jsonb_path_query_array(
-                   to_jsonb((array_agg(w.value -> 'records' order by c.part))[1:5]), '$[*][*]'
-                 ), '$[0 to 4]'
-               ) as records
-        from public.import_parts c, jsonb_each(c.warnings) w
-        where c.import_id = i.id
-        group by w.key
-      ) total
-    ),
-    'plan_warnings', coalesce(i.plan -> 'warnings', '[]'),
-    'parts_total', coalesce(p.total, 0), 'parts_done', coalesce(p.done, 0),
-    'parts_failed', coalesce(p.failed, 0), 'parts_cancelled', coalesce(p.cancelled, 0),
+    'imported', i.imported, 'rejected', i.rejected, 'skipped', i.skipped,
+    'not_processed', i.records - i.imported - i.rejected - i.skipped,
+    'rejected_codes', i.rejected_codes, 'skipped_codes', i.skipped_codes,
+    'warnings', i.warnings, 'plan_warnings', coalesce(i.plan -> 'warnings', '[]'),
+    'parts_total', i.parts_total, 'parts_done', i.parts_done,
+    'parts_failed', i.parts_failed, 'parts_cancelled', i.parts_cancelled,
     'sha256', i.sha256, 'received', i.received, 'detected', i.detected,
     'ignored', (
       select coalesce(jsonb_agg(name order by name), '[]')
       from (
-        select jsonb_array_elements_text(i.ignored) as name
-        union
-        select jsonb_array_elements_text(ignored)
-        from public.import_parts where import_id = i.id and ignored is not null
-        order by name limit 101
+        select name from jsonb_array_elements_text(i.ignored) as name order by name limit 101
       ) names
     ),
     'failure', coalesce(i.undo_failure - 'at', (
@@ -63,14 +27,6 @@ as $$
     ))
   )
   from public.imports i
-  left join lateral (
-    select sum(imported) as imported, sum(rejected) as rejected, sum(skipped) as skipped,
-           sum(not_processed) as not_processed, count(*) as total,
-           count(*) filter (where state = 'done') as done,
-           count(*) filter (where state = 'failed') as failed,
-           count(*) filter (where state = 'cancelled') as cancelled
-    from public.import_parts where import_id = i.id
-  ) p on true
   where i.id = p_import
 $$;
 

@@ -25,6 +25,8 @@ begin
     'public.messages_waiting', 'public.delete_old_messages', 'public.queue_ready',
     -- 40_accepting
     'public.lock_import', 'public.create_import', 'public.join_import', 'public.discard_import',
+    -- 45_totals
+    'public.change_codes', 'public.change_warnings', 'public.count_part', 'public.recount_import',
     -- 50_parts
     'public.start_import', 'public.next_source', 'public.next_part', 'public.part_of_message',
     'public.lock_part_of_message', 'public.refill_queue', 'public.lock_part', 'public.start_part',

@@ -6,12 +6,10 @@ API's roles, as on new Supabase projects; test_privileges looks at a project tha
 
 import os
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from core.reading.warnings import MAX_WARNED_RECORDS
 from embedded.migrations import apply_migrations
 from embedded.programs import WHEEL, postgres_programs
 from tests.support.new_database import MIGRATIONS, SCHEMAS, new_database, run
@@ -76,27 +74,3 @@ def test_a_new_migration_that_the_schemas_do_not_describe_is_noticed(embedded_en
 def test_the_service_role_is_granted_everything_explicitly(migrated):
     assert run(migrated, TABLES_WITHOUT) == []
     assert run(migrated, FUNCTIONS_WITHOUT) == []
-
-
-MANY_PARTS = """
-    insert into public.imports (id, source, format, object, bytes, records, message_id)
-    values ('{id}', 's', 'csv', 'o', 1, {parts} * 10, '{id}');
-    insert into public.import_parts (
-      import_id, part, byte_start, byte_end, first_record, records, warnings)
-    select '{id}', part, part, part + 1, part * 10 - 9, 10, jsonb_build_object(
-      'name_repaired', jsonb_build_object('count', 2, 'records', array[part * 10 - 9, part * 10]),
-      'further_addresses', jsonb_build_object('count', 7, 'records', array[
-        part * 10 - 8, part * 10 - 7, part * 10 - 6, part * 10 - 5, part * 10 - 4]))
-    from generate_series({parts}, 1, -1) part;
-"""
-
-
-def test_the_warnings_of_all_parts_list_the_first_records_of_each_code(migrated):
-    import_id = uuid.uuid4()
-    run(migrated, MANY_PARTS.format(id=import_id, parts=300))
-    [(found,)] = run(migrated, f"select public.get_import('{import_id}') -> 'warnings'")
-    assert found == {
-        "name_repaired": {"count": 600, "records": [1, 10, 11, 20, 21]},
-        "further_addresses": {"count": 2100, "records": [2, 3, 4, 5, 6]},
-    }
-    assert len(found["name_repaired"]["records"]) == MAX_WARNED_RECORDS
