@@ -128,7 +128,16 @@ def chosen_server(folder: Path, postgres: str, *, erase: bool) -> Iterator[Serve
         finally:
             server.erase()
         return
-    with running(folder, postgres=postgres) as stack:
+    with embedded_server(folder, postgres) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def embedded_server(
+    folder: Path, postgres: str, *, seconds_per_gb: float = 0.0
+) -> Iterator[Server]:
+    """Run an embedded Supabase in ``folder``, with a Storage that may be slow."""
+    with running(folder, postgres=postgres, seconds_per_gb=seconds_per_gb) as stack:
         yield Server(dict(stack), _admin(Data(folder), stack["DATABASE_URL"]), stack.pid)
 
 

@@ -50,6 +50,12 @@ def _arguments() -> argparse.Namespace:
         help="wheel, path (on the PATH, or Debian's) or the folder of the programs"
         " (default: EMBEDDED_POSTGRES, or wheel)",
     )
+    parser.add_argument(
+        "--seconds-per-gb",
+        type=float,
+        help="make Storage as slow as its file backend, which reads an object whole before it"
+        " answers: so many seconds for each GB (default: 0)",
+    )
     parser.add_argument("--until-eof", action="store_true", help="stop when stdin is closed")
     return parser.parse_args()
 

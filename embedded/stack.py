@@ -48,6 +48,8 @@ class Options:
     migrations: Path = PROJECT / "supabase" / "migrations"
     postgres: str = WHEEL
     """``wheel``, ``path`` or a folder: see ``postgres_programs``."""
+    seconds_per_gb: float = 0.0
+    """How long Storage works on each GB of an object before it answers: see Digests."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ async def running_stack(options: Options) -> AsyncIterator[Running]:
         await _prepare_database(postgres, options.migrations)
         postgrest = _postgrest(postgres, data)
         await stack.enter_async_context(kept_running("PostgREST", postgrest))
-        await stack.enter_async_context(_gateway(listener, data, secrets, postgrest.socket))
+        gateway = _gateway(listener, options, data, secrets, postgrest.socket)
+        await stack.enter_async_context(gateway)
         url = _url_of(listener)
         stack.enter_context(_env_file(data.env, _env(url, secrets, postgres)))
         yield Running(url, str(postgres.programs))
@@ -156,9 +159,11 @@ def _postgrest(postgres: Postgres, data: Data) -> PostgREST:
 
 @contextlib.asynccontextmanager
 async def _gateway(
-    listener: socket.socket, data: Data, secrets: Secrets, postgrest: Path
+    listener: socket.socket, options: Options, data: Data, secrets: Secrets, postgrest: Path
 ) -> AsyncIterator[None]:
-    storage = await storage_app(data.storage, secrets.jwt_secret)
+    storage = await storage_app(
+        data.storage, secrets.jwt_secret, seconds_per_gb=options.seconds_per_gb
+    )
     await ensure_bucket(storage, BUCKET)
     keys = frozenset(secrets.api_key(role) for role in ("anon", "service_role"))
     app = gateway_app(storage, postgrest, keys)

@@ -1,12 +1,13 @@
 """The service's repository: imports and rejections, by calls of SQL functions through PostgREST."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Self
 from uuid import UUID
 
 import msgspec
 
+from core.models import Part
 from core.queue_messages import (
     first_message,
     is_small,
@@ -36,6 +37,10 @@ class NewImport:
     split: Split
     digest: Digest
     """Of the body or file as the client sent it."""
+
+    def with_parts(self, parts: list[Part]) -> Self:
+        """Return the same import, cut into these parts."""
+        return replace(self, split=replace(self.split, parts=parts))
 
     def to_json(self) -> dict[str, Any]:
         """Return the import, without its parts, as the function ``create_import`` takes it."""

@@ -103,6 +103,7 @@ class Repository:
             format=Format(started["format"]),
             plan=ReadingPlan.from_json(started["plan"]),
             object=started["object"],
+            object_bytes=started["object_bytes"],
             part=Part(part=attempt.part, **bounds),
             dry_run=started["dry_run"],
             rerun=started["rerun"],

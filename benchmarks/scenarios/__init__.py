@@ -12,6 +12,7 @@ from benchmarks.scenarios import (
     linear,
     memory,
     scale,
+    slow_storage,
     small,
     undo,
     uploading,
@@ -26,5 +27,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "memory": memory.run,
     "linear": linear.run,
     "scale": scale.run,
+    "slow-storage": slow_storage.run,
     "undo": undo.run,
 }

@@ -20,6 +20,7 @@ from core.supabase.storage_shared import (
     body_field,
     byte_count,
     create_upload_error,
+    digest_seconds,
     gateway_error,
     is_resumable_answer,
     object_info_path,
@@ -156,7 +157,8 @@ class AsyncStorageClient:
     ) -> None:
         """Send the bytes at ``offset`` of an upload; the object's ``length`` ends the upload.
 
-        Raises StorageConflictError if Storage did not take all of them.
+        The end takes longer for larger objects (see ``digest_seconds``). Raises
+        StorageConflictError if Storage did not take all of them.
         """
         tus = TUS_HEADERS | {
             "Upload-Offset": str(offset),
@@ -167,7 +169,10 @@ class AsyncStorageClient:
             tus["Upload-Length"] = str(length)
         with self._noting_write():
             async with self._session.patch(
-                upload, data=self._body(content), headers=self._headers | tus
+                upload,
+                data=self._body(content),
+                headers=self._headers | tus,
+                timeout=self._timeout(length or 0),
             ) as response:
                 await _check(response, 204)
                 if byte_count(response.headers, "Upload-Offset") != offset + len(content):
@@ -227,6 +232,18 @@ class AsyncStorageClient:
                         raise StorageConflictError(STORAGE, error.detail, code=error.code)
                     raise error
                 yield response
+
+    def _timeout(self, size: int) -> aiohttp.ClientTimeout:
+        """Return the session's timeout, with more time for the digest of so many bytes."""
+        timeout = self._session.timeout
+        if timeout.sock_read is None:
+            return timeout
+        return aiohttp.ClientTimeout(
+            total=timeout.total,
+            connect=timeout.connect,
+            sock_connect=timeout.sock_connect,
+            sock_read=timeout.sock_read + digest_seconds(size),
+        )
 
     def _body(self, content: memoryview) -> AsyncIterator[memoryview] | bytes:
         return self._slices(content) if content else b""

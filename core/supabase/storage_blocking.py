@@ -2,8 +2,9 @@
 
 import re
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 import httpx
@@ -19,12 +20,15 @@ from core.supabase.storage_shared import (
     PIECE_BYTES,
     WRONG_RANGE,
     StoredObject,
+    digest_seconds,
     object_path,
     read_error,
 )
 
 _PAGE: Final = 1000
 """Names in one listing or removal request."""
+_SLOW_SECONDS: Final = 1.0
+"""From this time before the first byte on, reads wait for each other's."""
 _parse_content_range: Final = re.compile(r"bytes (\d+)-(\d+)/(?:\d+|\*)").fullmatch
 
 
@@ -53,11 +57,13 @@ class StorageClient:
         self._http = http
         self._deadline = deadline
         self._stopping = stopping
+        self._opening = _Opening()
 
-    def read(self, name: str, start: int, end: int) -> Generator[bytes, None, None]:
+    def read(self, name: str, start: int, end: int, *, size: int) -> Generator[bytes, None, None]:
         """Yield the bytes ``[start, end)`` of an object in pieces of at most 64 KiB.
 
-        A read that breaks off goes on at the byte it had reached. Raises TransientError if Storage
+        ``size`` is that of the whole object, on which the time before the first byte may depend. A
+        read that breaks off goes on at the byte it had reached. Raises TransientError if Storage
         stays unavailable, and PermanentError, with code ``object_missing`` if Storage itself says
         that there is no such object.
 
@@ -66,7 +72,10 @@ class StorageClient:
         """
         url = f"{self._project.url}{object_path(name)}"
         headers = {**self._project.headers, "Accept-Encoding": "identity"}
-        ranged_read = _RangedRead(self._http, url, headers, start, end)
+        timeout = httpx.Timeout(self._deadline, read=self._deadline + digest_seconds(size))
+        ranged_read = _RangedRead(
+            self._http, url, headers, start, end, opening=self._opening, timeout=timeout
+        )
         try:
             while piece := retrying(self._deadline, self._stopping)(ranged_read.next_piece):
                 yield piece
@@ -160,13 +169,44 @@ class ObjectListing:
         return count
 
 
+class _Opening:
+    """Has the threads wait for their first bytes one after the other, if that takes long.
+
+    Then Storage reads the whole object for each of them, and many at once are no faster.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_slow = False
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Measure the block, in which a read waits for its first byte."""
+        with self._lock if self._is_slow else nullcontext():
+            begun = time.monotonic()
+            try:
+                yield
+            finally:
+                self._is_slow = time.monotonic() - begun > _SLOW_SECONDS
+
+
 class _RangedRead:
     """One ranged read; after an error, the next call requests the bytes that are still missing."""
 
-    def __init__(
-        self, http: httpx.Client, url: str, headers: dict[str, str], start: int, end: int
+    def __init__(  # noqa: PLR0913
+        self,
+        http: httpx.Client,
+        url: str,
+        headers: dict[str, str],
+        start: int,
+        end: int,
+        *,
+        opening: _Opening,
+        timeout: httpx.Timeout,
     ) -> None:
         self._http = http
+        self._opening = opening
+        self._timeout = timeout
         self._url = url
         self._headers = headers
         self._at = start
@@ -206,8 +246,9 @@ class _RangedRead:
 
     def _open(self) -> httpx.Response:
         headers = {**self._headers, "Range": f"bytes={self._at}-{self._end - 1}"}
-        request = self._http.build_request("GET", self._url, headers=headers)
-        response = self._http.send(request, stream=True)
+        request = self._http.build_request("GET", self._url, headers=headers, timeout=self._timeout)
+        with self._opening.measured():
+            response = self._http.send(request, stream=True)
         try:
             self._check(response)
         except BaseException:

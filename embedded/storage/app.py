@@ -10,6 +10,7 @@ from embedded.storage import buckets, errors, objects, resumable, standard
 from embedded.storage.access import CATALOG, TOKEN_VERIFIER
 from embedded.storage.auth import TokenVerifier
 from embedded.storage.catalog import Bucket, Catalog
+from embedded.storage.digests import DIGESTS, Digests
 from embedded.storage.uploads import Uploads
 
 CLIENT_CLOSED_REQUEST = 499
@@ -27,13 +28,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return web.Response(status=CLIENT_CLOSED_REQUEST)
 
 
-async def storage_app(root: Path, jwt_secret: str) -> web.Application:
+async def storage_app(
+    root: Path, jwt_secret: str, *, seconds_per_gb: float = 0.0
+) -> web.Application:
     """Return the application, with the buckets and objects in a folder."""
     catalog, uploads = Catalog(root), Uploads(root / "uploads")
     await asyncio.to_thread(catalog.load)
     await asyncio.to_thread(uploads.load)
     app = web.Application(middlewares=[answer_errors])
     app[CATALOG] = catalog
+    app[DIGESTS] = Digests(seconds_per_gb)
     app[TOKEN_VERIFIER] = TokenVerifier(jwt_secret)
     app[resumable.UPLOADS] = uploads
     for part in (buckets, objects, standard):

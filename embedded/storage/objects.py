@@ -10,6 +10,7 @@ from aiohttp import web
 from embedded.storage import errors
 from embedded.storage.access import CATALOG, json_body, known_caller, shown_object
 from embedded.storage.catalog import Stored
+from embedded.storage.digests import DIGESTS
 from embedded.storage.listing import Query, list_folder, metadata_of
 from embedded.storage.ranges import ByteRange, parse_range
 from embedded.storage.streams import open_slice
@@ -70,6 +71,8 @@ async def read_object(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
+    if "Range" in request.headers:
+        await request.config_dict[DIGESTS].take(stored.size)
     try:
         file = await open_slice(request.config_dict[CATALOG].bytes_of(stored), wanted.first)
     except FileNotFoundError:  # replaced or removed after it was looked up

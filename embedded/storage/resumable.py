@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 from embedded.storage import errors, tus
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Stored, valid_name
+from embedded.storage.digests import DIGESTS
 from embedded.storage.permission import may_upload, mime_type_is_taken
 from embedded.storage.standard import parse_metadata
 from embedded.storage.streams import chunks_of, write_chunks
@@ -197,6 +198,7 @@ async def _finish(request: web.Request, upload: Upload) -> dict[str, str]:
         cache_control=upload.metadata.get("cacheControl") or "no-cache",
         user_metadata=parse_metadata(upload.metadata.get("metadata")),
     )
+    await request.config_dict[DIGESTS].take(stored.size)
     await request.config_dict[CATALOG].put(stored, uploads.bytes_of(upload))
     upload.done = True
     await uploads.save(upload)

@@ -19,6 +19,7 @@ from service.intake.body import Body
 from service.intake.buffers import BufferBudget
 from service.intake.limits import Limits
 from service.intake.object_upload import Upload
+from service.intake.read_size import parts_to_read
 from service.intake.reading import plan_upload
 from service.intake.request import ImportRequest
 from service.intake.rollback import PendingRollbacks, log_failed_rollback
@@ -89,6 +90,7 @@ class Intake:
                     await upload.write(data)
                 new = await _new_import(import_id, request, body, splitter)
                 await upload.finish()
+                new = new.with_parts(parts_to_read(new.split.parts, upload.completion_seconds))
             except BaseException:
                 await self._complete(upload.rollback(self._rollback_seconds))
                 raise

@@ -13,6 +13,7 @@ owns it.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -20,7 +21,7 @@ from core.errors import PermanentError, StorageConflictError, TransientError, Up
 from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
 from core.supabase.storage_async import AsyncStorageClient
-from core.supabase.storage_shared import NAME_TAKEN, Progress
+from core.supabase.storage_shared import NAME_TAKEN, Progress, digest_seconds
 from service.intake.buffers import BufferBudget, Chunk
 
 
@@ -56,6 +57,10 @@ class Upload:
         self._sending: asyncio.Task[None] | None = None
         self._may_have_put = False
         self._is_finished = False
+        self._chunk_seconds = 0.0
+        """How long the last chunk took that was sent."""
+        self.completion_seconds = 0.0
+        """How long Storage took to make the object of its bytes; 0 for a standard upload."""
 
     async def write(self, data: bytes) -> None:
         """Add the next bytes; waits while there is no room in a chunk."""
@@ -137,12 +142,16 @@ class Upload:
             await self._sending
 
     async def _send(self, chunk: Chunk, start: int, length: int | None) -> None:
-        """Send a chunk; the time limit starts anew as long as Storage makes progress."""
+        """Send a chunk; the time limit starts anew as long as Storage makes progress.
+
+        The last chunk has more time, since Storage may read the whole object before it answers.
+        """
         received = start
+        deadline = self._deadline + digest_seconds(length or 0)
         while True:
             try:
-                async with _time_limit(self._deadline):
-                    return await self._send_with_retries(chunk, start, length)
+                async with _time_limit(deadline):
+                    return await self._send_with_retries(chunk, start, length, deadline)
             except TransientError:
                 before, received = received, await self._received(at_least=received)
                 if received == before:
@@ -156,9 +165,12 @@ class Upload:
                     return max(at_least, (await self._storage.progress(self._path)).offset)
         return at_least
 
-    async def _send_with_retries(self, chunk: Chunk, start: int, length: int | None) -> None:
+    async def _send_with_retries(
+        self, chunk: Chunk, start: int, length: int | None, deadline: float
+    ) -> None:
         end = start + len(chunk)
-        async for attempt in retrying_async(self._deadline):
+        async for attempt in retrying_async(deadline):
+            begun = time.monotonic()
             with attempt:
                 if self._path is None:
                     self._path = await self._create()
@@ -167,6 +179,9 @@ class Upload:
                     await self._storage.append(self._path, start, chunk.content, length=length)
                 else:
                     await self._resume(self._path, chunk, start, length)
+                before, self._chunk_seconds = self._chunk_seconds, time.monotonic() - begun
+                if length is not None:
+                    self.completion_seconds = max(0.0, self._chunk_seconds - before)
 
     async def _create(self) -> str:
         """Create the resumable upload.

@@ -1,7 +1,7 @@
 """Cuts an object into parts: byte ranges of whole records, each of at least ``part_bytes``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -51,6 +51,18 @@ class Split:
         used = self.made_plan.places.used
         header = enumerate(self.made_plan.header)
         return FieldNames(name for at, name in header if at not in used).to_json()
+
+
+def merged(parts: Sequence[Part], least_bytes: float) -> list[Part]:
+    """Return the same records in fewer parts, each of at least so many bytes but the last one."""
+    large: list[Part] = []
+    for part in parts:
+        if large and large[-1].byte_end - large[-1].byte_start < least_bytes:
+            records = large[-1].records + part.records
+            large[-1] = replace(large[-1], byte_end=part.byte_end, records=records)
+        else:
+            large.append(replace(part, part=len(large) + 1))
+    return large
 
 
 class PartCutter:

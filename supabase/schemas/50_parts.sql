@@ -322,7 +322,7 @@ begin
   where import_id = v_import.id and part = v_part.part;
   return v_where || jsonb_build_object(
     'source', v_import.source, 'format', v_import.format, 'plan', v_import.plan,
-    'object', v_import.object, 'dry_run', v_import.dry_run,
+    'object', v_import.object, 'object_bytes', v_import.bytes, 'dry_run', v_import.dry_run,
     'byte_start', v_part.byte_start, 'byte_end', v_part.byte_end,
     'first_record', v_part.first_record, 'records', v_part.records,
     'rerun', v_part.started_at is not null);

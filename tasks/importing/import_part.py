@@ -186,7 +186,10 @@ class ImportPart:
         """Move the part's records from the object to the tables, and finish the part."""
         with self._writer_for(work) as writer:
             pipeline = PartPipeline(work, writer, PartRejections(work, writer, self._storage))
-            chunks = self._storage.read(work.object, work.part.byte_start, work.part.byte_end)
+            part = work.part
+            chunks = self._storage.read(
+                work.object, part.byte_start, part.byte_end, size=work.object_bytes
+            )
             # Closed before an error is passed on, since the error's traceback keeps it alive.
             with self._measured(pipeline), closing(chunks):
                 pipeline.process(self._until_stopping(chunks))

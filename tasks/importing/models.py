@@ -47,6 +47,8 @@ class PartWork:
     """How its records are read."""
     object: str
     """Name of the stored object."""
+    object_bytes: int
+    """Size of the stored object."""
     part: Part
     dry_run: bool = False
     """Whether contacts are counted and not written."""

@@ -82,7 +82,7 @@ def run_parts(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     tables = FakeTables()
     for part in parts:
         attempt = Attempt(new_import_id(), part.part)
-        work = PartWork(attempt, "s", split.format, split.plan, "o", part)
+        work = PartWork(attempt, "s", split.format, split.plan, "o", len(stored), part)
         pipeline = PartPipeline(work, tables, PartRejections(work, tables, tables))
         pipeline.process(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
         pipeline.write_last()

@@ -32,6 +32,7 @@ def work_on(data, *, records, first_record=1, plan=None, part=1, kind=Format.JSO
         format=Format.CSV if plan else kind,
         plan=plan or OBJECTS,
         object=f"import-{IMPORT}.json",
+        object_bytes=len(data),
         part=Part(part, 0, len(data), first_record, records),
         rerun=rerun,
     )
@@ -131,7 +132,7 @@ class FakeStorage:
         self.read_closed = False
         self.stored = {}
 
-    def read(self, name, start, end):
+    def read(self, name, start, end, *, size):
         try:
             for at in range(start, end, self.chunk):
                 if self.read_error and at > start:

@@ -71,7 +71,8 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
         **WHERE,
         "source": "fair", "format": "csv",
         "plan": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
-        "object": "o.csv", "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
+        "object": "o.csv", "object_bytes": 99,
+        "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True, "rerun": True,
     }  # fmt: skip
     postgrest = FakePostgrest(started)
@@ -80,6 +81,7 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
     )
     assert isinstance(work, PartWork)
     assert (work.import_id, work.source, work.object) == (OTHER_IMPORT, "fair", "o.csv")
+    assert work.object_bytes == 99
     assert (work.format, work.plan) == (Format.CSV, rows_plan(1, None, 0, ("Mail",)))
     assert work.attempt == Attempt(OTHER_IMPORT, 7, FOURTH.id)
     assert (work.dry_run, work.rerun) == (True, True)

@@ -59,7 +59,7 @@ class Breaking(httpx.SyncByteStream):
 
 def read(storage, start=0, end=SIZE, deadline=0.5):
     http = httpx.Client(transport=httpx.MockTransport(storage))
-    return list(client(http, deadline).read("import-x.json", start, end))
+    return list(client(http, deadline).read("import-x.json", start, end, size=SIZE))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_closing_an_unfinished_read_returns_its_connection():
     http = httpx.Client(
         transport=httpx.MockTransport(lambda _: httpx.Response(206, headers=headers, stream=stream))
     )
-    pieces = client(http, 1).read("o", 0, len(DATA))
+    pieces = client(http, 1).read("o", 0, len(DATA), size=len(DATA))
     next(pieces)
     pieces.close()
     assert closed == [True]

@@ -249,8 +249,8 @@ def stopped_while_reading(**more):
     scene = Scene(**more)
     read = scene.storage.read
 
-    def reading(name, start, end):
-        for piece in read(name, start, end):
+    def reading(name, start, end, *, size):
+        for piece in read(name, start, end, size=size):
             yield piece
             scene.stopping.set()
 

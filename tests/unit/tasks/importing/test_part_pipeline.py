@@ -26,7 +26,7 @@ def pipeline_for(work, writer, storage=None):
 def process(data, records, *, batch=10, bad=(), chunk=64, writer=None, storage=None, **more):
     writer = writer or FakeWriter(batch, bad=bad)
     pipeline = pipeline_for(work_on(data, records=records, **more), writer, storage)
-    pipeline.process(FakeStorage(data, chunk=chunk).read("o", 0, len(data)))
+    pipeline.process(FakeStorage(data, chunk=chunk).read("o", 0, len(data), size=len(data)))
     pipeline.write_last()
     return pipeline.counts, writer
 
