@@ -16,13 +16,29 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
 from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
 from core.supabase.storage_async import AsyncStorageClient
-from core.supabase.storage_shared import NAME_TAKEN, Progress, digest_seconds
+from core.supabase.storage_shared import (
+    NAME_TAKEN,
+    UPLOAD_SEEN_EVERY,
+    Progress,
+    digest_seconds,
+)
 from service.intake.buffers import BufferBudget, Chunk
+
+
+class UploadRegistry(Protocol):
+    """Knows which resumable uploads run, so that a sweep ends those whose service is gone."""
+
+    async def note_upload(self, path: str) -> None:
+        """Record that an upload runs."""
+
+    async def forget_upload(self, path: str) -> None:
+        """Record that an upload has ended."""
 
 
 class Upload:
@@ -32,9 +48,10 @@ class Upload:
     for ``deadline`` seconds. After any error call ``rollback``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         storage: AsyncStorageClient,
+        registry: UploadRegistry,
         name: str,
         content_type: str,
         *,
@@ -43,6 +60,7 @@ class Upload:
     ) -> None:
         """``budget`` decides whether a chunk may fill while another one is sent."""
         self._storage = storage
+        self._registry = registry
         self._name = name
         self._content_type = content_type
         self._budget = budget
@@ -53,6 +71,8 @@ class Upload:
         """End of the bytes that were sent at least once; beyond, Storage cannot have any."""
         self._path: str | None = None
         """Path of the resumable upload, once it is created."""
+        self._noted_at: float | None = None
+        """When the resumable upload was last recorded to run, by the monotonic clock."""
         self._creation: asyncio.Task[str] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._may_have_put = False
@@ -81,6 +101,7 @@ class Upload:
             await self._sent()
         self._filling = Chunk()
         self._is_finished = True
+        await self._forget()
 
     async def rollback(self, seconds: float) -> None:
         """Remove everything, whatever the upload's state.
@@ -102,6 +123,7 @@ class Upload:
         try:
             if self._path is not None and not self._is_finished:
                 await self._storage.cancel_upload(self._path)
+                await self._forget()
         finally:
             # If it cannot be cancelled, it may have become an object whose answer was lost.
             if self._may_have_put or self._path is not None:
@@ -174,6 +196,7 @@ class Upload:
             with attempt:
                 if self._path is None:
                     self._path = await self._create()
+                await self._note(self._path)
                 if self._attempted_bytes < end:
                     self._attempted_bytes = end
                     await self._storage.append(self._path, start, chunk.content, length=length)
@@ -192,6 +215,24 @@ class Upload:
             self._storage.create_upload(self._name, self._content_type)
         )
         return await asyncio.shield(self._creation)
+
+    async def _note(self, path: str) -> None:
+        """Record that the upload runs: before its first bytes, and then from time to time."""
+        now = time.monotonic()
+        if self._noted_at is None:
+            await self._registry.note_upload(path)
+            self._noted_at = now
+        elif now - self._noted_at >= UPLOAD_SEEN_EVERY:
+            self._noted_at = now
+            # The sweep waits for much longer: one of the next times is early enough.
+            with suppress(UpstreamError):
+                await self._registry.note_upload(path)
+
+    async def _forget(self) -> None:
+        """Record that the upload has ended; if that fails, the sweep finds that out."""
+        if self._path is not None:
+            with suppress(UpstreamError):
+                await self._registry.forget_upload(self._path)
 
     async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
         """Send what Storage lacks of a chunk that was sent before."""
