@@ -536,6 +536,23 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Try again later, and tell the operator if it persists.",
         example="The service has a bug, which was logged. Try again later.",
     ),
+    "database_refused": ProblemType(
+        status=500,
+        title="The database refuses the request",
+        description="PostgREST or Postgres rejects what this service sends, because of how they "
+        "are set up: a wrong key, missing migrations or privileges. The reason was logged.",
+        advice="Tell the operator. Sending the request again does not help before that is mended.",
+        example="The database refuses this because of how it is set up (401). Tell the operator.",
+    ),
+    "storage_refused": ProblemType(
+        status=500,
+        title="The storage refuses the request",
+        description="Supabase Storage rejects what this service sends, because of how it is set "
+        "up: a wrong key, a missing bucket, one that does not allow this type. The reason was "
+        "logged.",
+        advice="Tell the operator. Sending the request again does not help before that is mended.",
+        example="The storage refuses this because of how it is set up (415). Tell the operator.",
+    ),
     "database_unavailable": ProblemType(
         status=503,
         title="The database is unavailable",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -23,9 +23,6 @@ from service.intake.detected import detected
 from service.intake.digest import Digest
 from service.intake.request import ImportRequest
 from service.splitting.part_cutter import Split
-
-_NOTE_SECONDS: Final = 5.0
-"""How long a call about an upload may take, whose bytes wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +166,13 @@ class Repository:
             await self._rpc.call("discard_import", seconds=seconds, p_import=str(import_id))
         )
 
-    async def note_upload(self, path: str) -> None:
-        """Record that a resumable upload runs; may be repeated."""
-        await self._rpc.call("note_upload", seconds=_NOTE_SECONDS, p_path=path)
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
+        """Record that a resumable upload runs; ``seconds`` takes the place of the deadline."""
+        await self._rpc.call("note_upload", seconds=seconds, p_path=path)
 
-    async def forget_upload(self, path: str) -> None:
-        """Record that a resumable upload has ended; may be repeated."""
-        await self._rpc.call("forget_upload", seconds=_NOTE_SECONDS, p_path=path)
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
+        """Record that a resumable upload has ended."""
+        await self._rpc.call("forget_upload", seconds=seconds, p_path=path)
 
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Return an import as the database's ``get_import`` does; None if it is unknown."""

@@ -6,11 +6,16 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from core.errors import MalformedInputError, TransientError, UpstreamError
+from core.errors import MalformedInputError, PermanentError, TransientError, UpstreamError
+from core.supabase.errors import DATABASE, STORAGE, is_missing_bucket
+from core.supabase.storage_shared import NAME_TAKEN, UPLOAD_LOST
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError, not_found
 
 _RETRY_AFTER_SECONDS: Final = 5
+_KEY_STATUSES: Final = {401, 403}
+_UPLOAD_LOST_STATUSES: Final = {404, 409, 410}
+_UPLOAD_LOST_CODES: Final = {NAME_TAKEN, UPLOAD_LOST}
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -73,6 +78,19 @@ def _upstream_problem(error: UpstreamError) -> ProblemError:
     _log.warning("upstream failed", upstream=error.upstream, code=error.code, reason=error.detail)
     if error.status == 413:
         return ProblemError("body_too_large", "The storage bucket's size limit is lower than this.")
+    if isinstance(error, PermanentError) and not _may_work_again(error):
+        _log.error(
+            "upstream refuses requests",
+            upstream=error.upstream,
+            code=error.code,
+            reason=error.detail,
+            advice=_advice(error),
+        )
+        return ProblemError(
+            f"{error.upstream}_refused",
+            f"The {error.upstream} refuses this because of how it is set up ({error.code}). "
+            "Tell the operator.",
+        )
     named = error.retry_after if isinstance(error, TransientError) else None
     seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
     return ProblemError(
@@ -80,6 +98,28 @@ def _upstream_problem(error: UpstreamError) -> ProblemError:
         "Supabase is not available. Send the request again later.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def _may_work_again(error: PermanentError) -> bool:
+    """Whether it concerns one upload only: sent again, the same request makes another one."""
+    is_upload_lost = error.upstream == STORAGE and error.status in _UPLOAD_LOST_STATUSES
+    return error.code in _UPLOAD_LOST_CODES or (is_upload_lost and not is_missing_bucket(error))
+
+
+def _advice(error: PermanentError) -> str:
+    """Return what an operator can do about a refusal."""
+    if error.status == 415:
+        return (
+            "allow application/json, text/csv and application/x-ndjson in the bucket, "
+            "or remove its allowed_mime_types"
+        )
+    if error.upstream == STORAGE and is_missing_bucket(error):
+        return "create the private bucket of the imports, or restart the service, which does"
+    if error.status in _KEY_STATUSES:
+        return "check SUPABASE_SERVICE_ROLE_KEY: it must be the service role key of this project"
+    if error.upstream == DATABASE:
+        return "apply the migrations of this version, and check SUPABASE_SERVICE_ROLE_KEY"
+    return "compare the bucket's settings with docs/operate.md"
 
 
 def _routing_problem(error: web.HTTPClientError) -> ProblemError:

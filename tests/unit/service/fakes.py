@@ -178,10 +178,10 @@ class FakeRepository:
             raise self._error
         return earlier
 
-    async def note_upload(self, path: str) -> None:
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
         self.uploads.add(path)
 
-    async def forget_upload(self, path: str) -> None:
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
         self.uploads.discard(path)
 
     async def has_import(self, key: str) -> bool:

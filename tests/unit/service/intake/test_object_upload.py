@@ -55,13 +55,13 @@ class FakeRegistry:
         self.noted: list[str] = []
         self.errors = deque(errors)
 
-    async def note_upload(self, path: str) -> None:
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
         if self.errors:
             raise self.errors.popleft()
         self.running.add(path)
         self.noted.append(path)
 
-    async def forget_upload(self, path: str) -> None:
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
         if self.errors:
             raise self.errors.popleft()
         self.running.discard(path)
