@@ -1,5 +1,6 @@
 """Converts every exception of a request into a problem that a client can understand."""
 
+from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -9,24 +10,32 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import MalformedInputError, PermanentError, TransientError, UpstreamError
 from core.supabase.errors import DATABASE, STORAGE, is_missing_bucket
 from core.supabase.storage_shared import NAME_TAKEN, UPLOAD_LOST
+from service.api.site_checks import check_host, check_site
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError, not_found
 
 _RETRY_AFTER_SECONDS: Final = 5
 _KEY_STATUSES: Final = {401, 403}
+_INTERNAL_ERROR: Final = "XX"
+"""First letters of the SQLSTATEs for faults of Postgres itself."""
 _UPLOAD_LOST_STATUSES: Final = {404, 409, 410}
-_UPLOAD_LOST_CODES: Final = {NAME_TAKEN, UPLOAD_LOST}
+_PASSING_CODES: Final = {NAME_TAKEN, UPLOAD_LOST, "unknown"}
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
-def problems_middleware(metrics: ServiceMetrics) -> Middleware:
-    """Return the middleware, which counts rejected imports in ``metrics``."""
+def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str]) -> Middleware:
+    """Return the middleware, which counts rejected imports in ``metrics``.
+
+    It also rejects requests that are for another name than ``allowed_hosts``, or that a page of
+    another web site sends.
+    """
 
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            _check_site(request)
+            check_host(request, allowed_hosts)
+            check_site(request)
             return await handler(request)
         except Exception as error:  # noqa: BLE001 -- any other becomes an internal_error
             problem = to_problem(error)
@@ -36,17 +45,6 @@ def problems_middleware(metrics: ServiceMetrics) -> Middleware:
         return problem.response()
 
     return answer_problems
-
-
-def _check_site(request: web.Request) -> None:
-    """Reject requests that another web site makes a visitor's browser send (CSRF).
-
-    Browsers set the header (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header), other
-    clients do not.
-    """
-    is_safe = request.method in {"GET", "HEAD"}
-    if not is_safe and request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise ProblemError("cross_site", "Send it from here, or not from a web page.")
 
 
 def to_problem(error: Exception) -> ProblemError:
@@ -101,9 +99,13 @@ def _upstream_problem(error: UpstreamError) -> ProblemError:
 
 
 def _may_work_again(error: PermanentError) -> bool:
-    """Whether it concerns one upload only: sent again, the same request makes another one."""
+    """Whether the same request may succeed: it concerned one upload only, or is a fault inside."""
     is_upload_lost = error.upstream == STORAGE and error.status in _UPLOAD_LOST_STATUSES
-    return error.code in _UPLOAD_LOST_CODES or (is_upload_lost and not is_missing_bucket(error))
+    return (
+        error.code in _PASSING_CODES
+        or error.code.startswith(_INTERNAL_ERROR)
+        or (is_upload_lost and not is_missing_bucket(error))
+    )
 
 
 def _advice(error: PermanentError) -> str:
