@@ -9,6 +9,7 @@ from benchmarks.scenarios import (
     fair,
     importing,
     latency,
+    layouts,
     linear,
     memory,
     scale,
@@ -20,6 +21,7 @@ from benchmarks.scenarios import (
 
 SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "import": importing.run,
+    "layouts": layouts.run,
     "upload": uploading.run,
     "latency": latency.run,
     "small": small.run,
