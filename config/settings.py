@@ -2,7 +2,8 @@
 
 import base64
 import re
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
@@ -18,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _MIB = 1024 * 1024
 _WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 -- the start of secrets, not one
 _TRANSACTION_POOLER_PORT = 6543
+API_KEY_PREFIX: Final = "cik_"
+"""How each API key begins ("contacts importer key"), so that logs never show one."""
 _is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
 
 
@@ -128,6 +131,10 @@ class Settings(BaseSettings):
     """Key that signs webhooks; without it webhooks are disabled."""
     webhook_allow_private: bool = False
     """Whether webhooks may go to private addresses, and to this machine without TLS."""
+    api_keys_file: Path | None = None
+    """File with the API keys of clients; without it everybody may do everything."""
+    api_keys_protect_metrics: bool = False
+    """Whether the service's ``/metrics`` needs a key with the scope ``metrics``, too."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the events that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
