@@ -20,6 +20,8 @@ from service.problems import ProblemError
 REALM: Final = "contacts-importer"
 _SCHEME: Final = "bearer"
 
+_log = structlog.stdlib.get_logger(__name__)
+
 Expectation = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 """Handler of ``Expect`` headers; returns a response if the expectation is not met."""
 
@@ -61,6 +63,7 @@ class Authorization:
                 request[KEY_NAME] = _allowed_key(request, keys, scope)
             except ProblemError as problem:
                 self._metrics.count_rejected(request.content_type, problem.code)
+                _log.info("request rejected", code=problem.code, method=request.method)
                 return problem.response()
             return await expect(request)
 
@@ -68,7 +71,10 @@ class Authorization:
 
 
 def _allowed_key(request: web.Request, keys: KeyFile, scope: Scope) -> str:
-    """Return the name of a request's key; raises ProblemError unless the key has the scope."""
+    """Return the name of a request's key.
+
+    Raises ProblemError (401 or 403) unless there is a key that is known and has the scope.
+    """
     values = request.headers.getall("Authorization", [])
     scheme, _, text = values[0].partition(" ") if values else ("", "", "")
     if scheme.lower() != _SCHEME:
@@ -85,6 +91,7 @@ def _allowed_key(request: web.Request, keys: KeyFile, scope: Scope) -> str:
             headers={"WWW-Authenticate": _challenge(scope, "invalid_token")},
         )
     if scope not in key.scopes:
+        _log.info("key does not allow the request", key_name=key.name, scope=scope.value)
         raise ProblemError(
             "api_key_scope_missing",
             f"This needs a key with the scope {scope}; the key {key.name} does not have it.",

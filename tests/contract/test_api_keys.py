@@ -7,14 +7,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import schemathesis
 
 from config.settings import API_KEY_PREFIX
 from service.api.openapi.document import openapi_document
+from service.api.operations import OPERATIONS
 from service.keys.api_key import ApiKey, make_key
 from service.keys.scopes import Scope
 from tests.support.raw_http import RawConnection
 from tests.support.service import Line, Service, running_service
 
+SCHEMA = schemathesis.openapi.from_dict(openapi_document(set(Scope)))
 BODY = {"source": "keys", "data": [{"name": "Ada"}]}
 NOWHERE = "/import/import-01890000-0000-7000-8000-000000000000"
 
@@ -40,12 +43,15 @@ class Keyed:
         self.service.await_line(wanted)
 
     def ask(self, method: str, path: str, text: str, **more: object) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {text}"}
+        headers = {"Authorization": f"Bearer {text}"} if text else {}
         return httpx.request(method, self.service.url + path, headers=headers, **more)  # type: ignore[arg-type]
 
 
 CRM, CRM_KEY = make_key("crm", [Scope.IMPORT, Scope.READ])
 ADMIN, ADMIN_KEY = make_key("admin", [Scope.UNDO, Scope.READ])
+MONITOR, MONITOR_KEY = make_key("prometheus", [Scope.METRICS])
+KEYS = (CRM_KEY, ADMIN_KEY, MONITOR_KEY)
+PROTECTED = [each for each in OPERATIONS if each.scope is not None]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def keyed(
     supabase_env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Keyed]:
     path = tmp_path_factory.mktemp("keys") / "keys"
-    path.write_text(f"{CRM_KEY.line}\n{ADMIN_KEY.line}\n")
+    path.write_text("".join(f"{key.line}\n" for key in KEYS))
     with running_service(
         supabase_env, API_KEYS_FILE=str(path), API_KEYS_PROTECT_METRICS="true", LOG_LEVEL="debug"
     ) as service:
@@ -118,6 +124,17 @@ def test_what_needs_no_key_is_open(keyed):
     for path in ("/", "/docs", "/openapi.json", "/problems", "/healthz", "/readyz"):
         assert httpx.get(keyed.service.url + path).status_code == 200, path
     assert httpx.get(keyed.service.url + "/metrics").status_code == 401
+    assert keyed.ask("GET", "/metrics", MONITOR).status_code == 200
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: operation.id)
+def test_rejections_are_as_documented(keyed, operation):
+    path = operation.path.format(jobId=NOWHERE.rpartition("/")[2])
+    other = CRM if operation.scope is Scope.METRICS else MONITOR
+    for text, status in (("", 401), (f"{API_KEY_PREFIX}unknown", 401), (other, 403)):
+        answer = keyed.ask(operation.method, path, text)
+        assert answer.status_code == status
+        SCHEMA[operation.path][operation.method].validate_response(answer)
 
 
 def test_the_document_says_that_keys_are_needed(keyed):
@@ -135,13 +152,13 @@ def test_keys_are_replaced_without_a_restart_and_a_broken_file_changes_nothing(k
         return [keyed.ask("GET", NOWHERE, each).status_code for each in (CRM, text)]
 
     assert statuses() == [404, 401]
-    keyed.write(CRM_KEY, ADMIN_KEY, key)
+    keyed.write(*KEYS, key)
     assert statuses() == [404, 404]
     keyed.write(ADMIN_KEY, key)
     assert statuses() == [401, 404]
     keyed.write(CRM_KEY, more=f"crm read {CRM}\n")
     assert statuses() == [401, 404]
-    keyed.write(CRM_KEY, ADMIN_KEY)
+    keyed.write(*KEYS)
     assert statuses() == [404, 401]
 
 
@@ -157,7 +174,7 @@ def test_no_key_is_in_the_log(keyed):
         wire.close()
     keyed.ask("GET", f"/import?key={CRM}", CRM)
     text, key = make_key("last", [Scope.READ])
-    keyed.write(CRM_KEY, ADMIN_KEY, key)
+    keyed.write(*KEYS, key)
     logged = json.dumps(keyed.lines)
     assert {line.get("key_name") for line in keyed.lines} >= {"crm", "admin"}
     assert API_KEY_PREFIX not in logged

@@ -20,13 +20,15 @@ ALWAYS: Final = ("malformed_request", "head_too_large", "internal_error")
 KEY_PROBLEMS: Final = ("api_key_missing", "api_key_invalid", "api_key_scope_missing")
 """The same for operations that need a key, where the service has keys."""
 SECURITY_SCHEME: Final = "apiKey"
+_CHALLENGE: Final[Json] = {
+    "WWW-Authenticate": {
+        "description": "The scope that is needed, and the error if there was a key (RFC 6750).",
+        "schema": {"type": "string"},
+    }
+}
 _HEADERS: Final[dict[int, Json]] = {
-    401: {
-        "WWW-Authenticate": {
-            "description": "The scope that is needed, and the error if there was a key (RFC 6750).",
-            "schema": {"type": "string"},
-        }
-    },
+    401: _CHALLENGE,
+    403: _CHALLENGE,
     503: {
         "Retry-After": {
             "description": "Seconds to wait before the next try.",

@@ -179,8 +179,10 @@ async def test_metrics_are_open_unless_they_are_protected(file):
 )
 async def test_an_upload_is_rejected_before_100_continue(file, route, keys, status):
     app = App(file)
-    answer = await app.ask(route, *keys, Expect="100-continue")
+    with structlog.testing.capture_logs() as lines:
+        answer = await app.ask(route, *keys, Expect="100-continue")
     assert answer.status == status
+    assert (lines[-1]["event"], lines[-1]["code"]) == ("request rejected", problem(answer))
     app.writer.write.assert_not_awaited()
     code = problem(answer)
     counted = {"format": "other", "code": code}
@@ -233,6 +235,7 @@ async def test_the_log_has_the_name_of_the_key_and_never_the_key(file):
     assert events == [
         ("reached", "read-only", None),
         ("request rejected", None, "api_key_invalid"),
+        ("key does not allow the request", "undo-only", None),
         ("request rejected", None, "api_key_scope_missing"),
     ]
     assert "cik_" not in repr(lines)
