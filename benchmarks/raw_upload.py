@@ -14,10 +14,12 @@ import uvloop
 
 from config.settings import Settings
 from core.supabase.clients import Project, async_client
+from core.supabase.rpc import AsyncRpcClient
 from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler
 from service.intake.buffers import BufferBudget
 from service.intake.object_upload import Upload
+from service.repository import Repository
 
 PIECE = 256 * 1024
 DEADLINE = 30.0
@@ -43,13 +45,16 @@ async def _timed(path: Path) -> float:
         )
         await storage.check()  # connected, as the service is
         begun = time.monotonic()
-        await _upload(storage, path)
+        registry = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline))
+        await _upload(storage, registry, path)
         return time.monotonic() - begun
 
 
-async def _upload(storage: AsyncStorageClient, path: Path) -> None:
+async def _upload(storage: AsyncStorageClient, registry: Repository, path: Path) -> None:
     name = f"{uuid4()}.json"
-    upload = Upload(storage, name, "application/json", budget=BufferBudget(), deadline=DEADLINE)
+    upload = Upload(
+        storage, registry, name, "application/json", budget=BufferBudget(), deadline=DEADLINE
+    )
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             await upload.write(piece)

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -13,6 +14,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -21,6 +23,8 @@ _WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 -- the start of secrets, not one
 _TRANSACTION_POOLER_PORT = 6543
 API_KEY_PREFIX: Final = "cik_"
 """How each API key begins ("contacts importer key"), so that logs never show one."""
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_is_host_name = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]+|\*").fullmatch
 _is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
 
 
@@ -88,6 +92,12 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     """Address on which the service listens."""
+    allowed_hosts: str | None = None
+    """Names under which the service may be asked, with commas between; ``*`` for any.
+
+    A page in a visitor's browser could otherwise reach it by a name that it lets lead here (DNS
+    rebinding). Required unless ``host`` is a loopback address.
+    """
     port: int = Field(default=8000, ge=0, le=65535)
     """Port on which the service listens; 0 picks a free one."""
     max_body_bytes: int = Field(default=50 * 1024 * _MIB, ge=1, le=10_000 * 6 * _MIB)
@@ -151,6 +161,12 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError([_line(dict(details)) for details in error.errors()]) from None
 
+    def known_hosts(self) -> frozenset[str]:
+        """Return the names under which the service may be asked, in lower case."""
+        if self.allowed_hosts is None:
+            return _LOOPBACK_NAMES
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(","))
+
     def secrets(self) -> set[str]:
         """Return all texts that must not be logged.
 
@@ -170,6 +186,23 @@ class Settings(BaseSettings):
         secrets = {*keys, address, *passwords}
         return {form for secret in secrets for form in (secret, unquote(secret)) if form}
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: str | None) -> str | None:
+        for name in (value or "*").split(","):
+            if not _is_host_name(name.strip().lower()):
+                raise ValueError("must be names without ports, with commas between, or *")
+        return value
+
+    @model_validator(mode="after")
+    def _names_of_a_public_service(self) -> Self:
+        if self.allowed_hosts is None and not _is_loopback(self.host):
+            raise ValueError(
+                "ALLOWED_HOSTS is missing: HOST is not a loopback address, so name the hosts under "
+                "which the service may be asked (or * for any)"
+            )
+        return self
+
     @field_validator("sweep_after")
     @classmethod
     def _longer_than_recording(cls, value: float, info: ValidationInfo) -> float:
@@ -179,7 +212,16 @@ class Settings(BaseSettings):
         return value
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _line(details: dict[str, Any]) -> str:
+    if not details["loc"]:  # of several settings together
+        return str(details["msg"]).removeprefix("Value error, ")
     name = str(details["loc"][0]).upper()
     if details["type"] == "missing":
         return f"{name} is missing: set it in the environment (see .env.example)"

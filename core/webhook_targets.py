@@ -5,13 +5,12 @@ Requests go to the public internet only, unless private addresses are allowed fo
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final, TypeAlias
+from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from core.errors import InvalidTargetError
-
-Address: TypeAlias = IPv4Address | IPv6Address
+from core.special_addresses import Address, is_public
 
 WHSEC_PREFIX: Final = "whsec_"
 """Start of a signing secret (https://www.standardwebhooks.com); base64 follows."""
@@ -27,9 +26,6 @@ _is_host_name: Final = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?"
 # The system takes such a name for an IPv4 address: 127.1, 0x7f000001 (inet_aton(3)).
 _ends_in_number: Final = re.compile(r".*?(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?").fullmatch
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-_NAT64: Final = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last four bytes are an IPv4 address. (A network's own prefix cannot be known.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +77,6 @@ def ip_literal(host: str) -> Address | None:
         return None
 
 
-def is_public(address: Address) -> bool:
-    """Whether an IP address belongs to a single host on the public internet.
-
-    An IPv4 address inside an IPv6 address counts in its place. Other IPv6 addresses must be global
-    unicast (2000::/3): Python's ``is_global`` is also true for multicast and others.
-    """
-    address = _embedded_ipv4(address)
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
-    return address.is_global and not address.is_multicast
-
-
 def _split(url: str) -> Target:
     try:
         parts = urlsplit(url)
@@ -114,11 +98,3 @@ def _malformed() -> InvalidTargetError:
 
 def _is_local_name(host: str) -> bool:
     return host.rstrip(".").rpartition(".")[2] == "localhost"
-
-
-def _embedded_ipv4(address: Address) -> Address:
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(address.packed[-4:])
-    return address.ipv4_mapped or address.sixtofour or address

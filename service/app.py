@@ -20,6 +20,7 @@ from service.api.imports import Imports
 from service.api.middleware import problems_middleware
 from service.api.previews import Previews
 from service.api.rejections import Rejections
+from service.api.response_headers import add_headers
 from service.api.routes import add_routes
 from service.api.uploads import Uploads
 from service.fair_scheduling import FairScheduler
@@ -71,7 +72,8 @@ async def create_app(settings: Settings) -> web.Application:
         await session.close()
         await supabase.postgrest.aclose()
 
-    app = web.Application(middlewares=[problems_middleware(metrics)])
+    app = web.Application(middlewares=[problems_middleware(metrics, settings.known_hosts())])
+    app.on_response_prepare.append(add_headers)
     app[INTAKE] = intake
     app.cleanup_ctx.append(connections)
     if keys is not None:

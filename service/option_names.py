@@ -31,7 +31,9 @@ _METADATA: Final = frozenset({"source", "name"})
 _COMPARED_CLOSELY: Final = [
     name.casefold() for name in IMPORT_OPTIONS if name not in _METADATA | _PLAIN_WORDS
 ]
-_INVALID_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_INVALID_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Format characters that words need in some scripts, and emojis; others hide or reorder text."""
 """Control characters, lone surrogates, line and paragraph separators."""
 
 
@@ -83,8 +85,10 @@ def check_source(value: object) -> str:
         raise _invalid_source("The source is empty: name where the contacts come from.")
     if len(value) > MAX_SOURCE_LENGTH:
         raise _invalid_source(f"The source is longer than {MAX_SOURCE_LENGTH} characters.")
-    if any(unicodedata.category(char) in _INVALID_CATEGORIES for char in value):
-        raise _invalid_source("The source has control characters.")
+    if any(
+        unicodedata.category(char) in _INVALID_CATEGORIES and char not in _JOINERS for char in value
+    ):
+        raise _invalid_source("The source has control characters or invisible ones.")
     return value
 
 

@@ -176,9 +176,16 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         status=403,
         title="The request comes from another web site",
         description="A browser sent this on behalf of a page of another web site (the header "
-        "`Sec-Fetch-Site` says so). Such requests must not change anything.",
+        "`Sec-Fetch-Site` or `Origin` says so). Such requests must not change anything.",
         advice="Use the page of this service, or a program that is not a web page.",
         example="Send it from here, or not from a web page.",
+    ),
+    "host_unknown": ProblemType(
+        status=421,
+        title="The service has another name",
+        description="The request names a host that is not one of this service's own names.",
+        advice="Use a name that the operator has listed in `ALLOWED_HOSTS`.",
+        example="This service is not known under the name in the address.",
     ),
     "import_not_found": ProblemType(
         status=404,
@@ -508,8 +515,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "source_invalid": ProblemType(
         status=422,
         title="The source is not valid",
-        description="The source is empty, longer than 200 characters, has control characters, or "
-        "differs between the address and the body.",
+        description="The source is empty, longer than 200 characters, has control characters or "
+        "invisible ones, or differs between the address and the body.",
         advice="Use a short name for where the contacts come from.",
         example="The source is longer than 200 characters.",
         param="source",
@@ -564,6 +571,23 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         description="The service failed unexpectedly. The error was logged.",
         advice="Try again later, and tell the operator if it persists.",
         example="The service has a bug, which was logged. Try again later.",
+    ),
+    "database_refused": ProblemType(
+        status=500,
+        title="The database refuses the request",
+        description="PostgREST or Postgres rejects what this service sends, because of how they "
+        "are set up: a wrong key, missing migrations or privileges. The reason was logged.",
+        advice="Tell the operator. Sending the request again does not help before that is mended.",
+        example="The database refuses this because of how it is set up (401). Tell the operator.",
+    ),
+    "storage_refused": ProblemType(
+        status=500,
+        title="The storage refuses the request",
+        description="Supabase Storage rejects what this service sends, because of how it is set "
+        "up: a wrong key, a missing bucket, one that does not allow this type. The reason was "
+        "logged.",
+        advice="Tell the operator. Sending the request again does not help before that is mended.",
+        example="The storage refuses this because of how it is set up (415). Tell the operator.",
     ),
     "database_unavailable": ProblemType(
         status=503,

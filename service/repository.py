@@ -167,6 +167,14 @@ class Repository:
             await self._rpc.call("discard_import", seconds=seconds, p_import=str(import_id))
         )
 
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
+        """Record that a resumable upload runs; ``seconds`` takes the place of the deadline."""
+        await self._rpc.call("note_upload", seconds=seconds, p_path=path)
+
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
+        """Record that a resumable upload has ended."""
+        await self._rpc.call("forget_upload", seconds=seconds, p_path=path)
+
     async def get_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Return an import as the database's ``get_import`` does; None if it is unknown."""
         return await self._job("get_import", import_id)

@@ -234,6 +234,18 @@ class Repository:
         arguments = {"p_seconds": seconds, "p_limit": max_messages}
         return int(self._rpc.call("delete_old_messages", **arguments))
 
+    def abandoned_uploads(self, seconds: float) -> Iterator[str]:
+        """Yield the paths of resumable uploads whose service has been silent for so long."""
+        arguments = {"p_seconds": seconds, "p_limit": _IMPORTS_PER_PAGE}
+        after = ""
+        while page := self._rpc.call("abandoned_uploads", p_after=after, **arguments):
+            yield from page
+            after = page[-1]
+
+    def forget_upload(self, path: str) -> None:
+        """Record that a resumable upload has ended."""
+        self._rpc.call("forget_upload", p_path=path)
+
     def queue_undos(self) -> None:
         """Queue the message of each import that is being undone, unless it is queued already."""
         self._rpc.call("queue_undos")

@@ -135,10 +135,14 @@ def sweep_once() -> int:
     sweep = runtime.services.sweep
     try:
         queued, removed = sweep.queue_lost_imports(), sweep.remove_orphans()
+        ended = sweep.end_abandoned_uploads()
     except UpstreamError as error:
         log.error("sweep interrupted", upstream=error.upstream, reason=error.detail)  # noqa: TRY400
         return EXIT_NO_DATABASE
-    print(f"swept: {queued} lost imports queued again, {removed} objects without an import removed")
+    print(
+        f"swept: {queued} lost imports queued again, {removed} objects without an import removed,"
+        f" {ended} unfinished uploads ended"
+    )
     return EXIT_OK
 
 

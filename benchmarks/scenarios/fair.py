@@ -27,16 +27,16 @@ CLIENTS: Final = 16
 SMALL_RECORDS: Final = 3
 WITH_WEBHOOKS: Final = 500
 HUNDRED: Final = 100
+SHARED_PARTS: Final = 24
 
 _RECORDS_DONE: Final = """
     select coalesce(sum(imported), 0) from public.import_parts where import_id = '{}'
 """
 _STARTED: Final = """
-    select count(*) filter (where p.import_id = i.id), greatest(count(*), 1)
+    select p.import_id = i.id
     from public.imports i join public.import_parts p on p.started_at > i.created_at
-    where i.id = '{}'
+    where i.id = '{}' order by p.started_at
 """
-_NOW: Final = "select extract(epoch from clock_timestamp())::float8"
 _CREATED: Final = """
     select extract(epoch from created_at)::float8 from public.imports where id = '{}'
 """
@@ -107,17 +107,19 @@ def _shares(lab: Lab, importer: Importer, _writer: str) -> Case:
         both = list(pool.map(lambda source: _posted(importer, path, source), ("one", "two")))
         await_true(lambda: _done(importer, both[0]) > rows // 4, "A quarter is imported")
         third = _posted(importer, path, "three")
-        time.sleep(max(0.0, _created(importer, third) + 1 - _now(importer)))
-        ((own, all_parts),) = importer.server.ask(_STARTED.format(third.removeprefix(JOB_PREFIX)))
         ends = list(pool.map(lambda job: _finished(importer, job), (*both, third)))
+    started = importer.server.ask(_STARTED.format(third.removeprefix(JOB_PREFIX)))
+    own = [is_own for (is_own,) in started]
     begun = max(_created(importer, job) for job in both)
     figures = {
         "apart": abs(ends[0] - ends[1]) / (min(ends[:2]) - begun),
-        "share": own / all_parts,
+        "before": float(own.index(True)),
+        "share": sum(own[:SHARED_PARTS]) / SHARED_PARTS,
     }
     columns = (
         Column("apart", "the two ended apart, of their time"),
-        Column("share", "of the parts begun in the third's first second, its own"),
+        Column("before", "parts of theirs begun before the third's first", ",.0f"),
+        Column("share", f"of the first {SHARED_PARTS} parts begun since, the third's"),
     )
     return f"Two imports of {rows:,} contacts, and a third in the middle", columns, figures
 
@@ -255,11 +257,6 @@ def _open(importer: Importer) -> int:
 
 def _finished(importer: Importer, job: str) -> float:
     return follow(importer.url, job, LOOK_EVERY).finished
-
-
-def _now(importer: Importer) -> float:
-    ((now,),) = importer.server.ask(_NOW)
-    return float(now)
 
 
 def _created(importer: Importer, job: str) -> float:

@@ -86,7 +86,8 @@ _BATCH_TOO_LARGE: Final = frozenset({"57014", "413"})
 _GONE_STATUSES: Final = {404, 410}
 _NO_SUCH_KEY: Final = "NoSuchKey"
 _NOT_FOUND: Final = "not_found"
-_STORAGE_GONE_CODES: Final = {_NO_SUCH_KEY, _NOT_FOUND, "NoSuchBucket", "Bucket not found"}
+_NO_BUCKET_CODES: Final = {"NoSuchBucket", "Bucket not found"}
+_STORAGE_GONE_CODES: Final = {_NO_SUCH_KEY, _NOT_FOUND, *_NO_BUCKET_CODES}
 """``code`` or ``error`` in the body where Storage itself says that something does not exist."""
 
 _is_code: Final = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
@@ -220,6 +221,11 @@ def is_web_page(headers: Mapping[str, str]) -> bool:
 def is_missing_object(error: UpstreamError) -> bool:
     """Whether Storage itself answered that the object does not exist (the bucket does)."""
     return error.code == _NO_SUCH_KEY or (error.code == _NOT_FOUND and error.status == 404)
+
+
+def is_missing_bucket(error: UpstreamError) -> bool:
+    """Whether Storage itself answered that the bucket does not exist."""
+    return error.code in _NO_BUCKET_CODES or error.detail.startswith("Bucket not found")
 
 
 def is_not_committed(code: str) -> bool:

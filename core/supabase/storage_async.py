@@ -12,6 +12,7 @@ from core.errors import PermanentError, StorageConflictError, UpstreamError
 from core.supabase.errors import STORAGE, is_missing_object, translate_errors
 from core.supabase.storage_shared import (
     BUCKET,
+    CANCEL_HEADERS,
     PIECE_BYTES,
     RESUMABLE_PATH,
     TUS_HEADERS,
@@ -19,10 +20,10 @@ from core.supabase.storage_shared import (
     answer_error,
     body_field,
     byte_count,
+    cancel_upload_error,
     create_upload_error,
     digest_seconds,
     gateway_error,
-    is_resumable_answer,
     object_info_path,
     object_path,
 )
@@ -31,7 +32,6 @@ _SLICE_BYTES: Final = 256 * 1024
 """Bytes that are handed to the connection at a time."""
 _ONE_OBJECT_STATUSES: Final = {409, 413}
 """The failure concerns one object only: its name is taken, or it is too large."""
-_GONE_STATUSES: Final = {404, 410}
 
 
 class AsyncStorageClient:
@@ -193,14 +193,13 @@ class AsyncStorageClient:
 
         Raises StorageConflictError if Storage has made an object of it, or is doing so.
         """
-        headers = self._headers | TUS_HEADERS
+        headers = self._headers | CANCEL_HEADERS
         with translate_errors(STORAGE):
             async with self._session.delete(upload, headers=headers) as response:
-                if response.status == 400:
-                    raise StorageConflictError(STORAGE, await response.text(), code="whole")
-                if response.status in _GONE_STATUSES and is_resumable_answer(response.headers):
-                    return
-                await _check(response, 204)
+                body = await response.read()
+                error = cancel_upload_error(response.status, response.headers, body)
+                if error is not None:
+                    raise error
 
     @contextmanager
     def _noting_write(self) -> Iterator[None]:

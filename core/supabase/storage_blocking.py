@@ -17,9 +17,12 @@ from core.supabase.errors import STORAGE, is_web_page, translate_errors
 from core.supabase.retry import retrying
 from core.supabase.storage_shared import (
     BUCKET,
+    CANCEL_HEADERS,
     PIECE_BYTES,
+    UPLOAD_COMPLETE,
     WRONG_RANGE,
     StoredObject,
+    cancel_upload_error,
     digest_seconds,
     object_path,
     read_error,
@@ -116,6 +119,22 @@ class StorageClient:
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects; it is not an error if one does not exist."""
         retrying(self._deadline, self._stopping)(self._remove, list(names))
+
+    def cancel_upload(self, upload: str) -> bool:
+        """End a resumable upload and discard its bytes; it is not an error if there is none.
+
+        Returns False if Storage has made an object of it.
+        """
+        return retrying(self._deadline, self._stopping)(self._cancel_upload, upload)
+
+    def _cancel_upload(self, upload: str) -> bool:
+        headers = self._project.headers | CANCEL_HEADERS
+        with translate_errors(STORAGE):
+            response = self._http.delete(f"{self._project.url}{upload}", headers=headers)
+        error = cancel_upload_error(response.status_code, response.headers, response.content)
+        if error is not None and error.code != UPLOAD_COMPLETE:
+            raise error
+        return error is None
 
     def remove_folder(self, folder: str) -> int:
         """Remove all objects in a folder, and so the folder; returns how many there were."""

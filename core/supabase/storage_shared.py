@@ -26,21 +26,34 @@ RESUMABLE_PATH: Final = "/storage/v1/upload/resumable"
 PIECE_BYTES: Final = 64 * 1024
 """Size of the pieces in which objects are read."""
 
+UPLOAD_SEEN_EVERY: Final = 60.0
+"""After so many seconds the service says again that a resumable upload runs."""
+UPLOAD_ABANDONED_AFTER: Final = 900.0
+"""A resumable upload of which so many seconds nothing was said is ended by the sweep."""
+
 OBJECT_MISSING: Final = "object_missing"
 """Code of the error that an object does not exist."""
 WRONG_RANGE: Final = "range_refused"
 """Code of the error that Storage sent other bytes than the requested range."""
+UPLOAD_LOST: Final = "lost"
+"""Code of the error that Storage has other bytes of an upload than it was sent."""
+UPLOAD_COMPLETE: Final = "whole"
+"""Code of the error that an upload cannot be cancelled, since it is complete."""
 NAME_TAKEN: Final = "name_taken"
 """Code of the error that the name belongs to another object."""
 
 _SLOWEST_DIGEST: Final = 20e6
 """Bytes a second at which Storage reads an object for its digest, if many are read at once."""
 
+_GONE_STATUSES: Final = {404, 410}
 _CONFLICT_STATUSES: Final = {409, 423}
 _ALREADY_EXISTS: Final = "The resource already exists"
 _TUS_VERSION: Final = "Tus-Resumable"
 """Storage sends this header with every answer of its resumable routes; a gateway does not."""
 TUS_HEADERS: Final = {_TUS_VERSION: "1.0.0"}
+CANCEL_HEADERS: Final = TUS_HEADERS | {"x-upsert": "true"}
+"""For the end of a resumable upload. Without x-upsert, Storage refuses it if there is an object of
+that name, which is not changed."""
 _is_byte_count: Final = re.compile(r"[0-9]{1,18}").fullmatch
 
 
@@ -137,6 +150,21 @@ def create_upload_error(status: int, headers: Mapping[str, str], body: bytes) ->
     ):
         return PermanentError(STORAGE, error.detail, code=NAME_TAKEN, status=409)
     return error
+
+
+def cancel_upload_error(
+    status: int, headers: Mapping[str, str], body: bytes
+) -> UpstreamError | None:
+    """Return our error for the answer to the end of a resumable upload; None if there is none left.
+
+    It is a StorageConflictError if Storage has made an object of it, or is doing so.
+    """
+    if status == 204 or (status in _GONE_STATUSES and is_resumable_answer(headers)):
+        return None
+    if status == 400:
+        detail = body.decode("utf-8", "replace")
+        return StorageConflictError(STORAGE, detail, code=UPLOAD_COMPLETE)
+    return answer_error(status, headers, body)
 
 
 def gateway_error(answer: str) -> TransientError:

@@ -1,27 +1,41 @@
 """Converts every exception of a request into a problem that a client can understand."""
 
+from collections.abc import Collection
 from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from core.errors import MalformedInputError, TransientError, UpstreamError
+from core.errors import MalformedInputError, PermanentError, TransientError, UpstreamError
+from core.supabase.errors import DATABASE, STORAGE, is_missing_bucket
+from core.supabase.storage_shared import NAME_TAKEN, UPLOAD_LOST
+from service.api.site_checks import check_host, check_site
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError, not_found
 
 _RETRY_AFTER_SECONDS: Final = 5
+_KEY_STATUSES: Final = {401, 403}
+_INTERNAL_ERROR: Final = "XX"
+"""First letters of the SQLSTATEs for faults of Postgres itself."""
+_UPLOAD_LOST_STATUSES: Final = {404, 409, 410}
+_PASSING_CODES: Final = {NAME_TAKEN, UPLOAD_LOST, "unknown"}
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
-def problems_middleware(metrics: ServiceMetrics) -> Middleware:
-    """Return the middleware, which counts rejected imports in ``metrics``."""
+def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str]) -> Middleware:
+    """Return the middleware, which counts rejected imports in ``metrics``.
+
+    It also rejects requests that are for another name than ``allowed_hosts``, or that a page of
+    another web site sends.
+    """
 
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            _check_site(request)
+            check_host(request, allowed_hosts)
+            check_site(request)
             return await handler(request)
         except Exception as error:  # noqa: BLE001 -- any other becomes an internal_error
             problem = to_problem(error)
@@ -31,17 +45,6 @@ def problems_middleware(metrics: ServiceMetrics) -> Middleware:
         return problem.response()
 
     return answer_problems
-
-
-def _check_site(request: web.Request) -> None:
-    """Reject requests that another web site makes a visitor's browser send (CSRF).
-
-    Browsers set the header (https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header), other
-    clients do not.
-    """
-    is_safe = request.method in {"GET", "HEAD"}
-    if not is_safe and request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise ProblemError("cross_site", "Send it from here, or not from a web page.")
 
 
 def to_problem(error: Exception) -> ProblemError:
@@ -73,6 +76,19 @@ def _upstream_problem(error: UpstreamError) -> ProblemError:
     _log.warning("upstream failed", upstream=error.upstream, code=error.code, reason=error.detail)
     if error.status == 413:
         return ProblemError("body_too_large", "The storage bucket's size limit is lower than this.")
+    if isinstance(error, PermanentError) and not _may_work_again(error):
+        _log.error(
+            "upstream refuses requests",
+            upstream=error.upstream,
+            code=error.code,
+            reason=error.detail,
+            advice=_advice(error),
+        )
+        return ProblemError(
+            f"{error.upstream}_refused",
+            f"The {error.upstream} refuses this because of how it is set up ({error.code}). "
+            "Tell the operator.",
+        )
     named = error.retry_after if isinstance(error, TransientError) else None
     seconds = max(1, round(named)) if named is not None else _RETRY_AFTER_SECONDS
     return ProblemError(
@@ -80,6 +96,32 @@ def _upstream_problem(error: UpstreamError) -> ProblemError:
         "Supabase is not available. Send the request again later.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def _may_work_again(error: PermanentError) -> bool:
+    """Whether the same request may succeed: it concerned one upload only, or is a fault inside."""
+    is_upload_lost = error.upstream == STORAGE and error.status in _UPLOAD_LOST_STATUSES
+    return (
+        error.code in _PASSING_CODES
+        or error.code.startswith(_INTERNAL_ERROR)
+        or (is_upload_lost and not is_missing_bucket(error))
+    )
+
+
+def _advice(error: PermanentError) -> str:
+    """Return what an operator can do about a refusal."""
+    if error.status == 415:
+        return (
+            "allow application/json, text/csv and application/x-ndjson in the bucket, "
+            "or remove its allowed_mime_types"
+        )
+    if error.upstream == STORAGE and is_missing_bucket(error):
+        return "create the private bucket of the imports, or restart the service, which does"
+    if error.status in _KEY_STATUSES:
+        return "check SUPABASE_SERVICE_ROLE_KEY: it must be the service role key of this project"
+    if error.upstream == DATABASE:
+        return "apply the migrations of this version, and check SUPABASE_SERVICE_ROLE_KEY"
+    return "compare the bucket's settings with docs/operate.md"
 
 
 def _routing_problem(error: web.HTTPClientError) -> ProblemError:

@@ -104,13 +104,21 @@ _BUSY_PROBLEMS: Final = (
     "shutting_down",
     "storage_unavailable",
     "database_unavailable",
+    "storage_refused",
+    "database_refused",
 )
-_JOB_PROBLEMS: Final = ("import_not_found", "unknown_option", "database_unavailable")
+_JOB_PROBLEMS: Final = (
+    "import_not_found",
+    "unknown_option",
+    "database_unavailable",
+    "database_refused",
+)
 _PAGE_PROBLEMS: Final = (
     "limit_invalid",
     "cursor_invalid",
     "unknown_option",
     "database_unavailable",
+    "database_refused",
 )
 
 _JOB_ID: Final = path("jobId", JobId)

@@ -188,7 +188,6 @@ def _file_headers(import_id: UUID) -> dict[str, str]:
     return {
         "Content-Type": f"{_CSV}; charset=utf-8; header=present",
         "Content-Disposition": f'attachment; filename="{name}"',
-        "X-Content-Type-Options": "nosniff",
     }
 
 

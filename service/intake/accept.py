@@ -131,6 +131,7 @@ class Intake:
     def _upload(self, import_id: UUID, format_: Format) -> Upload:
         return Upload(
             self._storage,
+            self._repository,
             _object_name(import_id, format_),
             format_.content_type,
             budget=self._budget,

@@ -16,13 +16,33 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
 
 from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
 from core.supabase.errors import STORAGE, translate_errors
 from core.supabase.retry import retrying_async
 from core.supabase.storage_async import AsyncStorageClient
-from core.supabase.storage_shared import NAME_TAKEN, Progress, digest_seconds
+from core.supabase.storage_shared import (
+    NAME_TAKEN,
+    UPLOAD_LOST,
+    UPLOAD_SEEN_EVERY,
+    Progress,
+    digest_seconds,
+)
 from service.intake.buffers import BufferBudget, Chunk
+
+_NOTE_SECONDS: Final = 5.0
+"""How long a record about an upload may take, whose bytes wait meanwhile."""
+
+
+class UploadRegistry(Protocol):
+    """Knows which resumable uploads run, so that a sweep ends those whose service is gone."""
+
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
+        """Record that an upload runs; ``seconds`` takes the place of the registry's deadline."""
+
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
+        """Record that an upload has ended."""
 
 
 class Upload:
@@ -32,9 +52,10 @@ class Upload:
     for ``deadline`` seconds. After any error call ``rollback``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         storage: AsyncStorageClient,
+        registry: UploadRegistry,
         name: str,
         content_type: str,
         *,
@@ -43,6 +64,7 @@ class Upload:
     ) -> None:
         """``budget`` decides whether a chunk may fill while another one is sent."""
         self._storage = storage
+        self._registry = registry
         self._name = name
         self._content_type = content_type
         self._budget = budget
@@ -53,6 +75,8 @@ class Upload:
         """End of the bytes that were sent at least once; beyond, Storage cannot have any."""
         self._path: str | None = None
         """Path of the resumable upload, once it is created."""
+        self._noted_at = 0.0
+        """When the resumable upload was last recorded to run, by the monotonic clock."""
         self._creation: asyncio.Task[str] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._may_have_put = False
@@ -81,6 +105,7 @@ class Upload:
             await self._sent()
         self._filling = Chunk()
         self._is_finished = True
+        await self._forget()
 
     async def rollback(self, seconds: float) -> None:
         """Remove everything, whatever the upload's state.
@@ -102,6 +127,7 @@ class Upload:
         try:
             if self._path is not None and not self._is_finished:
                 await self._storage.cancel_upload(self._path)
+                await self._forget()
         finally:
             # If it cannot be cancelled, it may have become an object whose answer was lost.
             if self._may_have_put or self._path is not None:
@@ -146,42 +172,52 @@ class Upload:
 
         The last chunk has more time, since Storage may read the whole object before it answers.
         """
+        path = self._path or await self._begin()
+        await self._note_again(path)
         received = start
         deadline = self._deadline + digest_seconds(length or 0)
         while True:
             try:
                 async with _time_limit(deadline):
-                    return await self._send_with_retries(chunk, start, length, deadline)
+                    return await self._send_with_retries(path, chunk, start, length, deadline)
             except TransientError:
-                before, received = received, await self._received(at_least=received)
+                before, received = received, await self._received(path, at_least=received)
                 if received == before:
                     raise
 
-    async def _received(self, *, at_least: int) -> int:
+    async def _received(self, path: str, *, at_least: int) -> int:
         """Return how many bytes Storage has; ``at_least`` if it does not answer."""
-        if self._path is not None:
-            with suppress(UpstreamError):
-                async with _time_limit(self._deadline / 4):
-                    return max(at_least, (await self._storage.progress(self._path)).offset)
+        with suppress(UpstreamError):
+            async with _time_limit(self._deadline / 4):
+                return max(at_least, (await self._storage.progress(path)).offset)
         return at_least
 
     async def _send_with_retries(
-        self, chunk: Chunk, start: int, length: int | None, deadline: float
+        self, path: str, chunk: Chunk, start: int, length: int | None, deadline: float
     ) -> None:
         end = start + len(chunk)
         async for attempt in retrying_async(deadline):
             begun = time.monotonic()
             with attempt:
-                if self._path is None:
-                    self._path = await self._create()
                 if self._attempted_bytes < end:
                     self._attempted_bytes = end
-                    await self._storage.append(self._path, start, chunk.content, length=length)
+                    await self._storage.append(path, start, chunk.content, length=length)
                 else:
-                    await self._resume(self._path, chunk, start, length)
+                    await self._resume(path, chunk, start, length)
                 before, self._chunk_seconds = self._chunk_seconds, time.monotonic() - begun
                 if length is not None:
                     self.completion_seconds = max(0.0, self._chunk_seconds - before)
+
+    async def _begin(self) -> str:
+        """Create the resumable upload, and record it before it has any bytes; return its path."""
+        path = ""
+        async with _time_limit(self._deadline):
+            async for attempt in retrying_async(self._deadline):
+                with attempt:
+                    path = self._path = await self._create()
+        await self._registry.note_upload(path)
+        self._noted_at = time.monotonic()
+        return path
 
     async def _create(self) -> str:
         """Create the resumable upload.
@@ -193,15 +229,31 @@ class Upload:
         )
         return await asyncio.shield(self._creation)
 
+    async def _note_again(self, path: str) -> None:
+        """Record from time to time that the upload still runs."""
+        if time.monotonic() - self._noted_at >= UPLOAD_SEEN_EVERY:
+            self._noted_at = time.monotonic()
+            # The sweep waits for much longer: one of the next times is early enough.
+            with suppress(UpstreamError):
+                await self._registry.note_upload(path, seconds=_NOTE_SECONDS)
+
+    async def _forget(self) -> None:
+        """Record that the upload has ended; if that fails, the sweep finds that out."""
+        if self._path is not None:
+            with suppress(UpstreamError):
+                await self._registry.forget_upload(self._path, seconds=_NOTE_SECONDS)
+
     async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
         """Send what Storage lacks of a chunk that was sent before."""
         progress = await self._storage.progress(path)
         if None not in (progress.length, length) and progress.length != length:
-            raise PermanentError(STORAGE, f"expects {progress.length}, not {length}", code="lost")
+            raise PermanentError(
+                STORAGE, f"expects {progress.length}, not {length}", code=UPLOAD_LOST
+            )
         end = start + len(chunk)
         if not start <= progress.offset <= end:
             raise PermanentError(
-                STORAGE, f"is at {progress.offset}, not in {start}-{end}", code="lost"
+                STORAGE, f"is at {progress.offset}, not in {start}-{end}", code=UPLOAD_LOST
             )
         if progress.offset == end and await self._is_complete(progress, length):
             return

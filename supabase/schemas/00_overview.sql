@@ -9,6 +9,7 @@
 --   30_imports             imports and their parts
 --   35_bucket              where Storage keeps the uploaded files
 --   40_accepting           recording an import, or discarding it
+--   42_uploads             resumable uploads that have not ended
 --   45_totals              the sums over an import's parts
 --   50_parts               attempts of parts, and the end of an import
 --   60_writing_contacts    batches of contacts

@@ -12,7 +12,7 @@ begin
     'public.contacts',
     'public.imports', 'public.import_parts', 'public.import_sources', 'public.discarded_imports',
     'public.import_rejections', 'public.import_rejection_objects',
-    'public.sweeps'
+    'public.unfinished_uploads', 'public.sweeps'
   ]::regclass[] loop
     execute format('alter table %s enable row level security', v_table);
     execute format('revoke all on %s from anon, authenticated', v_table);
@@ -25,6 +25,8 @@ begin
     'public.messages_waiting', 'public.delete_old_messages', 'public.queue_ready',
     -- 40_accepting
     'public.lock_import', 'public.create_import', 'public.join_import', 'public.discard_import',
+    -- 42_uploads
+    'public.note_upload', 'public.forget_upload', 'public.abandoned_uploads',
     -- 45_totals
     'public.change_codes', 'public.change_warnings', 'public.count_part', 'public.recount_import',
     -- 50_parts

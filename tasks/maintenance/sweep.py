@@ -1,4 +1,4 @@
-"""The sweep: finds imports that lost their message, and stored objects without an import.
+"""The sweep: finds imports that lost their message, objects without an import, unfinished uploads.
 
 Crashes leave both behind. Two sweeps may run at the same time: a message that is queued is not
 queued again, and an object is removed only if no import can refer to it any more.
@@ -11,11 +11,12 @@ from uuid import UUID
 
 import structlog
 
+from core.errors import PermanentError
 from core.ids import parse_job_id
 from core.rejection_objects import import_of_folder
 from core.states import Format
 from core.supabase.storage_blocking import ObjectListing, StorageClient
-from core.supabase.storage_shared import StoredObject
+from core.supabase.storage_shared import UPLOAD_ABANDONED_AFTER, StoredObject
 from tasks.repository import Repository
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Sweep:
         since = self._repository.begin_sweep("objects", OBJECTS_EVERY)
         if since is not None:
             self.remove_orphans(since)
+            self.end_abandoned_uploads()
 
     def queue_lost_imports(self) -> int:
         """Queue the open imports that have no message; returns how many.
@@ -85,6 +87,25 @@ class Sweep:
         count = 0
         while deleted := self._repository.delete_old_messages(self._keep_messages, _MESSAGES):
             count += deleted
+        return count
+
+    def end_abandoned_uploads(self) -> int:
+        """End the resumable uploads whose service is gone; returns how many there were.
+
+        One that has become an object is only forgotten: the object belongs to an import, or
+        ``remove_orphans`` removes it.
+        """
+        count = 0
+        for path in self._repository.abandoned_uploads(UPLOAD_ABANDONED_AFTER):
+            try:
+                count += self._storage.cancel_upload(path)
+            except PermanentError as error:
+                log.warning("unfinished upload stays", upload=path, reason=error.detail)
+            else:
+                self._repository.forget_upload(path)
+        if count:
+            self._metrics.objects_removed(count)
+            log.info("unfinished uploads ended", uploads=count)
         return count
 
     def remove_orphans(self, since: float = 0) -> int:

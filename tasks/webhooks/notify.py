@@ -6,7 +6,7 @@ requests about one end have the same id, so that a receiver can drop repetitions
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 from uuid import UUID
 
 import structlog
@@ -65,6 +65,9 @@ class NotifyImport:
         if self._signer is None:
             log.warning("not notified: webhooks are disabled")
             return
+        if (age := event.age(datetime.now(UTC))) > GIVE_UP_AFTER:
+            log.error("notification given up", host=target.host, age=round(age))
+            return
         body = event.body()
         headers = self._signer.headers(event.id, int(time.time()), body)
         headers["Content-Type"] = "application/json"
@@ -75,7 +78,6 @@ class NotifyImport:
             return
         except DeliveryError as error:
             self._retry_later(event, target, str(error), None)
-            return
         if 200 <= response.status < 300:
             log.info("notified", state=event.state.value, host=target.host, status=response.status)
         elif response.status == _HTTP_GONE:
@@ -87,13 +89,10 @@ class NotifyImport:
 
     def _retry_later(
         self, event: ImportEvent, target: Target, reason: str, retry_after: float | None
-    ) -> None:
-        """Raise RetryLaterError, or give up a day after the import's end."""
+    ) -> NoReturn:
+        """Have the message come again, when the import's age is looked at first."""
         age = event.age(datetime.now(UTC))
         log.warning("notification failed", host=target.host, reason=reason, age=round(age))
-        if age > GIVE_UP_AFTER:
-            log.error("notification given up", host=target.host)
-            return
         raise RetryLaterError(
             "the notification failed",
             None if retry_after is None else min(retry_after, _MAX_RETRY_AFTER),

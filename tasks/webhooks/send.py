@@ -3,24 +3,27 @@
 The host's name is resolved once, and only those addresses are connected to, if all of them are
 public: a name cannot lead somewhere else a moment later (DNS rebinding). The certificate must be
 for the name. Redirects are not followed, no proxy is used, the response's body is not read, and one
-deadline covers everything, however slowly the other side sends.
+deadline covers everything, the name's lookup too, however slowly the other side sends.
 """
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpcore
 import httpx
 
+from core.special_addresses import Address, is_public
 from core.supabase.errors import retry_after_seconds
-from core.webhook_targets import Address, Target, ip_literal, is_public
+from core.webhook_targets import Target, ip_literal
 
 DEADLINE: Final = 15.0
-"""Seconds from connecting to the response's header."""
+"""Seconds from the lookup of the host's name to the response's header."""
 _USER_AGENT: Final = "contacts-importer"
 
 Resolve = Callable[[str, int], list[Address]]
@@ -70,7 +73,8 @@ class Sender:
 
         Raises DeliveryError if there is no response, PrivateAddressError if none was asked for.
         """
-        network = _PinnedNetwork(self._addresses(target), time.monotonic() + self._seconds)
+        deadline = time.monotonic() + self._seconds
+        network = _PinnedNetwork(self._addresses(target), deadline)
         all_headers = {"Host": target.authority, "User-Agent": _USER_AGENT, **headers}
         url = httpcore.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.path
@@ -92,10 +96,30 @@ class Sender:
 
     def _addresses(self, target: Target) -> list[Address]:
         address = ip_literal(target.host)
-        addresses = self._resolve(target.host, target.port) if address is None else [address]
+        addresses = [address] if address is not None else self._looked_up(target)
         if not self._allow_private and not all(map(is_public, addresses)):
             raise PrivateAddressError("the host is in a private network")
         return addresses
+
+    def _looked_up(self, target: Target) -> list[Address]:
+        """Return the addresses of the name, or give up at the deadline.
+
+        The system's lookup has a time limit of its own, which nobody can shorten: it goes on in a
+        thread that nobody waits for.
+        """
+        lookup: Future[list[Address]] = Future()
+
+        def look_up() -> None:
+            try:
+                lookup.set_result(self._resolve(target.host, target.port))
+            except Exception as error:  # noqa: BLE001 -- raised where the result is awaited
+                lookup.set_exception(error)
+
+        threading.Thread(target=look_up, name="webhook lookup", daemon=True).start()
+        try:
+            return lookup.result(self._seconds)
+        except TimeoutError:
+            raise DeliveryError("the host's name was not found in time") from None
 
 
 _FAILURES: Final = (

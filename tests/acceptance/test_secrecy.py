@@ -131,10 +131,10 @@ def secrets_of(env: Mapping[str, str]) -> set[str]:
 
 
 FAULTS = {
-    "storage forbids": ([LeakyAnswer("/storage/v1/object", 403)], 503),
+    "storage forbids": ([LeakyAnswer("/storage/v1/object", 403)], 500),
     "storage is broken": ([LeakyAnswer("/storage/v1/object", 500)], 503),
     "storage wants less": ([LeakyAnswer("/storage/v1/object", 413)], 413),
-    "database forbids": ([LeakyAnswer("/rest/v1/", 401)], 503),
+    "database forbids": ([LeakyAnswer("/rest/v1/", 401)], 500),
     "database is broken": ([LeakyAnswer("/rest/v1/", 500)], 503),
     "database answers without JSON": ([LeakyAnswer("/rest/v1/", 502, NO_JSON)], 503),
 }
@@ -241,11 +241,11 @@ def test_no_secret_in_any_output(watched: Watched, embedded_env) -> None:
 
 
 BROKEN = [
-    b"GET /\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /\x1b[2J HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"\x1b]0;x\x07\xe2\x80\xae / HTTP/1.1\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nX\x9b2J: \x00\x1b[2J\r\n\r\n",
-    b"GET / HTTP/1.1\rHost: x\r\n 2026-01-01T00:00:00Z [info     ] forged\r\n\r\n",
-    b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Length: 1\x1b[2J\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX\x9b2J: \x00\x1b[2J\r\n\r\n",
+    b"GET / HTTP/1.1\rHost: localhost\r\n 2026-01-01T00:00:00Z [info     ] forged\r\n\r\n",
+    b"POST /import HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\x1b[2J\r\n\r\n",
 ]
 
 

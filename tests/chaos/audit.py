@@ -57,8 +57,8 @@ class Audit:
 
         ``over_at`` is when the fault ended (monotonic), ``within`` the seconds from then in which
         the work must end. ``failed`` has the sources whose imports must fail, ``rejected`` further
-        rejections by source, of records that only the database rejects. With ``sweep``, objects may
-        be left that a sweep then removes; unfinished uploads, which expire, are not looked for.
+        rejections by source, of records that only the database rejects. With ``sweep``, objects and
+        unfinished uploads may be left that a sweep then removes.
         """
         accepted = [request for request in sent if request.status == 202]
         self._await_end(accepted, over_at + within)
@@ -72,12 +72,14 @@ class Audit:
             if request.data.source in failed:
                 self._assert_failed(request)
         self._assert_all_or_nothing(sent)
-        left = self._left()
-        swept = len(left) if sweep else 0
+        left, unfinished = self._left(), self._unfinished()
+        swept = len(left) + len(unfinished) if sweep else 0
         if swept:
-            eventually(lambda: self.stack.sweep() and not self._left(), "everything is swept")
-            left = self._left()
-        unfinished = set() if sweep else self.stack.uploads() - self.uploads_before
+            eventually(
+                lambda: self.stack.sweep() and not self._left() and not self._unfinished(),
+                "everything is swept",
+            )
+            left, unfinished = self._left(), self._unfinished()
         undone = self.stack.query("select state, message from dramatiq.queue where state <> 'done'")
         verdict = Verdict(
             imports=len(accepted),
@@ -94,6 +96,9 @@ class Audit:
         assert (verdict.lost, verdict.doubled) == (0, 0), verdict
         assert verdict.left == 0, (verdict, left, unfinished, undone)
         return verdict
+
+    def _unfinished(self) -> set[str]:
+        return self.stack.uploads() - self.uploads_before
 
     def _await_end(self, accepted: list[Sent], deadline: float) -> None:
         ids = [request.import_id for request in accepted]

@@ -84,7 +84,9 @@ class Request:
     def head(self) -> bytes:
         length = str(len(self.body) + self.missing_bytes)
         framing = ("Transfer-Encoding", "chunked") if self.chunked else ("Content-Length", length)
-        lines = [f"{name}: {value}" for name, value in (("Host", "x"), *self.headers, framing)]
+        lines = [
+            f"{name}: {value}" for name, value in (("Host", "localhost"), *self.headers, framing)
+        ]
         text = "\r\n".join([f"POST {self.path} HTTP/1.1", *lines, "", ""])
         return text.encode("latin-1")
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ SETTINGS = {
     "SHUTDOWN_GRACE": "10",
     "LOG_FORMAT": "json",
     "PYTHONFAULTHANDLER": "1",
+    "WEBHOOK_SECRET": f"whsec_{b64encode(bytes(32)).decode()}",
+    "WEBHOOK_ALLOW_PRIVATE": "true",
 }
 """Small values, so that a small import has many parts and a 503 comes soon."""
 
@@ -120,14 +123,15 @@ class ImporterStack:
             self.service.stop()
             self._senders.shutdown()
 
-    def send(self, data: Data, key: str = "") -> Sent:
+    def send(self, data: Data, key: str = "", notify: str = "") -> Sent:
         """Send a data set as a client does, in pieces, with ``key`` as its Idempotency-Key."""
+        options = {"notify": notify} if notify else {}
         pieces = (data.body[at : at + 65536] for at in range(0, len(data.body), 65536))
         try:
             with httpx.Client(base_url=self.url, timeout=120) as http:
                 answer = http.post(
                     "/import",
-                    params={"source": data.source} if data.ending == "csv" else {},
+                    params=options | ({"source": data.source} if data.ending == "csv" else {}),
                     content=pieces,
                     headers={
                         "Content-Type": ENDINGS[data.ending],
@@ -160,6 +164,7 @@ class ImporterStack:
 
     def sweep(self) -> bool:
         """Run a sweep that removes what is older than a second; returns whether it succeeded."""
+        self.query("update unfinished_uploads set seen_at = seen_at - interval '1 hour'")
         settings = {**self.env, "UPSTREAM_DEADLINE": "0.5", "SWEEP_AFTER": "1"}
         command = [sys.executable, "-m", "tasks", "--sweep"]
         done = subprocess.run(

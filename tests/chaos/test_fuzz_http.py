@@ -42,7 +42,7 @@ SETTINGS = {
     "MAX_BODY_BYTES": str(MAX_BODY),
     "IDLE_TIMEOUT": "1",
 }
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)

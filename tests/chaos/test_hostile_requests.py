@@ -93,7 +93,8 @@ def sent(service: Service, hostile: Hostile) -> tuple[tuple[int, str], str]:
 
 
 def pieces(hostile: Hostile) -> Iterator[bytes]:
-    yield f"POST {hostile.path} HTTP/1.1\r\nHost: x\r\nContent-Type: {hostile.kind}\r\n".encode()
+    yield f"POST {hostile.path} HTTP/1.1\r\nHost: localhost\r\n".encode()
+    yield f"Content-Type: {hostile.kind}\r\n".encode()
     if hostile.length is not None:
         yield b"Content-Length: %d\r\n%b\r\n" % (hostile.length, hostile.head)
         yield from hostile.body()

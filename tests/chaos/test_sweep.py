@@ -162,7 +162,8 @@ def test_sweep_removes_only_old_objects_without_an_import(
 
 def _output(queued: int, removed: int) -> str:
     return (
-        f"swept: {queued} lost imports queued again, {removed} objects without an import removed\n"
+        f"swept: {queued} lost imports queued again, {removed} objects without an import removed,"
+        " 0 unfinished uploads ended\n"
     )
 
 

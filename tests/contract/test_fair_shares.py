@@ -11,8 +11,8 @@ import pytest
 
 from core.queue_messages import QUEUE, SMALL_QUEUE
 from embedded.migrations import apply_migrations
+from tests.support.database_functions import SMALL, Database, empty_database
 from tests.support.new_database import MIGRATIONS, new_database
-from tests.support.repository_calls import SMALL, Database, empty_database
 
 
 @pytest.fixture(scope="module")

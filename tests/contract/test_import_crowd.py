@@ -15,7 +15,8 @@ CLIENTS = 500
 ALLOWED = 120 * MIB
 BODY = envelope(json_array(50_000))
 HEAD = (
-    b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+    b"POST /import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n"
 )
 FEW_FILES = ("sh", "-c", f'ulimit -S -n 300 && exec "{sys.executable}" -m service')
 """A service whose limit of open files is lower than the number of clients."""

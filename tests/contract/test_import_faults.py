@@ -16,8 +16,10 @@ from tests.support.faults import (
     CREATE_IMPORT,
     CREATE_UPLOAD,
     DATABASE,
+    DISCARD_IMPORT,
     FOR_EVER,
     INFO,
+    NOTE_UPLOAD,
     PROGRESS,
     PUT,
     READ,
@@ -307,6 +309,8 @@ PERMANENT_FAULTS = {
         [Answer(PUT, times=FOR_EVER, status=503, headers={"Retry-After": "\u00b2"})],
         "storage",
     ),
+    "record of an upload": (LARGE, unavailable(NOTE_UPLOAD), "database"),
+    "hanging record of an upload": (LARGE, [Hang(NOTE_UPLOAD, times=FOR_EVER)], "database"),
     "no route to objects": (SMALL, [Answer(PUT, times=FOR_EVER, status=404)], "storage"),
     "no route to uploads": (LARGE, [Answer(APPEND, 1, FOR_EVER, status=404)], "storage"),
     "no route to the database": (
@@ -319,21 +323,10 @@ PERMANENT_FAULTS = {
         [*unavailable(APPEND, 1), Answer(CANCEL_UPLOAD, times=2, status=404)],
         "storage",
     ),
-    "no route while removing": (
-        SMALL,
-        [Answer(CREATE_IMPORT, times=FOR_EVER, status=401), Answer(REMOVE, status=404)],
-        "database",
-    ),
     "hanging object": (SMALL, [Hang(PUT, times=FOR_EVER)], "storage"),
     "hanging chunk": (LARGE, [Hang(APPEND, 1, FOR_EVER)], "storage"),
-    "forbidden": (SMALL, [Answer(PUT, times=FOR_EVER, status=403)], "storage"),
     "database without answers": (LARGE, [LoseAnswer(CREATE_IMPORT, 0, FOR_EVER)], "database"),
     "hanging database": (SMALL, [Hang(CREATE_IMPORT, times=FOR_EVER)], "database"),
-    "database forbidden": (
-        LARGE,
-        [Answer(CREATE_IMPORT, times=FOR_EVER, status=401)],
-        "database",
-    ),
     "database with Retry-After": (
         SMALL,
         [Answer(CREATE_IMPORT, times=FOR_EVER, status=503, headers={"Retry-After": "9"})],
@@ -362,6 +355,29 @@ def test_permanent_fault_is_503_and_leaves_nothing(
     assert all(proxy.count(requests) < 100 for requests in (PUT, APPEND, CREATE_IMPORT))
 
 
+REFUSALS = {
+    "upload": (SMALL, [Answer(PUT, times=FOR_EVER, status=403)], "storage"),
+    "resumable upload": (LARGE, [Answer(CREATE_UPLOAD, times=FOR_EVER, status=403)], "storage"),
+    "record of an upload": (LARGE, [Answer(NOTE_UPLOAD, times=FOR_EVER, status=401)], "database"),
+    "import": (LARGE, [Answer(CREATE_IMPORT, times=FOR_EVER, status=401)], "database"),
+    "import, no route while removing": (
+        SMALL,
+        [Answer(CREATE_IMPORT, times=FOR_EVER, status=401), Answer(REMOVE, status=404)],
+        "database",
+    ),
+}
+
+
+@pytest.mark.parametrize(("array", "faults", "part"), REFUSALS.values(), ids=REFUSALS)
+def test_refusal_is_500_at_once_and_leaves_nothing(client, traces, proxy, array, faults, part):
+    proxy.inject(*faults)
+    with traces.unchanged(proxy):
+        answer = post(client, array)
+        assert (answer.status_code, answer.json()["code"]) == (500, f"{part}_refused")
+        assert "Retry-After" not in answer.headers
+    assert all(proxy.count(fault.requests) <= 1 for fault in faults[:1])
+
+
 @pytest.mark.parametrize("recorded", [True, False])
 @pytest.mark.parametrize("array", [SMALL, LARGE], ids=["small", "large"])
 def test_rollback_is_completed_when_the_database_is_back(
@@ -370,7 +386,8 @@ def test_rollback_is_completed_when_the_database_is_back(
     """Only then it is known whether the import was recorded."""
     impatient_service.forget_lines()
     with traces.unchanged(proxy):
-        proxy.inject(*([LoseAnswer(CREATE_IMPORT)] if recorded else []), *unavailable(DATABASE))
+        away = [*unavailable(CREATE_IMPORT), *unavailable(DISCARD_IMPORT)]
+        proxy.inject(*([LoseAnswer(CREATE_IMPORT)] if recorded else []), *away)
         answer = post(impatient_client, array)
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         proxy.clear_faults()

@@ -7,8 +7,8 @@ import pytest
 from tests.support.raw_http import RawConnection
 from tests.support.service import Service
 
-POST = b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 MALFORMED, TOO_LARGE = (400, "malformed_request"), (431, "head_too_large")
 
 
@@ -25,7 +25,10 @@ BROKEN = {
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", MALFORMED),
     "a version that is none": (b"GET / HTTP/9.9\r\n\r\n", MALFORMED),
     "no host": (b"GET /secret HTTP/1.1\r\n\r\n", MALFORMED),
-    "an address that is none": (b"GET http://[secret HTTP/1.1\r\nHost: x\r\n\r\n", MALFORMED),
+    "an address that is none": (
+        b"GET http://[secret HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        MALFORMED,
+    ),
     "a header that is none": (GET + b"secret\r\n\r\n", MALFORMED),
     "a header with NUL": (GET + b"X: secret\0\r\n\r\n", MALFORMED),
     "two lengths": (POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n", MALFORMED),
@@ -66,5 +69,5 @@ def test_malformed_request_after_a_valid_one_on_the_same_connection(wire):
 
 @pytest.mark.parametrize("path", [b"/healthz", b"/nothing"])
 def test_unknown_expectation_is_417(wire, path):
-    wire.send(b"GET %b HTTP/1.1\r\nHost: x\r\nExpect: cake\r\n\r\n" % path)
+    wire.send(b"GET %b HTTP/1.1\r\nHost: localhost\r\nExpect: cake\r\n\r\n" % path)
     assert wire.code() == (417, "expectation_failed")

@@ -16,8 +16,6 @@ JSON = "application/json"
 CSV = "text/csv"
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))] + ["\u2028", "\u2029"]
 DRESSED_UP = {
-    "bidi override": f"{SOURCE}\u202egnp.exe",
-    "invisible": f"{SOURCE}\u200b\ufeff\u00ad",
     "quotes": f'{SOURCE}","level":"error',
     "markup": f"{SOURCE}<script>'; drop table contacts; --",
     "path": f"../../{SOURCE}/..%2f",
@@ -127,7 +125,7 @@ def test_invalid_job_id_is_404_without_a_database_call(service, proxy: Proxy, jo
     """Sent over a raw connection, because clients normalise paths."""
     proxy.reset()
     wire = RawConnection(service)
-    wire.send(f"GET /import/{job} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    wire.send(f"GET /import/{job} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     status, headers, body = wire.answer()
     wire.close()
     assert proxy.seen == []
@@ -140,7 +138,9 @@ def test_invalid_job_id_is_404_without_a_database_call(service, proxy: Proxy, jo
     assert "x-forged" not in headers
 
 
-HEAD = b"POST /import HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: 2\r\n%b\r\n{}"
+HEAD = (
+    b"POST /import HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\nContent-Length: 2\r\n%b\r\n{}"
+)
 TYPES = [b"\x1b[2J", b"a/b;\xe2\x80\xae", b"text/\xff", b'multipart/form-data; boundary="\x9b2J"']
 
 

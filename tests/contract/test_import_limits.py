@@ -50,7 +50,7 @@ def test_stalled_body_is_rejected(wires, traces: Traces, headers, path, body, se
     assert traces.everything() == before
 
 
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def drip(wire: RawConnection, data: bytes) -> None:

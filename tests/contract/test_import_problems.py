@@ -336,12 +336,51 @@ def test_unsupported_method_is_405_with_allow(client, method, path, allowed):
     ],
 )
 def test_cross_site_requests_are_rejected(client, method, path):
-    answer = client.request(method, path, headers={"Sec-Fetch-Site": "cross-site"})
-    is_problem(answer, 403, "cross_site")
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": str(client.base_url).rstrip("/")},
+        {"Origin": "http://intranet"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+    ):
+        is_problem(client.request(method, path, headers=headers), 403, "cross_site")
 
 
-@pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
-def test_same_site_requests_are_accepted(client, site):
+def test_origin_of_our_own_page_is_accepted(client):
+    origin = str(client.base_url).rstrip("/")
+    answer = client.delete("/import/import-1", headers={"Origin": origin})
+    is_problem(answer, 404, "import_not_found")
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "127.0.0.1.example", "", "[", "127.0.0.2:80"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/import"), ("POST", "/import"), ("GET", "/")]
+)
+def test_unknown_hosts_are_rejected(client, host, method, path):
+    is_problem(client.request(method, path, headers={"Host": host}), 421, "host_unknown")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.:8000", "127.0.0.1", "[::1]:80"])
+def test_loopback_names_are_known(client, host):
+    assert client.get("/import", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/import", "/healthz", "/openapi.json", "/unknown", "/import/x"])
+def test_every_answer_says_what_browsers_may_do_with_it(client, path):
+    headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Cache-Control"] in {"no-store", "no-cache"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_may_use_any_host(client, path):
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_requests_of_our_own_page_are_accepted(client, site):
     answer = client.delete("/import/import-1", headers={"Sec-Fetch-Site": site})
     is_problem(answer, 404, "import_not_found")
     assert client.get("/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from embedded.migrations import apply_migrations
+from tests.support.database_functions import RECORDS, Database, empty_database
 from tests.support.new_database import MIGRATIONS, new_database, run
-from tests.support.repository_calls import RECORDS, Database, empty_database
 
 TOTALS = """
     select to_jsonb(i) - 'served_at' - 'started_at' - 'finished_at' from imports i where id = %s

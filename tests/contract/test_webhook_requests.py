@@ -60,6 +60,21 @@ def test_webhook_body_arrives_unchanged(receiver):
     assert "transfer-encoding" not in request.headers
 
 
+def test_the_lookup_of_the_name_is_within_the_deadline(receiver):
+    """The system's own limit may be much longer."""
+    found = threading.Event()
+
+    def resolve(host, port):
+        found.wait(60)
+        return [HERE]
+
+    named = Target("http", "hook.example", 80, "/")
+    with pytest.raises(DeliveryError, match="not found in time"):
+        lenient(resolve=resolve, seconds=0.05).post(named, HEADERS, b"")
+    assert receiver.requests.empty()
+    found.set()
+
+
 def test_webhook_is_sent_to_the_resolved_address_with_the_name_as_host(receiver):
     port = int(receiver.url.rpartition(":")[2])
     resolved = []

@@ -20,7 +20,7 @@ class RawConnection:
         self.socket.sendall(data)
 
     def head(self, path: str = "/import", **headers: str) -> None:
-        named = {"Host": "x", "Content-Type": "application/json"}
+        named = {"Host": "localhost", "Content-Type": "application/json"}
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
         self.send("\r\n".join([*lines, "", ""]).encode())

@@ -27,6 +27,11 @@ class Receiver:
         self.requests: queue.Queue[ReceivedRequest] = queue.Queue()
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
+        self.peers: queue.Queue[tuple[str, int]] = queue.Queue()
+        """Where each request came from."""
+        self.may_answer = threading.Event()
+        """Requests are answered once this is set, as it is at first."""
+        self.may_answer.set()
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Receiver"]:
@@ -49,6 +54,8 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.put(ReceivedRequest(self.path, headers, body))
+                receiver.peers.put(self.client_address)
+                receiver.may_answer.wait(60)
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)

@@ -30,7 +30,7 @@ _DESCRIPTION: Final = (
     "Errors are `application/problem+json` (RFC 9457). `code` identifies the kind of problem and "
     "is stable, `type` links to a page about it, and `param` names the parameter at fault. Any "
     "request can also be answered with `cross_site` (403), `not_found` (404), "
-    "`method_not_allowed` (405) or `expectation_failed` (417)."
+    "`method_not_allowed` (405), `expectation_failed` (417) or `host_unknown` (421)."
 )
 _TAGS: Final = {
     IMPORTS: "Create imports, follow their progress, and retry, cancel or undo them.",

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from core import webhook_targets
 from core.errors import InvalidTargetError
-from core.webhook_targets import MAX_URL, Target, is_public, parse_target
+from core.special_addresses import is_public
+from core.webhook_targets import MAX_URL, Target, parse_target
 
 
 @pytest.mark.parametrize(
@@ -103,11 +104,15 @@ PUBLIC = [
 PRIVATE = [
     "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254",
     "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.0.1",
+    "168.63.129.16",
     "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1",
     "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
     "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::808:808", "2002:7f00:1::1",
     "2002:a00:1::", "2001::1", "2001:db8::1", "100::1", "fc00::1", "fd12:3456::1", "fe80::1",
-    "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1", "4000::1",
+    "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1", "4000::1", "3fff::1", "3fff:fff::1",
+    "192.0.0.8", "192.0.0.9", "192.0.0.192", "192.88.99.1", "100.100.100.200", "fd00:ec2::254",
+    "2001:20::1", "2001:30::1", "2620:4f:8000::1", "5f00::1", "64:ff9b::a83f:8110",
+    "192.31.196.1", "192.52.193.1", "192.175.48.1",
 ]  # fmt: skip
 
 

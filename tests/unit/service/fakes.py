@@ -163,6 +163,7 @@ class FakeRepository:
 
     def __init__(self, *, error: Exception | None = None, records_first: bool = False) -> None:
         self.imports: dict[UUID, NewImport] = {}
+        self.uploads: set[str] = set()
         self.discarded: list[UUID] = []
         self.discard_error: Exception | None = None
         self.begun = False
@@ -176,6 +177,12 @@ class FakeRepository:
         if self._error is not None:
             raise self._error
         return earlier
+
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
+        self.uploads.add(path)
+
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
+        self.uploads.discard(path)
 
     async def has_import(self, key: str) -> bool:
         return any(new.request.idempotency_key == key for new in self.imports.values())

@@ -23,6 +23,7 @@ GOOD = [
 BAD = [
     None, 5, True, ["s"], {}, b"s", "", " ", "\u3000", "x" * (MAX_SOURCE_LENGTH + 1),
     "a\x00b", "a\nb", "a\tb", "\x7f", "a\x85b", "a\u2028b", "a\u2029b", "\ud800",
+    "a\u202egnp.exe", "a\u200bb", "\ufeffa", "a\u00adb", "a\u2066b", "a\u200fb",
 ]  # fmt: skip
 
 

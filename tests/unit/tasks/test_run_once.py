@@ -115,6 +115,9 @@ class FakeSweep:
     def remove_orphans(self):
         return 3
 
+    def end_abandoned_uploads(self):
+        return 1
+
 
 @pytest.mark.parametrize(("left", "code"), [([1, 1, 0], 0), ([1, 1, 1, 1, 1], 4)])
 def test_imports_that_have_lost_their_message_are_queued_again(monkeypatch, capsys, left, code):
@@ -140,7 +143,8 @@ def sweep_once(monkeypatch, sweep):
 
 def test_a_sweep_prints_what_it_did(monkeypatch, capsys):
     assert sweep_once(monkeypatch, FakeSweep()) == 0
-    said = "swept: 2 lost imports queued again, 3 objects without an import removed\n"
+    said = "swept: 2 lost imports queued again, 3 objects without an import removed, "
+    said += "1 unfinished uploads ended\n"
     assert capsys.readouterr().out == said
 
 

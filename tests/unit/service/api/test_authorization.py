@@ -64,7 +64,7 @@ class App:
         self.reached: list[str | None] = []
         self.writer = AsyncMock(spec=StreamWriter, output_size=0)
         self.body = Mock(spec=StreamReader)
-        self.app = web.Application(middlewares=[problems_middleware(self.metrics)])
+        self.app = web.Application(middlewares=[problems_middleware(self.metrics, {"*"})])
         authorization = Authorization(keys, self.metrics, protect_metrics=protect_metrics)
         resources: list[Any] = [Mock(spec_set=["uploads", *HANDLERS]) for _ in range(5)]
         for resource in resources:

@@ -30,7 +30,46 @@ UNAVAILABLE = {"Retry-After": "5"}
             {"param": "y"},
         ),
         (TransientError("storage", "x"), "storage_unavailable", UNAVAILABLE, {}),
+        (PermanentError("database", "secret", code="PGRST202"), "database_refused", {}, {}),
         (PermanentError("database", "secret"), "database_unavailable", UNAVAILABLE, {}),
+        (
+            PermanentError("database", "secret", code="XX000"),
+            "database_unavailable",
+            UNAVAILABLE,
+            {},
+        ),
+        (PermanentError("storage", "secret", code="415", status=415), "storage_refused", {}, {}),
+        (PermanentError("storage", "secret", code="403", status=403), "storage_refused", {}, {}),
+        (
+            PermanentError("storage", "Bucket not found", code="404", status=404),
+            "storage_refused",
+            {},
+            {},
+        ),
+        (
+            PermanentError("storage", "secret", code="NoSuchBucket", status=404),
+            "storage_refused",
+            {},
+            {},
+        ),
+        (
+            PermanentError("storage", "secret", code="404", status=404),
+            "storage_unavailable",
+            UNAVAILABLE,
+            {},
+        ),
+        (
+            PermanentError("storage", "secret", code="name_taken", status=409),
+            "storage_unavailable",
+            UNAVAILABLE,
+            {},
+        ),
+        (
+            PermanentError("storage", "secret", code="lost"),
+            "storage_unavailable",
+            UNAVAILABLE,
+            {},
+        ),
         (PermanentError("storage", "secret", status=413), "body_too_large", {}, {}),
         (
             TransientError("storage", "x", retry_after=17.4),
@@ -81,7 +120,7 @@ async def test_only_rejected_imports_are_counted(method, path, count):
         raise ProblemError("file_missing", "x")
 
     request = make_mocked_request(method, path)
-    answer = await problems_middleware(metrics)(request, handler)
+    answer = await problems_middleware(metrics, {"*"})(request, handler)
     assert answer.status == 422
     assert counted(metrics, "file_missing") == count
 
@@ -92,7 +131,9 @@ async def test_responses_pass_unchanged():
     async def handler(_: web.Request) -> web.StreamResponse:
         return answer
 
-    passed = await problems_middleware(ServiceMetrics())(make_mocked_request("GET", "/"), handler)
+    passed = await problems_middleware(ServiceMetrics(), {"*"})(
+        make_mocked_request("GET", "/"), handler
+    )
     assert passed is answer
 
 

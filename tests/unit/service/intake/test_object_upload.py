@@ -9,6 +9,7 @@ import tenacity
 from core.errors import PermanentError, TransientError
 from core.supabase import retry as retrying
 from core.supabase.storage_shared import Progress
+from service.intake import object_upload
 from service.intake.buffers import CHUNK_BYTES, BufferBudget
 from service.intake.object_upload import Upload
 from tests.unit.service.fakes import (
@@ -46,9 +47,35 @@ def storage() -> FakeStorage:
     return FakeStorage()
 
 
-def upload_to(storage: FakeStorage, deadline: float = 30, chunks: int = 1) -> Upload:
+class FakeRegistry:
+    """Knows the paths of running uploads; ``errors`` are raised by the next calls, in turn."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.running: set[str] = set()
+        self.noted: list[str] = []
+        self.errors = deque(errors)
+
+    async def note_upload(self, path: str, *, seconds: float | None = None) -> None:
+        if self.errors:
+            raise self.errors.popleft()
+        self.running.add(path)
+        self.noted.append(path)
+
+    async def forget_upload(self, path: str, *, seconds: float) -> None:
+        if self.errors:
+            raise self.errors.popleft()
+        self.running.discard(path)
+
+
+def upload_to(
+    storage: FakeStorage,
+    deadline: float = 30,
+    chunks: int = 1,
+    registry: FakeRegistry | None = None,
+) -> Upload:
     return Upload(
         storage,  # type: ignore[arg-type]
+        registry or FakeRegistry(),
         NAME,
         "application/json",
         budget=BufferBudget(chunks),
@@ -92,6 +119,73 @@ async def test_a_larger_object_is_a_resumable_upload_in_chunks_of_exactly_six_mi
     declared = [None] * (len(lengths) - 1) + [size]
     sent = zip(starts, lengths, declared, strict=True)
     assert appends == [("append", *arguments) for arguments in sent]
+
+
+async def test_a_resumable_upload_is_recorded_before_its_first_bytes(storage):
+    registry = FakeRegistry()
+    noted: list[set[str]] = []
+
+    async def look() -> None:
+        noted.append(set(registry.running))
+
+    storage.before_append = look
+    await send(upload_to(storage, registry=registry), content_of(2 * CHUNK_BYTES))
+    assert noted
+    assert all(len(running) == 1 for running in noted)
+    assert not registry.running
+    assert len(registry.noted) == 1
+
+
+async def test_a_standard_upload_is_not_recorded(storage):
+    registry = FakeRegistry()
+    await send(upload_to(storage, registry=registry), content_of(CHUNK_BYTES))
+    assert not registry.noted
+
+
+async def test_an_upload_is_not_begun_without_its_record(storage):
+    registry = FakeRegistry(*[away("database")] * 10_000)
+    upload = upload_to(storage, deadline=0.2, registry=registry)
+    with pytest.raises(TransientError):
+        await send(upload, content_of(2 * CHUNK_BYTES))
+    assert storage.count("append") == 0
+    await upload.rollback(1)
+    assert storage.is_empty
+
+
+async def test_an_upload_that_is_rolled_back_is_forgotten(storage):
+    registry = FakeRegistry()
+    upload = upload_to(storage, registry=registry)
+    await upload.write(content_of(3 * CHUNK_BYTES))
+    assert registry.running
+    await upload.rollback(1)
+    assert not registry.running
+    assert storage.is_empty
+
+
+async def test_an_upload_that_cannot_be_cancelled_stays_recorded_for_the_sweep(storage):
+    registry = FakeRegistry()
+    upload = upload_to(storage, registry=registry)
+    await upload.write(content_of(3 * CHUNK_BYTES))
+    storage.always["cancel_upload"] = away()
+    with pytest.raises(TransientError):
+        await upload.rollback(0.2)
+    assert registry.running
+
+
+async def test_a_long_upload_is_recorded_again_and_a_database_that_is_away_does_not_stop_it(
+    storage, monkeypatch
+):
+    monkeypatch.setattr(object_upload, "UPLOAD_SEEN_EVERY", 0.0)
+    registry = FakeRegistry()
+    upload = upload_to(storage, registry=registry)
+    await upload.write(content_of(2 * CHUNK_BYTES))
+    await until_idle()
+    registry.errors.append(away("database"))
+    await upload.write(content_of(2 * CHUNK_BYTES))
+    await upload.finish()
+    assert len(registry.noted) >= 2
+    assert not registry.running
+    assert not registry.errors
 
 
 @pytest.mark.parametrize(("budget", "chunks"), [(1, 2), (0, 1)])

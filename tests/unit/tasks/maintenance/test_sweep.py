@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from core.errors import TransientError
+from core.errors import PermanentError, TransientError
 from core.ids import job_id, new_import_id
 from core.rejection_objects import rejections_folder
 from core.supabase.storage_shared import StoredObject
@@ -35,6 +35,7 @@ class FakeRepository:
         self.pages = lost
         self.imports = set(known)
         self.calls = []
+        self.uploads = []
         self.old_messages = [0]
         """Numbers that are deleted by the next calls, the first one last."""
 
@@ -58,6 +59,13 @@ class FakeRepository:
         self.calls.append(("delete", seconds))
         return self.old_messages.pop()
 
+    def abandoned_uploads(self, seconds):
+        self.calls.append(("abandoned", seconds))
+        yield from self.uploads
+
+    def forget_upload(self, path):
+        self.uploads = [upload for upload in self.uploads if upload != path]
+
     def known_imports(self, imports):
         self.calls.append(("known", *imports))
         return self.imports & set(imports)
@@ -77,6 +85,12 @@ class FakeStorage:
         for page in self.content:
             self.seen += 1
             yield page
+
+    def cancel_upload(self, path):
+        if self.error:
+            raise self.error
+        self.removed.append(path)
+        return "complete" not in path
 
     def remove_folder(self, folder):
         self.removed.append(f"{folder}/")
@@ -104,6 +118,23 @@ def test_queue_lost_imports_queues_page_by_page_and_counts():
     assert sweep(repository, metrics=metrics).queue_lost_imports() == 3
     assert repository.calls == [("undos",), ("queue", one, two), ("queue", three)]
     assert metrics.seen == [("queued again", 2), ("queued again", 1)]
+
+
+def test_abandoned_uploads_are_ended_and_complete_ones_forgotten():
+    repository, storage, metrics = FakeRepository(), FakeStorage(), FakeMetrics()
+    repository.uploads = ["/one", "/complete", "/two"]
+    assert sweep(repository, storage, metrics).end_abandoned_uploads() == 2
+    assert storage.removed == ["/one", "/complete", "/two"]
+    assert repository.uploads == []
+    assert metrics.seen == [("removed", 2)]
+
+
+def test_an_upload_that_storage_refuses_to_end_stays_recorded():
+    repository = FakeRepository()
+    repository.uploads = ["/one"]
+    storage = FakeStorage(error=PermanentError("storage", "may not", status=403))
+    assert sweep(repository, storage).end_abandoned_uploads() == 0
+    assert repository.uploads == ["/one"]
 
 
 @pytest.mark.parametrize(

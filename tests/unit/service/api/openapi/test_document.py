@@ -28,6 +28,7 @@ DOCUMENT = openapi_document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 BEFORE_ROUTING = {
     "cross_site",
+    "host_unknown",
     "expectation_failed",
     "method_not_allowed",
     "not_found",
