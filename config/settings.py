@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError([_line(dict(details)) for details in error.errors()]) from None
 
+    @property
+    def is_public(self) -> bool:
+        """Whether the service listens on more than this machine's own addresses."""
+        return not _is_loopback(self.host)
+
     def known_hosts(self) -> frozenset[str]:
         """Return the names under which the service may be asked, in lower case."""
         if self.allowed_hosts is None:
@@ -196,7 +201,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_of_a_public_service(self) -> Self:
-        if self.allowed_hosts is None and not _is_loopback(self.host):
+        if self.allowed_hosts is None and self.is_public:
             raise ValueError(
                 "ALLOWED_HOSTS is missing: HOST is not a loopback address, so name the hosts under "
                 "which the service may be asked (or * for any)"

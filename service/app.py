@@ -91,9 +91,15 @@ async def create_app(settings: Settings) -> web.Application:
 
 
 async def _read_keys(settings: Settings) -> KeyFile | None:
+    """Return the file of keys, None if there is none; raises KeyFileError."""
     if settings.api_keys_file is None:
+        if settings.is_public:
+            # Possibly meant so, behind a gateway; or the variable was empty by mistake.
+            _log.warning("no API keys: everybody who reaches the service may do everything")
         return None
-    return await asyncio.to_thread(KeyFile, settings.api_keys_file)
+    keys = await asyncio.to_thread(KeyFile, settings.api_keys_file)
+    _log.info("API keys read", keys=len(keys.keys))
+    return keys
 
 
 def _watching(keys: KeyFile) -> Callable[[web.Application], AsyncIterator[None]]:
