@@ -11,6 +11,7 @@ from core.supabase.errors import (
     DATABASE,
     STORAGE,
     checked_code,
+    error_from_status,
     is_gateway_not_found,
     is_not_committed,
     is_web_page,
@@ -18,6 +19,7 @@ from core.supabase.errors import (
     retry_after_seconds,
 )
 
+_KEY_STATUSES: Final = {401, 403}
 _UNAVAILABLE_STATUSES: Final = {429, 502, 503, 504}
 
 
@@ -80,7 +82,7 @@ async def _raise_if_unavailable_async(response: httpx.Response) -> None:
 
 
 def _check_unavailable(response: httpx.Response) -> None:
-    """Raise TransientError for failures whose cause supabase's exceptions would lose.
+    """Raise our error for failures whose cause supabase's exceptions would lose.
 
     Those exceptions carry neither Retry-After nor, if a gateway answered with JSON of its own
     (``{"message": ...}``), the status. A gateway's 404, redirection or web page says nothing about
@@ -94,6 +96,9 @@ def _check_unavailable(response: httpx.Response) -> None:
         or status in _UNAVAILABLE_STATUSES
         or is_gateway_not_found(upstream, status, fields)
     )
+    if status in _KEY_STATUSES and not checked_code(fields.get("code")):  # a gateway has the keys
+        message = str(fields.get("message") or "the key was refused")
+        raise error_from_status(upstream, status, message)
     if not unavailable and fields.get("code", status):
         return
     code = checked_code(fields.get("code")) or str(status)

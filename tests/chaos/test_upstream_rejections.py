@@ -79,7 +79,7 @@ def test_api_key_revoked_for_some_time(chaos: Chaos, moment: str, run: int) -> N
     hold.release()
     assert_not_ready(stack, {"storage": "unavailable", "database": "unavailable"})
     rejected = stack.send(make_data(chaos.rng, records=100))
-    assert_unavailable(stack, rejected)
+    assert_refused(stack, rejected)
     stack.proxy.clear_faults()
     over = time.monotonic()
 
@@ -101,7 +101,7 @@ def test_bucket_missing_for_some_time(chaos: Chaos, run: int) -> None:
     small = stack.send(make_data(chaos.rng, records=100))
     large = stack.send(make_data(chaos.rng, records=500, pad=40_000))
     for rejected in (small, large):
-        assert_unavailable(stack, rejected)
+        assert_refused(stack, rejected)
     stack.storage("POST", "/bucket", json={"id": "imports", "name": "imports", "public": False})
     over = time.monotonic()
 
@@ -191,6 +191,14 @@ def assert_not_ready(stack: ImporterStack, checks: dict[str, str]) -> None:
 
 
 def assert_unavailable(stack: ImporterStack, rejected: Sent) -> None:
-    assert rejected.status == 503
-    assert '"storage_unavailable"' in rejected.text
+    assert_answered(stack, rejected, 503, "storage_unavailable")
+
+
+def assert_refused(stack: ImporterStack, rejected: Sent) -> None:
+    """A person must act: sending it again does not help before that."""
+    assert_answered(stack, rejected, 500, "storage_refused")
+
+
+def assert_answered(stack: ImporterStack, rejected: Sent, status: int, code: str) -> None:
+    assert (rejected.status, f'"{code}"' in rejected.text) == (status, True), rejected.text
     assert stack.env["SUPABASE_SERVICE_ROLE_KEY"] not in rejected.text

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from core.errors import TransientError
+from core.errors import PermanentError, TransientError
 from core.supabase.clients import Project, async_client, blocking_client
 
 PROJECT = Project("http://supabase", "sb_secret_x", 7)
@@ -52,7 +52,14 @@ def test_retry_after_is_passed_on():
     assert error.value.retry_after == 12
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 409, 500])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_the_gateway_refuses_is_permanent(status):
+    with pytest.raises(PermanentError) as error:
+        get(status)
+    assert (error.value.code, error.value.status) == (str(status), status)
+
+
+@pytest.mark.parametrize("status", [200, 400, 409, 500])
 def test_other_answers_are_left_to_supabase(status):
     assert get(status).status_code == status
 
