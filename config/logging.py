@@ -20,11 +20,13 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from config.settings import Settings
+from config.settings import API_KEY_PREFIX, Settings
 
 _VERBOSE_LIBRARIES: Final = ("httpx", "httpcore", "hpack", "dramatiq_pg", "aiohttp.access")
 _SHORTEST_SECRET: Final = 8
 """Characters; replacing shorter secrets would make all lines unreadable."""
+_API_KEY: Final = rf"{API_KEY_PREFIX}[\w-]+"
+"""Clients' keys are not known here, but they all begin alike."""
 _RECOGNISABLE: Final = 16
 """Characters by which a longer secret is recognised if a line has only its start."""
 
@@ -92,7 +94,7 @@ class _SecretFilter(structlog.stdlib.ProcessorFormatter):
 
     def __init__(self, secrets: Iterable[str], **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
-        self._secret = re.compile("|".join(_secret_patterns(secrets)) or "(?!)")
+        self._secret = re.compile("|".join([*_secret_patterns(secrets), _API_KEY]))
 
     def format(self, record: logging.LogRecord) -> str:
         return self._secret.sub("[secret]", super().format(record))

@@ -3,7 +3,8 @@
 import base64
 import re
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
@@ -20,6 +21,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _MIB = 1024 * 1024
 _WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 -- the start of secrets, not one
 _TRANSACTION_POOLER_PORT = 6543
+API_KEY_PREFIX: Final = "cik_"
+"""How each API key begins ("contacts importer key"), so that logs never show one."""
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _is_host_name = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]+|\*").fullmatch
 _is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
@@ -138,6 +141,10 @@ class Settings(BaseSettings):
     """Key that signs webhooks; without it webhooks are disabled."""
     webhook_allow_private: bool = False
     """Whether webhooks may go to private addresses, and to this machine without TLS."""
+    api_keys_file: Path | None = None
+    """File with the API keys of clients; without it everybody may do everything."""
+    api_keys_protect_metrics: bool = False
+    """Whether the service's ``/metrics`` needs a key with the scope ``metrics``, too."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the events that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -153,6 +160,11 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise SettingsError([_line(dict(details)) for details in error.errors()]) from None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the service listens on more than this machine's own addresses."""
+        return not _is_loopback(self.host)
 
     def known_hosts(self) -> frozenset[str]:
         """Return the names under which the service may be asked, in lower case."""
@@ -189,7 +201,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_of_a_public_service(self) -> Self:
-        if self.allowed_hosts is None and not _is_loopback(self.host):
+        if self.allowed_hosts is None and self.is_public:
             raise ValueError(
                 "ALLOWED_HOSTS is missing: HOST is not a loopback address, so name the hosts under "
                 "which the service may be asked (or * for any)"

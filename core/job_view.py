@@ -197,6 +197,15 @@ class Job(_Answer):
     warnings: Annotated[
         list[Notice], Meta(description="What the client should know about the import.")
     ]
+    created_by: Annotated[
+        str | None, Meta(description="Name of the API key that made it, null without keys.")
+    ]
+    cancelled_by: Annotated[
+        str | None, Meta(description="Name of the API key that cancelled it, null if none did.")
+    ]
+    undone_by: Annotated[
+        str | None, Meta(description="Name of the API key that undid it, null if none did.")
+    ]
     failure: Failure | UnsetType = UNSET
 
 
@@ -247,6 +256,9 @@ def job_view(row: dict[str, Any]) -> Job:
             fields=row["ignored"][:MAX_LISTED_NAMES], more=len(row["ignored"]) > MAX_LISTED_NAMES
         ),
         warnings=[*plan_warnings(row["plan_warnings"]), *_record_warnings(row["warnings"])],
+        created_by=row["created_by"],
+        cancelled_by=row["cancelled_by"],
+        undone_by=row["undone_by"],
         failure=_failure(row["failure"]) if row["failure"] else UNSET,
     )
 

@@ -17,6 +17,7 @@ from core.errors import SelfCheckError
 from core.self_check import run_self_check
 from service.app import INTAKE, create_app
 from service.intake.multipart import silence_header_warnings
+from service.keys.api_key import KeyFileError
 from service.server import Runner
 
 _USAGE: Final = "usage: python -m service   (settings: see docs/configure.md)"
@@ -35,8 +36,8 @@ _log = structlog.stdlib.get_logger("service")
 def main() -> int:
     """Run the service; return its exit code.
 
-    0 after an orderly stop, 1 if it cannot listen, 2 if it must not start: with invalid settings,
-    or with a Python that would corrupt data.
+    0 after an orderly stop, 1 if it cannot listen, 2 if it must not start: with invalid settings or
+    keys, or with a Python that would corrupt data.
     """
     if len(sys.argv) > 1:
         sys.stdout.write(_USAGE + "\n")
@@ -55,6 +56,9 @@ def main() -> int:
     silence_header_warnings()
     try:
         uvloop.run(_serve(settings))
+    except KeyFileError as error:
+        sys.stderr.write(f"API_KEYS_FILE cannot be used: {error}\n")
+        return 2
     except OSError as error:
         sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}\n")
         return 1

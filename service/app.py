@@ -1,6 +1,8 @@
 """The application: all parts of the service, put together from its settings."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import aiohttp
@@ -12,6 +14,7 @@ from core.errors import UpstreamError
 from core.supabase.clients import Project, async_client
 from core.supabase.rpc import AsyncRpcClient
 from core.supabase.storage_async import AsyncStorageClient
+from service.api.authorization import Authorization
 from service.api.health import Health, StorageCheck
 from service.api.imports import Imports
 from service.api.middleware import problems_middleware
@@ -23,6 +26,7 @@ from service.api.uploads import Uploads
 from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
 from service.intake.limits import Limits
+from service.keys.key_file import KeyFile
 from service.metrics import ServiceMetrics
 from service.repository import Repository
 from service.web.handlers import Pages
@@ -33,8 +37,14 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 async def create_app(settings: Settings) -> web.Application:
-    """Return the application; its cleanup closes all connections to Supabase."""
-    pages = await Pages.load()
+    """Return the application; its cleanup closes all connections to Supabase.
+
+    Raises KeyFileError if there is a file of keys and it cannot be used.
+    """
+    metrics = ServiceMetrics()
+    keys = await _read_keys(settings)
+    authorization = Authorization(keys, metrics, protect_metrics=settings.api_keys_protect_metrics)
+    pages = await Pages.load(authorization.scopes)
     project = Project(
         settings.supabase_url,
         settings.supabase_service_role_key.get_secret_value(),
@@ -54,7 +64,6 @@ async def create_app(settings: Settings) -> web.Application:
     repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline))
     limits = Limits.from_settings(settings)
     intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
-    metrics = ServiceMetrics()
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
         await _ensure_bucket(storage)
@@ -67,8 +76,11 @@ async def create_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app[INTAKE] = intake
     app.cleanup_ctx.append(connections)
+    if keys is not None:
+        app.cleanup_ctx.append(_watching(keys))
     add_routes(
         app,
+        authorization,
         Imports(intake, repository, metrics, Uploads(intake, metrics, limits)),
         Previews(metrics, limits, Uploads(intake, metrics, limits, needs_source=False)),
         Rejections(repository, storage, write_seconds=settings.idle_timeout),
@@ -76,6 +88,31 @@ async def create_app(settings: Settings) -> web.Application:
         pages,
     )
     return app
+
+
+async def _read_keys(settings: Settings) -> KeyFile | None:
+    """Return the file of keys, None if there is none; raises KeyFileError."""
+    if settings.api_keys_file is None:
+        if settings.is_public:
+            # Possibly meant so, behind a gateway; or the variable was empty by mistake.
+            _log.warning("no API keys: everybody who reaches the service may do everything")
+        return None
+    keys = await asyncio.to_thread(KeyFile, settings.api_keys_file)
+    _log.info("API keys read", keys=len(keys.keys))
+    return keys
+
+
+def _watching(keys: KeyFile) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Return a cleanup context in which changes of the keys are noticed."""
+
+    async def watching(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(keys.watch())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    return watching
 
 
 async def _ensure_bucket(storage: AsyncStorageClient) -> None:

@@ -142,7 +142,36 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Send the request again. With an `Idempotency-Key` this is always safe.",
         example="The connection broke before the body was complete.",
     ),
-    # 403 to 417: the request is understood and cannot be served as it is
+    # 401 to 417: the request is understood and cannot be served as it is
+    "api_key_missing": ProblemType(
+        status=401,
+        title="A key is needed",
+        description="The service allows this only with a key, and the request has none. The header "
+        "`WWW-Authenticate` has the scope that the key needs.",
+        advice="Ask the operator of the service for a key, and send it in the header "
+        "`Authorization: Bearer ...`.",
+        example="Send a key in the header Authorization: Bearer.",
+        param="Authorization",
+    ),
+    "api_key_invalid": ProblemType(
+        status=401,
+        title="The key is not valid",
+        description="The service does not know the key in the header `Authorization`: it is "
+        "mistyped, or was replaced or removed.",
+        advice="Check that all of the key was sent, or ask the operator of the service for a new "
+        "one.",
+        example="The service does not know this key. It may have been replaced.",
+        param="Authorization",
+    ),
+    "api_key_scope_missing": ProblemType(
+        status=403,
+        title="The key does not allow this",
+        description="The key in the header `Authorization` is valid, but lacks the scope that the "
+        "request needs. The header `WWW-Authenticate` has the scope.",
+        advice="Use a key with that scope.",
+        example="This needs a key with the scope undo; the key crm does not have it.",
+        param="Authorization",
+    ),
     "cross_site": ProblemType(
         status=403,
         title="The request comes from another web site",

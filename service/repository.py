@@ -62,6 +62,7 @@ class NewImport:
             "dry_run": options.dry_run,
             "idempotency_key": self.request.idempotency_key,
             "fingerprint": self.fingerprint,
+            "created_by": self.request.key_name,
             "notify": {"url": options.notify, "message": message} if options.notify else None,
         }
 
@@ -210,28 +211,31 @@ class Repository:
         """
         return await self._job("retry_import", import_id, p_message=retry_message(import_id))
 
-    async def cancel_import(self, import_id: UUID) -> dict[str, Any] | None:
+    async def cancel_import(self, import_id: UUID, key_name: str | None) -> dict[str, Any] | None:
         """Stop the work on an import; return what ``get_import`` then returns.
 
-        Raises InvalidTransitionError if it has ended otherwise.
+        ``key_name`` is the name of the request's API key. Raises InvalidTransitionError if the
+        import has ended otherwise.
         """
-        return await self._job("cancel_import", import_id)
+        return await self._job("cancel_import", import_id, p_by=key_name)
 
-    async def undo_import(self, import_id: UUID) -> dict[str, Any] | None:
+    async def undo_import(self, import_id: UUID, key_name: str | None) -> dict[str, Any] | None:
         """Have everything of an import removed once its work has ended.
 
-        Returns what ``get_import`` then returns. May be repeated.
+        ``key_name`` is the name of the request's API key. Returns what ``get_import`` then returns.
+        May be repeated.
         """
-        return await self._job("undo_import", import_id, p_message=undo_import_message(import_id))
+        message = undo_import_message(import_id)
+        return await self._job("undo_import", import_id, p_message=message, p_by=key_name)
 
     async def check(self) -> None:
         """Raise UpstreamError if PostgREST, Postgres or the queue does not answer; no retries."""
         await self._rpc.call_once("queue_ready")
 
     async def _job(
-        self, function: str, import_id: UUID, **messages: dict[str, Any]
+        self, function: str, import_id: UUID, **more: dict[str, Any] | str | None
     ) -> dict[str, Any] | None:
-        arguments: dict[str, Any] = {"p_import": str(import_id), **messages}
+        arguments: dict[str, Any] = {"p_import": str(import_id), **more}
         with translate_transition_errors():
             job: dict[str, Any] | None = await self._rpc.call(function, **arguments)
         return job

@@ -51,7 +51,8 @@ def _run(arguments: Arguments) -> ExitCode:
     file = SourceFile(None if arguments.file == STDIN else Path(arguments.file))
     if arguments.strict and not file.repeatable:
         raise UsageError("--strict reads the file twice, which a pipe cannot be: save it first")
-    with httpx.Client(base_url=arguments.url, timeout=_TIMEOUT) as http:
+    headers = {"Authorization": f"Bearer {arguments.api_key}"} if arguments.api_key else {}
+    with httpx.Client(base_url=arguments.url, headers=headers, timeout=_TIMEOUT) as http:
         importer = Importer(http, note)
         if arguments.preview:
             return _preview(importer, arguments, file)

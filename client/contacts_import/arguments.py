@@ -3,15 +3,15 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
 from contacts_import import __version__
 from contacts_import.errors import UsageError
 from contacts_import.file_types import FileType
+from contacts_import.variables import KEY_VARIABLE, URL_VARIABLE
 
-URL_VARIABLE: Final = "CONTACTS_IMPORT_URL"
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 STDIN: Final = "-"
 
@@ -21,7 +21,9 @@ _DESCRIPTION: Final = (
     "Send a file of contacts to a contacts importer, wait until the import has ended, and report "
     "the result."
 )
-_EXIT_CODES: Final = """\
+_EPILOG: Final = f"""\
+If the service needs a key, put it into the environment variable {KEY_VARIABLE}.
+
 exit codes:
   0   all records were imported (with --dry-run or --preview: would be; with --no-wait: the file
       was accepted), and there is nothing to look at
@@ -56,6 +58,8 @@ class Arguments:
     """Whether to show only how the file would be read."""
     strict: bool
     """Whether a file with warnings is not imported."""
+    api_key: str | None = field(default=None, repr=False)
+    """From the environment alone: other users of a machine can see the arguments of commands."""
 
     def as_dry_run(self) -> Self:
         """Return the arguments that check the file of an import, and import nothing."""
@@ -93,7 +97,16 @@ def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.env
         rejections=options.rejections,
         preview=options.preview,
         strict=options.strict,
+        api_key=_api_key(environment),
     )
+
+
+def _api_key(environment: Mapping[str, str]) -> str | None:
+    """Return the key for the service; raises UsageError, which does not quote it."""
+    key = environment.get(KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"{KEY_VARIABLE} is not a key: it has other characters than keys have")
+    return key or None
 
 
 def _file_type(file: str, format_option: str | None) -> FileType:
@@ -111,7 +124,7 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description=_DESCRIPTION,
-        epilog=_EXIT_CODES,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

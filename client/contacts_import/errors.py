@@ -11,6 +11,7 @@ from typing import Any
 
 from contacts_import.questions import answers_to
 from contacts_import.text import printable
+from contacts_import.variables import KEY_VARIABLE
 
 
 class ClientError(Exception):
@@ -24,12 +25,16 @@ class UsageError(ClientError):
 class RequestRejectedError(ClientError):
     """The service answered with a problem (RFC 9457), whose text is the message.
 
-    If it asks something about the file, further lines have the options that answer it.
+    If it asks something about the file, further lines have the options that answer it; if it is
+    about the key, where that is taken from.
     """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__("\n".join([_describe(status, problem), *answers_to(problem)]))
         self.code = str(problem.get("code", "unknown"))
+        lines = [_describe(status, problem), *answers_to(problem)]
+        if self.code in {"api_key_missing", "api_key_invalid"}:
+            lines.append(f"The key is taken from the environment variable {KEY_VARIABLE}.")
+        super().__init__("\n".join(lines))
 
 
 class UnreachableError(ClientError):

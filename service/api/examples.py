@@ -73,6 +73,9 @@ JOB: Final = Job(
     ),
     ignored=Ignored(fields=["phone"], more=False),
     warnings=[record_warning("address_repaired", 2, [17, 4711])],
+    created_by=None,
+    cancelled_by=None,
+    undone_by=None,
 )
 PREVIEW: Final = ImportPreview(
     format=Format.CSV,

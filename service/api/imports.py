@@ -1,6 +1,7 @@
 """``/import``: accepts imports, shows them, and retries, cancels or undoes them."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from service.api.pagination import link_to, page_limit, single
 from service.api.schemas import Accepted, ImportsPage, json_answer
 from service.api.uploads import Uploads
 from service.intake.accept import Intake
+from service.keys.identity import key_name
 from service.metrics import ServiceMetrics
 from service.option_names import check_source
 from service.problems import ProblemError, import_not_found
@@ -87,15 +89,13 @@ class Imports:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """``POST /import/{jobId}/cancel``: stop between two batches; imported contacts stay."""
-        return await self._transition(
-            request, "cancel", self._repository.cancel_import, if_invalid="import_ended"
-        )
+        cancel = partial(self._repository.cancel_import, key_name=key_name(request))
+        return await self._transition(request, "cancel", cancel, if_invalid="import_ended")
 
     async def undo(self, request: web.Request) -> web.Response:
         """``DELETE /import/{jobId}``: remove its contacts, its rejections and its object."""
-        return await self._transition(
-            request, "undo", self._repository.undo_import, if_invalid="import_ended"
-        )
+        undo = partial(self._repository.undo_import, key_name=key_name(request))
+        return await self._transition(request, "undo", undo, if_invalid="import_ended")
 
     async def _transition(
         self, request: web.Request, name: str, change: _GetJob, *, if_invalid: str

@@ -37,6 +37,7 @@ from service.api.schemas import (
     RecordCursor,
     RejectionsPage,
 )
+from service.keys.scopes import Scope
 
 IMPORTS: Final = "Imports"
 MONITORING: Final = "Monitoring"
@@ -168,6 +169,7 @@ CREATE_IMPORT: Final = Operation(
     path="/import",
     id="createImport",
     tag=IMPORTS,
+    scope=Scope.IMPORT,
     summary="Import contacts",
     description="Send contacts as JSON, NDJSON, CSV or a form with a file. The body is streamed "
     "and can be of any size. The answer comes when the body is stored and the import is queued: "
@@ -210,6 +212,7 @@ PREVIEW_IMPORT: Final = Operation(
     path="/import/preview",
     id="previewImport",
     tag=IMPORTS,
+    scope=Scope.IMPORT,
     summary="Preview an import",
     description="Shows how a file would be read, and keeps nothing. Send the same as to "
     "`POST /import`: the whole file, or its first 64 KiB or more, since no more is read. The "
@@ -243,6 +246,7 @@ LIST_IMPORTS: Final = Operation(
     path="/import",
     id="listImports",
     tag=IMPORTS,
+    scope=Scope.READ,
     summary="List imports",
     description="Returns imports, newest first, one page at a time.",
     parameters=(
@@ -264,6 +268,7 @@ GET_IMPORT: Final = Operation(
     path="/import/{jobId}",
     id="getImport",
     tag=IMPORTS,
+    scope=Scope.READ,
     summary="Get an import",
     description="Returns the state and the counts of an import. Poll it until the import has "
     "ended: `completed`, `failed`, `cancelled`, `undone` or `undo_failed`.",
@@ -277,6 +282,7 @@ UNDO_IMPORT: Final = Operation(
     path="/import/{jobId}",
     id="undoImport",
     tag=IMPORTS,
+    scope=Scope.UNDO,
     summary="Undo an import",
     description="Deletes the contacts, the rejections and the stored file of an import. A running "
     "import is cancelled first. The import stays in the list with the state `undone`. If the "
@@ -295,6 +301,7 @@ RETRY_IMPORT: Final = Operation(
     path="/import/{jobId}/retry",
     id="retryImport",
     tag=IMPORTS,
+    scope=Scope.UNDO,
     summary="Retry a failed import",
     description="Queues the failed parts of an import again. Parts that are done are not touched.",
     parameters=(_JOB_ID,),
@@ -307,6 +314,7 @@ CANCEL_IMPORT: Final = Operation(
     path="/import/{jobId}/cancel",
     id="cancelImport",
     tag=IMPORTS,
+    scope=Scope.UNDO,
     summary="Cancel an import",
     description="Stops an import after the current batch. Contacts that are imported by then stay; "
     "`notProcessed` counts the remaining records.",
@@ -320,6 +328,7 @@ LIST_REJECTIONS: Final = Operation(
     path="/import/{jobId}/rejections",
     id="listRejections",
     tag=IMPORTS,
+    scope=Scope.READ,
     summary="List rejected records",
     description="Returns the records that are not valid contacts, in the order of the input, as "
     "far as they are known.\n\n"
@@ -356,6 +365,7 @@ GET_HEALTH: Final = Operation(
     path="/healthz",
     id="getHealth",
     tag=MONITORING,
+    scope=None,
     summary="Check that the process runs",
     description="A liveness probe: does not check any dependency.",
     answers={"200": answer("The process runs.", content(Health, example=examples.HEALTH))},
@@ -366,6 +376,7 @@ GET_READINESS: Final = Operation(
     path="/readyz",
     id="getReadiness",
     tag=MONITORING,
+    scope=None,
     summary="Check that imports can be accepted",
     description="A readiness probe: checks that Storage accepts uploads and that the database and "
     "the queue respond.",
@@ -380,6 +391,7 @@ GET_METRICS: Final = Operation(
     path="/metrics",
     id="getMetrics",
     tag=MONITORING,
+    scope=Scope.METRICS,
     summary="Get metrics for Prometheus",
     description="Returns the metrics of this process in the Prometheus text format.",
     answers={"200": answer("The metrics.", content(str, media_type=CONTENT_TYPE_LATEST))},
@@ -402,6 +414,7 @@ def _page(
         path=where,
         id=name,
         tag=PAGES,
+        scope=None,
         summary=summary,
         description=description,
         answers={
@@ -465,6 +478,7 @@ GET_OPENAPI: Final = Operation(
     path="/openapi.json",
     id="getOpenapi",
     tag=PAGES,
+    scope=None,
     summary="Get the OpenAPI document",
     description="This document, for programs.",
     answers={

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from service.api import operations
+from service.api.authorization import Authorization, Expectation
 from service.api.health import Health
 from service.api.imports import Imports
 from service.api.openapi.elements import Operation
@@ -17,6 +18,7 @@ from service.web.handlers import Pages
 
 def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
     app: web.Application,
+    authorization: Authorization,
     imports: Imports,
     previews: Previews,
     rejections: Rejections,
@@ -43,7 +45,7 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
         operations.GET_ASSET: pages.asset,
         operations.GET_OPENAPI: pages.openapi,
     }
-    expectations = {
+    expectations: dict[Operation, Expectation] = {
         operations.CREATE_IMPORT: imports.uploads.expect,
         operations.PREVIEW_IMPORT: previews.uploads.expect,
     }
@@ -52,10 +54,13 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
         # nothing, and probes and caches add query parameters of their own.
         if operation.tag == operations.IMPORTS and operation not in expectations:
             handler = _strict(handler, operation.query)  # noqa: PLW2901
+        expect = expectations.get(operation)
+        if operation.scope is not None:
+            handler = authorization.protect(handler, operation.scope)  # noqa: PLW2901
+            expect = expect and authorization.protect_expectation(expect, operation.scope)
         if operation.method == "GET":
             app.router.add_get(operation.path, handler)
         else:
-            expect = expectations.get(operation)
             app.router.add_route(operation.method, operation.path, handler, expect_handler=expect)
     # Otherwise "preview" would be taken for a jobId in requests with other methods.
     app.router.add_route("*", operations.PREVIEW_IMPORT.path, _only_post)

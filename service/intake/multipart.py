@@ -59,7 +59,13 @@ async def read_form(
     options = head.values.check(kind, charset=charset, webhooks=limits.webhooks)
     compared = (*head.values.compared(), *head.compared, charset, compression or "")
     request = ImportRequest(
-        kind, options, compression, head.idempotency_key, compared, is_file=True
+        kind,
+        options,
+        compression,
+        head.idempotency_key,
+        compared,
+        is_file=True,
+        key_name=head.key_name,
     )
     return request, _FormFile(form, compression, limits)
 

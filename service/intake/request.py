@@ -10,6 +10,7 @@ from service.intake.decompression import compression_of
 from service.intake.limits import Limits
 from service.intake.media_types import ACCEPTED_BODIES, MULTIPART, is_looked_at, kind_of_type
 from service.intake.options import ImportOptions, OptionValues
+from service.keys.identity import key_name
 from service.problems import ProblemError
 
 
@@ -27,6 +28,8 @@ class ImportRequest:
     """What distinguishes the request from others with the same key, source, dry run and bytes."""
     is_file: bool = False
     """Whether the bytes are a file of a form, which another program may have written."""
+    key_name: str | None = None
+    """Name of the API key that it was sent with, None if it needed none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class FormHead:
     """Options of the query; those of the fields are added."""
     idempotency_key: str | None
     compared: tuple[str, ...]
+    key_name: str | None
 
 
 def read_head(
@@ -64,10 +68,17 @@ def read_head(
     options = values.check(kind, charset=request.charset, webhooks=limits.webhooks)
     compared = (request.charset or "", content_encoding)
     if is_form:
-        return FormHead(request.headers["Content-Type"], values, key, compared)
+        return FormHead(request.headers["Content-Type"], values, key, compared, key_name(request))
     if needs_source and kind not in {Kind.JSON_ENVELOPE, None}:
         check_source_named(options)
-    return ImportRequest(kind, options, compression, key, (*values.compared(), *compared))
+    return ImportRequest(
+        kind,
+        options,
+        compression,
+        key,
+        (*values.compared(), *compared),
+        key_name=key_name(request),
+    )
 
 
 def check_source_named(options: ImportOptions) -> None:

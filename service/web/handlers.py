@@ -1,12 +1,13 @@
 """Handlers of the web pages. All content is prepared at the start."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Self
 
 import msgspec
 from aiohttp import web
 
 from service.api.openapi.document import openapi_document
+from service.keys.scopes import Scope
 from service.problem_types import PROBLEM_TYPES
 from service.problems import not_found
 from service.web.files import File, read_files
@@ -16,19 +17,19 @@ from service.web.problem_pages import problem_index, problem_page
 class Pages:
     """A method for each route."""
 
-    def __init__(self, files: Mapping[str, File]) -> None:
-        """``files`` are those of ``read_files``."""
+    def __init__(self, files: Mapping[str, File], scopes: Collection[Scope] = ()) -> None:
+        """``files`` are those of ``read_files``; requests need keys with the ``scopes``."""
         self._assets = dict(files)
         self._page = self._assets.pop("index.html")
         self._docs = self._assets.pop("docs.html")
-        self._openapi = File(msgspec.json.encode(openapi_document()), "application/json")
+        self._openapi = File(msgspec.json.encode(openapi_document(scopes)), "application/json")
         self._problem_index = File(problem_index(), "text/html")
         self._problems = {code: File(problem_page(code), "text/html") for code in PROBLEM_TYPES}
 
     @classmethod
-    async def load(cls) -> Self:
-        """Read the files and prepare the pages."""
-        return cls(await read_files())
+    async def load(cls, scopes: Collection[Scope] = ()) -> Self:
+        """Read the files and prepare the pages; requests need keys with the ``scopes``."""
+        return cls(await read_files(), scopes)
 
     async def page(self, request: web.Request) -> web.Response:
         """``GET /``: the page to import files with."""

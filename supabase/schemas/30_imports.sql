@@ -47,6 +47,11 @@ create table public.imports (
   skipped_codes jsonb not null default '{}',
   warnings jsonb not null default '{}',
 
+  -- The names of API keys.
+  created_by text,
+  cancelled_by text,
+  undone_by text,
+
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
@@ -77,6 +82,8 @@ comment on column public.imports.served_at is 'when one of its parts was started
 comment on column public.imports.parts_total is
   'as the other totals, kept by count_part and recount_import: reading them takes no longer for '
   'thousands of parts than for one';
+comment on column public.imports.created_by is
+  'name of the API key of the request, also in the next two columns; null if it needed none';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.

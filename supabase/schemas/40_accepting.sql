@@ -27,7 +27,7 @@ begin
       insert into public.imports (
         id, source, format, plan, object, bytes, records, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
-        parts_total
+        parts_total, created_by
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
@@ -37,7 +37,7 @@ begin
         (p_import ->> 'received')::bigint, nullif(p_import -> 'detected', 'null'),
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',
         p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null'),
-        jsonb_array_length(p_parts)
+        jsonb_array_length(p_parts), p_import ->> 'created_by'
       )
       on conflict (id) do nothing;
       if not found then

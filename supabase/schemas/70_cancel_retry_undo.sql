@@ -1,7 +1,7 @@
 -- Stops an import; what is written stays. Cancels the queued parts; those being imported end when
--- their attempts write the next batch. Returns the import as get_import does; null if it is
--- unknown. Raises PT409 if the import has ended.
-create function public.cancel_import(p_import uuid) returns jsonb
+-- their attempts write the next batch. p_by is the name of the API key that asks for it. Returns
+-- the import as get_import does; null if it is unknown. Raises PT409 if the import has ended.
+create function public.cancel_import(p_import uuid, p_by text default null) returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -9,7 +9,7 @@ declare
 begin
   select state into v_state from public.imports where id = p_import for no key update;
   if v_state in ('queued', 'importing') then
-    update public.imports set state = 'cancelling' where id = p_import;
+    update public.imports set state = 'cancelling', cancelled_by = p_by where id = p_import;
     perform public.stop_parts(p_import, '{queued}', null, 'cancelled', null, null);
     perform public.close_import(p_import);
   elsif v_state not in ('cancelling', 'cancelled') then
@@ -66,9 +66,10 @@ end
 $$;
 
 -- Starts the removal of everything that an import wrote, by the actor of the message. An import
--- that is not finished is cancelled first, and close_import starts the removal. Returns the import
--- as get_import does; null if it is unknown.
-create function public.undo_import(p_import uuid, p_message jsonb) returns jsonb
+-- that is not finished is cancelled first, and close_import starts the removal. p_by is the name of
+-- the API key that asks for it. Returns the import as get_import does; null if it is unknown.
+create function public.undo_import(p_import uuid, p_message jsonb, p_by text default null)
+returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -76,10 +77,8 @@ declare
 begin
   select * into v_import from public.imports where id = p_import for no key update;
   update public.imports
-  set undo = case
-        when v_import.state = 'undo_failed' then p_message
-        else coalesce(undo, p_message) end
-  where id = p_import;
+  set undo = p_message, undone_by = p_by
+  where id = p_import and (undo is null or state = 'undo_failed');
   if v_import.state in ('queued', 'importing', 'cancelling') then
     perform public.cancel_import(p_import);
   elsif v_import.state in ('completed', 'failed', 'cancelled', 'undo_failed') then

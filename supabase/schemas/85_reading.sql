@@ -13,6 +13,7 @@ as $$
     'warnings', i.warnings, 'plan_warnings', coalesce(i.plan -> 'warnings', '[]'),
     'parts_total', i.parts_total, 'parts_done', i.parts_done,
     'parts_failed', i.parts_failed, 'parts_cancelled', i.parts_cancelled,
+    'created_by', i.created_by, 'cancelled_by', i.cancelled_by, 'undone_by', i.undone_by,
     'sha256', i.sha256, 'received', i.received, 'detected', i.detected,
     'ignored', (
       select coalesce(jsonb_agg(name order by name), '[]')

@@ -17,11 +17,11 @@ COUNTS = "4 records = 2 imported + 2 rejected + 0 not processed"
 LINES = '{"name":"Ada"}\n{"name":"Eve"}\n'
 
 
-def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         (*CLIENT_COMMAND, *arguments),
         cwd=PROJECT,
-        env=client_environment(),
+        env={**client_environment(), **environment},
         input=stdin,
         capture_output=True,
         text=True,

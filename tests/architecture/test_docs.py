@@ -14,6 +14,7 @@ from core.reading.matching import match_header
 from core.reading.warnings import MESSAGES, SKIPPED_ROWS
 from core.records import rejection_reasons as reasons
 from core.states import ENDED, ImportState
+from service.keys.scopes import Scope
 from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
@@ -144,6 +145,11 @@ def test_each_problem_is_documented_with_its_status():
     rows = Document.read("docs/api.md").table("code", "status", "meaning")
     documented = {code(name)[0]: int(status) for name, status, _ in rows}
     assert documented == {name: kind.status for name, kind in PROBLEM_TYPES.items()}
+
+
+def test_each_scope_is_documented():
+    rows = Document.read("docs/configure.md").table("scope", "allows")
+    assert [code(row[0])[0] for row in rows] == list(Scope)
 
 
 def test_each_rejection_is_documented():

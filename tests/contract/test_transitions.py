@@ -146,6 +146,41 @@ def test_undo_import_of_a_running_import_cancels_it_first(repository):
     assert repository.state(made) == "undoing"
 
 
+def by(repository: Repository, made: uuid.UUID) -> tuple[str | None, str | None, str | None]:
+    shown = repository.shown(made)
+    return shown["created_by"], shown["cancelled_by"], shown["undone_by"]
+
+
+def test_an_import_keeps_who_made_cancelled_and_undid_it_first(repository):
+    made = repository.create(created_by="a")
+    assert by(repository, made) == ("a", None, None)
+    repository.begin(made, 1)
+    for name in ("b", "c"):
+        repository.on("cancel_import", made, p_by=name)
+    assert by(repository, made) == ("a", "b", None)
+    repository.cancel(made, 1)
+    for name in ("d", "e"):
+        repository.on("undo_import", made, p_message=a_message(), p_by=name)
+    assert by(repository, made) == ("a", "b", "d")
+    repository.on("fail_undo", made, p_code="c", p_detail="d")
+    repository.on("undo_import", made, p_message=a_message(), p_by="f")
+    assert by(repository, made) == ("a", "b", "f")
+
+
+def test_an_import_that_is_undone_while_it_runs_was_cancelled_by_nobody(repository):
+    made = repository.create()
+    repository.begin(made, 1)
+    repository.on("undo_import", made, p_message=a_message(), p_by="a")
+    assert by(repository, made) == (None, None, "a")
+
+
+def test_callers_of_the_former_version_name_nobody(repository):
+    made = repository.create()
+    assert repository.on("cancel_import", made)["state"] == "cancelled"
+    assert repository.on("undo_import", made, p_message=a_message())["state"] == "undoing"
+    assert by(repository, made) == (None, None, None)
+
+
 def test_create_import_with_a_used_key_returns_the_other_import(repository):
     key = {"idempotency_key": str(uuid.uuid4()), "fingerprint": "f"}
     made = repository.create(**key)

@@ -1,5 +1,6 @@
 """The OpenAPI document, served at ``/openapi.json`` and shown at ``/docs``."""
 
+from collections.abc import Collection
 from typing import Annotated, Final
 
 import msgspec
@@ -7,8 +8,18 @@ from msgspec import Meta
 
 from core.job_view import Job, WebhookEvent
 from service.api import examples, schemas
-from service.api.openapi.elements import ALWAYS, REFERENCE, Json, answer, content, header
+from service.api.openapi.elements import (
+    ALWAYS,
+    KEY_PROBLEMS,
+    REFERENCE,
+    SECURITY_SCHEME,
+    Json,
+    answer,
+    content,
+    header,
+)
 from service.api.operations import IMPORTS, MONITORING, OPERATIONS, PAGES
+from service.keys.scopes import SCOPES, Scope
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem
 
@@ -76,13 +87,27 @@ _IMPORT_ENDED: Final[Json] = {
 }
 
 
-def openapi_document() -> Json:
-    """Return the API in OpenAPI 3.1.1 (https://spec.openapis.org/oas/v3.1.1.html)."""
+_SECURITY: Final[Json] = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key that the operator of the service has made, if the service has keys. Each "
+    "key has some of these scopes:\n\n"
+    + "\n".join(f"* `{scope}`: {words}" for scope, words in SCOPES.items()),
+}
+
+
+def openapi_document(scopes: Collection[Scope] = ()) -> Json:
+    """Return the API in OpenAPI 3.1.1 (https://spec.openapis.org/oas/v3.1.1.html).
+
+    ``scopes`` are those that this service needs keys for.
+    """
     paths: Json = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = operation.to_openapi()
+        described = operation.to_openapi(needs_key=operation.scope in scopes)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     _, components = msgspec.json.schema_components(_TYPES, ref_template=REFERENCE)
-    used = {*ALWAYS, *(code for operation in OPERATIONS for code in operation.problems)}
+    used = {*ALWAYS, *KEY_PROBLEMS}
+    used |= {code for operation in OPERATIONS for code in operation.problems}
     problems = {
         code: {"summary": kind.title, "value": msgspec.to_builtins(examples.problem_example(code))}
         for code, kind in PROBLEM_TYPES.items()
@@ -103,5 +128,9 @@ def openapi_document() -> Json:
         "tags": [{"name": name, "description": words} for name, words in _TAGS.items()],
         "paths": paths,
         "webhooks": {"importEnded": {"post": _IMPORT_ENDED}},
-        "components": {"schemas": components, "examples": problems},
+        "components": {
+            "schemas": components,
+            "examples": problems,
+            "securitySchemes": {SECURITY_SCHEME: _SECURITY},
+        },
     }

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from service.keys.scopes import Scope
 from service.problem_types import PROBLEM_TYPES
 from service.problems import CONTENT_TYPE, Problem, problem_type
 
@@ -16,12 +17,26 @@ REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
 ALWAYS: Final = ("malformed_request", "head_too_large", "internal_error")
 """Codes of the problems that any request can be answered with, documented at each operation."""
-_RETRY_AFTER: Final[Json] = {
-    "Retry-After": {
-        "description": "Seconds to wait before the next try.",
-        "schema": {"type": "integer", "minimum": 1},
+KEY_PROBLEMS: Final = ("api_key_missing", "api_key_invalid", "api_key_scope_missing")
+"""The same for operations that need a key, where the service has keys."""
+SECURITY_SCHEME: Final = "apiKey"
+_CHALLENGE: Final[Json] = {
+    "WWW-Authenticate": {
+        "description": "The scope that is needed, and the error if there was a key (RFC 6750).",
+        "schema": {"type": "string"},
     }
 }
+_HEADERS: Final[dict[int, Json]] = {
+    401: _CHALLENGE,
+    403: _CHALLENGE,
+    503: {
+        "Retry-After": {
+            "description": "Seconds to wait before the next try.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+}
+"""Headers of problems by status."""
 
 
 def schema_of(kind: Any) -> Json:  # noqa: ANN401 -- any type
@@ -84,12 +99,14 @@ class Operation:
     path: str
     id: str
     tag: str
+    scope: Scope | None
+    """What a key must allow; None if the operation needs no key."""
     summary: str
     description: str
     answers: Mapping[str, Json]
     """Successful answers by status."""
     problems: Sequence[str] = ()
-    """Codes of the problems that it can answer with, besides ALWAYS."""
+    """Codes of the problems that it can answer with, besides ALWAYS and KEY_PROBLEMS."""
     parameters: Sequence[Json] = ()
     body: Json | None = None
 
@@ -98,8 +115,8 @@ class Operation:
         """Names of its query parameters."""
         return [each["name"] for each in self.parameters if each["in"] == "query"]
 
-    def to_openapi(self) -> Json:
-        """Return the OpenAPI Operation Object."""
+    def to_openapi(self, *, needs_key: bool) -> Json:
+        """Return the OpenAPI Operation Object; its key is optional unless ``needs_key``."""
         described: Json = {
             "operationId": self.id,
             "tags": [self.tag],
@@ -110,7 +127,12 @@ class Operation:
             described["parameters"] = list(self.parameters)
         if self.body:
             described["requestBody"] = {"required": True, "content": self.body}
-        described["responses"] = {**self.answers, **_problem_answers(self.problems)}
+        problems = self.problems
+        if self.scope is not None:
+            with_key: Json = {SECURITY_SCHEME: [self.scope.value]}
+            described["security"] = [with_key] if needs_key else [{}, with_key]
+            problems = (*problems, *KEY_PROBLEMS)
+        described["responses"] = {**self.answers, **_problem_answers(problems)}
         return described
 
 
@@ -130,4 +152,4 @@ def _problem_answer(status: int, codes: Sequence[str]) -> Json:
     described["content"][CONTENT_TYPE]["examples"] = {
         code: {"$ref": f"#/components/examples/{code}"} for code in codes
     }
-    return described | ({"headers": _RETRY_AFTER} if status == 503 else {})
+    return described | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

@@ -1,4 +1,5 @@
 // Calls of the HTTP API. Every error becomes a Problem.
+import { keyHeaders, withApiKey } from "./api_key.js";
 
 /**
  * How a file is to be read, as far as the user says so; the rest is detected.
@@ -24,15 +25,18 @@ const UNREACHABLE = {
   code: "unreachable",
 };
 
-export async function call(method, path, { body, signal } = {}) {
-  let answer;
+export const call = (method, path, { body, signal } = {}) => withApiKey(async () => {
+  const answer = await request(path, { method, body, signal });
+  return read(answer.status, await answer.text().catch(() => ""));
+});
+
+async function request(path, { headers, signal, ...options }) {
   try {
-    answer = await fetch(path, { method, body, signal, headers: { Accept: "application/json" } });
+    return await fetch(path, { ...options, signal, headers: { Accept: "application/json", ...keyHeaders(), ...headers } });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(UNREACHABLE);
   }
-  return read(answer.status, await answer.text().catch(() => ""));
 }
 
 export const getImport = (id) => call("GET", address(id));
@@ -40,6 +44,15 @@ export const retryImport = (id) => call("POST", `${address(id)}/retry`);
 export const cancelImport = (id) => call("POST", `${address(id)}/cancel`);
 export const undoImport = (id) => call("DELETE", address(id));
 export const rejectionsCsv = (id) => `${address(id)}/rejections?format=csv`;
+
+/** All rejections as a file, for services that need a key, which a link cannot send. */
+export const readRejectionsCsv = (id) => withApiKey(async () => {
+  const answer = await request(rejectionsCsv(id), { headers: { Accept: "*/*" } });
+  if (!answer.ok) return read(answer.status, await answer.text().catch(() => ""));
+  return answer.blob().catch(() => {
+    throw new Problem(UNREACHABLE);
+  });
+});
 
 export function listRejections(id, { limit, cursor }) {
   const query = new URLSearchParams({ limit });
@@ -62,11 +75,11 @@ export function previewImport({ file, reading, signal }) {
 /** Sends a file; `progress` is called with the bytes sent and the total. */
 export function upload({ file, source, dryRun, reading, key, progress, signal }) {
   const body = form(file, reading, { source, dryRun });
-  return new Promise((resolve, reject) => {
+  return withApiKey(() => new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     request.open("POST", "/import");
-    request.setRequestHeader("Accept", "application/json");
-    request.setRequestHeader("Idempotency-Key", key);
+    const headers = { Accept: "application/json", "Idempotency-Key": key, ...keyHeaders() };
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => progress(event.loaded, event.total);
     request.onload = () => settle(() => read(request.status, request.responseText), resolve, reject);
     request.onerror = () => reject(new Problem({
@@ -76,7 +89,7 @@ export function upload({ file, source, dryRun, reading, key, progress, signal })
     request.onabort = () => reject(signal.reason);
     signal.addEventListener("abort", () => request.abort());
     request.send(body);
-  });
+  }));
 }
 
 /** A new Idempotency-Key: requests with the same key create one import. */

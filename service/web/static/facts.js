@@ -14,6 +14,7 @@ export function facts(job) {
 function entries(job) {
   return [
     ["Sent", `${moment(job.createdAt)}${took(job)}`],
+    ["Key", keys(job)],
     ["File", `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ?? job.bytes)}`],
     ["Read as", detected(job.detected)],
     ["Columns", columns(job.detected)],
@@ -28,6 +29,12 @@ function entries(job) {
 }
 
 const code = (text) => element("code", {}, text);
+
+const keys = ({ createdBy, cancelledBy, undoneBy }) => [
+  createdBy && `sent with ${createdBy}`,
+  cancelledBy && `cancelled with ${cancelledBy}`,
+  undoneBy && `undone with ${undoneBy}`,
+].filter(Boolean).join(", ");
 
 function took(job) {
   if (!job.finishedAt) return "";

@@ -1,5 +1,6 @@
 // Connects the steps. The address says which one is shown: nothing for the first, #check for the
 // second, the id of an import for the third.
+import { startApiKey } from "./api_key.js";
 import { hasFile, openFile, showUploadProblem, startCheckStep } from "./check_step.js";
 import { by } from "./dom.js";
 import { showFileProblem, showReading, startFileStep } from "./file_step.js";
@@ -56,11 +57,15 @@ async function send(request) {
   return false;
 }
 
+startApiKey(refreshRecent);
 startJob({ changed: refreshRecent, send, check });
 startRecent();
 startSending();
 startCheckStep(send);
-startRejections(({ jobId, source }, file, reading) => send({ file, source, dryRun: false, reading, origin: jobId }));
+startRejections(
+  ({ jobId, source }, file, reading) => send({ file, source, dryRun: false, reading, origin: jobId }),
+  showJobProblem,
+);
 startFileStep(check, isSending);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address says which step is shown

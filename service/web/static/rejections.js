@@ -1,5 +1,6 @@
 // The rejected records of an import: by reason, to be corrected and imported again.
-import { listRejections, Problem, rejectionsCsv } from "./api.js";
+import { listRejections, Problem, readRejectionsCsv, rejectionsCsv } from "./api.js";
+import { hasApiKey } from "./api_key.js";
 import { Corrections, importedRecords, rememberImported } from "./corrections.js";
 import { announce, by, element, show } from "./dom.js";
 import { faultOf } from "./fault.js";
@@ -7,6 +8,7 @@ import { rejectedRow } from "./rejected_row.js";
 import { counted, number, reasonWord } from "./words.js";
 
 const LOADED = 1000; // at a time
+const REVOKED_AFTER = 60_000; // milliseconds, for the browser to begin saving a file
 const SHOWN = 25; // at first, and more of them with each press of a button
 
 let job = null;
@@ -19,8 +21,16 @@ let done = new Set();
 let rowOf = () => null;
 const corrections = new Corrections();
 
-/** @param {(job: object, file: File, reading: object) => Promise<boolean>} send imports corrected rows. */
-export function startRejections(send) {
+/**
+ * @param {(job: object, file: File, reading: object) => Promise<boolean>} send imports corrected rows.
+ * @param {(problem: Problem | null) => void} showProblem shows a problem of the import.
+ */
+export function startRejections(send, showProblem) {
+  by("rejections-csv").addEventListener("click", (event) => {
+    if (!hasApiKey()) return;
+    event.preventDefault();
+    download(showProblem);
+  });
   by("accept-all").addEventListener("click", acceptAll);
   by("import-corrected").addEventListener("click", () => importCorrected(send));
   by("rejections-more").addEventListener("click", showMore);
@@ -154,6 +164,20 @@ function renderButtons() {
   show(by("accept-all"), open > 0);
   by("import-corrected").textContent = `Import ${counted(corrections.count, "corrected row", "corrected rows")}`;
   show(by("import-corrected"), corrections.count > 0);
+}
+
+/** Saves the file of rejections, which is read with the key first. */
+async function download(showProblem) {
+  const { jobId } = job;
+  try {
+    const address = URL.createObjectURL(await readRejectionsCsv(jobId));
+    element("a", { href: address, download: `${jobId}-rejections.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), REVOKED_AFTER);
+    showProblem(null);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    showProblem(problem);
+  }
 }
 
 function acceptAll() {

@@ -141,3 +141,22 @@ def test_help_lists_options_and_exit_codes(capsys):
 def test_the_console_script_is_the_main_function():
     project = tomllib.loads((PROJECT / "client" / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"contacts-import": f"{main.__module__}:{main.__name__}"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [("cik_x-y_1", "cik_x-y_1"), (" cik_x\n", "cik_x"), ("", None), (" ", None)],
+)
+def test_the_key_is_taken_from_the_environment(variable, key):
+    found = parse_arguments(["a.json"], {"CONTACTS_IMPORT_KEY": variable})
+    assert found.api_key == key
+    assert "cik_" not in repr(found)
+    assert parse_arguments(["a.json"], {}).api_key is None
+
+
+@pytest.mark.parametrize("variable", ["two words", "a\nb", "schlüssel", "a\x1b"])
+def test_a_variable_that_is_no_key_is_not_quoted(variable):
+    with pytest.raises(UsageError) as caught:
+        parse_arguments(["a.json"], {"CONTACTS_IMPORT_KEY": variable})
+    assert "CONTACTS_IMPORT_KEY" in str(caught.value)
+    assert variable not in str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from config.logging import configure_logging
-from config.settings import Settings
+from config.settings import API_KEY_PREFIX, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -213,3 +213,16 @@ def test_an_uncaught_exception_is_logged(capsys, log_format):
     assert "KeyError" in said
     assert KEY not in said
     assert all(line.isprintable() for line in said.splitlines())
+
+
+@FORMATS
+@pytest.mark.parametrize("text", ["{}", "Authorization:\tBearer {}", "\n{}\x1b", "b'{}\\x00'"])
+def test_no_line_has_an_api_key(capsys, log_format, text):
+    configure(log_format=log_format)
+    key = f"{API_KEY_PREFIX}MLbyKJsW-w7_nF0Gz1wBpVQ0z3o5m1x2c3v4b5n6m7A"
+    logging.getLogger("aiohttp.server").error("bad header %r", text.format(key))
+    logging.getLogger("aiohttp.server").error("cut off %s", text.format(key[:12]))
+    logging.getLogger("aiohttp.server").error("a key", exc_info=ValueError(text.format(key)))
+    lines = capsys.readouterr().err
+    assert lines.count("[secret]") >= 3
+    assert API_KEY_PREFIX not in lines

@@ -35,6 +35,9 @@ FOUND = {
     "received": 10,
     "detected": {"encoding": "utf-8", "delimiter": ";", "compression": None},
     "ignored": ["phone"],
+    "created_by": "crm",
+    "cancelled_by": None,
+    "undone_by": "admin",
     "failure": {"code": "object_missing", "detail": "y", "part": 2},
 }
 
@@ -84,6 +87,9 @@ def test_job_view_has_the_field_names_of_the_api():
                 "names": [],
             },
         ],
+        "createdBy": "crm",
+        "cancelledBy": None,
+        "undoneBy": "admin",
         "failure": {**FOUND["failure"], "advice": advice("object_missing")},
     }
 

@@ -61,7 +61,9 @@ def postgrest_error(code: str) -> APIError:
     return APIError({"code": code, "message": "m", "hint": None, "details": None})
 
 
-REQUEST = ImportRequest(Kind.JSON_ENVELOPE, ImportOptions(dry_run=True), "gzip", "k")
+REQUEST = ImportRequest(
+    Kind.JSON_ENVELOPE, ImportOptions(dry_run=True), "gzip", "k", key_name="crm"
+)
 
 
 def new_import(split: Split, request: ImportRequest = REQUEST) -> NewImport:
@@ -93,6 +95,7 @@ async def test_create_import_records_parts_and_message(plan):
         "dry_run": True,
         "idempotency_key": "k",
         "fingerprint": new_import(split).fingerprint,
+        "created_by": "crm",
         "notify": None,
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
@@ -121,8 +124,18 @@ async def test_has_import_joins_nothing(answer, known):
     assert supabase.calls == [("join_import", {"p_key": "k", "p_fingerprint": None})]
 
 
+async def test_cancel_and_undo_have_the_name_of_the_key():
+    supabase = FakeSupabase({"id": str(IMPORT)})
+    repository = repository_on(supabase)
+    await repository.cancel_import(IMPORT, "crm")
+    await repository.undo_import(IMPORT, None)
+    made = [(function, arguments["p_by"]) for function, arguments in supabase.calls]
+    assert made == [("cancel_import", "crm"), ("undo_import", None)]
+
+
 def test_equal_requests_have_the_same_fingerprint():
-    other = replace(new_import(SPLIT), id=OTHER, object="other")
+    request = replace(REQUEST, key_name="another")
+    other = replace(new_import(SPLIT, request), id=OTHER, object="other")
     assert other.fingerprint == new_import(SPLIT).fingerprint
 
 

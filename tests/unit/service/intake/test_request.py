@@ -13,6 +13,7 @@ from core.reading.sniffing import Kind
 from service.intake.limits import Limits, WebhookPolicy
 from service.intake.options import ImportOptions
 from service.intake.request import FormHead, ImportRequest, read_head
+from service.keys.identity import KEY_NAME
 from service.problems import ProblemError
 
 LIMITS = Limits(body_bytes=1000, record_bytes=100, part_bytes=50)
@@ -162,6 +163,7 @@ def test_read_head_makes_a_complete_request():
         Content_Encoding="gzip",
         Idempotency_Key='"k"',
     )
+    request[KEY_NAME] = "crm"
     head = read_head(request, replace(LIMITS, webhooks=WebhookPolicy(enabled=True)))
     reading = ReadingOptions("utf-16", ";", mapping=(("b", Field.EMAIL), ("a", Field.NAME)))
     compared = ("delimiter=;", "map=a:name", "map=b:email", "notify=https://x.org")
@@ -171,6 +173,7 @@ def test_read_head_makes_a_complete_request():
         compression="gzip",
         idempotency_key="k",
         compared=(*compared, "utf-16", "gzip"),
+        key_name="crm",
     )
 
 
@@ -189,9 +192,10 @@ def test_requests_are_compared_by_charset_and_encoding(query, headers, compared)
 
 def test_the_head_of_a_form_keeps_its_boundary_and_options():
     request = request_with("/import?source=s", Content_Type=FORM, Idempotency_Key="k")
+    request[KEY_NAME] = "crm"
     head = read_head(request, LIMITS)
     assert isinstance(head, FormHead)
-    assert (head.content_type, head.idempotency_key) == (FORM, "k")
+    assert (head.content_type, head.idempotency_key, head.key_name) == (FORM, "k", "crm")
     assert head.values.source() == "s"
 
 

@@ -27,7 +27,8 @@ def found(state="completed", *, ago=1.0):
         "records": 3, "imported": 2, "rejected": 1, "not_processed": 0, "rejected_codes": {},
         "skipped": 0, "skipped_codes": {}, "warnings": {}, "plan_warnings": [],
         "parts_total": 1, "parts_done": 1, "parts_failed": 0, "parts_cancelled": 0,
-        "sha256": "0" * 64, "received": 9, "detected": None, "ignored": [], "failure": None,
+        "sha256": "0" * 64, "received": 9, "detected": None, "ignored": [],
+        "created_by": None, "cancelled_by": None, "undone_by": None, "failure": None,
     }  # fmt: skip
 
 

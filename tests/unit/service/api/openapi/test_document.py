@@ -13,11 +13,13 @@ from core.job_view import Job, WebhookEvent
 from core.reading.plan import Certainty, Field
 from core.states import Format, ImportState
 from service.api import examples
+from service.api.authorization import Authorization
 from service.api.openapi.document import openapi_document
 from service.api.operations import CREATE_IMPORT, OPERATIONS, PREVIEW_IMPORT
 from service.api.routes import add_routes
 from service.api.schemas import Accepted, ImportPreview, ImportsPage, Readiness, RejectionsPage
 from service.intake.decompression import GZIP, ZSTD
+from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem
@@ -51,7 +53,11 @@ def nodes(value: object) -> Iterator[dict[str, Any]]:
 
 def test_each_route_is_documented_and_each_operation_is_routed():
     app = web.Application()
-    add_routes(app, *(AsyncMock(**{"uploads.expect": AsyncMock()}) for _ in range(5)))
+    add_routes(
+        app,
+        Authorization(None, ServiceMetrics()),
+        *(AsyncMock(**{"uploads.expect": AsyncMock()}) for _ in range(5)),
+    )
     routes = {
         (route.method, route.resource.canonical)
         for route in app.router.routes()

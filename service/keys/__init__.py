@@ -1,0 +1,1 @@
+"""API keys: who may do what. ``python -m service.keys`` makes one."""
