@@ -1,5 +1,6 @@
 """Compares what is in Supabase after a fault with what was sent: nothing lost, doubled or left."""
 
+import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class Audit:
                 "everything is swept",
             )
             left, unfinished = self._left(), self._unfinished()
-        undone = self.stack.query("select state, message from dramatiq.queue where state <> 'done'")
+        undone = self._await_messages()
         verdict = Verdict(
             imports=len(accepted),
             sent=sum(request.data.records for request in accepted),
@@ -96,6 +97,16 @@ class Audit:
         assert (verdict.lost, verdict.doubled) == (0, 0), verdict
         assert verdict.left == 0, (verdict, left, unfinished, undone)
         return verdict
+
+    def _await_messages(self) -> list[tuple[object, ...]]:
+        """Return the messages that stay undone.
+
+        Between its end and its next try, a message that is tried again later is not on the queue.
+        """
+        query = "select state, message from dramatiq.queue where state <> 'done'"
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: not self.stack.query(query), "all messages are done", 30.0)
+        return self.stack.query(query)
 
     def _unfinished(self) -> set[str]:
         return self.stack.uploads() - self.uploads_before

@@ -55,15 +55,22 @@ def test_one(data: bytes) -> None:
     if len(body) <= BYTEWISE:
         assert run(kind.make(part_bytes + 1, limit), pieces_of(body, 1)) == outcome
     content = kind.read(body)
-    judge(body, outcome, content, limit)
+    # Rows whose quotes are not RFC 4180's are rejected one by one; the reference cannot read them.
+    is_irregular = content is None and kind is CSV and not isinstance(outcome, RejectedBody)
+    if not is_irregular:
+        judge(body, outcome, content, limit)
     if isinstance(outcome, RejectedBody):
         assert outcome.code in PROBLEM_TYPES
         return
-    assert content is not None
     parts_hold(outcome.split, part_bytes + 1)
-    for parts in (outcome.split.parts, as_one_part(outcome.split)):
-        tables = run_parts(outcome.stored, outcome.split, parts, piece=1 + sizes[0])
-        assert_outcomes(tables.outcomes, tables.texts, content)
+    several, one = (
+        run_parts(outcome.stored, outcome.split, parts, piece=1 + sizes[0])
+        for parts in (outcome.split.parts, as_one_part(outcome.split))
+    )
+    assert several.outcomes == one.outcomes
+    if content is not None:
+        assert_outcomes(several.outcomes, several.texts, content)
+        assert_outcomes(one.outcomes, one.texts, content)
 
 
 if __name__ == "__main__":

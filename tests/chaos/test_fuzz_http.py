@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from core.ids import contact_id_prefix, parse_job_id
 from local.processes import PROJECT
 from service.problems import PROBLEM_TYPES
-from service.splitting.part_cutter import Split
+from service.splitting.part_cutter import Encoding, Split
 from tests.chaos.conftest import SEED
 from tests.chaos.http_strategies import MAX_BODY, Request, requests
 from tests.chaos.progress import Progress
 from tests.chaos.stack import seeded_random
 from tests.support.contacts import MIB
 from tests.support.import_oracle import certain_outcomes
+from tests.support.plans import OBJECTS
 from tests.support.raw_http import RawConnection
 from tests.support.reference import judge_problem
 from tests.support.reference_records import Content
@@ -123,7 +124,10 @@ class Fuzz:
         assert after.imports - before.imports == {row["id"]}
         assert after.objects - before.objects == {row["object"]}
         assert (after.messages, after.parts) == (before.messages + 1, before.parts + len(parts))
-        parts_hold(Split(row["format"], None, row["bytes"], row["records"], parts), LIMIT)
+        split = Split(
+            row["format"], OBJECTS, row["bytes"], row["records"], parts, Encoding("utf-8")
+        )
+        parts_hold(split, LIMIT)
         stored = self.traces.object(*row["object"].rsplit(".", 1))
         assert len(stored) == row["bytes"]
         assert stored in request.body or row["detected"]["encoding"] != "utf-8"
