@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos.conftest import Chaos
 from tests.chaos.data import make_data
+from tests.chaos.fault_points import parameters
 from tests.chaos.stack import ImporterStack, process_at
 from tests.chaos.supervised_process import eventually, kill
 from tests.support.faults import Hold
@@ -25,7 +26,7 @@ def waiting_parts(stack: ImporterStack) -> int:
 
 @pytest.mark.writers
 @pytest.mark.fault("kill -9 where the next part is queued")
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", parameters([False, True], fast=[True]))
 def test_workers_killed_while_the_end_of_a_part_queues_the_next_one(
     chaos: Chaos, after: bool, run: int
 ) -> None:

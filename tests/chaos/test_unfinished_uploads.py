@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 
 from local.processes import service
 from tests.acceptance.conftest import Importer
 from tests.chaos.supervised_process import eventually
 
-RECORDS = 200_000
+RECORDS = 180_000
 CONTENT = b"name,email\n" + b"".join(
     b"Person Number %06d,person.number.%06d@example.org\n" % (n, n) for n in range(RECORDS)
 )
@@ -99,6 +100,7 @@ def test_a_sweep_ends_the_upload_of_a_killed_service_and_no_other(
     assert not paths(importer)
 
 
+@pytest.mark.slow
 def test_an_upload_that_became_an_object_is_forgotten(importer: Importer) -> None:
     with closing(httpx.Client(base_url=importer.http.base_url, timeout=60)) as http:
         upload = SlowUpload(str(http.base_url), threading.Event())
