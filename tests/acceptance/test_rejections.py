@@ -196,8 +196,8 @@ def test_rejection_objects_of_a_killed_attempt_are_removed_by_the_next(
     importer.query(
         "update imports set state = 'importing', finished_at = null where id = %s; "
         "update import_parts set state = 'importing', imported = 0, rejected = 0, skipped = 0 "
-        "where import_id = %s",
-        *[job.removeprefix("import-")] * 2,
+        "where import_id = %s; select recount_import(%s)",
+        *[job.removeprefix("import-")] * 3,
     )
 
     assert importer.run("tasks", "--once").returncode == 0

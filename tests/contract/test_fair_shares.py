@@ -54,6 +54,20 @@ def test_many_sources_are_all_served(database):
     assert {database.take()[0] for _ in range(120)} == imports
 
 
+def test_a_source_is_served_however_many_others_have_all_their_parts_in_progress(database):
+    for number in range(120):
+        database.create(f"source {number:03}")
+    for _ in range(119):
+        assert database.take() is not None
+    [(last,)] = database.ask("select source from import_sources order by served_at desc limit 1")
+    assert database.take() is not None
+    # In alphabetical order, beginning after the source that was served last, it is the last one.
+    single = database.create(last[:-1])
+    database.ask("update import_sources set served_at = now() where source = %s", last)
+    assert database.take() == (single, 1)
+    assert database.take() is None
+
+
 def test_one_worker_serves_imports_in_turn(database):
     one, two = database.create("a", parts=3), database.create("b", parts=3)
     order = []
