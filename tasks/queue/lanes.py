@@ -10,7 +10,6 @@ Python code.
 import contextlib
 import logging
 import multiprocessing
-import os
 import sys
 import threading
 from typing import Final
@@ -22,8 +21,6 @@ from core.queue_messages import QUEUE, QUEUES, SMALL_QUEUE, WEBHOOK_QUEUE
 
 _THREADS: Final = {SMALL_QUEUE: 4, WEBHOOK_QUEUE: 8}
 """Of the added workers. Webhooks wait for other people's servers most of the time."""
-_LARGE_NICENESS: Final = 5
-"""Of a process that takes the parts of large imports only; the system divides the cores by it."""
 _STOP_MILLISECONDS: Final = 10_000
 
 
@@ -77,9 +74,6 @@ class Lanes(Middleware):
             return
         self._first = worker
         first, *others = queues_of(worker)
-        if first == QUEUE and not others:
-            # Somebody waits for a small import; a large one takes its time anyway.
-            os.nice(_LARGE_NICENESS)
         self._added = [
             Worker(
                 broker,
