@@ -2,6 +2,7 @@
 
 import csv
 import json
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Final
 
 from benchmarks.client import follow, post_file
 from benchmarks.contacts import SOURCE, Kind
-from benchmarks.figures import percentile
 from benchmarks.importer import Importer
 from benchmarks.lab import Lab
 from benchmarks.measure import Column, Result, Run, measure
@@ -101,7 +101,7 @@ def _compared(run: Run, runs: Sequence[Run]) -> Run:
     """Return the run with its rate as a part of the plain file's median rate of the same kind."""
     kind = run.contender.partition(",")[0]
     plain = [each.figures[RATE] for each in runs if each.contender == f"{kind}, plain"]
-    ratio = run.figures[RATE] / percentile(plain, 0.5)
+    ratio = run.figures[RATE] / statistics.median(plain)
     return replace(run, figures={**run.figures, RATIO: ratio})
 
 
