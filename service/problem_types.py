@@ -364,6 +364,22 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice='Send an array, such as `[{"name": "...", "email": "..."}]`.',
         example='"data" must be an array of contacts.',
     ),
+    "data_not_objects": ProblemType(
+        status=422,
+        title="The records are not objects",
+        description="An array or an NDJSON file has more than 10,000 records, and none of the "
+        "first ones is an object.",
+        advice='Send objects, such as `{"name": "...", "email": "..."}`.',
+        example="None of the first 3000000 records is an object.",
+    ),
+    "records_too_short": ProblemType(
+        status=422,
+        title="The records are too short",
+        description="There are more than 10,000 records, with fewer than 4 bytes each on average, "
+        "so that they cannot be contacts.",
+        advice="Check that the right file was sent, and how its columns are separated.",
+        example="3000000 records have 6291456 bytes: that is not a list of contacts.",
+    ),
     "delimiter_invalid": ProblemType(
         status=422,
         title="The delimiter is not valid",

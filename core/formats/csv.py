@@ -51,27 +51,32 @@ def read_rows(data: bytes, dialect: CsvDialect = _DEFAULT) -> tuple[Sequence[Row
     If the text ends inside a quoted field, the last row is left out, with its bytes. If the quotes
     of a row are not those of RFC 4180, the rows are IrregularRows.
     """
-    if _is_plain(data, dialect):
-        lines = data.decode().replace("\r\n", "\n").removesuffix("\n")
-        return [line.split(dialect.delimiter) for line in lines.split("\n")], len(data)
+    if _is_unquoted(data, dialect):
+        lines = data.decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+        if "" in lines:
+            lines = list(filter(None, lines))
+        return [line.split(dialect.delimiter) for line in lines], len(data)
     text = replace_escapes(data.decode(), dialect)
     try:
-        rows: list[Row] = list(_reader(text, dialect, strict=True))
+        rows: list[Row] = list(filter(None, _reader(text, dialect, strict=True)))
     except csv.Error:  # text after a closing quote, or the text ends inside quotes
-        rows = IrregularRows(_read_leniently(text, dialect))
-    whole = _whole_bytes(data, rows.pop())
-    if [] in rows:
-        rows = type(rows)(row for row in rows if row)
-    return rows, whole
+        rows = IrregularRows(filter(None, _read_leniently(text, dialect)))
+    return rows, _whole_bytes(data, rows.pop())
 
 
 def _read_leniently(text: str, dialect: CsvDialect) -> Iterator[Row]:
     """Yield the rows as csv reads them, those with irregular quotes as IrregularRow."""
     lines = StringIO(_ended(text) + _END, newline="").readlines()
     reader, start = _reader(text, dialect), 0
+    known: dict[str, Row] = {}
     for row in reader:
         raw, start = "".join(lines[start : reader.line_num]), reader.line_num
-        yield read_irregular(row, raw, dialect) if dialect.quote in raw else row
+        if dialect.quote not in raw:
+            yield row
+            continue
+        if raw not in known:
+            known[raw] = read_irregular(row, raw, dialect)
+        yield known[raw]
 
 
 def count_rows(data: bytes, dialect: CsvDialect = _DEFAULT) -> tuple[Sequence[int], int]:
@@ -79,8 +84,10 @@ def count_rows(data: bytes, dialect: CsvDialect = _DEFAULT) -> tuple[Sequence[in
 
     It keeps no rows in memory.
     """
-    if _is_plain(data, dialect):
-        return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
+    if _is_unquoted(data, dialect):
+        if not _has_blank_lines(data):
+            return range(data.count(b"\n") + (not data.endswith(b"\n"))), len(data)
+        return range(sum(map(bool, data.replace(b"\r\n", b"\n").split(b"\n")))), len(data)
     count, last = 0, [_END]
     for row in _reader(replace_escapes(data.decode("latin-1"), dialect), dialect):
         last = row
@@ -142,7 +149,7 @@ class CsvScanner(Generic[T]):
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each row of a run starts and ends, its line end included."""
-        if _is_plain(run.raw, self.dialect):
+        if _is_unquoted(run.raw, self.dialect) and not _has_blank_lines(run.raw):
             lines = run.raw.splitlines(keepends=True)
             return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
         if len(run.records) == 1:  # between the blank lines, however long it is
@@ -192,14 +199,21 @@ class CsvScanner(Generic[T]):
         )
 
 
-def _is_plain(data: bytes, dialect: CsvDialect) -> bool:
-    """Whether each line of ``data`` is a row: no quotes, no blank lines, LF or CRLF."""
+def _is_unquoted(data: bytes, dialect: CsvDialect) -> bool:
+    """Whether each line of ``data`` is a row or blank: no quotes, line ends LF or CRLF."""
     if dialect.quote.encode() in data or dialect.skip_initial_space:
         return False
-    if data.startswith((b"\n", b"\r\n")) or b"\n\n" in data:
-        return False
-    # Searching for one byte is ten times as fast as for two, and most files have none of these.
-    return b"\r" not in data or not (b"\n\r\n" in data or data.count(b"\r") != data.count(b"\r\n"))
+    # Searching for one byte is ten times as fast as for two, and most files have no CR.
+    return b"\r" not in data or data.count(b"\r") == data.count(b"\r\n")
+
+
+def _has_blank_lines(data: bytes) -> bool:
+    """Whether there are blank lines in a text whose line ends are LF or CRLF."""
+    return (
+        data.startswith((b"\n", b"\r\n"))
+        or b"\n\n" in data
+        or (b"\r" in data and b"\n\r\n" in data)
+    )
 
 
 def _whole_bytes(data: bytes, last: Row) -> int:

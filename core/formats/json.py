@@ -2,10 +2,11 @@
 
 The usual case is fast: the bytes up to some closing brace are wrapped in brackets and decoded by
 msgspec, which checks the whole grammar. If it accepts them, they are whole records, since how JSON
-is read never depends on what follows a closing brace. If it raises an error (the brace was a nested
-one, the array ends here, a lone surrogate, invalid JSON), the standard library's scanner reads one
-record after the other. It reads Latin-1 text, where a character is a byte, and all of JSON's
-structure is ASCII, so its positions are byte offsets.
+is read never depends on what follows a closing brace, or on what follows a comma, before which they
+may end as well. If it raises an error (the brace or comma was inside a record, the array ends here,
+a lone surrogate, invalid JSON), fewer bytes are tried, and in the end the standard library's
+scanner reads one record after the other. It reads Latin-1 text, where a character is a byte, and
+all of JSON's structure is ASCII, so its positions are byte offsets.
 
 UTF-8 is not checked here (see core.formats.encoding). Lone surrogates in escapes are valid grammar.
 """
@@ -25,12 +26,14 @@ from core.formats.base import RecordRun, Span
 
 T = TypeVar("T")
 
+_SPACE_BYTES: Final = b" \t\n\r"
 _SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _TEXT_SPACE: Final = re.compile(r"[ \t\n\r]*")
-_NUMBER_START: Final = b"-0123456789"
-_NUMBER_FOLLOWERS: Final = b" \t\n\r,]"
+_NUMBER_START: Final = "-0123456789"
+_NUMBER_FOLLOWERS: Final = " \t\n\r,]"
 _CANDIDATES: Final = 4
-"""Closing braces at which the fast way is tried before records are read one by one."""
+"""Closing braces at which the fast way is tried before it is tried with fewer bytes."""
+_SEPARATION: Final = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
 _CONSTANT: Final = re.compile(r'"[^"]*"|(-?Infinity|NaN)')
 """NaN or Infinity outside strings, in a text in which no string has an escaped quote."""
 _RUN_RECORDS: Final = 512
@@ -179,17 +182,14 @@ class JsonScanner(Generic[T]):
             return self._decode_one_by_one(data[at:], first - at, final=final, may_wait=may_wait)
 
     def _decode_together(self, data: bytes, at: int, first: int) -> RecordRun[T] | None:
-        end, view = min(len(data), first + self._max_record_bytes), memoryview(data)
-        for _ in range(_CANDIDATES):
-            end = data.rfind(b"}", first, end)
-            if end < 0:
-                return None
+        view = memoryview(data)
+        for end in _ends(data, first, min(len(data), first + self._max_record_bytes)):
             try:
-                records = self._decode_array(b"".join((b"[", view[first : end + 1], b"]")))
+                records = self._decode_array(b"".join((b"[", view[first:end], b"]")))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue
             self._after_value = True
-            return RecordRun(self._offset, data[at : end + 1], first - at, records)
+            return RecordRun(self._offset, data[at:end], first - at, records)
         return None
 
     def _decode_one_by_one(
@@ -206,10 +206,10 @@ class JsonScanner(Generic[T]):
                 end = self._record_end(text, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
                 spans.append((self._offset + start, self._offset + end))
-                comma = _skip_space(data, end)
-                if data[comma : comma + 1] != b",":
+                separation = _SEPARATION.match(data, end)
+                if separation is None:
                     break
-                start = _skip_space(data, comma + 1)
+                start = separation.end()
         except _IncompleteError as incomplete:
             if final:
                 raise incomplete.error from None
@@ -226,12 +226,12 @@ class JsonScanner(Generic[T]):
             self._raise_scan_error(text, start, number, error)
         if end - start > self._max_record_bytes:
             raise self._too_large(start, number)
-        if text[start].encode("latin-1") in _NUMBER_START and not final:
+        if text[start] in _NUMBER_START and not final:
             self._check_number_end(text, end, number)
         return end
 
     def _check_number_end(self, text: str, end: int, number: int) -> None:
-        if end == len(text) or text[end].encode("latin-1") not in _NUMBER_FOLLOWERS:
+        if end == len(text) or text[end] not in _NUMBER_FOLLOWERS:
             error = self._malformed(end, number, "this is not a number")
             if end + _LONGEST_TOKEN >= len(text):
                 raise _IncompleteError(error)
@@ -273,6 +273,27 @@ class JsonScanner(Generic[T]):
             offset=offset,
             record=number,
         )
+
+
+def _ends(data: bytes, first: int, limit: int) -> Iterator[int]:
+    """Yield positions up to ``limit`` at which records may end, the most promising one first.
+
+    Those are after a brace, and before a comma, for records that are no objects. Bytes up to a
+    wrong one are read in vain, so the later ones are half as far away each time.
+    """
+    end = limit
+    for _ in range(_CANDIDATES):
+        end = data.rfind(b"}", first, end)
+        if end < 0:
+            break
+        yield end + 1
+    while limit > first:
+        comma, brace = data.rfind(b",", first, limit), data.rfind(b"}", first, limit) + 1
+        if comma > first:
+            yield first + len(data[first:comma].rstrip(_SPACE_BYTES))
+        if brace > first:
+            yield brace
+        limit = first + (max(comma, brace, first) - first) // 2
 
 
 def _is_unclosed_object(data: bytes, first: int) -> bool:

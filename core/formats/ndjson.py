@@ -2,9 +2,9 @@
 
 Lines end at LF, with or without a CR before it; lines of white space are not records. As with
 arrays, the usual case is fast: msgspec decodes many whole lines in one call. It does not check
-where lines end, so the result is right only if each line end stands between two braces, where no
-value can continue, and if there are as many values as lines. Otherwise, and where msgspec raises
-an error, each line is decoded separately.
+where lines end, so the result is right only if no line end is inside an array or an object, and if
+there are as many values as lines that are not blank. Otherwise, and where msgspec raises an error,
+each line is decoded separately.
 """
 
 import re
@@ -22,6 +22,10 @@ T = TypeVar("T")
 _LINE_END: Final = b"\n"
 _LINE: Final = re.compile(rb"[^\n]+\n?|\n")
 _SPACE: Final = b" \t\r\n"
+_FILLED_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+_BLANK_LINE: Final = re.compile(rb"(?:\A|\n)[ \t\r]*\n")
+_NESTED_LINE_END: Final = re.compile(rb"[\[{,:][ \t\r]*\n|\n[ \t\r]*[,:\]}]")
+"""Line ends between two tokens of an array or an object match, or one of several does."""
 _RUN_BYTES: Final = 64 * 1024
 """Bytes of lines that are decoded separately before they are yielded as a run."""
 
@@ -82,10 +86,14 @@ class NdjsonScanner(Generic[T]):
 
     def _decode(self, raw: bytes) -> RecordRun[T]:
         """Decode these whole lines, or the first of them."""
-        records = self._decode_together(raw) if _are_objects(raw) else None
-        if records is None or len(records) != raw.count(_LINE_END):
-            return self._decode_separately(raw)
-        return self._run(raw, 0, records)
+        blank = len(raw) - len(raw.lstrip(_SPACE))
+        if blank == len(raw):
+            return self._run(raw, blank, [])
+        if _are_objects(raw) or _NESTED_LINE_END.search(raw) is None:
+            records = self._decode_together(raw)
+            if records is not None and len(records) == _filled_lines(raw):
+                return self._run(raw, raw.rfind(_LINE_END, 0, blank) + 1, records)
+        return self._decode_separately(raw)
 
     def _decode_together(self, raw: bytes) -> list[T] | None:
         try:
@@ -129,6 +137,13 @@ class NdjsonScanner(Generic[T]):
         return MalformedInputError(
             code, f"Line {line}, at byte {offset}: {reason}.", offset=offset, record=record
         )
+
+
+def _filled_lines(raw: bytes) -> int:
+    """Return the number of lines that are not blank."""
+    if _BLANK_LINE.search(raw) is None:
+        return raw.count(_LINE_END)
+    return sum(1 for _ in _FILLED_LINE.finditer(raw))
 
 
 def _are_objects(raw: bytes) -> bool:

@@ -11,6 +11,7 @@ import json.scanner
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, TypeAlias, cast
 
 from core.errors import MalformedInputError
@@ -34,6 +35,9 @@ _MAX_VALUES: Final = 2000
 """Values of an envelope that are looked at, so that it takes only some milliseconds."""
 _MAX_RECORDS: Final = 200
 """Records of a sample that are returned."""
+_MAX_LINES: Final = 5000
+"""Lines in which so many objects are looked for, not counting blank ones."""
+_SPACES: Final = " \t\r\n"
 _MAX_QUOTED: Final = 5
 _QUOTED_CHARACTERS: Final = 60
 
@@ -268,11 +272,12 @@ def _read_elements(text: str, start: int, array: _Array) -> int:
 def _records_in_lines(text: str, start: int) -> list[Mapping[str, Any]]:
     """Return the objects of lines; those that are cut or are not JSON are left out."""
     records: list[Mapping[str, Any]] = []
-    for line in text[start:].split("\n"):
+    lines = (line.lstrip(_SPACES) for line in text[start:].split("\n"))
+    for line in islice(filter(None, lines), _MAX_LINES):
         if len(records) == _MAX_RECORDS:
             break
         try:
-            value, _ = _value(line, _after_space(line, 0))
+            value, _ = _value(line, 0)
         except _CutError:
             continue
         if isinstance(value, dict):

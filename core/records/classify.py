@@ -1,7 +1,9 @@
 """Decides for each record of a run whether it is a contact, a rejection, or no record at all."""
 
+import operator
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +21,9 @@ class RejectedRecord(msgspec.Struct, frozen=True, gc=False):
     record: int
     """Number within the import, from 1."""
     reason: Reason
+
+
+_RECORD_NUMBER: Final = operator.attrgetter("record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +50,38 @@ def classify(run: RecordRun[Any], first_record: int, parser: Parser[Any]) -> Cla
     """Decide for each record of a run; the first one has the number ``first_record``.
 
     The result is that of each record alone: those that the parser and the columns show to be stored
-    as they are skip ``validate``.
+    as they are skip ``validate``, and the same record is read once, since what is unusual often is
+    so in many records.
     """
     columns = parser.columns(run)
-    classified = ClassifiedRun(run, first_record, columns.names, columns.emails, [], [], [])
-    suspects, unusual = columns.suspects, unusual_emails(columns.emails)
+    names, emails = columns.names, columns.emails
+    rejected = [RejectedRecord(first_record + at, reason) for at, reason in columns.rejected]
+    skipped = [(first_record + at, code) for at, code in columns.skipped]
+    warnings: list[tuple[int, str]] = []
+    suspects, unusual = columns.suspects, unusual_emails(emails)
+    known: dict[Hashable, Contact | Reason | Skipped] = {}
     for at in sorted(suspects | unusual):
         result: Contact | Reason | Skipped | None = None
-        name, email = columns.names[at], columns.emails[at]
-        if at not in suspects and ("@" in email or not parser.may_be_no_record(name)):
-            result = with_address(name, email)
+        email = emails[at]
+        if at not in suspects and ("@" in email or not parser.may_be_no_record(names[at])):
+            result = with_address(names[at], email)
         if result is None:
-            result = _read(run.records[at], parser)
-        _note(classified, at, result)
-    return classified
+            key = parser.memo_key(run.records[at])
+            result = known.get(key)
+            if result is None or key is None:
+                result = known[key] = _read(run.records[at], parser)
+        if isinstance(result, Contact):
+            names[at], emails[at] = result.name, result.email
+            warnings += [(first_record + at, code) for code in result.warnings]
+            continue
+        names[at] = emails[at] = ""
+        if isinstance(result, Reason):
+            rejected.append(RejectedRecord(first_record + at, result))
+        else:
+            skipped.append((first_record + at, result.code))
+    if columns.rejected:
+        rejected.sort(key=_RECORD_NUMBER)
+    return ClassifiedRun(run, first_record, names, emails, rejected, skipped, warnings)
 
 
 def _read(record: Any, parser: Parser[Any]) -> Contact | Reason | Skipped:  # noqa: ANN401
@@ -67,18 +90,3 @@ def _read(record: Any, parser: Parser[Any]) -> Contact | Reason | Skipped:  # no
     if isinstance(candidates, Candidates):
         return validate(candidates, family_name_first=parser.family_name_first)
     return candidates
-
-
-def _note(classified: ClassifiedRun, at: int, result: Contact | Reason | Skipped) -> None:
-    """Note what the record at a position is."""
-    number = classified.first_record + at
-    name = email = ""
-    if isinstance(result, Reason):
-        classified.rejected.append(RejectedRecord(number, result))
-    elif isinstance(result, Skipped):
-        classified.skipped.append((number, result.code))
-    else:
-        name, email = result.name, result.email
-        if result.warnings:
-            classified.warnings.extend((number, code) for code in result.warnings)
-    classified.names[at], classified.emails[at] = name, email

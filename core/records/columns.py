@@ -10,7 +10,7 @@ from itertools import compress, count
 from typing import Any, NamedTuple
 
 from core.records.plain import unusual_names
-from core.records.rejection_reasons import MAX_NAME
+from core.records.rejection_reasons import MAX_NAME, Reason
 
 
 class Columns(NamedTuple):
@@ -20,6 +20,10 @@ class Columns(NamedTuple):
     emails: list[str]
     suspects: set[int]
     """Positions of the records that have to be read alone. E-mails are not looked at yet."""
+    rejected: list[tuple[int, Reason]]
+    """Positions of other records that are certainly not contacts, in any order."""
+    skipped: list[tuple[int, str]]
+    """Positions of other rows that are certainly not records, in any order, with their codes."""
 
 
 def run_columns(  # noqa: PLR0913 -- the fields of Candidates, for many records
@@ -31,10 +35,12 @@ def run_columns(  # noqa: PLR0913 -- the fields of Candidates, for many records
     last_names: Sequence[list[str]],
     emails: Sequence[list[str]],
     family_name_first: bool,
-) -> Columns:
-    """Return the columns of ``size`` records, each field of which has any number of columns.
+) -> tuple[list[str], list[str], list[int]]:
+    """Return names and e-mails of ``size`` records, each field of which has any number of columns.
 
-    Each column of names is checked by itself, since reading a name repairs its halves first.
+    Also return the positions of records that have neither and are not suspects, and add further
+    ``suspects``. Each column of names is checked by itself, since reading a name repairs its halves
+    first.
     """
     email = _only_filled(emails, size, suspects)
     full = _first_filled(names, size)
@@ -50,10 +56,13 @@ def run_columns(  # noqa: PLR0913 -- the fields of Candidates, for many records
         full = [name or both for name, both in zip(full, joined, strict=True)] if names else joined
     if max(map(len, full), default=0) > MAX_NAME:
         suspects.update(at for at, name in enumerate(full) if len(name) > MAX_NAME)
+    empty: list[int] = []
     if "" in email and "" in full:
         both = zip(full, email, strict=True)
-        suspects.update(at for at, (name, address) in enumerate(both) if not name and not address)
-    return Columns(full, email, suspects)
+        empty = [at for at, (name, address) in enumerate(both) if not name and not address]
+        if suspects:
+            empty = [at for at in empty if at not in suspects]
+    return full, email, empty
 
 
 def _joined(first: list[str], second: list[str]) -> list[str]:

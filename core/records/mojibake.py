@@ -20,6 +20,8 @@ _MIN_OTHER_LETTERS: Final = 2
 
 def has_mojibake(text: str) -> bool:
     """Return whether a text has two characters whose bytes may be one character in UTF-8."""
+    if text.isascii():
+        return False
     for lead in _LEADS:
         at = text.find(lead)
         while at >= 0:

@@ -3,7 +3,7 @@
 import json
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,12 +16,19 @@ from core.reading.plan import Place, ReadingPlan
 from core.records.columns import Columns, run_columns, texts_of
 from core.records.limits import MAX_RECORD_BYTES
 from core.records.models import Candidates, Skipped
-from core.records.rejection_reasons import NESTED_TOO_DEEPLY, NOT_AN_OBJECT, Reason
+from core.records.rejection_reasons import (
+    NESTED_TOO_DEEPLY,
+    NO_NAME_AND_NO_EMAIL,
+    NOT_AN_OBJECT,
+    Reason,
+)
 from core.records.values import address_in, flattened, name_in
 
 _MAX_CLOSING_BRACES: Final = 8
 """How many closing braces are tried as the end of an object."""
 Path = tuple[str, ...]
+
+_NotAnObject = str | int | float | bool | list[msgspec.Raw] | None
 
 _decode_keys: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_raw: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -60,16 +67,14 @@ class _Fields:
         places = plan.places
         self.names, self.emails = _paths(places.name), _paths(places.email)
         self.first_names, self.last_names = _paths(places.first_name), _paths(places.last_name)
-        paths = [*self.names, *self.first_names, *self.last_names, *self.emails]
-        self.top_keys = frozenset(path[0] for path in paths)
-        self.type, self._attributes = _struct(paths, "Record")
+        self.paths = [*self.names, *self.first_names, *self.last_names, *self.emails]
+        self.top_keys = frozenset(path[0] for path in self.paths)
+        self.type, self._attributes = _struct(self.paths, "Record")
 
     def value(self, record: Any, path: Path) -> object:  # noqa: ANN401
         """Return the value at a path of a decoded record, None if there is none."""
         if isinstance(record, dict):
             return _at(record, path)
-        if isinstance(record, Reason):
-            return None
         attributes = self._attributes[path]
         for attribute in attributes:
             if record is None:
@@ -85,11 +90,19 @@ class _Fields:
         try:
             for attribute in attributes:
                 values = _COLUMN_OF[attribute](values)
-        except AttributeError:  # a record is not an object, or lacks one on the path
+        except AttributeError:  # a record is a dictionary, or lacks an object on the path
             values = None
         if values is None or len(attributes) < len(path):
             values = [self.value(record, path) for record in records]
         return texts_of(values, suspects)
+
+    def without_reasons(self, records: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+        """Return records with an empty one in place of each Reason, and those with positions."""
+        if set(map(type, records)) == {self.type}:
+            return records, []
+        empty = self.type()
+        rejected = [(at, each) for at, each in enumerate(records) if type(each) is Reason]
+        return [empty if type(each) is Reason else each for each in records], rejected
 
 
 def _paths(places: Sequence[Place]) -> list[Path]:
@@ -131,9 +144,10 @@ class _ObjectParser:
         self._decode_one = msgspec.json.Decoder(self._fields.type).decode
 
     def columns(self, run: RecordRun[Any]) -> Columns:
-        """Suspects are also values that are not text, and what is no object: it has no fields."""
-        fields, records, suspects = self._fields, run.records, set[int]()
-        return run_columns(
+        """Suspects are also values that are not text."""
+        fields, suspects = self._fields, set[int]()
+        records, rejected = fields.without_reasons(run.records)
+        names, emails, empty = run_columns(
             len(records),
             suspects,
             names=self._columns(records, fields.names, suspects),
@@ -142,10 +156,20 @@ class _ObjectParser:
             emails=self._columns(records, fields.emails, suspects),
             family_name_first=self.family_name_first,
         )
+        if empty:
+            not_objects = {at for at, _ in rejected}
+            rejected += [(at, NO_NAME_AND_NO_EMAIL) for at in empty if at not in not_objects]
+        return Columns(names, emails, suspects, rejected, [])
 
     def may_be_no_record(self, name: str) -> bool:  # noqa: ARG002
         """Always False: JSON has neither headers nor footers."""
         return False
+
+    def memo_key(self, record: Any) -> Hashable | None:  # noqa: ANN401
+        """The values of the plan's keys, as text in which no two values are the same."""
+        if isinstance(record, Reason):
+            return None
+        return repr([self._fields.value(record, path) for path in self._fields.paths])
 
     def candidates(self, record: Any) -> Candidates | Reason | Skipped:  # noqa: ANN401
         """The values of each field, those of lists one after the other."""
@@ -165,8 +189,14 @@ class _ObjectParser:
         paths: Sequence[Path],
         value_in: Callable[[Mapping[str, Any]], object],
     ) -> tuple[object, ...]:
-        values = [self._fields.value(record, path) for path in paths]
-        return tuple(each for value in values for each in flattened(value, value_in))
+        values: list[object] = []
+        for path in paths:
+            value = self._fields.value(record, path)
+            if isinstance(value, list | dict):
+                values.extend(flattened(value, value_in))
+            else:
+                values.append(value)
+        return tuple(values)
 
     def _columns(
         self, records: Sequence[Any], paths: Sequence[Path], suspects: set[int]
@@ -174,10 +204,17 @@ class _ObjectParser:
         return [self._fields.column(records, path, suspects) for path in paths]
 
     def _decode_record(self, data: bytes) -> Any:  # noqa: ANN401
+        if not data.startswith(b"{"):
+            return NOT_AN_OBJECT
         try:
             return self._decode_one(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _decode_leniently(data)
+
+    def _objects(self, values: list[Any]) -> list[Any]:
+        """Return values with a Reason in place of each one that is no object."""
+        type_ = self._fields.type
+        return [value if type(value) is type_ else NOT_AN_OBJECT for value in values]
 
     def _ignored_in(self, records: Iterable[bytes]) -> Iterator[str]:
         """Names of ignored fields in those of the records that are objects."""
@@ -201,6 +238,9 @@ class JsonParser(_ObjectParser):
         self._decode_fields: Callable[[bytes], list[Any]] = msgspec.json.Decoder(
             list[self._fields.type]  # type: ignore[name-defined]
         ).decode
+        self._decode_values: Callable[[bytes], list[Any]] = msgspec.json.Decoder(
+            list[self._fields.type | _NotAnObject]  # type: ignore[name-defined]
+        ).decode
         self.scanner: JsonScanner[Any] = JsonScanner(
             self._decode_run,
             self._decode_record,
@@ -211,7 +251,7 @@ class JsonParser(_ObjectParser):
     def texts(self, run: RecordRun[Any]) -> Sequence[bytes]:
         """Taken from the run without decoding them, or by their spans if that is not possible."""
         try:
-            return [bytes(raw) for raw in _decode_raw(b"[%b]" % run.raw[run.lead :])]
+            return list(map(bytes, _decode_raw(b"[%b]" % run.raw[run.lead :])))
         except (msgspec.MsgspecError, RecursionError):
             spans = self.scanner.spans(run)
             return [run.raw[start - run.offset : end - run.offset] for start, end in spans]
@@ -226,7 +266,12 @@ class JsonParser(_ObjectParser):
         try:
             return self._decode_fields(data)
         except (msgspec.ValidationError, RecursionError):
-            # A record is not an object, has a huge number, or is nested deeply: one by one.
+            pass
+        try:  # a record may be no object
+            return self._objects(self._decode_values(data))
+        except (msgspec.MsgspecError, RecursionError):
+            # A record has another value in place of an object, or a huge number, or is nested
+            # deeply: one by one.
             return [self._decode_record(bytes(raw)) for raw in _decode_raw(data)]
 
     def _ignored_in_first_object(self, data: bytes, start: int) -> Iterable[str]:
@@ -253,6 +298,9 @@ class NdjsonParser(_ObjectParser):
         self._decode_field_lines: Callable[[bytes], list[Any]] = msgspec.json.Decoder(
             self._fields.type
         ).decode_lines
+        self._decode_value_lines: Callable[[bytes], list[Any]] = msgspec.json.Decoder(
+            self._fields.type | _NotAnObject
+        ).decode_lines
         self.scanner: NdjsonScanner[Any] = NdjsonScanner(
             self._decode_lines,
             self._decode_record,
@@ -262,8 +310,7 @@ class NdjsonParser(_ObjectParser):
 
     def texts(self, run: RecordRun[Any]) -> Sequence[bytes]:
         """The lines without surrounding white space."""
-        spans = self.scanner.spans(run)
-        return [run.raw[start - run.offset : end - run.offset].strip() for start, end in spans]
+        return [line for line in map(bytes.strip, run.raw.split(b"\n")) if line]
 
     def ignored_fields(self, run: RecordRun[Any], max_records: int) -> Iterable[str]:
         """Of the first lines, of which some may be blank."""
@@ -273,6 +320,10 @@ class NdjsonParser(_ObjectParser):
         try:
             return self._decode_field_lines(data)
         except (msgspec.ValidationError, RecursionError):
+            pass
+        try:
+            return self._objects(self._decode_value_lines(data))
+        except (msgspec.MsgspecError, RecursionError):
             return [self._decode_record(bytes(raw)) for raw in _decode_raw_lines(data)]
 
 

@@ -4,7 +4,7 @@ The scanners of ``core.formats``, with which the service has cut the object into
 records here too, so both agree about where a record begins and ends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from core.formats.base import RecordRun, RecordScanner
@@ -38,6 +38,10 @@ class Parser(Protocol[T]):
 
     def may_be_no_record(self, name: str) -> bool:
         """Whether a record with this name and without an address may be a header or a footer."""
+        ...
+
+    def memo_key(self, record: T) -> Hashable | None:
+        """What decides what a record is: equal for records that are the same; None if unknown."""
         ...
 
     def candidates(self, record: T) -> Candidates | Reason | Skipped:

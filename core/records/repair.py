@@ -54,8 +54,8 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
         return NO_ADDRESS
     if plain.startswith("'") and (email := normalised_email(plain.strip("'"))):
         return AddressCell((email,), is_repaired=True, is_marked_text=True)
-    is_bare = _NEVER_IN_ADDRESS.search(plain) is None  # the full check of others takes long
-    if is_bare and len(plain) <= MAX_EMAIL and (email := normalised_email(plain)):
+    # The full check of others takes long.
+    if is_bare(plain) and len(plain) <= MAX_EMAIL and (email := normalised_email(plain)):
         return AddressCell((email,), is_repaired=is_changed)
     if "@" not in plain:
         return UNREADABLE
@@ -74,6 +74,11 @@ def read_address_cell(text: str) -> AddressCell:  # noqa: PLR0911 -- one for eac
     cell = _cell(addresses)
     is_clean_list = cell.has_others and bare == plain and all(map(normalised_email, addresses))
     return cell._replace(is_repaired=cell.is_repaired and not is_clean_list)
+
+
+def is_bare(text: str) -> bool:
+    """Return whether a text has no character that decorates or separates addresses."""
+    return _NEVER_IN_ADDRESS.search(text) is None
 
 
 def _without_label(text: str) -> str:

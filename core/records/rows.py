@@ -1,7 +1,7 @@
 """Rows of a CSV file as records: which cells are the fields, and which rows are none."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ from core.records.repair import MAX_CELL
 from core.records.skipping import SkippedRows
 
 _MAY_BE_ADDRESS: Final = re.compile(r"[^@]*@[^\s@<>()\[\],;:\"|/\\]+").fullmatch
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 _MAX_SWALLOWED_LINES: Final = 1000
 """Lines of one cell in which a swallowed row is looked for."""
 
@@ -58,7 +59,7 @@ class CsvParser:
         if suspects:
             blank = [""] * width
             records = [blank if at in suspects else row for at, row in enumerate(records)]
-        names, emails, suspects = run_columns(
+        names, emails, empty = run_columns(
             len(records),
             suspects,
             names=self._columns(records, self._names),
@@ -67,7 +68,14 @@ class CsvParser:
             emails=self._columns(records, self._emails),
             family_name_first=self.family_name_first,
         )
-        return Columns(names, emails, suspects | self._skipping.suspects(names, emails))
+        suspects |= self._skipping.suspects(names, emails)
+        skipped: list[tuple[int, str]] = []
+        if empty:
+            texts = [(at, "".join(records[at])) for at in empty]
+            blank_rows = {at for at, text in texts if not text or text.isspace()}
+            skipped = [(at, BLANK_ROW) for at in blank_rows]
+            suspects = (suspects | set(empty)) - blank_rows
+        return Columns(names, emails, suspects, [], skipped)
 
     def _suspicious_rows(self, run: RecordRun[Row]) -> set[int]:
         """Positions of rows that have not one plain cell for each column of the header."""
@@ -86,6 +94,12 @@ class CsvParser:
     def may_be_no_record(self, name: str) -> bool:
         """Whether the name may begin a footer, or the header once more."""
         return self._skipping.may_be_one(name)
+
+    def memo_key(self, record: Row) -> Hashable:
+        """The cells; with irregular quotes, also whether they are certain."""
+        if isinstance(record, IrregularRow):
+            return (record.is_certain, *record)
+        return tuple(record)
 
     def candidates(self, record: Row) -> Candidates | Reason | Skipped:  # noqa: PLR0911
         """The cells of each field, in the order of the plan."""
@@ -127,7 +141,8 @@ class CsvParser:
 
     def texts(self, run: RecordRun[Row]) -> Sequence[bytes]:
         """The fields of each row as a JSON array, whatever the delimiter in the file is."""
-        return [msgspec.json.encode(list(row)) for row in run.records]
+        # JSON text has no line ends of its own. (Subclasses of lists are encoded as lists.)
+        return _encode_lines(run.records).split(b"\n")[:-1]
 
     def ignored_fields(self, run: RecordRun[Row], max_records: int) -> Iterable[str]:  # noqa: ARG002
         """Always empty: the service has read the header."""

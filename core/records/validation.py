@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.emails import MAX_EMAIL, is_plain_email
+from core.emails import MAX_EMAIL, is_plain_email, normalised_email
 from core.reading.vocabulary import vocabulary
 from core.reading.warnings import ADDRESS_DROPPED, ADDRESS_REPAIRED, FURTHER_ADDRESSES
 from core.records.models import Candidates, Contact
@@ -15,7 +15,7 @@ from core.records.rejection_reasons import (
     UNSTORABLE_TEXT,
     Reason,
 )
-from core.records.repair import AddressCell, read_address_cell
+from core.records.repair import AddressCell, is_bare, read_address_cell
 
 _NO_ADDRESS: Final = AddressCell(is_none=True)
 
@@ -62,7 +62,9 @@ def validate(candidates: Candidates, *, family_name_first: bool = False) -> Cont
     return Contact(name, email, tuple(dict.fromkeys([*warnings, *name_warnings])))
 
 
-def with_address(name: str, email: str) -> Contact | Reason | None:
+def with_address(  # noqa: PLR0911 -- one for each kind
+    name: str, email: str
+) -> Contact | Reason | None:
     """Do the same for a name that is stored as it is; None if that takes the whole record."""
     if not name or not email:
         return None
@@ -71,12 +73,21 @@ def with_address(name: str, email: str) -> Contact | Reason | None:
         if email.isprintable() and email.lower() not in vocabulary().no_values:
             return EMAIL_TOO_LONG if len(email) > MAX_EMAIL else EMAIL_INVALID
         return None
+    if (international := _plain_international(email)) is not None:
+        return Contact(name, international)
     read = _read_email(email)
     if isinstance(read, Reason):
         return read
     if read.is_none or read.is_marked_text:
         return None
     return Contact(name, read.addresses[0], _warnings_about(read))
+
+
+def _plain_international(email: str) -> str | None:
+    """Return an international address without decorations; None for any other text."""
+    if email.isascii() or "@" not in email or email[0] in "/'" or not email.isprintable():
+        return None
+    return normalised_email(email) if is_bare(email) else None
 
 
 def _warnings_about(cell: AddressCell) -> tuple[str, ...]:

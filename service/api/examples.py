@@ -136,6 +136,7 @@ _EXTRA: Final[dict[str, dict[str, Any]]] = {
     "nested_too_deeply": {"record": 5},
     "number_too_long": {"offset": 20},
     "record_too_large": {"offset": 96, "record": 4},
+    "records_too_short": {"record": 3_000_000},
     "import_ended": {"state": ImportState.COMPLETED},
     "not_failed": {"state": ImportState.COMPLETED},
     "unknown_option": {"param": "dryrun"},

@@ -79,6 +79,8 @@ _BODY_PROBLEMS: Final = (
     "records_ambiguous",
     "data_missing",
     "data_not_array",
+    "data_not_objects",
+    "records_too_short",
     "file_missing",
 )
 _OPTION_PROBLEMS: Final = (

@@ -29,7 +29,7 @@ class ArraySplitter:
         self._scanner = JsonScanner(
             _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
         )
-        self.cutter = PartCutter(part_bytes, base=base)
+        self.cutter = PartCutter(part_bytes, base=base, are_objects=True)
 
     @property
     def closed(self) -> bool:

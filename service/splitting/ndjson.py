@@ -34,7 +34,7 @@ class NdjsonSplitter(Splitter):
         self, plan: ReadingPlan, transcoder: Transcoder, part_bytes: int, max_record_bytes: int
     ) -> None:
         super().__init__(plan, transcoder)
-        self._cutter = PartCutter(part_bytes)
+        self._cutter = PartCutter(part_bytes, are_objects=True)
         self._max_record_bytes = max_record_bytes
         self._scanner = self._scanner_from(0)
         self._size = 0

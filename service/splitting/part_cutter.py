@@ -1,16 +1,27 @@
-"""Cuts an object into parts: byte ranges of whole records, each of at least ``part_bytes``."""
+"""Cuts an object into parts: byte ranges of whole records, each of at least ``part_bytes``.
+
+Whether the records may be contacts at all is checked where a part ends: what is stored, queued and
+rejected for each record costs thousands of times what one byte of it costs to send.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
+from core.errors import MalformedInputError
 from core.field_names import FieldNames
 from core.formats.base import RecordRun, RecordScanner
 from core.models import Part
 from core.reading.plan import PlanWarning, ReadingPlan
 from core.reading.warnings import ENCODING_GUESSED
 from core.states import Format
+
+_UNCHECKED_RECORDS: Final = 10_000
+"""Records of an import that may be of any kind and size."""
+_LEAST_BYTES: Final = 4
+"""Average size that further records have, with what separates them: a row with the name ``Ada``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +79,18 @@ def merged(parts: Sequence[Part], least_bytes: float) -> list[Part]:
 class PartCutter:
     """Ends a part at the first end of a record that makes it large enough.
 
-    Which part a record belongs to depends on the bytes alone, not on how they arrived.
+    Which part a record belongs to depends on the bytes alone, not on how they arrived. Methods that
+    may end a part raise MalformedInputError if the records so far cannot be a list of contacts.
     """
 
-    def __init__(self, part_bytes: int, *, base: int = 0) -> None:
-        """``base`` is the offset of the object in the text whose offsets the runs have."""
+    def __init__(self, part_bytes: int, *, base: int = 0, are_objects: bool = False) -> None:
+        """``base`` is the offset of the object in the text whose offsets the runs have.
+
+        ``are_objects`` is whether a record without a brace is no contact.
+        """
         self.parts: list[Part] = []
+        self._are_objects = are_objects
+        self._first_brace: int | None = None
         self._part_bytes = part_bytes
         self._base = base
         self._start: int | None = None
@@ -88,6 +105,8 @@ class PartCutter:
 
     def add(self, run: RecordRun[object], scanner: RecordScanner[object]) -> None:
         """Add a run's records; ``scanner`` has found it, and finds the ends of its records."""
+        if self._are_objects and self._first_brace is None and (at := run.raw.find(b"{")) >= 0:
+            self._first_brace = run.offset + at
         start = run.start if self._start is None else self._start
         if run.records and self._start is not None and run.end - start < self._part_bytes:
             self._count += len(run.records)
@@ -123,3 +142,21 @@ class PartCutter:
         )
         self._next_record += self._count
         self._start, self._count = None, 0
+        self._check_records(end)
+
+    def _check_records(self, end: int) -> None:
+        """Raise MalformedInputError unless the records up to ``end`` may be contacts."""
+        records = self._next_record - 1
+        if records <= _UNCHECKED_RECORDS:
+            return
+        size = self.parts[-1].byte_end - self.parts[0].byte_start
+        if records - _UNCHECKED_RECORDS > size / _LEAST_BYTES:
+            raise MalformedInputError(
+                "records_too_short",
+                f"{records} records have {size} bytes: that is not a list of contacts.",
+                record=records,
+            )
+        if self._are_objects and (self._first_brace is None or self._first_brace >= end):
+            raise MalformedInputError(
+                "data_not_objects", f"None of the first {records} records is an object."
+            )

@@ -167,14 +167,12 @@ class BatchBuffer:
             end = bisect_left(rejected, after_run, start, key=_record_number)
             if end > start:
                 texts = parser.texts(run)
+                of_run = rejected[start:end]
+                if len(of_run) < len(texts):
+                    texts = [texts[each.record - first_record] for each in of_run]
                 rejections += [
-                    Rejection(
-                        each.record,
-                        each.reason.code,
-                        each.reason.message,
-                        _content(texts[each.record - first_record]),
-                    )
-                    for each in rejected[start:end]
+                    Rejection(each.record, each.reason.code, each.reason.message, content)
+                    for each, content in zip(of_run, map(_content, texts), strict=True)
                 ]
             start = end
         return rejections

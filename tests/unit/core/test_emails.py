@@ -121,3 +121,26 @@ def test_is_plain_email_matches_what_normalised_email_leaves_unchanged(email):
         assert normalised_email(email) == email
     elif email.isascii() and normalised_email(email) == email:
         raise AssertionError("it is plain as well")
+
+
+LABELS = st.text("abZ1-éßüÜиЯ日ａ\u200d\u0301", max_size=8) | st.sampled_from(
+    ["xn--bcher-kva", "é" * 60]
+)
+LOCALS = st.text("abA1.+'é", max_size=6) | st.sampled_from(
+    ["Postmaster", "INFO", "x" * 240, "x" * 64]
+)
+
+
+@given(LOCALS, st.lists(LABELS, min_size=1, max_size=4).map(".".join))
+@example("x" * 240, "é.example.com")
+@example("Info", "É.example.com")
+@example("a", "bücher.example")
+def test_international_addresses_are_those_of_email_validator(local, domain):
+    """Also where only the domain is checked, and not for the first time."""
+    email = f"{local}@{domain}"
+    assume(not email.isascii() and len(email) <= MAX_EMAIL)
+    try:
+        expected = validate_email(email, check_deliverability=False).normalized
+    except (EmailNotValidError, UnicodeError):
+        expected = None
+    assert [normalised_email(email), normalised_email(email)] == [expected, expected]
