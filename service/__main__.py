@@ -82,7 +82,7 @@ async def _serve(settings: Settings) -> None:
     gc.freeze()
     runner = Runner(
         app,
-        head_seconds=settings.idle_timeout,
+        idle_seconds=settings.idle_timeout,
         access_log=None,
         auto_decompress=False,
         shutdown_timeout=_CANCEL_SECONDS,

@@ -83,7 +83,7 @@ async def create_app(settings: Settings) -> web.Application:
         authorization,
         Imports(intake, repository, metrics, Uploads(intake, metrics, limits)),
         Previews(metrics, limits, Uploads(intake, metrics, limits, needs_source=False)),
-        Rejections(repository, storage, write_seconds=settings.idle_timeout),
+        Rejections(repository, storage),
         Health(repository, StorageCheck(storage), metrics),
         pages,
     )

@@ -621,6 +621,13 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "`Idempotency-Key` this is always safe.",
         example="Supabase is not available. Send the request again later.",
     ),
+    "too_many_downloads": ProblemType(
+        status=503,
+        title="Too many files are being sent",
+        description="The service limits how many files with rejections it sends at a time.",
+        advice="Send the request again after the seconds in `Retry-After`.",
+        example="Send it again in a moment.",
+    ),
     "too_many_uploads": ProblemType(
         status=503,
         title="Too many uploads are running",
@@ -635,5 +642,14 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Send the request again after the seconds in `Retry-After`; by then it may have "
         "been restarted.",
         example="Send it again.",
+    ),
+    # 505
+    "http_version_unsupported": ProblemType(
+        status=505,
+        title="The version of HTTP is not supported",
+        description="The request line names another version than HTTP/1.1 or HTTP/1.0. The "
+        "connection is closed.",
+        advice="Use HTTP/1.1, or a proxy that translates to it.",
+        example="Use HTTP/1.1.",
     ),
 }

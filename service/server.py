@@ -1,22 +1,25 @@
 """The HTTP server: aiohttp's, with limits on the heads of requests and with problems as errors.
 
-By itself aiohttp waits for a request's head without a limit, keeps up to a megabyte of it, and
-answers what it cannot parse in plain text that quotes the client. Here a head has a time and a size
-limit, and all error responses are problems.
+By itself aiohttp waits for a request's head without a limit, keeps up to a megabyte of it, waits
+for ever for a client to read, accepts some requests that are not HTTP/1.1, and answers what it
+cannot parse in plain text that quotes the client. Here a head has a time and a size limit, an
+answer must be read, the framing is checked (RFC 9112), and all error responses are problems.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import structlog
-from aiohttp import EMPTY_PAYLOAD, StreamReader, web
+from aiohttp import EMPTY_PAYLOAD, HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpParser, RawRequestMessage
 
 from service.api.middleware import to_problem
 from service.intake.minimum_rate import client_too_slow
 from service.problems import ProblemError
+from service.resetting import reset
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Of a head that arrives in pieces; what arrives at once is limited by the size of a read."""
@@ -27,6 +30,14 @@ _KEEPALIVE_SECONDS: Final = 75.0
 _SERVER_HEADER: Final = "contacts-importer"
 """Replaces aiohttp's, which shows the versions of Python and aiohttp."""
 
+_MAX_FRAMING_BYTES: Final = 64 * 1024
+_FRAMING_PER_BYTE: Final = 8
+"""Bytes of a chunked body beside its content: so many, and so many more for each byte of content.
+
+A chunk of a single byte has five: its size, and two line ends. Extensions of chunks count as well.
+"""
+_REQUEST_LINE: Final = re.compile(rb"[^ ]+ [^ ]+ [^ ]+\Z").match
+
 _Messages = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
 _NOTHING: Final[_Messages] = ((), False, b"")
 
@@ -34,55 +45,69 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Runner(web.AppRunner):
-    """Runs an application; clients have ``head_seconds`` to send the head of a request."""
+    """Runs an application; clients have ``idle_seconds`` to send a head and to read some bytes."""
 
-    def __init__(self, app: web.Application, *, head_seconds: float, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, app: web.Application, *, idle_seconds: float, **options: Any) -> None:  # noqa: ANN401
         super().__init__(app, keepalive_timeout=_KEEPALIVE_SECONDS, **options)
-        self._head_seconds = head_seconds
+        self._idle_seconds = idle_seconds
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return _Server(server, self._head_seconds, self._kwargs)
+        return _Server(server, self._idle_seconds, self._kwargs)
 
 
 class _Server(web.Server):
     """The application's server, whose connections are of the class Connection."""
 
-    def __init__(self, server: web.Server, head_seconds: float, options: dict[str, Any]) -> None:
+    def __init__(self, server: web.Server, idle_seconds: float, options: dict[str, Any]) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory, **options)
-        self._head_seconds = head_seconds
+        self._idle_seconds = idle_seconds
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, self._loop, self._head_seconds, **self._kwargs)
+        return Connection(self, self._loop, self._idle_seconds, **self._kwargs)
 
 
 class Connection(web.RequestHandler):
     """The connection of one client."""
 
-    __slots__ = ("_head_seconds", "_limited_parser", "_timer")
+    __slots__ = ("_idle_seconds", "_limited_parser", "_timer", "_unsent", "_write_timer")
 
     def __init__(
         self,
         server: web.Server,
         loop: asyncio.AbstractEventLoop,
-        head_seconds: float,
+        idle_seconds: float,
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(server, loop=loop, **options)
-        self._head_seconds = head_seconds
+        self._idle_seconds = idle_seconds
         self._limited_parser = _LimitedParser(cast("HttpParser[RawRequestMessage]", self._parser))
         self._parser = cast("HttpParser[RawRequestMessage]", self._limited_parser)
         self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the timer of the first head."""
+        """Start the timer of the first head, and be told of every byte that cannot be sent."""
         super().connection_made(transport)
+        cast("asyncio.WriteTransport", transport).set_write_buffer_limits(high=0)
         self._start_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop the timer."""
+        """Stop the timers."""
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Watch whether the client reads what could not be sent at once."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """Stop watching: all was sent."""
+        self._stop_write_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes; the timer runs while a head is incomplete."""
@@ -123,7 +148,7 @@ class Connection(web.RequestHandler):
             super().log_exception(*args, **kwargs)
 
     def _start_timer(self) -> None:
-        self._timer = self._loop.call_later(self._head_seconds, self._time_out)
+        self._timer = self._loop.call_later(self._idle_seconds, self._time_out)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -132,8 +157,27 @@ class Connection(web.RequestHandler):
 
     def _time_out(self) -> None:
         self._timer = None
-        self._limited_parser.fail(_HeadTooSlowError(self._head_seconds))
+        self._limited_parser.fail(_HeadTooSlowError(self._idle_seconds))
         self.data_received(b"")
+
+    def _watch_writing(self) -> None:
+        if self.transport is not None:
+            self._unsent = self.transport.get_write_buffer_size()
+            self._write_timer = self._loop.call_later(self._idle_seconds, self._check_writing)
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _check_writing(self) -> None:
+        """Cut a connection whose client has read nothing since the last look."""
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size() >= self._unsent:
+            _log.info("answer not read", unsent=self._unsent)
+            reset(transport)
+        else:
+            self._watch_writing()
 
 
 class _HeadTooSlowError(HttpProcessingError):
@@ -148,8 +192,29 @@ class _HeadTooLargeError(HttpProcessingError):
     """The head of a request has too many bytes."""
 
 
+class _FramingTooLargeError(HttpProcessingError):
+    """A chunked body has too many bytes beside its content."""
+
+    def __init__(self) -> None:
+        super().__init__(code=400)
+
+
+class _BadFramingError(HttpProcessingError):
+    """A request is not HTTP/1.1 (RFC 9112), though aiohttp accepts it."""
+
+    def __init__(self) -> None:
+        super().__init__(code=400)
+
+
+class _UnknownVersionError(HttpProcessingError):
+    """A request has another major version of HTTP than 1."""
+
+    def __init__(self) -> None:
+        super().__init__(code=505)
+
+
 class _LimitedParser:
-    """aiohttp's parser, with a limit on the size of a head.
+    """aiohttp's parser, with limits on the sizes of heads and framing, and without its leniency.
 
     aiohttp passes its exceptions to ``handle_error`` once all earlier requests are answered.
     """
@@ -158,6 +223,12 @@ class _LimitedParser:
         self._parser = parser
         self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
+        self._body_bytes = 0
+        """Bytes of a body with its framing that were received after its head."""
+        self._first_line: bytes | None = b""
+        """What was received of an incomplete first line; None if it is complete, or not known."""
+        self._tail = b""
+        """Last bytes of a head whose first line is complete."""
         self._error: HttpProcessingError | None = None
         self._has_failed = False
 
@@ -193,16 +264,66 @@ class _LimitedParser:
             raise self._error
         in_head = self._body.is_eof()
         parsed = self._parser.feed_data(data)
+        if in_head and data:
+            self._check_lines(data, parsed[0])
         if parsed[0]:
+            for message, _ in parsed[0]:
+                _check_version(message)
             self._body, self._head_bytes = parsed[0][-1][1], 0
+            self._body_bytes = self._body.total_bytes
         elif in_head:
             self._head_bytes += len(data)
+        else:
+            self._body_bytes += len(data)
+            framing = self._body_bytes - self._body.total_bytes
+            if framing > _MAX_FRAMING_BYTES + _FRAMING_PER_BYTE * self._body.total_bytes:
+                raise _FramingTooLargeError
         if self._head_bytes > MAX_HEAD_BYTES:
             raise _HeadTooLargeError
         return parsed
 
+    def _check_lines(
+        self, data: bytes, messages: Sequence[tuple[RawRequestMessage, StreamReader]]
+    ) -> None:
+        """Check the first line of each head whose beginning is known."""
+        if self._first_line is not None:
+            text, heads = self._first_line + data, messages
+        elif messages and messages[-1][1] is EMPTY_PAYLOAD:  # what follows is the next head
+            text, heads = (self._tail + data).rpartition(b"\r\n\r\n")[2], ()
+        else:
+            self._tail = (self._tail + data)[-3:]
+            return
+        text, self._first_line, self._tail = text.lstrip(b"\r\n"), None, b""
+        for _, body in heads:
+            _check_request_line(text.partition(b"\r\n")[0])
+            if body is not EMPTY_PAYLOAD:
+                return
+            text = text.partition(b"\r\n\r\n")[2].lstrip(b"\r\n")
+        line, end, _ = text.partition(b"\r\n")
+        if end:
+            _check_request_line(line)
+            self._tail = text[-3:]
+        else:
+            self._first_line = text
 
-def _to_problem(error: BaseException | None, status: int) -> ProblemError:
+
+def _check_request_line(line: bytes) -> None:
+    """Raise an error unless a method, an address and a version have one blank between them."""
+    if _REQUEST_LINE(line) is None:
+        raise _BadFramingError
+
+
+def _check_version(message: RawRequestMessage) -> None:
+    """Raise an error for what other versions of HTTP would mean."""
+    if message.version not in {HttpVersion10, HttpVersion11}:
+        raise _UnknownVersionError
+    if message.chunked and message.version < HttpVersion11:
+        raise _BadFramingError
+
+
+def _to_problem(  # noqa: PLR0911 -- one for each kind
+    error: BaseException | None, status: int
+) -> ProblemError:
     """Return the problem for an error, without the parser's message, which quotes the client."""
     match error:
         case _HeadTooSlowError():
@@ -213,6 +334,13 @@ def _to_problem(error: BaseException | None, status: int) -> ProblemError:
             return _head_too_large()
         case HttpProcessingError() if "Too many headers" in error.message:
             return _head_too_large()
+        case _UnknownVersionError():
+            return ProblemError(
+                "http_version_unsupported", "Use HTTP/1.1.", headers={"Connection": "close"}
+            )
+        case _FramingTooLargeError():
+            detail = "The chunks of the body have too much beside their content."
+            return ProblemError("malformed_request", detail, headers={"Connection": "close"})
         case HttpProcessingError():
             detail = "This is not HTTP/1.1 (RFC 9112)."
             return ProblemError("malformed_request", detail, headers={"Connection": "close"})

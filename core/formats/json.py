@@ -33,6 +33,8 @@ _NUMBER_START: Final = "-0123456789"
 _NUMBER_FOLLOWERS: Final = " \t\n\r,]"
 _CANDIDATES: Final = 4
 """Closing braces at which the fast way is tried before it is tried with fewer bytes."""
+_SMALL_VALUES_BYTES: Final = 8 * 1024
+"""Bytes that are tried at most where they end with a comma: thousands of values, in some 0.2 ms."""
 _SEPARATION: Final = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
 _CONSTANT: Final = re.compile(r'"[^"]*"|(-?Infinity|NaN)')
 """NaN or Infinity outside strings, in a text in which no string has an escaped quote."""
@@ -288,7 +290,8 @@ def _ends(data: bytes, first: int, limit: int) -> Iterator[int]:
             break
         yield end + 1
     while limit > first:
-        comma, brace = data.rfind(b",", first, limit), data.rfind(b"}", first, limit) + 1
+        comma = data.rfind(b",", first, min(limit, first + _SMALL_VALUES_BYTES))
+        brace = data.rfind(b"}", first, limit) + 1
         if comma > first:
             yield first + len(data[first:comma].rstrip(_SPACE_BYTES))
         if brace > first:

@@ -96,10 +96,10 @@ class _Fields:
             values = [self.value(record, path) for record in records]
         return texts_of(values, suspects)
 
-    def without_reasons(self, records: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+    def without_reasons(
+        self, records: Sequence[Any]
+    ) -> tuple[Sequence[Any], list[tuple[int, Reason]]]:
         """Return records with an empty one in place of each Reason, and those with positions."""
-        if set(map(type, records)) == {self.type}:
-            return records, []
         empty = self.type()
         rejected = [(at, each) for at, each in enumerate(records) if type(each) is Reason]
         return [empty if type(each) is Reason else each for each in records], rejected
@@ -141,12 +141,17 @@ class _ObjectParser:
         self.family_name_first = plan.family_name_first
         self._name_in = partial(name_in, family_name_first=plan.family_name_first)
         self._fields = _Fields(plan)
+        self._has_reasons = False
+        """Whether records may be Reasons: they never are in the usual part."""
         self._decode_one = msgspec.json.Decoder(self._fields.type).decode
 
     def columns(self, run: RecordRun[Any]) -> Columns:
         """Suspects are also values that are not text."""
         fields, suspects = self._fields, set[int]()
-        records, rejected = fields.without_reasons(run.records)
+        records: Sequence[Any] = run.records
+        rejected: list[tuple[int, Reason]] = []
+        if self._has_reasons:
+            records, rejected = fields.without_reasons(records)
         names, emails, empty = run_columns(
             len(records),
             suspects,
@@ -205,14 +210,17 @@ class _ObjectParser:
 
     def _decode_record(self, data: bytes) -> Any:  # noqa: ANN401
         if not data.startswith(b"{"):
+            self._has_reasons = True
             return NOT_AN_OBJECT
         try:
             return self._decode_one(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._has_reasons = True
             return _decode_leniently(data)
 
     def _objects(self, values: list[Any]) -> list[Any]:
         """Return values with a Reason in place of each one that is no object."""
+        self._has_reasons = True
         type_ = self._fields.type
         return [value if type(value) is type_ else NOT_AN_OBJECT for value in values]
 

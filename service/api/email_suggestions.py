@@ -5,6 +5,7 @@ A suggestion is for a person to check. It is never applied automatically.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from core.emails import MAX_EMAIL, normalised_email
@@ -34,8 +35,12 @@ _WRAPPERS: Final = " \t\r\n'\"`<>()[]{}.,;:!?|"
 _MAILTO: Final = re.compile(r"^\s*mailto:(?://)?", re.IGNORECASE)
 
 
+@lru_cache(8192)
 def suggestion(email: str) -> str | None:
-    """Return the valid address that was probably meant; None if there is no obvious one."""
+    """Return the valid address that was probably meant; None if there is no obvious one.
+
+    It is kept for a while: who corrects rejections asks for the same ones again and again.
+    """
     if len(email) > _MAX_LENGTH:
         return None
     text = email

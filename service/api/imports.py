@@ -1,21 +1,22 @@
 """``/import``: accepts imports, shows them, and retries, cancels or undoes them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 from aiohttp import web
-from msgspec import to_builtins
 
 from core.errors import InvalidTransitionError
 from core.ids import job_id, parse_job_id
-from core.job_view import job_view, plan_warnings
+from core.job_view import Job, job_view, plan_warnings
 from core.states import ImportState
 from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
-from service.api.pagination import link_to, page_limit, single
-from service.api.schemas import Accepted, ImportsPage, json_answer
+from service.api.pagination import PAGES_AT_ONCE, link_to, page_limit, send_slowly, single, that_fit
+from service.api.schemas import Accepted, ImportsPage, json_answer, json_body
 from service.api.uploads import Uploads
 from service.intake.accept import Intake
 from service.keys.identity import key_name
@@ -39,6 +40,7 @@ class Imports:
         self._repository = repository
         self._metrics = metrics
         self.uploads = uploads
+        self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
@@ -61,21 +63,27 @@ class Imports:
             job_id=job,
             url=url,
             dry_run=import_request.options.dry_run,
-            warnings=plan_warnings(to_builtins(accepted.plan.warnings if accepted.plan else ())),
+            warnings=plan_warnings(
+                msgspec.to_builtins(accepted.plan.warnings if accepted.plan else ())
+            ),
         )
         return json_answer(answer, status=202, headers=headers)
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def list(self, request: web.Request) -> web.StreamResponse:
         """``GET /import``: a page of imports, the newest first."""
         limit = page_limit(request.query, maximum=MAX_IMPORTS, default=DEFAULT_IMPORTS)
-        # One more shows whether there is a next page.
-        imports = await self._repository.list_imports(
-            state=_state(request), source=_source(request), before=_cursor(request), limit=limit + 1
-        )
-        page = [job_view(each) for each in imports[:limit]]
-        cursor = page[-1].job_id if len(imports) > limit else None
-        headers = {"Link": link_to(request, cursor)} if cursor else {}
-        return json_answer(ImportsPage(imports=page, next=cursor), headers=headers)
+        state, source, before = _state(request), _source(request), _cursor(request)
+        async with self._pages:
+            # One more shows whether there is a next page.
+            imports = await self._repository.list_imports(
+                state=state, source=source, before=before, limit=limit + 1
+            )
+            jobs = [job_view(each) for each in imports]
+            page = that_fit(jobs, limit, _size_of)
+            cursor = page[-1].job_id if len(jobs) > len(page) else None
+            headers = {"Link": link_to(request, cursor)} if cursor else {}
+            body = json_body(ImportsPage(imports=[*page], next=cursor))
+        return await send_slowly(request, body, headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /import/{jobId}``: the import's state, counts and failures."""
@@ -109,6 +117,10 @@ class Imports:
         self._metrics.moves.labels(move=name).inc()
         _log.info("transition accepted", transition=name, job=job.job_id, state=job.state.value)
         return json_answer(job, status=200 if job.state is ImportState.UNDONE else 202)
+
+
+def _size_of(job: Job) -> int:
+    return len(msgspec.json.encode(job))
 
 
 def _log_accepted(new: NewImport) -> None:

@@ -250,7 +250,8 @@ LIST_IMPORTS: Final = Operation(
     tag=IMPORTS,
     scope=Scope.READ,
     summary="List imports",
-    description="Returns imports, newest first, one page at a time.",
+    description="Returns imports, newest first, one page at a time. A page has fewer than `limit` "
+    "imports if they are large: only `next` shows whether there are more.",
     parameters=(
         query("state", ImportState, "Filter by state."),
         query("source", Source, "Filter by source."),
@@ -334,10 +335,11 @@ LIST_REJECTIONS: Final = Operation(
     summary="List rejected records",
     description="Returns the records that are not valid contacts, in the order of the input, as "
     "far as they are known.\n\n"
-    "JSON comes one page at a time. CSV has all of them in one file: record number, code, message "
-    "and hint, then the columns of the record as they were received. The file can be corrected "
-    "and imported again: the first four columns are then ignored. It is safe to open in a "
-    "spreadsheet: cells that would be read as a formula have a `'` before them.",
+    "JSON comes one page at a time, which has fewer than `limit` rejections if they are large: "
+    "only `next` shows whether there are more. CSV has all of them in one file: record number, "
+    "code, message and hint, then the columns of the record as they were received. The file can be "
+    "corrected and imported again: the first four columns are then ignored. It is safe to open in "
+    "a spreadsheet: cells that would be read as a formula have a `'` before them.",
     parameters=(
         _JOB_ID,
         query(
@@ -359,7 +361,13 @@ LIST_REJECTIONS: Final = Operation(
             },
         )
     },
-    problems=("import_not_found", "not_acceptable", "format_invalid", *_PAGE_PROBLEMS),
+    problems=(
+        "import_not_found",
+        "not_acceptable",
+        "format_invalid",
+        "too_many_downloads",
+        *_PAGE_PROBLEMS,
+    ),
 )
 
 GET_HEALTH: Final = Operation(

@@ -1,11 +1,28 @@
 """Query parameters and links of lists that are returned one page at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from typing import Final, TypeVar
 
 from aiohttp import web
 from multidict import MultiMapping
 
 from service.problems import ProblemError
+
+T = TypeVar("T")
+
+MAX_PAGE_BYTES: Final = 256 * 1024
+"""Bytes of content after which a page ends, whatever its limit is: many clients read slowly."""
+_WRITE_BYTES: Final = 64 * 1024
+PAGES_AT_ONCE: Final = 4
+"""Pages that are read and encoded at a time; others wait, and take no memory meanwhile."""
+
+
+def that_fit(rows: Sequence[T], limit: int, size_of: Callable[[T], int]) -> Sequence[T]:
+    """Return the first ``limit`` rows, or fewer if they are larger than a page; at least one."""
+    sizes = accumulate(map(size_of, rows[:limit]))
+    fitting = sum(1 for size in sizes if size <= MAX_PAGE_BYTES)
+    return rows[: max(1, fitting)]
 
 
 def single(query: "MultiMapping[str]", name: str) -> str | None:
@@ -42,3 +59,18 @@ def link_to(request: web.Request, cursor: str) -> str:
     """Return the ``Link`` header (RFC 8288) of the next page, which begins after ``cursor``."""
     query: Mapping[str, str] = {**request.query, "cursor": cursor}
     return f'<{request.rel_url.with_query(query)}>; rel="next"'
+
+
+async def send_slowly(
+    request: web.Request, body: bytes, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send the JSON of a page in pieces, so that little of it is copied if nobody reads it."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
+    response.content_length = len(body)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        content = memoryview(body)
+        for start in range(0, len(content), _WRITE_BYTES):
+            await response.write(content[start : start + _WRITE_BYTES])
+    await response.write_eof()
+    return response

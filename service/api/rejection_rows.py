@@ -18,7 +18,8 @@ from core.formats.formula_escaping import REJECTION_COLUMNS, escape_formulas, un
 from core.reading.plan import Field, ReadingPlan
 from core.rejection_objects import Rejection as StoredRejection
 from service.api.email_suggestions import suggestion
-from service.api.schemas import Rejection, RejectionsPage
+from service.api.pagination import MAX_PAGE_BYTES
+from service.api.schemas import Rejection
 
 CONTENT: Final = "content"
 """Name of the last column: the record as it was received, where other columns are incomplete."""
@@ -66,21 +67,32 @@ def columns_of(stored: dict[str, Any] | None, rows: Iterable[StoredRejection]) -
     return KeyColumns.of((row.content for row in rows), plan)
 
 
-def as_json(rows: Sequence[StoredRejection], columns: Columns, cursor: str | None) -> bytes:
-    """Return a page of rejections in JSON; ``cursor`` is that of the next page."""
-    rejections = []
-    for row in rows:
+def as_json(
+    rows: Sequence[StoredRejection], limit: int, columns: Columns
+) -> tuple[bytes, str | None]:
+    """Return a page with the first rejections in JSON, and the cursor of the next page.
+
+    There are at most ``limit``, and fewer if they take more than MAX_PAGE_BYTES, but at least one.
+    """
+    encoded: list[bytes] = []
+    size = 0
+    for row in rows[:limit]:
         record = columns.read(row.content)
-        rejections.append(
-            Rejection(
-                record=row.record,
-                code=row.code,
-                message=row.message,
-                hint=_hint(row, record),
-                content=record.value,
-            )
+        rejection = Rejection(
+            record=row.record,
+            code=row.code,
+            message=row.message,
+            hint=_hint(row, record),
+            content=record.value,
         )
-    return msgspec.json.encode(RejectionsPage(rejections=rejections, next=cursor))
+        data = msgspec.json.encode(rejection)
+        size += len(data)
+        if encoded and size > MAX_PAGE_BYTES:
+            break
+        encoded.append(data)
+    cursor = str(rows[len(encoded) - 1].record) if len(encoded) < len(rows) else None
+    next_ = msgspec.json.encode(cursor)
+    return b'{"rejections":[%b],"next":%b}' % (b",".join(encoded), next_), cursor
 
 
 def csv_header(columns: Columns) -> bytes:

@@ -1,8 +1,6 @@
 """``GET /import/{jobId}/rejections``: one page in JSON, or all rejections as a CSV file."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple, Protocol
@@ -16,23 +14,36 @@ from core.ids import MAX_RECORDS, job_id, parse_job_id
 from core.rejection_objects import Rejection, RejectionReader
 from service.api.content_negotiation import preferred
 from service.api.operations import DEFAULT_REJECTIONS, MAX_REJECTIONS
-from service.api.pagination import link_to, page_limit, parse_number, single
+from service.api.pagination import (
+    MAX_PAGE_BYTES,
+    PAGES_AT_ONCE,
+    link_to,
+    page_limit,
+    parse_number,
+    send_slowly,
+    single,
+)
 from service.api.rejection_rows import as_json, columns_of, csv_header, csv_rows
 from service.problems import ProblemError, import_not_found
 from service.repository import KnownRejections, Repository
+from service.resetting import reset
 
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
 _FORMATS: Final = {"json": _JSON, "csv": _CSV}
 _CURSOR_DIGITS: Final = len(str(MAX_RECORDS))
-_READ_ROWS: Final = 250
-"""Rejections read at a time for a CSV file: about a megabyte at most."""
+_PAGE_ROWS: Final = 250
+"""Rejections read at a time for a page: about a megabyte at most."""
+_FILE_ROWS: Final = 100
+"""And for a CSV file, since many of those may be read slowly."""
+_CHUNK_ROWS: Final = 20
+"""Rejections of which the lines are made together."""
 _WRITE_BYTES: Final = 64 * 1024
 """Bytes of a CSV file written at a time."""
+_MAX_FILES: Final = 50
+"""CSV files that are sent at a time: each takes a few megabytes as long as its client reads."""
 # Rejections are personal data, and their number grows until the import has ended.
 _HEADERS: Final = {"Cache-Control": "no-store", "Vary": "Accept"}
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER with a timeout of 0: closing the socket sends RST (socket(7))."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -54,11 +65,12 @@ class _Batch(NamedTuple):
 class Rejections:
     """Handler of the rejections of an import."""
 
-    def __init__(self, repository: Repository, objects: Objects, *, write_seconds: float) -> None:
-        """``write_seconds`` limits how long a client may not read from a CSV file."""
+    def __init__(self, repository: Repository, objects: Objects) -> None:
         self._repository = repository
         self._objects = objects
-        self._write_seconds = write_seconds
+        self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._file_reads = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._files = 0
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """Answer with the rejections known so far, in the order of the input."""
@@ -67,25 +79,39 @@ class Rejections:
         if import_id is None:
             raise import_not_found()
         if media_type == _CSV:
-            return await self._send_file(request, import_id)
-        return await self._page(request, import_id)
+            return await self._send_counted_file(request, import_id)
+        async with self._pages:
+            body, link = await self._page(request, import_id)
+        return await send_slowly(request, body, _HEADERS | link)
 
-    async def _page(self, request: web.Request, import_id: UUID) -> web.Response:
+    async def _page(self, request: web.Request, import_id: UUID) -> tuple[bytes, dict[str, str]]:
+        """Return the JSON of a page, and the header with the link to the next one."""
         limit = page_limit(request.query, maximum=MAX_REJECTIONS, default=DEFAULT_REJECTIONS)
         rows: list[Rejection] = []
         plan: dict[str, Any] | None = None
+        size = 0
         # One more than the page holds shows whether there is a next page.
-        async with aclosing(self._batches(import_id, _cursor(request), limit + 1)) as batches:
+        read = min(limit + 1, _PAGE_ROWS)
+        async with aclosing(self._batches(import_id, _cursor(request), read)) as batches:
             async for batch in batches:
                 plan = batch.plan
                 rows += batch.rows
-                if len(rows) > limit:
+                size += sum(len(row.content) for row in batch.rows)
+                if len(rows) > limit or size > MAX_PAGE_BYTES:
                     break
-        cursor = str(rows[limit - 1].record) if len(rows) > limit else None
-        page, columns = rows[:limit], columns_of(plan, ())
-        body = await asyncio.to_thread(as_json, page, columns, cursor)
-        link = {"Link": link_to(request, cursor)} if cursor else {}
-        return web.Response(body=body, content_type=_JSON, headers=_HEADERS | link)
+        body, cursor = await asyncio.to_thread(as_json, rows, limit, columns_of(plan, ()))
+        return body, {"Link": link_to(request, cursor)} if cursor else {}
+
+    async def _send_counted_file(self, request: web.Request, import_id: UUID) -> web.StreamResponse:
+        if self._files >= _MAX_FILES:
+            raise ProblemError(
+                "too_many_downloads", "Send it again in a moment.", headers={"Retry-After": "1"}
+            )
+        self._files += 1
+        try:
+            return await self._send_file(request, import_id)
+        finally:
+            self._files -= 1
 
     async def _send_file(self, request: web.Request, import_id: UUID) -> web.StreamResponse:
         async with aclosing(self._file(import_id)) as chunks:
@@ -106,18 +132,23 @@ class Rejections:
 
     async def _write(self, response: web.StreamResponse, chunk: bytes) -> None:
         for start in range(0, len(chunk), _WRITE_BYTES):
-            async with asyncio.timeout(self._write_seconds):
-                await response.write(chunk[start : start + _WRITE_BYTES])
+            await response.write(chunk[start : start + _WRITE_BYTES])
 
     async def _file(self, import_id: UUID) -> AsyncGenerator[bytes, None]:
         """Yield the CSV file in chunks, the header first."""
-        async with aclosing(self._batches(import_id, 0, _READ_ROWS)) as batches:
-            first = await anext(batches)
+        async with aclosing(self._batches(import_id, 0, _FILE_ROWS)) as batches:
+            batch: _Batch | None
+            async with self._file_reads:
+                batch = first = await anext(batches)
             columns = await asyncio.to_thread(columns_of, first.plan, first.rows)
+            del first  # else it would stay in memory as long as the client reads
             yield csv_header(columns)
-            yield await asyncio.to_thread(csv_rows, first.rows, columns)
-            async for batch in batches:
-                yield await asyncio.to_thread(csv_rows, batch.rows, columns)
+            while batch is not None:
+                for start in range(0, len(batch.rows), _CHUNK_ROWS):
+                    rows = batch.rows[start : start + _CHUNK_ROWS]
+                    yield await asyncio.to_thread(csv_rows, rows, columns)
+                async with self._file_reads:
+                    batch = await anext(batches, None)
 
     async def _batches(
         self, import_id: UUID, after: int, limit: int
@@ -192,14 +223,8 @@ def _file_headers(import_id: UUID) -> dict[str, str]:
 
 
 def _abort(request: web.Request, error: BaseException) -> None:
-    """Reset the connection, so that no client takes an incomplete file for the whole file.
-
-    HTTP/1.0 has no other sign than the end of the connection, so a normal close is not enough.
-    """
     if not isinstance(error, ConnectionError):
         reason = error.detail if isinstance(error, UpstreamError) else repr(error)
         _log.warning("rejections file incomplete", reason=reason)
     if request.transport is not None:
-        peer = request.transport.get_extra_info("socket")
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        request.transport.abort()
+        reset(request.transport)

@@ -7,6 +7,7 @@ The bodies of ``POST /import`` can be of any size and are parsed as they arrive,
 ImportRequest and ImportForm only describe them.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -232,8 +233,15 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     checks: Annotated[dict[str, Check], Meta(description="The result for each dependency.")]
 
 
+def json_body(value: msgspec.Struct) -> bytes:
+    """Return the JSON of a struct."""
+    return json.dumps(msgspec.to_builtins(value)).encode()
+
+
 def json_answer(
     value: msgspec.Struct, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Return a response with the JSON of a struct."""
-    return web.json_response(msgspec.to_builtins(value), status=status, headers=headers)
+    return web.Response(
+        body=json_body(value), status=status, headers=headers, content_type="application/json"
+    )

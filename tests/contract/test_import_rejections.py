@@ -108,7 +108,7 @@ def test_rejections_csv_has_all_rejections(client, proxy, address, query_and_acc
         "'=",
         "",
     ]
-    assert proxy.count(SHOW) == COUNT // 250 + 2
+    assert proxy.count(SHOW) == COUNT // 100 + 2
 
 
 def test_format_wins_over_accept(client, address):

@@ -15,7 +15,12 @@ Json = dict[str, Any]
 
 REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
-ALWAYS: Final = ("malformed_request", "head_too_large", "internal_error")
+ALWAYS: Final = (
+    "malformed_request",
+    "head_too_large",
+    "internal_error",
+    "http_version_unsupported",
+)
 """Codes of the problems that any request can be answered with, documented at each operation."""
 KEY_PROBLEMS: Final = ("api_key_missing", "api_key_invalid", "api_key_scope_missing")
 """The same for operations that need a key, where the service has keys."""

@@ -11,6 +11,7 @@ from aiohttp.http_parser import HttpRequestParser
 
 from service.problems import ProblemError
 from service.server import MAX_HEAD_BYTES, _LimitedParser, _to_problem
+from tests.support.splits import pieces_of
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -89,3 +90,53 @@ def test_to_problem(error, code):
     problem = _to_problem(error, 500)
     assert problem.code == code
     assert "secret" not in problem.detail
+
+
+def error_of(parser, data, piece=2**20):
+    """Return the code of the problem that the parser finds, None if there is none."""
+    try:
+        for each in pieces_of(data, piece):
+            parser.feed_data(each)
+    except HttpProcessingError as error:
+        return _to_problem(error, 400).code
+    return None
+
+
+@pytest.mark.parametrize("piece", [1, 7, 2**20])
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (HEAD, None),
+        (HEAD * 3, None),
+        (b"\r\n" + HEAD, None),
+        (HEAD.replace(b"1.1", b"1.0"), None),
+        (HEAD.replace(b"1.1", b"2.0"), "http_version_unsupported"),
+        (HEAD.replace(b"1.1", b"0.9"), "http_version_unsupported"),
+        (HEAD + HEAD.replace(b"1.1", b"2.0"), "http_version_unsupported"),
+        (b"GET /\r\n\r\n", "malformed_request"),
+        (HEAD.replace(b"GET ", b"GET  "), "malformed_request"),
+        (HEAD.replace(b"/ ", b"/  "), "malformed_request"),
+        (HEAD + HEAD.replace(b"/ ", b"/  "), "malformed_request"),
+        (CHUNKED.replace(b"1.1", b"1.0"), "malformed_request"),
+    ],
+)
+async def test_a_request_is_http_1_1(parser, head, code, piece):
+    assert error_of(parser, head, piece) == code
+
+
+async def test_extensions_of_chunks_are_limited(parser):
+    [(_, payload)], _, _ = parser.feed_data(CHUNKED)
+    for _ in range(1000):
+        parser.feed_data(b"1;a=b\r\nx\r\n")
+    assert payload.total_bytes == 1000
+    for _ in range(100):
+        parser.feed_data(b"1;a=" + b"b" * 1000 + b"\r\nx\r\n")
+    assert payload.exception().code == "malformed_request"
+    assert payload.total_bytes < 1100
+
+
+async def test_small_chunks_are_not_too_much_framing(parser):
+    [(_, payload)], _, _ = parser.feed_data(CHUNKED)
+    for _ in range(40):
+        parser.feed_data(b"1\r\nx\r\n" * 1000)
+    assert payload.total_bytes == 40_000

@@ -25,7 +25,7 @@ def row(content, record=1, code="email_invalid"):
 def shown(content, plan=None):
     """The content, and the hint, as JSON has them."""
     rows = [row(content)]
-    (one,) = json.loads(as_json(rows, columns_of(plan and plan.to_json(), rows), None))[
+    (one,) = json.loads(as_json(rows, 9, columns_of(plan and plan.to_json(), rows))[0])[
         "rejections"
     ]
     return one["content"], one["hint"]
@@ -157,26 +157,29 @@ def test_the_keys_of_the_plan_come_first():
 def test_an_object_is_shown_as_it_came():
     content = '{"b" :1e999, "name":"\\u00e9", "n": 12345678901234567890123, "a":{}}'
     rows = [row(content)]
-    assert content.encode() in as_json(rows, columns_of(None, rows), "7")
+    assert content.encode() in as_json(rows, 9, columns_of(None, rows))[0]
     assert table(rows)[1] == ["\u00e9", "", "1e999", "12345678901234567890123", "{}", ""]
 
 
 def test_a_page_tells_where_the_next_one_begins():
-    rows = [row("1", 3, "not_an_object"), row("2", 5, "not_an_object")]
-    assert json.loads(as_json(rows, columns_of(None, rows), "5")) == {
+    numbers = {3: "1", 5: "2", 8: "3"}
+    rows = [row(content, number, "not_an_object") for number, content in numbers.items()]
+    body, cursor = as_json(rows, 2, columns_of(None, rows))
+    assert cursor == "5"
+    assert json.loads(body) == {
         "rejections": [
             {"record": 3, "code": "not_an_object", "message": "m", "hint": None, "content": "1"},
             {"record": 5, "code": "not_an_object", "message": "m", "hint": None, "content": "2"},
         ],
         "next": "5",
     }
-    assert json.loads(as_json([], columns_of(None, []), None)) == {"rejections": [], "next": None}
+    assert json.loads(as_json([], 9, columns_of(None, []))[0]) == {"rejections": [], "next": None}
 
 
 def test_only_an_address_that_was_refused_has_a_hint():
     content = '{"name": "Ada", "email": "ada@gmial.com"}'
     rows = [row(content, code="name_too_long")]
-    (one,) = json.loads(as_json(rows, columns_of(None, rows), None))["rejections"]
+    (one,) = json.loads(as_json(rows, 9, columns_of(None, rows))[0])["rejections"]
     assert one["hint"] is None
     assert shown(content)[1] == "ada@gmail.com"
     assert shown('{"email": 5}')[1] is None
@@ -207,4 +210,4 @@ def test_any_content_makes_a_file_and_a_page(contents, plan):
     assert len(lines) == len(rows) + 1
     assert len({len(line) for line in lines}) == 1
     columns = columns_of(plan and plan.to_json(), rows)
-    assert len(json.loads(as_json(rows, columns, None))["rejections"]) == len(rows)
+    assert len(json.loads(as_json(rows, 999, columns)[0])["rejections"]) == len(rows)
