@@ -15,7 +15,7 @@ begin
     'public.unfinished_uploads', 'public.sweeps'
   ]::regclass[] loop
     execute format('alter table %s enable row level security', v_table);
-    execute format('revoke all on %s from anon, authenticated', v_table);
+    execute format('revoke all on %s from anon, authenticated, service_role', v_table);
     execute format('grant select, insert, update, delete on %s to service_role', v_table);
   end loop;
 

@@ -11,8 +11,11 @@ import threading
 import time
 from typing import Final
 
+from dramatiq import Broker
 from dramatiq.middleware import Prometheus
 from dramatiq.middleware.prometheus import _run_exposition_server
+
+from tasks.queue.metrics_folder import use_own_folder
 
 _POLL_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 30.0
@@ -26,10 +29,16 @@ class WatchedPrometheus(Prometheus):
         """Functions that dramatiq runs in processes of their own; it finds them by their names."""
         return [serve_metrics]
 
+    def after_process_boot(self, broker: Broker) -> None:
+        """Set the folder of the metrics, then make dramatiq's own."""
+        use_own_folder()
+        super().after_process_boot(broker)  # type: ignore[no-untyped-call]
+
 
 def serve_metrics() -> int:
     """Serve the metrics of all worker processes until the parent ends."""
     stop_with_parent()
+    use_own_folder()
     exit_code: int = _run_exposition_server()
     return exit_code
 
