@@ -2,7 +2,7 @@
 
 import base64
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -78,6 +78,24 @@ def _session_database(value: SecretStr) -> SecretStr:
     return value
 
 
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+        raise ValueError("must be the name of a header, such as X-Forwarded-For")
+    return value
+
+
+def _networks(value: str) -> str:
+    try:
+        _parse_networks(value)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas") from None
+    return value
+
+
+def _parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(each.strip()) for each in value.split(",")]
+
+
 class Settings(BaseSettings):
     """Settings of the service and the workers; a field's upper-case name is its variable."""
 
@@ -116,6 +134,15 @@ class Settings(BaseSettings):
 
     Each takes at most 12 MiB of memory, and 8 MiB more if it is compressed with zstd.
     """
+    max_uploads_per_client: int | None = Field(default=None, ge=1, le=10_000)
+    """Uploads that one client address may have running at a time, by default all of them.
+
+    An IPv6 client is its /64 network.
+    """
+    client_address_header: Annotated[str, AfterValidator(_header_name)] | None = None
+    """Header in which ``trusted_proxies`` name the client's address, such as X-Forwarded-For."""
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] | None = None
+    """Addresses or networks of proxies whose header is believed, with commas between."""
     idle_timeout: float = Field(default=30.0, gt=0, le=3600)
     """Seconds that a client may send nothing, and that it has to send a request's whole head."""
     upstream_deadline: float = Field(default=30.0, gt=0, le=600)
@@ -172,6 +199,10 @@ class Settings(BaseSettings):
             return _LOOPBACK_NAMES
         return frozenset(name.strip().lower() for name in self.allowed_hosts.split(","))
 
+    def proxy_networks(self) -> list[IPv4Network | IPv6Network]:
+        """Return the networks of ``trusted_proxies``."""
+        return _parse_networks(self.trusted_proxies) if self.trusted_proxies else []
+
     def secrets(self) -> set[str]:
         """Return all texts that must not be logged.
 
@@ -198,6 +229,15 @@ class Settings(BaseSettings):
             if not _is_host_name(name.strip().lower()):
                 raise ValueError("must be names without ports, with commas between, or *")
         return value
+
+    @model_validator(mode="after")
+    def _header_of_proxies(self) -> Self:
+        if (self.client_address_header is None) != (self.trusted_proxies is None):
+            raise ValueError(
+                "CLIENT_ADDRESS_HEADER and TRUSTED_PROXIES need each other: anybody could send the "
+                "header, and without it proxies cannot name their clients"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_of_a_public_service(self) -> Self:

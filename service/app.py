@@ -15,6 +15,7 @@ from core.supabase.clients import Project, async_client
 from core.supabase.rpc import AsyncRpcClient
 from core.supabase.storage_async import AsyncStorageClient
 from service.api.authorization import Authorization
+from service.api.client_address import ClientAddresses
 from service.api.health import Health, StorageCheck
 from service.api.imports import Imports
 from service.api.middleware import problems_middleware
@@ -26,6 +27,7 @@ from service.api.uploads import Uploads
 from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
 from service.intake.limits import Limits
+from service.intake.places import UploadPlaces
 from service.keys.key_file import KeyFile
 from service.metrics import ServiceMetrics
 from service.repository import Repository
@@ -64,6 +66,9 @@ async def create_app(settings: Settings) -> web.Application:
     repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline))
     limits = Limits.from_settings(settings)
     intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
+    places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
+    addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
+    upload_parts = (intake, metrics, limits, places, addresses)
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
         await _ensure_bucket(storage)
@@ -81,8 +86,8 @@ async def create_app(settings: Settings) -> web.Application:
     add_routes(
         app,
         authorization,
-        Imports(intake, repository, metrics, Uploads(intake, metrics, limits)),
-        Previews(metrics, limits, Uploads(intake, metrics, limits, needs_source=False)),
+        Imports(intake, repository, metrics, Uploads(*upload_parts)),
+        Previews(metrics, limits, Uploads(*upload_parts, needs_source=False)),
         Rejections(repository, storage),
         Health(repository, StorageCheck(storage), metrics),
         pages,

@@ -23,6 +23,9 @@ from core.errors import (
 )
 from core.supabase.errors import translate_transition_errors
 
+EXIT_UNFIT: Final = 2
+"""Exit code of a worker process that cannot start with this environment."""
+
 
 class StaleAttemptError(InvalidTransitionError):
     """The part has been given to another attempt; this one must not change it any more."""

@@ -14,6 +14,7 @@ from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
+from tasks.errors import EXIT_UNFIT
 from tasks.queue.connections import DeferredPool, connection_arguments
 from tasks.queue.lanes import queues_of, threads_of
 from tasks.queue.parent_watchdog import stop_with_parent
@@ -21,7 +22,6 @@ from tasks.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-EXIT_UNFIT: Final = 2
 EXIT_FORCED: Final = 3
 _STOP_SECONDS: Final = 25.0
 _HAND_BACK_SECONDS: Final = 5.0

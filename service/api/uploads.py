@@ -5,11 +5,14 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from core.errors import MalformedInputError
+from service.api.client_address import ClientAddresses
 from service.api.middleware import to_problem
 from service.intake.accept import Intake
 from service.intake.body import Body, receive, truncated_body
 from service.intake.limits import Limits
+from service.intake.minimum_rate import MinimumRate
 from service.intake.multipart import read_form
+from service.intake.places import UploadPlaces
 from service.intake.request import FormHead, ImportRequest, read_head
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError
@@ -21,11 +24,20 @@ HEAD: Final[web.RequestKey[ImportRequest | FormHead]] = web.RequestKey("head")
 class Uploads:
     """Opens the bodies of the requests of one route."""
 
-    def __init__(
-        self, intake: Intake, metrics: ServiceMetrics, limits: Limits, *, needs_source: bool = True
+    def __init__(  # noqa: PLR0913 -- all that a body is read with
+        self,
+        intake: Intake,
+        metrics: ServiceMetrics,
+        limits: Limits,
+        places: UploadPlaces,
+        addresses: ClientAddresses,
+        *,
+        needs_source: bool = True,
     ) -> None:
         """``needs_source`` is whether a request without a source is rejected."""
         self._intake = intake
+        self._places = places
+        self._addresses = addresses
         self._metrics = metrics
         self._limits = limits
         self._needs_source = needs_source
@@ -37,9 +49,11 @@ class Uploads:
         up to its file.
         """
         head = request.get(HEAD) or self._read_head(request)
-        self._check_capacity()
+        self._check_running()
+        rate = MinimumRate(request.content, self._limits.idle_seconds, self._places.least_rate)
+        self._places.take(self._addresses.client(request), rate)
         self._intake.register_request()
-        pieces = receive(request.content, self._limits, self._metrics.received.inc)
+        pieces = receive(request.content, self._limits, self._metrics.received.inc, rate)
         if isinstance(head, FormHead):
             return await read_form(head, pieces, self._limits)
         return head, Body(pieces, head.compression, self._limits)
@@ -54,7 +68,8 @@ class Uploads:
             ).response()
         try:
             request[HEAD] = self._read_head(request)
-            self._check_capacity()
+            self._check_running()
+            self._places.check(self._addresses.client(request))
             await _send_continue(request)
         except (ProblemError, MalformedInputError) as error:
             problem = to_problem(error)
@@ -65,12 +80,10 @@ class Uploads:
     def _read_head(self, request: web.Request) -> ImportRequest | FormHead:
         return read_head(request, self._limits, needs_source=self._needs_source)
 
-    def _check_capacity(self) -> None:
-        headers = {"Retry-After": "1"}
+    def _check_running(self) -> None:
         if self._intake.draining:
+            headers = {"Retry-After": "1"}
             raise ProblemError("shutting_down", "Send it again.", headers=headers)
-        if self._intake.running >= self._limits.uploads:
-            raise ProblemError("too_many_uploads", "Send it again in a moment.", headers=headers)
 
 
 async def _send_continue(request: web.Request) -> None:

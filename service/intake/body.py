@@ -28,14 +28,19 @@ _READ_ERRORS: Final = (web.RequestPayloadError, aiohttp.ClientPayloadError, Conn
 
 
 async def receive(
-    content: aiohttp.StreamReader, limits: Limits, count: Callable[[int], None]
+    content: aiohttp.StreamReader,
+    limits: Limits,
+    count: Callable[[int], None],
+    rate: MinimumRate | None = None,
 ) -> AsyncIterator[bytes]:
     """Yield a request's body as it arrives, in pieces of at most PIECE_BYTES.
 
-    Calls ``count`` with the number of bytes of each read. Raises ProblemError if the body is too
+    Calls ``count`` with the number of bytes of each read; ``rate`` is the one that is required.
+    Raises ProblemError if the body is too
     large, ends too early or arrives too slowly.
     """
-    total, rate = 0, MinimumRate(content, limits.idle_seconds)
+    total = 0
+    rate = rate or MinimumRate(content, limits.idle_seconds)
     try:
         while chunk := await rate.wait_for(content.readany()):
             total += len(chunk)

@@ -27,8 +27,6 @@ class Limits:
     """Smallest size of a part; only the last part of an import may be smaller."""
     idle_seconds: float = 30.0
     """How long a client may send nothing; see MinimumRate."""
-    uploads: int = 50
-    """Uploads that run at a time."""
     compression_ratio: int = 200
     """How many times larger than what was sent the decompressed text may be."""
     webhooks: WebhookPolicy = WebhookPolicy()
@@ -41,7 +39,6 @@ class Limits:
             record_bytes=settings.max_record_bytes,
             part_bytes=settings.part_bytes,
             idle_seconds=settings.idle_timeout,
-            uploads=settings.max_uploads,
             compression_ratio=settings.max_compression_ratio,
             webhooks=WebhookPolicy(
                 enabled=settings.webhook_secret is not None,

@@ -20,6 +20,8 @@ from core.states import Format
 
 _UNCHECKED_RECORDS: Final = 10_000
 """Records of an import that may be of any kind and size."""
+_UNCHECKED_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of an import from which on it is refused before its end; by then a bomb was noticed."""
 _LEAST_BYTES: Final = 4
 """Average size that further records have, with what separates them: a row with the name ``Ada``."""
 
@@ -122,11 +124,14 @@ class PartCutter:
         self._end = end
         if end - self._start >= self._part_bytes:
             self._cut(end)
+            if end - self._base - self.parts[0].byte_start >= _UNCHECKED_BYTES:
+                self._check_records(end)
 
     def finish(self, end: int | None = None) -> list[Part]:
         """Return the parts; the last one ends at ``end``, by default with its last record."""
         if self._start is not None:
             self._cut(self._end if end is None else end)
+        self._check_records(self._end)
         return self.parts
 
     def _cut(self, end: int) -> None:
@@ -142,7 +147,6 @@ class PartCutter:
         )
         self._next_record += self._count
         self._start, self._count = None, 0
-        self._check_records(end)
 
     def _check_records(self, end: int) -> None:
         """Raise MalformedInputError unless the records up to ``end`` may be contacts."""

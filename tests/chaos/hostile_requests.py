@@ -19,6 +19,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 BY_ADDRESS = f"/import?source={SOURCE.replace(' ', '+')}"
 GIB = 1024 * MIB
 TAKEN = (202, "")
+SHORT = (422, "records_too_short")
 UNKNOWN = (422, "unknown_option")
 ADA = b'{"name":"Ada"}'
 
@@ -88,6 +89,16 @@ def in_json() -> Iterator[Hostile]:
 
 
 def legal_json() -> Iterator[Hostile]:
+    for unit in (b"1,", b"[],", b"{},", b'"",'):
+        records = ADA + b"," + unit * (2 * MIB // len(unit)) + b"1"
+        yield Hostile(f"2 MiB of {unit.decode()}", whole(data(records + b"]}")), SHORT)
+    domain = "a%d@\u00e9.\u00e9.\u00e9.com"
+    people = [b'{"name":"Ada","email":"%b"}' % (domain % n).encode() for n in range(20_000)]
+    yield Hostile(
+        "20,000 international addresses",
+        whole(data(b",".join(people) + b"]}")),
+        outcome={"imported": 20_000},
+    )
     yield legal("400 levels in a record", b"[" * 400 + b"]" * 400 + b"," + ADA, not_an_object=1)
     yield legal("900 levels in a record", b'{"name":"a","x":' + b"[" * 900 + b"]" * 900 + b"}")
     yield legal("NUL in a name", b'{"name":"a\\u0000b"},' + ADA, unstorable_text=1)
@@ -143,6 +154,9 @@ def in_csv() -> Iterator[Hostile]:
     yield taken(
         "a row of 500,000 fields", b"name\n" + b"a," * 500_000 + b"\nAda\n", 1, wrong_field_count=1
     )
+    yield csv("a million rows of a letter", b"name,email\n" + b"a\n" * MIB, *SHORT)
+    blank = b"name\nAda\n" + b"\n" * 2 * MIB
+    yield taken("two million blank rows", blank, 1)
     yield taken("stray quotes", b'name,email\nA"d"a,\n"B"o"b,\nE"ve,\n', 3)
     yield taken("mixed line ends", b"name,email\r\nAda,\nBob,\rEve,\r\n\n\r\r\nTim,", 4)
     ragged = b"name,email\nAda\nBob,,\nEve,\n,,,,\nIvy,,x\n"
@@ -163,7 +177,9 @@ def in_lines() -> Iterator[Hostile]:
     yield lines("a line without an end", b"1" * 2 * MIB, 413, "record_too_large")
     yield lines("two million blank lines", b"\n" * 2 * MIB, 422, "data_missing")
     yield taken("blank lines around one", b"\n" * MIB + ADA + b"\r\n \n" * 400_000, imported=1)
-    yield taken("300,000 numbers", ADA + b"\n1" * 300_000, imported=1, not_an_object=1000)
+    yield taken("300,000 texts", ADA + b'\n"12"' * 300_000, imported=1, not_an_object=1000)
+    yield lines("a million numbers", ADA + b"\n1" * MIB, 422, "records_too_short")
+    yield lines("a million texts", b'"12"\n' * MIB, 422, "data_not_objects")
     number = b'{"name":' + b"1" * 1_000_000 + b"}\n"
     yield taken("a line of a million digits", number + ADA, imported=1, name_not_text=1)
 

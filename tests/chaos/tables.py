@@ -22,7 +22,7 @@ _FAULT_HEAD: Final = [
     "swept",
     "seconds to recover",
 ]
-_HOSTILE_HEAD: Final = ["hostile request", "answer", "MiB", "ms"]
+_HOSTILE_HEAD: Final = ["hostile request", "answer", "MiB", "ms", "CPU s", "CPU s/MB"]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from aiohttp.test_utils import make_mocked_request
 
 from core.errors import InvalidTransitionError
 from core.ids import job_id, new_import_id
+from service.api.client_address import ClientAddresses
 from service.api.imports import Imports
 from service.api.uploads import HEAD, Uploads
 from service.intake.accept import Intake
 from service.intake.limits import Limits
+from service.intake.places import UploadPlaces
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError
 from service.repository import ExistingImport, Repository
@@ -41,8 +43,16 @@ def metrics() -> ServiceMetrics:
 
 
 @pytest.fixture
-def imports(intake: Mock, repository: Mock, metrics: ServiceMetrics) -> Imports:
-    uploads = Uploads(intake, metrics, Limits(100, 100, 100))
+def places() -> UploadPlaces:
+    return UploadPlaces(1, None)
+
+
+@pytest.fixture
+def imports(
+    intake: Mock, repository: Mock, metrics: ServiceMetrics, places: UploadPlaces
+) -> Imports:
+    addresses = ClientAddresses(None, [])
+    uploads = Uploads(intake, metrics, Limits(100, 100, 100), places, addresses)
     return Imports(intake, repository, metrics, uploads)
 
 
@@ -55,8 +65,8 @@ async def test_accept_rejects_requests_while_the_service_stops(imports, intake):
     intake.accept.assert_not_called()
 
 
-async def test_accept_rejects_more_than_the_maximum_of_uploads(imports, intake):
-    intake.running = 50
+async def test_accept_rejects_more_than_the_maximum_of_uploads(imports, intake, places):
+    places.take("another client", Mock(is_waiting=False))
     with pytest.raises(ProblemError) as caught:
         await imports.accept(make_mocked_request("POST", "/import", headers=HEADERS))
     assert (caught.value.code, caught.value.status) == ("too_many_uploads", 503)
@@ -156,22 +166,28 @@ def listed(*ids: UUID) -> list[dict[str, Any]]:
     return [FOUND | {"id": str(import_id)} for import_id in ids]
 
 
+async def list_page(imports: Imports, query: str) -> tuple[dict[str, Any], web.StreamResponse]:
+    """Return a page of the list, and the response with its headers."""
+    writer = AsyncMock(spec=StreamWriter)
+    request = make_mocked_request("GET", f"/import?{query}", writer=writer)
+    answer = await imports.list(request)
+    return json.loads(b"".join(call.args[0] for call in writer.write.await_args_list)), answer
+
+
 async def test_list_reads_one_more_than_the_page(imports, repository):
     repository.list_imports.return_value = listed(UUID(JOB[7:]))
-    query = f"state=failed&source=caf%C3%A9&limit=7&cursor={JOB}"
-    answer = await imports.list(make_mocked_request("GET", f"/import?{query}"))
+    page, answer = await list_page(imports, f"state=failed&source=caf%C3%A9&limit=7&cursor={JOB}")
     repository.list_imports.assert_awaited_once_with(
         state="failed", source="café", before=UUID(JOB[7:]), limit=8
     )
-    assert (len(body_of(answer)["imports"]), body_of(answer)["next"]) == (1, None)
+    assert (len(page["imports"]), page["next"]) == (1, None)
     assert "Link" not in answer.headers
 
 
 async def test_list_links_to_the_next_page(imports, repository):
     ids = sorted((new_import_id() for _ in range(3)), reverse=True)
     repository.list_imports.return_value = listed(*ids)
-    answer = await imports.list(make_mocked_request("GET", "/import?limit=2&source=a+%26+b"))
-    page = body_of(answer)
+    page, answer = await list_page(imports, "limit=2&source=a+%26+b")
     assert [job["jobId"] for job in page["imports"]] == [job_id(one) for one in ids[:2]]
     assert page["next"] == job_id(ids[1])
     link = f'</import?limit=2&source=a+%26+b&cursor={job_id(ids[1])}>; rel="next"'
