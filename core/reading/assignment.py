@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.errors import MalformedInputError
 from core.reading.columns import Column, certainty_of, describe, names_of
 from core.reading.email_columns import EmailChoice, choose_emails
-from core.reading.name_columns import NAMES, NameChoice, choose_names, named_columns
+from core.reading.name_columns import NAMES, NameChoice, bare_ordinals, choose_names, named_columns
 from core.reading.name_guessing import guess_names
 from core.reading.name_values import are_like_names
 from core.reading.options import ReadingOptions
@@ -104,6 +104,8 @@ def _choose_names(
 
     ``columns`` are those that an error lists.
     """
+    if people := bare_ordinals(free):
+        raise _unclear(columns, people)
     choice = choose_names(free, email)
     if choice.is_unclear:
         raise _unclear(columns, choice.others)

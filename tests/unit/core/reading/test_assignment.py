@@ -254,3 +254,39 @@ def test_objects_of_different_people_are_a_question(record, code):
 def test_records_without_names_are_planned_so():
     found = plan_json('{"email": "{e}"}', ReadingOptions(no_name=True))
     assert found.places.used == {("email",)}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "First Guest;Second Guest;First Guest Email;Second Guest Email",
+        "1st Guest;2nd Guest;1st Guest Email;2nd Guest Email",
+        "Guest 1;Guest 2;Guest 1 Email;Guest 2 Email",
+        "Person 1;Person 2;E-mail 1;E-mail 2",
+        "Player 1;Player 2;First Email;Second Email",
+        "Primary Contact;Secondary Contact;Primary Email;Secondary Email",
+        "First Guest Name;Second Guest Name;First Guest Email;Second Guest Email",
+        "Erster Gast;Zweiter Gast;E-Mail erster Gast;E-Mail zweiter Gast",
+        "1er invité;2ème invité;E-mail 1er invité;E-mail 2ème invité",
+        "Primer invitado;Segundo invitado;Correo primer invitado;Correo segundo invitado",
+        "Первый участник;Второй участник;E-mail первого участника;E-mail второго участника",
+    ],
+)
+def test_of_two_people_with_ordinals_the_first_is_the_contact_and_the_second_is_reported(header):
+    found = plan(header, "{n};{N};{e};{E}")
+    assert (found.places.name, found.places.email) == ((0,), (2,))
+    assert not found.places.first_name
+    assert {"addresses_unused", "names_unused"} <= set(warnings(found))
+
+
+def test_first_and_second_with_whole_names_are_a_question():
+    with pytest.raises(MalformedInputError) as caught:
+        plan("First;Second;First Email;Second Email", "{n};{N};{e};{E}")
+    assert caught.value.code == "name_column_unclear"
+    found = plan("First;Last;Email", "{f};{l};{e}")
+    assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
+
+
+def test_first_and_second_name_are_halves():
+    found = plan("First Name;Second Name;Email", "{f};{l};{e}")
+    assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
