@@ -76,7 +76,9 @@ _LATER_ONES: Final = frozenset(
     )
 )
 """Words of a further address."""
-_SUFFIXES: Final = frozenset("st nd rd th er re ere e eme nde o a te ter".split())
+_SUFFIXES: Final = frozenset(
+    (*("st", "nd", "rd", "th", "er", "re", "ere", "e"), *("eme", "nde", "o", "a", "te", "ter"))
+)
 """What makes a number an ordinal, as in *2nd* and *1º*."""
 _ONLY_ALONE: Final = frozenset({"first", "last", "family", "sn", "f name", "l name", "mail"})
 """Entries that mean something else beside other words, such as *last active*."""
