@@ -151,7 +151,7 @@ def _numbered_person(words: tuple[str, ...], person: Person) -> HeaderMatch | No
     number = person.number or _number_in_words(words)
     marks = _FIRST_ONES | _LATER_ONES
     rest = tuple(word for word in words if not word.isdecimal() and word not in marks)
-    if not number or len(rest) != 1 or not _is_person(rest[0]):
+    if not number or len(rest) != 1 or not _is_person(rest[0]) or _has_other(words):
         return None
     order = next((each.order for each in vocabulary().names.get(rest[0], ())), 0)
     return HeaderMatch(Field.NAME, Strength.WEAK, order, person=replace(person, number=number))

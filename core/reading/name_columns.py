@@ -68,7 +68,7 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
     nearest = min((each.person.distance(person) for each in own), default=0)
     own = [each for each in own if each.person.distance(person) == nearest]
     own = _without_later_roles(own)
-    if not own or _are_of_several(own):
+    if not own or _are_of_several(own) or (email is not None and _are_later_ones(own, email)):
         return NameChoice(others=names, is_unclear=True)
     persons = {each.person for each in own}
     others = [each for each in names if each.person not in persons and _holds_names(each)]
@@ -123,6 +123,13 @@ def _with_same_words(columns: Sequence[Column], email: Column) -> list[Column]:
 def _without_later_roles(columns: list[Column]) -> list[Column]:
     roles = {column.person.role for column in columns}
     return [each for each in columns if _AFTER.get(each.person.role) not in roles]
+
+
+def _are_later_ones(columns: Sequence[Column], email: Column) -> bool:
+    """Return whether columns are of a second or further person, and the address may not be."""
+    return email.person.number < 2 and all(
+        column.match.strength is Strength.WEAK and column.person.number > 1 for column in columns
+    )
 
 
 def _are_of_several(columns: Sequence[Column]) -> bool:

@@ -288,6 +288,14 @@ def test_first_and_second_with_whole_names_are_a_question():
     assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
 
 
+def test_a_second_person_beside_an_address_is_a_question():
+    with pytest.raises(MalformedInputError) as caught:
+        plan("Secondary Contact;Email", "{N};{e}")
+    assert caught.value.code == "name_column_unclear"
+    assert plan("Guest 2;Guest 2 Email", "{N};{E}").places.name == (0,)
+    assert plan("Main Contact;Second Email;Email", "{n};{E};{e}").places.email == (2, 1)
+
+
 def test_first_and_second_name_are_halves():
     found = plan("First Name;Second Name;Email", "{f};{l};{e}")
     assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
