@@ -4,15 +4,17 @@ The same rules serve the columns of CSV files and the keys of JSON records.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import MalformedInputError
 from core.reading.columns import Column, certainty_of, describe, names_of
 from core.reading.email_columns import EmailChoice, choose_emails
-from core.reading.name_columns import NAMES, NameChoice, choose_names, named_columns
-from core.reading.name_guessing import guess_names
+from core.reading.matching import HeaderMatch
+from core.reading.name_columns import NAMES, NameChoice, bare_ordinals, choose_names, named_columns
+from core.reading.name_guessing import find_better_names, guess_names
 from core.reading.name_values import are_like_names
 from core.reading.options import ReadingOptions
+from core.reading.people import NOBODY
 from core.reading.plan import Certainty, Field, FieldPlaces, PlanWarning
 from core.reading.warnings import ADDRESSES_UNUSED, COLUMN_GUESSED, NAMES_UNUSED
 
@@ -104,17 +106,43 @@ def _choose_names(
 
     ``columns`` are those that an error lists.
     """
+    if people := bare_ordinals(free):
+        raise _unclear(columns, people)
     choice = choose_names(free, email)
     if choice.is_unclear:
         raise _unclear(columns, choice.others)
-    if email is None or Field.NAME in choice.found or len(choice.found) > 1:
+    if email is not None and Field.NAME in choice.found:
+        return _checked(choice, free, email, columns)
+    if email is None or len(choice.found) > 1:
         return choice
     half = next((each[0] for each in choice.found.values()), None)
     guess = guess_names([each for each in free if each is not half], email, half)
     if guess.unclear:
         raise _unclear(columns, guess.unclear)
     guesses = {field: [column] for field, column in guess.found.items()}
-    return NameChoice({**choice.found, **guesses}, choice.others)
+    return NameChoice({**choice.found, **guesses}, [*choice.others, *guess.others])
+
+
+def _checked(
+    choice: NameChoice, free: Sequence[Column], email: Column, columns: Sequence[Column]
+) -> NameChoice:
+    """Return a choice of full names, or one that fits the addresses much better.
+
+    Names and addresses that are called after the same person are not doubted.
+    """
+    chosen = choice.found[Field.NAME][0]
+    if email.person in {chosen.person, replace(chosen.person, number=0)} - {NOBODY}:
+        return choice
+    halves = {each.place for found in choice.found.values() for each in found}
+    rivals = [each for each in free if each.place not in halves and not each.match.is_other]
+    guess = find_better_names(chosen, rivals, email)
+    if guess.unclear:
+        raise _unclear(columns, guess.unclear)
+    if not guess.found:
+        return choice
+    better = replace(guess.found[Field.NAME], match=HeaderMatch())
+    others = [each for each in choice.others if each.place != better.place]
+    return NameChoice({Field.NAME: [better]}, others)
 
 
 def _unclear(columns: Sequence[Column], others: Sequence[Column]) -> MalformedInputError:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from core.reading.header_text import remark_of, words_of
-from core.reading.people import NOBODY, Person, number_of, role_of, role_words
+from core.reading.people import NOBODY, Person, number_of, ordinals, role_of, role_words
 from core.reading.plan import Field
 from core.reading.vocabulary import MAX_WORDS, Meaning, joined, vocabulary
 from core.reading.word_division import divided
@@ -75,6 +76,10 @@ _LATER_ONES: Final = frozenset(
     )
 )
 """Words of a further address."""
+_SUFFIXES: Final = frozenset(
+    (*("st", "nd", "rd", "th", "er", "re", "ere", "e"), *("eme", "nde", "o", "a", "te", "ter"))
+)
+"""What makes a number an ordinal, as in *2nd* and *1º*."""
 _ONLY_ALONE: Final = frozenset({"first", "last", "family", "sn", "f name", "l name", "mail"})
 """Entries that mean something else beside other words, such as *last active*."""
 _IDENTIFIERS: Final = frozenset(
@@ -89,17 +94,18 @@ _IDENTIFIERS: Final = frozenset(
 @lru_cache(maxsize=4096)
 def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for each kind of name
     """Return what a column's name says; without a field if it is unknown or of something else."""
-    words = divided(words_of(text))[: 2 * MAX_WORDS]
+    words = _with_numbers(divided(words_of(text))[: 2 * MAX_WORDS])
     known = vocabulary()
     person = Person(role_of(words), number_of(words))
     if not words:
         return HeaderMatch()
     if joined(words) in _IDENTIFIERS:  # but it is a name in "User Name (Original Name)"
         return match_header(" ".join(remark_of(text)))
-    if meanings := known.names.get(joined((*remark_of(text), *words))):  # as for "Name (First)"
-        return _match(meanings[0], words, Strength.EXACT, frozenset(), person)
-    if meanings := known.names.get(joined(words)):
-        return _match(meanings[0], words, Strength.EXACT, frozenset(), person)
+    for key in (joined((*remark_of(text), *words)), joined(words)):  # as for "Name (First)"
+        if meanings := known.names.get(key):
+            return _match(meanings[0], words, Strength.EXACT, frozenset(), person)
+    if (numbered := _numbered_person(words, person)) is not None:
+        return numbered
     phrases = _phrases(words)
     emails = [phrase for phrase in phrases if phrase[2].field is Field.EMAIL]
     if not phrases or _has_other(words, at_least=2):
@@ -116,10 +122,47 @@ def match_header(text: str) -> HeaderMatch:  # noqa: PLR0911 -- a return for eac
         # Such as a product's name, or a person's, in words that are not known.
         return HeaderMatch(hint=meaning.field, unknown=frozenset(unknown), person=person)
     strength = Strength.LOOSE if unknown else Strength.QUALIFIED
-    if not person.number:
-        person = replace(person, number=_number_in_words(rest))
+    person = replace(person, number=person.number or _number_in_words(rest))
     match = _match(meaning, words[start:end], strength, frozenset(rest), person)
     return replace(match, unknown=frozenset(unknown))
+
+
+def _with_numbers(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words with a number for *first* in *First Guest*, and for *1st*.
+
+    Such a word is of a person if a word for people follows; *First Name* is half a name, but *First
+    Email* is the first of several.
+    """
+    numbered = list(words)
+    for at, (word, following) in enumerate(pairwise(words)):
+        is_of_person = _is_person(following) or (at == 0 and _is_email(words[1:]))
+        if word in ordinals() and is_of_person:
+            numbered[at] = str(ordinals()[word])
+        elif word in _SUFFIXES and _is_person(following) and at and words[at - 1].isdecimal():
+            numbered[at] = ""
+    return tuple(filter(None, numbered))
+
+
+def _numbered_person(words: tuple[str, ...], person: Person) -> HeaderMatch | None:
+    """Return the match of one of several people, such as *Guest 1* or *secondary contact*.
+
+    None if the words say more or less than that.
+    """
+    number = person.number or _number_in_words(words)
+    marks = _FIRST_ONES | _LATER_ONES
+    rest = tuple(word for word in words if not word.isdecimal() and word not in marks)
+    if not number or len(rest) != 1 or not _is_person(rest[0]) or _has_other(words):
+        return None
+    order = next((each.order for each in vocabulary().names.get(rest[0], ())), 0)
+    return HeaderMatch(Field.NAME, Strength.WEAK, order, person=replace(person, number=number))
+
+
+def _is_person(word: str) -> bool:
+    """Return whether a word names a person only, such as *guest* or *contact*."""
+    if word in role_words():
+        return True
+    meanings = vocabulary().names.get(word, ())
+    return word in vocabulary().ignored and any(each.field is Field.NAME for each in meanings)
 
 
 def _number_in_words(words: tuple[str, ...]) -> int:
@@ -185,6 +228,12 @@ def _is_ignored(word: str, field: Field) -> bool:
     meanings = known.names.get(word, ())
     same = {Field.NAME, field} if field is not Field.EMAIL else {field}
     return any(meaning.field in same for meaning in meanings)
+
+
+def _is_email(words: tuple[str, ...]) -> bool:
+    """Return whether words are a name of a column of addresses."""
+    meanings = vocabulary().names.get(joined(words), ())
+    return any(meaning.field is Field.EMAIL for meaning in meanings)
 
 
 def _is_name(word: str) -> bool:

@@ -6,8 +6,10 @@ from typing import Final
 
 from core.reading.columns import Column
 from core.reading.email_columns import are_numbered
+from core.reading.header_text import words_of
 from core.reading.matching import Strength
-from core.reading.name_values import are_categories, are_no_names
+from core.reading.name_values import are_categories, are_no_names, is_like_full_name
+from core.reading.people import ordinals
 from core.reading.plan import Field
 
 NAMES: Final = (Field.NAME, Field.FIRST_NAME, Field.LAST_NAME)
@@ -66,12 +68,32 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
     nearest = min((each.person.distance(person) for each in own), default=0)
     own = [each for each in own if each.person.distance(person) == nearest]
     own = _without_later_roles(own)
-    if not own or _are_of_several(own):
+    if not own or _are_of_several(own) or (email is not None and _are_later_ones(own, email)):
         return NameChoice(others=names, is_unclear=True)
     persons = {each.person for each in own}
     others = [each for each in names if each.person not in persons and _holds_names(each)]
     parent = email.parent if email is not None else ()
     return NameChoice(_by_field(own, parent), others)
+
+
+def bare_ordinals(columns: Sequence[Column]) -> list[Column]:
+    """Return columns called *First* and *Second* that hold whole names: they are of two people.
+
+    Empty if there are no two such columns; *First* alone is a first name.
+    """
+    found = {
+        ordinals()[words[0]]: column
+        for column in columns
+        if len(words := words_of(column.name)) == 1
+        and words[0] in ordinals()
+        and _are_full_names(column)
+    }
+    return list(found.values()) if len(found) > 1 else []
+
+
+def _are_full_names(column: Column) -> bool:
+    filled = [value for value in column.values if value.strip()]
+    return bool(filled) and sum(map(is_like_full_name, filled)) > _MOSTLY * len(filled)
 
 
 def _is_filled(column: Column) -> bool:
@@ -101,6 +123,13 @@ def _with_same_words(columns: Sequence[Column], email: Column) -> list[Column]:
 def _without_later_roles(columns: list[Column]) -> list[Column]:
     roles = {column.person.role for column in columns}
     return [each for each in columns if _AFTER.get(each.person.role) not in roles]
+
+
+def _are_later_ones(columns: Sequence[Column], email: Column) -> bool:
+    """Return whether columns are of a second or further person, and the address may not be."""
+    return email.person.number < 2 and all(
+        column.match.strength is Strength.WEAK and column.person.number > 1 for column in columns
+    )
 
 
 def _are_of_several(columns: Sequence[Column]) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 from core.reading.columns import Column
 from core.reading.header_text import words_of
 from core.reading.name_values import (
+    are_of_companies,
     is_like_cjk_name,
     is_like_full_name,
     is_like_half,
@@ -36,6 +37,8 @@ class Guess:
     found: Mapping[Field, Column] = field(default_factory=dict)
     unclear: Sequence[Column] = ()
     """Columns that look like names, if no evidence shows which of them are the contacts'."""
+    others: Sequence[Column] = ()
+    """Columns that look like names of other people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,43 @@ def guess_names(columns: Sequence[Column], email: Column, known: Column | None =
 
     full = [each for each in candidates if each.full >= _EVIDENT]
     if evident := [each for each in full if each.evident >= _EVIDENT]:
-        return _best_of(evident)
+        return _beside_others(_best_of(evident), full)
     if len(evident_halves) >= 2:
         return _halves_of(evident_halves)
     guess = _without_evidence(candidates, full, halves)
     return guess if guess.found or guess.unclear else _guess_among_others(columns, email)
+
+
+def find_better_names(chosen: Column, columns: Sequence[Column], email: Column) -> Guess:
+    """Return the names that are in the addresses if those of a column that is called so are not.
+
+    Such as the contact person beside a company that is called *Name*. If the column that is called
+    so does not hold companies, both are unclear: it may hold nicknames. Empty if the names in
+    ``chosen`` are in the addresses, or in letters that addresses do not have.
+    """
+    own = _judge(chosen, email)
+    are_companies = are_of_companies(chosen.values)
+    limit = _EVIDENT if are_companies else 1 - _NEARLY_ALL  # an initial may be that of a company
+    if own is None or own.evident > limit or not _is_in_latin_letters(own):
+        return Guess()
+    judged = [_judge(each, email) for each in columns[:_MAX_COLUMNS] if not each.is_addresses]
+    better = [
+        each
+        for each in judged
+        if each is not None and min(each.full, each.evident, each.distinct) >= _NEARLY_ALL
+    ]
+    if not better:
+        return Guess()
+    best = _best_of(better)
+    if best.found and are_companies:
+        return best
+    return Guess(unclear=[chosen, *(each.column for each in better)])
+
+
+def _is_in_latin_letters(evidence: _Evidence) -> bool:
+    """Return whether most names have a word that may be in an address as it is."""
+    latin = sum(any(word.isascii() for word in words) for words in evidence.words)
+    return latin >= _NEARLY_ALL * len(evidence.words)
 
 
 def _guess_among_others(columns: Sequence[Column], email: Column) -> Guess:
@@ -195,6 +230,21 @@ def _best_of(full: Sequence[_Evidence]) -> Guess:
         first = next(each for each in full if each is best or each in rivals)
         return Guess({Field.NAME: first.column})
     return Guess(unclear=[each.column for each in full])
+
+
+def _beside_others(guess: Guess, full: Sequence[_Evidence]) -> Guess:
+    """Return a guess with the other columns of full names: they are of other people.
+
+    If the names that were found are in some of the addresses only, it is unclear whose they are.
+    """
+    found = next((each for each in full if each.column is guess.found.get(Field.NAME)), None)
+    if found is None:
+        return guess
+    others = [each for each in full if _is_plausible(each) and not _are_same(found, each)]
+    columns = [each.column for each in others if each is not found]
+    if columns and found.evident < _NEARLY_ALL:
+        return Guess(unclear=[found.column, *columns])
+    return Guess(guess.found, others=columns)
 
 
 def _are_same(one: _Evidence, other: _Evidence) -> bool:

@@ -95,6 +95,13 @@ def are_like_names(values: Sequence[str]) -> bool:
     return bool(filled) and sum(map(is_like_half, filled)) >= _NEARLY_ALL * len(filled)
 
 
+def are_of_companies(values: Sequence[str]) -> bool:
+    """Return whether at least half of the filled values have a word such as *GmbH* or *Hotel*."""
+    filled = [value for value in values if value.strip()][:_MAX_VALUES]
+    marked = sum(_is_of_no_person(_SEPARATORS.split(value.strip())) for value in filled)
+    return bool(filled) and marked >= _MOSTLY * len(filled)
+
+
 def is_like_cjk_name(value: str) -> bool:
     """Return whether a value may be a Chinese, Japanese or Korean name, written without blanks."""
     return _CJK_NAME.fullmatch(value.strip()) is not None

@@ -14,7 +14,8 @@ from typing import Final
 from core.reading.header_text import words_of
 
 _FILE: Final = Path(__file__).with_name("people.tsv")
-_NO_ROLES: Final = frozenset({"flag", "particle", "no person"})
+_ORDINALS: Final = {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
+_NO_ROLES: Final = frozenset({"flag", "particle", "no person", *_ORDINALS})
 _ANYBODY: Final = "anybody"
 _MAX_NUMBER: Final = 99
 
@@ -71,6 +72,17 @@ def role_words() -> Mapping[str, str]:
         for kind, words in words_about_people().items()
         if kind not in _NO_ROLES
         for word in words
+    }
+
+
+@cache
+def ordinals() -> Mapping[str, int]:
+    """Return the number of each word such as *second*, reduced as the words of headers are."""
+    words = words_about_people()
+    return {
+        "".join(words_of(word)): number
+        for kind, number in _ORDINALS.items()
+        for word in words[kind]
     }
 
 

@@ -57,6 +57,8 @@ class Vocabulary:
     """A column with such a word beside a known name has the same meaning."""
     footers: frozenset[tuple[str, ...]]
     """First words of rows that are no records."""
+    counted: frozenset[tuple[str, ...]]
+    """What is counted in rows that are no records, such as *members*."""
     no_values: frozenset[str]
     """Texts, in lower case, that stand in place of a missing value."""
 
@@ -68,6 +70,7 @@ def vocabulary() -> Vocabulary:
     other: set[str] = set()
     ignored: set[str] = set()
     footers: set[tuple[str, ...]] = set()
+    counted: set[tuple[str, ...]] = set()
     no_values: set[str] = set()
     for line in _lines():
         is_family_first = line["order"] == "family"
@@ -80,6 +83,7 @@ def vocabulary() -> Vocabulary:
         other.update(joined(words_of(entry)) for entry in _entries(line["other"]))
         ignored.update(joined(words_of(entry)) for entry in _entries(line["ignored"]))
         footers.update(words_of(entry) for entry in _entries(line["footer"]))
+        counted.update(words_of(entry) for entry in _entries(line["counted"]))
         no_values.update(entry.casefold() for entry in _entries(line["none"]))
     return Vocabulary(
         {
@@ -89,6 +93,7 @@ def vocabulary() -> Vocabulary:
         frozenset(other),
         frozenset(ignored - other),
         frozenset(footers),
+        frozenset(counted),
         frozenset(no_values),
     )
 
@@ -112,9 +117,14 @@ def header_languages(text: str) -> Counter[str]:
 
 @cache
 def words_by_language() -> dict[str, str]:
-    """Return all words of each language, divided by blanks."""
+    """Return the words of each language, divided by blanks: a sample of how it is spelt.
+
+    Those of ``counted`` are left out: the code pages were measured without them.
+    """
     return {
-        line["language"]: " ".join(line.values()).replace("|", " ").replace("~", "")
+        line["language"]: " ".join(text for column, text in line.items() if column != "counted")
+        .replace("|", " ")
+        .replace("~", "")
         for line in _lines()
     }
 

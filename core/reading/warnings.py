@@ -29,7 +29,10 @@ NAME_BROKEN: Final = "name_broken"
 NAME_DROPPED: Final = "name_dropped"
 """What stood in place of the name is none, such as ``NULL``."""
 CELLS_MISSING: Final = "cells_missing"
-"""The row ends before the cells of the name or of the address."""
+"""The row ends before the cells of the name or of the address, or has no address and ends early:
+it may be half of a row that was broken in two."""
+QUOTES_GUESSED: Final = "quotes_guessed"
+"""The quotes of the row are not those of CSV; its fields are the most likely ones."""
 
 # Rows that are no records of contacts: counted as skipped.
 BLANK_ROW: Final = "blank_row"
@@ -58,8 +61,10 @@ MESSAGES: Final = {
     "program that wrote the file.",
     NAME_DROPPED: "What stood in place of a name is none, such as NULL; these contacts were "
     "imported without a name.",
-    CELLS_MISSING: "These rows end before the columns of the name or of the e-mail, which were "
-    "read as empty. If a cell has a line break, quote it.",
+    CELLS_MISSING: "These rows have fewer cells than the header and no e-mail, or end before the "
+    "columns of the name; missing cells were read as empty. If a cell has a line break, quote it.",
+    QUOTES_GUESSED: "The quotes of these rows are not those of CSV, and where their fields end was "
+    "guessed. Double each quote inside a field.",
     BLANK_ROW: "Blank rows.",
     REPEATED_HEADER: "Rows that repeat the names of the columns.",
     FOOTER: "Totals and notes, which are no records.",

@@ -13,7 +13,7 @@ from core.formats.csv_quotes import IrregularRow
 from core.formats.formula_escaping import unescape_formulas
 from core.reading.columns import has_address, is_address
 from core.reading.plan import Place, ReadingPlan
-from core.reading.warnings import BLANK_ROW, CELLS_MISSING
+from core.reading.warnings import BLANK_ROW, CELLS_MISSING, QUOTES_GUESSED
 from core.records.columns import Columns, run_columns
 from core.records.limits import MAX_RECORD_BYTES
 from core.records.models import Candidates, Skipped
@@ -122,11 +122,21 @@ class CsvParser:
             self._cells(record, self._last_names),
             self._cells(record, self._emails),
         )
-        if len(record) < self._plan.columns and self._lacks_fields(found):
-            if any(cell.count(self._plan_quote) % 2 for cell in record):
+        if isinstance(record, IrregularRow):
+            return found._replace(warnings=(QUOTES_GUESSED,))
+        if len(record) < self._plan.columns and self._may_be_half(found):
+            is_lacking = self._lacks_fields(found)
+            if is_lacking and any(cell.count(self._plan_quote) % 2 for cell in record):
                 return WRONG_FIELD_COUNT
             return found._replace(warnings=(CELLS_MISSING,))
         return found
+
+    def _may_be_half(self, found: Candidates) -> bool:
+        """Return whether a short row may be half of a row with a line break that is not quoted.
+
+        One with an address and a name is whole enough.
+        """
+        return self._lacks_fields(found) or not any(map(str.strip, found.emails))  # type: ignore[arg-type]
 
     def _lacks_fields(self, found: Candidates) -> bool:
         """Return whether a short row has no cell for a field that has columns."""

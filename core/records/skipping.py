@@ -6,7 +6,7 @@ from typing import Final
 
 from core.reading.header_text import words_of
 from core.reading.plan import ReadingPlan
-from core.reading.rows import is_footer, is_repeated_header
+from core.reading.rows import is_count, is_footer, is_repeated_header
 from core.reading.vocabulary import vocabulary
 from core.reading.warnings import FOOTER, REPEATED_HEADER
 
@@ -22,12 +22,15 @@ class SkippedRows:
     """Finds rows that are no records. A row with an address is always one."""
 
     def __init__(self, plan: ReadingPlan) -> None:
-        """Only a file with e-mails has footers: elsewhere a name may look like one."""
+        """Only a file with e-mails has footers: elsewhere a name may look like one.
+
+        Counts such as ``400 members`` look like no name.
+        """
         self._header = plan.header if plan.has_header else ()
         self._has_emails = bool(plan.places.email)
         texts = [words_of(name) for name in self._header]
         if self._has_emails:
-            texts += [*vocabulary().footers, *_UNITS]
+            texts += [*vocabulary().footers, *vocabulary().counted, *_UNITS]
         self._first_words = frozenset(words[0] for words in texts if words)
         self._may_begin_one = lru_cache(_MAX_WORDS)(self._is_suspect)
 
@@ -35,14 +38,15 @@ class SkippedRows:
         """Return why a row without an address is no record; None if it is one."""
         if self._header and is_repeated_header(row, self._header):
             return REPEATED_HEADER
-        return FOOTER if self._has_emails and is_footer(row) else None
+        is_none = is_footer(row) if self._has_emails else is_count(row)
+        return FOOTER if is_none else None
 
     def suspects(self, names: Sequence[str], emails: Sequence[str]) -> set[int]:
         """Return the positions of rows that may be none, by the first words of their names.
 
         A footer has no name beside its words, or one without letters.
         """
-        if "" not in emails if self._has_emails else not self._header:
+        if self._has_emails and "" not in emails:
             return set()
         may_begin_one = self._may_begin_one
         return {

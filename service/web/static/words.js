@@ -42,6 +42,7 @@ const NOTES = {
   name_broken: "name looks broken",
   name_dropped: "no name",
   cells_missing: "cells are missing",
+  quotes_guessed: "quotes were guessed",
   blank_row: "blank row",
   repeated_header: "repeated column names",
   footer: "total or note",

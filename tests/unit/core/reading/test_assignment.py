@@ -151,7 +151,8 @@ def test_names_under_an_unknown_header_are_found_by_the_addresses(header, row, e
         if found.places.of(field)
     }
     assert columns == expected
-    assert warnings(found) == ["column_guessed"]
+    others = ["names_unused"] if "{N}" in row else []
+    assert warnings(found) == ["column_guessed", *others]
     assert Certainty.GUESSED in found.certainty.values()
 
 
@@ -254,3 +255,111 @@ def test_objects_of_different_people_are_a_question(record, code):
 def test_records_without_names_are_planned_so():
     found = plan_json('{"email": "{e}"}', ReadingOptions(no_name=True))
     assert found.places.used == {("email",)}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "First Guest;Second Guest;First Guest Email;Second Guest Email",
+        "1st Guest;2nd Guest;1st Guest Email;2nd Guest Email",
+        "Guest 1;Guest 2;Guest 1 Email;Guest 2 Email",
+        "Person 1;Person 2;E-mail 1;E-mail 2",
+        "Player 1;Player 2;First Email;Second Email",
+        "Primary Contact;Secondary Contact;Primary Email;Secondary Email",
+        "First Guest Name;Second Guest Name;First Guest Email;Second Guest Email",
+        "Erster Gast;Zweiter Gast;E-Mail erster Gast;E-Mail zweiter Gast",
+        "1er invité;2ème invité;E-mail 1er invité;E-mail 2ème invité",
+        "Primer invitado;Segundo invitado;Correo primer invitado;Correo segundo invitado",
+        "Первый участник;Второй участник;E-mail первого участника;E-mail второго участника",
+    ],
+)
+def test_of_two_people_with_ordinals_the_first_is_the_contact_and_the_second_is_reported(header):
+    found = plan(header, "{n};{N};{e};{E}")
+    assert (found.places.name, found.places.email) == ((0,), (2,))
+    assert not found.places.first_name
+    assert {"addresses_unused", "names_unused"} <= set(warnings(found))
+
+
+def test_first_and_second_with_whole_names_are_a_question():
+    with pytest.raises(MalformedInputError) as caught:
+        plan("First;Second;First Email;Second Email", "{n};{N};{e};{E}")
+    assert caught.value.code == "name_column_unclear"
+    found = plan("First;Last;Email", "{f};{l};{e}")
+    assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
+
+
+def test_a_second_person_beside_an_address_is_a_question():
+    with pytest.raises(MalformedInputError) as caught:
+        plan("Secondary Contact;Email", "{N};{e}")
+    assert caught.value.code == "name_column_unclear"
+    assert plan("Guest 2;Guest 2 Email", "{N};{E}").places.name == (0,)
+    assert plan("Main Contact;Second Email;Email", "{n};{E};{e}").places.email == (2, 1)
+
+
+def test_first_and_second_name_are_halves():
+    found = plan("First Name;Second Name;Email", "{f};{l};{e}")
+    assert (found.places.first_name, found.places.last_name) == ((0,), (1,))
+
+
+def plan_rows(header: str, *rows: str) -> ReadingPlan:
+    return plan_csv("\n".join([header, *rows, ""]), DETECT, complete=True)
+
+
+def test_of_two_unknown_columns_of_names_the_unused_one_is_reported():
+    found = plan("Foo;Bar;Email", "{n};{N};{e}")
+    assert found.places.name == (0,)
+    assert [(w.code, w.names) for w in found.warnings] == [
+        ("column_guessed", ("Foo",)),
+        ("names_unused", ("Bar",)),
+    ]
+
+
+def test_two_unknown_columns_of_names_are_a_question_if_the_addresses_do_not_decide():
+    rows = ("Ada King;Max Frost;office@x.example", "Nora Quill;Ida Falk;nora@x.example")
+    with pytest.raises(MalformedInputError) as caught:
+        plan_rows("Foo;Bar;Email", *rows)
+    assert caught.value.code == "name_column_unclear"
+
+
+def test_two_unknown_pairs_of_name_and_address_are_a_question():
+    with pytest.raises(MalformedInputError) as caught:
+        plan("Fox;Qux;Bar;Baz", "{n};{e};{N};{E}")
+    assert caught.value.code == "email_column_unclear"
+
+
+COMPANIES = ("Acme GmbH;Anna Weber;anna.weber@acme.example", "Berg AG;Bo Lind;b.lind@berg.example")
+
+
+@pytest.mark.parametrize("header", ["Name;Contact;Email", "Name;Ansprech;Email", "Name;Zz;E-Mail"])
+def test_the_person_in_the_address_is_preferred_to_a_company_that_is_called_name(header):
+    found = plan_rows(header, *COMPANIES)
+    assert found.places.name == (1,)
+    assert warnings(found) == ["column_guessed"]
+    assert found.certainty[Field.NAME] is Certainty.GUESSED
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("Name;Contact;Email", ("Acme;Anna Weber;anna.weber@acme.example",)),
+        ("First Guest;Second Guest;Email", ("Ada King;Bo Lind;bo@lind.example",)),
+    ],
+)
+def test_another_name_in_the_address_is_a_question(header, rows):
+    with pytest.raises(MalformedInputError) as caught:
+        plan_rows(header, *rows)
+    assert caught.value.code == "name_column_unclear"
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Name;Owner;Email", "Acme GmbH;Anna Weber;anna.weber@acme.example"),
+        ("Name;Contact;Email", "Acme GmbH;Anna Weber;info@acme.example"),
+        ("Name;Contact;Email", "Anna Weber;Bo Lind;anna@acme.example"),
+        ("Name;Romaji;Email", "山田太郎;Taro Yamada;taro.yamada@acme.example"),
+        ("Buyer Name;Zz;Buyer Email", "Ada King;Bo Lind;bo.lind@acme.example"),
+    ],
+)
+def test_a_name_is_not_doubted_without_reason(header, row):
+    assert plan_rows(header, row).places.name == (0,)

@@ -227,6 +227,33 @@ def test_the_rest_of_a_broken_row_is_no_person():
     ]
 
 
+def test_fields_that_are_told_by_irregular_quotes_are_reported():
+    text = '"Ada "A" King",x,a@x.org\n"Bob" Lind,x,b@x.org\n"Eve ""E""",x,e@x.org\n'
+    assert csv_outcomes(text, THREE_PLACES, THREE) == [
+        ('Ada "A" King', "a@x.org", ["quotes_guessed"]),
+        ('"Bob" Lind', "b@x.org", ["quotes_guessed"]),
+        ('Eve "E"', "e@x.org", []),
+    ]
+
+
+def test_half_a_row_is_reported_in_a_file_without_addresses():
+    places, header = FieldPlaces(name=(0,)), ("name", "note", "phone")
+    assert csv_outcomes("Ada,he came\nand left,123\nEve,x,1\n", places, header) == [
+        ("Ada", "", ["cells_missing"]),
+        ("and left", "", ["cells_missing"]),
+        ("Eve", "", []),
+    ]
+
+
+def test_half_a_row_without_an_address_is_reported():
+    places, header = FieldPlaces(name=(0,), email=(1,)), ("name", "email", "note", "phone")
+    assert csv_outcomes("Ada,a@x.org,he came\nand left,,x\nEve,,,\n", places, header) == [
+        ("Ada", "a@x.org", []),
+        ("and left", "", ["cells_missing"]),
+        ("Eve", "", []),
+    ]
+
+
 def test_a_row_that_ends_before_its_address_is_reported():
     text = "Ada,he came\nand left,a@x.org\nEve\nBob,x,b@x.org\n"
     assert csv_outcomes(text, THREE_PLACES, THREE) == [

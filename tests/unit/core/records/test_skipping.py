@@ -8,10 +8,10 @@ from core.reading.plan import FieldPlaces, ReadingPlan
 from core.reading.vocabulary import vocabulary
 from core.records.skipping import SkippedRows
 
-FOOTERS = sorted(" ".join(words) for words in vocabulary().footers)
+FOOTERS = sorted(" ".join(words) for words in vocabulary().footers | vocabulary().counted)
 HEADERS = [("Name", "Email"), ("ФИО", "Почта"), ("A1", "e-mail"), ("氏名", "***"), ("", "x")]
 words = st.sampled_from(
-    [*FOOTERS, "Ada", "Lin", "EUR", "5", "3 records", "-", "", " ", "Søren", "ﬁn", "(Total)"]
+    [*FOOTERS, "Ada", "Lin", "EUR", "400", "3 records", ":", "-", "", " ", "Søren", "ﬁn", "(Total)"]
 )
 cells = (
     st.lists(words, max_size=3).map(" ".join)
@@ -46,3 +46,10 @@ def test_only_files_with_emails_have_footers():
     assert skipped_rows(HEADERS[0]).code(["Total", "5"]) == "footer"
     assert skipped_rows(("Name",), emails=False).code(["Total"]) is None
     assert skipped_rows(("Name",), emails=False).code(["name"]) == "repeated_header"
+
+
+def test_counts_are_footers_also_without_emails():
+    for header in (("Name",), ()):
+        skipping = skipped_rows(header, emails=False)
+        assert skipping.code(["400 Mitglieder", ""]) == "footer"
+        assert skipping.suspects(["400 Mitglieder", "Ada"], ["", ""]) == {0}
