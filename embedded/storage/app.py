@@ -40,10 +40,16 @@ async def storage_app(
     app[DIGESTS] = Digests(seconds_per_gb)
     app[TOKEN_VERIFIER] = TokenVerifier(jwt_secret)
     app[resumable.UPLOADS] = uploads
+    app.router.add_get("/status", _status)
     for part in (buckets, objects, standard):
         app.add_routes(part.routes)
     app.add_subapp("/upload/resumable", _resumable_app())
     return app
+
+
+async def _status(_request: web.Request) -> web.Response:
+    """Say that the server runs."""
+    return web.Response()
 
 
 def _resumable_app() -> web.Application:

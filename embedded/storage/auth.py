@@ -34,9 +34,11 @@ class TokenVerifier:
 
     def caller(self, request: web.Request) -> Caller:
         """Return the caller. Raises StorageError if the token is missing or invalid."""
+        if not (token := _token(request)):
+            raise errors.invalid_body("headers must have required property 'authorization'")
         try:
             claims = jwt.decode(
-                _token(request),
+                token,
                 self.secret,
                 algorithms=["HS256"],
                 options={"verify_aud": False},

@@ -66,7 +66,7 @@ class Bucket:
 
     def described(self) -> dict[str, Any]:
         """Return the bucket as clients see it."""
-        return {**self.facts(), "name": self.id, "owner": "", "type": "STANDARD"}
+        return {**self.facts(), "name": self.id, "owner": ""}
 
     def facts(self) -> dict[str, Any]:
         """Return the bucket without its objects."""

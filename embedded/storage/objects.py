@@ -11,9 +11,12 @@ from embedded.storage import errors
 from embedded.storage.access import CATALOG, json_body, known_caller, shown_object
 from embedded.storage.catalog import Stored
 from embedded.storage.digests import DIGESTS
-from embedded.storage.listing import Query, list_folder, metadata_of
+from embedded.storage.listing import LIST, Query, describe, list_folder
 from embedded.storage.ranges import ByteRange, parse_range
+from embedded.storage.schema import Record, Texts
 from embedded.storage.streams import open_slice
+
+REMOVAL = Record({"prefixes": Texts(minimum=1, maximum=1000)}, required=("prefixes",))
 
 routes = web.RouteTableDef()
 
@@ -45,8 +48,8 @@ def _info(stored: Stored) -> dict[str, Any]:
 @routes.post("/object/list/{bucket}")
 async def list_objects(request: web.Request) -> web.Response:
     """List a folder; empty for roles without a policy, and for unknown buckets."""
+    query = Query.parse(await json_body(request, LIST))
     caller = known_caller(request)
-    query = Query.parse(await json_body(request))
     bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
     seen = list_folder(bucket, query) if bucket is not None and caller.may_all else []
     return web.json_response(seen)
@@ -111,31 +114,14 @@ def _response(stored: Stored, status: int, length: int) -> web.StreamResponse:
 @routes.delete("/object/{bucket}")
 async def remove_objects(request: web.Request) -> web.Response:
     """Remove the objects with these names that exist, and list them."""
+    names = (await json_body(request, REMOVAL))["prefixes"]
     caller = known_caller(request)
-    names = (await json_body(request)).get("prefixes")
-    if not isinstance(names, list) or not names:
-        raise errors.invalid_request("body must have required property 'prefixes'")
     catalog = request.config_dict[CATALOG]
     bucket = catalog.known(request.match_info["bucket"])
     if bucket is None or not caller.may_all:
         return web.json_response([])
-    removed = [await catalog.remove(bucket, str(name)) for name in names]
-    return web.json_response([_removed(stored) for stored in removed if stored is not None])
-
-
-def _removed(stored: Stored) -> dict[str, Any]:
-    return {
-        "name": stored.name,
-        "bucket_id": stored.bucket,
-        "owner": "",
-        "version": stored.version,
-        "id": stored.id,
-        "updated_at": stored.updated_at,
-        "created_at": stored.created_at,
-        "last_accessed_at": stored.updated_at,
-        "metadata": metadata_of(stored),
-        "user_metadata": stored.user_metadata,
-    }
+    removed = [await catalog.remove(bucket, name) for name in names]
+    return web.json_response([describe(stored) for stored in removed if stored is not None])
 
 
 @routes.delete("/object/{bucket}/{name:.+}")
