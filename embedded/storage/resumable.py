@@ -16,8 +16,8 @@ from embedded.storage import errors, tus
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Stored, valid_name
 from embedded.storage.digests import DIGESTS
+from embedded.storage.metadata import parse_metadata
 from embedded.storage.permission import may_upload, mime_type_is_taken
-from embedded.storage.standard import parse_metadata
 from embedded.storage.streams import chunks_of, write_chunks
 from embedded.storage.uploads import ExclusiveAccess, Upload, Uploads
 

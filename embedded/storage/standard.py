@@ -1,7 +1,6 @@
 """The routes for standard uploads: one request is one object."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from embedded.storage import errors
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Bucket, Stored, valid_name
+from embedded.storage.metadata import encoded_metadata, parse_metadata
 from embedded.storage.permission import may_upload, mime_type_is_taken
 from embedded.storage.streams import chunks_of, chunks_of_part, save
 
@@ -89,7 +89,7 @@ async def _read(request: web.Request) -> Upload:
         chunks=chunks_of(request.content),
         content_type=request.headers.get("Content-Type", "application/octet-stream"),
         cache_control=request.headers.get("Cache-Control", "no-cache"),
-        user_metadata=None,
+        user_metadata=encoded_metadata(request.headers.get("x-metadata")),
     )
 
 
@@ -114,12 +114,3 @@ def _uploaded_part(part: BodyPartReader, fields: dict[str, str]) -> Upload:
         cache_control=f"max-age={age}" if age else "no-cache",
         user_metadata=parse_metadata(fields.get("metadata")),
     )
-
-
-def parse_metadata(text: str | None) -> dict[str, Any] | None:
-    """Return the client's own metadata; ignored if it is not a JSON object, as by the real one."""
-    try:
-        found = json.loads(text or "null")
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -59,3 +59,13 @@ async def test_supabase_py_has_the_status_of_a_taken_name(client, bucket, name):
     assert str(caught.value.status) == "409"
     await objects.upload(name, b"2", {"upsert": "true"})
     assert await objects.download(name) == b"2"
+
+
+async def test_copies_and_moves(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    await objects.upload(name, b"1", {"metadata": {"a": "1"}})
+    await objects.copy(name, f"copy-{name}")
+    await objects.move(name, f"moved-{name}")
+    assert await objects.download(f"copy-{name}") == await objects.download(f"moved-{name}")
+    assert (await objects.info(f"copy-{name}"))["metadata"] == {"a": "1"}
+    assert not await objects.exists(name)
