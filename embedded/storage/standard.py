@@ -46,11 +46,12 @@ async def _upload(request: web.Request, *, upsert: bool) -> web.Response:
     bucket = catalog.bucket(request.match_info["bucket"])
     name = valid_name(request.match_info["name"])
     may_upload(caller, bucket, name, upsert=upsert)
-    stored = await _store(request, bucket, name)
+    stored = await store(request, bucket, name)
     return web.json_response({"Id": stored.id, "Key": f"{bucket.id}/{name}"})
 
 
-async def _store(request: web.Request, bucket: Bucket, name: str) -> Stored:
+async def store(request: web.Request, bucket: Bucket, name: str) -> Stored:
+    """Store the request's body, raw or in a form, and replace any object of that name."""
     catalog = request.config_dict[CATALOG]
     upload = await _read(request)
     mime_type_is_taken(bucket, upload.content_type)

@@ -69,3 +69,15 @@ async def test_copies_and_moves(client, bucket, name):
     assert await objects.download(f"copy-{name}") == await objects.download(f"moved-{name}")
     assert (await objects.info(f"copy-{name}"))["metadata"] == {"a": "1"}
     assert not await objects.exists(name)
+
+
+async def test_signed_urls_are_read_and_uploaded_to(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    made = await objects.create_signed_upload_url(name)
+    await objects.upload_to_signed_url(name, made["token"], b"1", {"content-type": "text/csv"})
+    one = await objects.create_signed_url(name, 60, {"download": "a b.csv"})
+    [many] = await objects.create_signed_urls([name], 60)
+    async with httpx.AsyncClient() as stranger:
+        got = await stranger.get(one["signedURL"])
+        assert (await stranger.get(many["signedURL"])).content == got.content == b"1"
+    assert got.headers["Content-Disposition"].startswith("attachment; filename=a%20b.csv")
