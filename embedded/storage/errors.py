@@ -161,6 +161,11 @@ def no_such_upload() -> StorageError:
     return tus(404, "The file for this url was not found\n")
 
 
+def invalid_upload_id() -> StorageError:
+    """The last part of the URL is not the id of an upload."""
+    return StorageError(400, "InvalidUploadId", "Invalid upload id")
+
+
 def upload_is_gone() -> StorageError:
     """The upload became an object, which has been removed since."""
     return tus(410, "The file for this url no longer exists\n")

@@ -200,6 +200,38 @@ def test_an_unknown_upload_is_404(tus):
     assert tus.head(f"/upload/resumable/{unknown.rstrip('=')}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "identity", ["garbage", "!!!", encoded("one"), encoded("bucket/x"), encoded("bucket/\u2603/1")]
+)
+def test_what_is_not_the_id_of_an_upload_is_400(tus, identity):
+    path = f"/upload/resumable/{identity.rstrip('=')}"
+    assert tus.head(path).status_code == 400
+    assert tus.patch(path, 0, b"x").status_code == 400
+    assert tus.delete(path).status_code == 400
+
+
+@pytest.mark.parametrize("parts", ["partial", "final;/upload/resumable/a /upload/resumable/b"])
+def test_uploads_are_not_put_together(tus, name, parts):
+    answer = tus.create(name, 3, **{"Upload-Concat": parts})
+    assert answer.status_code == 501
+    assert answer.text.startswith("Concatenation extension is not (yet) supported.")
+
+
+def test_pages_of_other_sites_may_upload(tus, name):
+    origin = {"Origin": "http://elsewhere.example"}
+    preflight = tus.client.options("/upload/resumable", headers=origin)
+    assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+    assert "PATCH" in preflight.headers["Access-Control-Allow-Methods"]
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
+    for header in ("authorization", "upload-offset", "tus-resumable", "apikey", "x-upsert"):
+        assert header in allowed
+    created = tus.create(name, 3, **origin)
+    path = f"/upload/resumable/{created.headers['Location'].rsplit('/', 1)[1]}"
+    for answer in (created, tus.head(path), tus.patch(path, 2, b"x", **origin)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "upload-offset" in answer.headers["Access-Control-Expose-Headers"].lower()
+
+
 def test_a_taken_name_is_409_unless_it_is_an_upsert(storage, tus, name):
     storage.upload(name, b"old")
     assert tus.create(name, 3).status_code == 409

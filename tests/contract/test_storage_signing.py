@@ -60,7 +60,11 @@ def test_a_signed_url_may_name_the_file(stranger, signed):
 def test_a_token_is_for_one_object(storage, stranger, name, signed):
     other = f"other-{name}"
     storage.upload(other, b"other").raise_for_status()
-    assert error_of(stranger.get(signed.replace(name, other, 1))) == (400, "400", "InvalidSignature")
+    assert error_of(stranger.get(signed.replace(name, other, 1))) == (
+        400,
+        "400",
+        "InvalidSignature",
+    )
 
 
 def test_a_token_must_be_valid(storage, stranger, signed):
