@@ -8,6 +8,7 @@ from embedded.storage import errors
 from embedded.storage.access import CATALOG, json_body, known_caller, shown_object
 from embedded.storage.catalog import Stored
 from embedded.storage.listing import LIST, Query, describe, list_folder
+from embedded.storage.listing_v2 import LIST_V2, PageQuery, list_page
 from embedded.storage.reading import head_of, headers_of, send_object
 from embedded.storage.schema import Record, Texts
 
@@ -62,6 +63,15 @@ async def list_objects(request: web.Request) -> web.Response:
     bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
     seen = list_folder(bucket, query) if bucket is not None and caller.may_all else []
     return web.json_response(seen)
+
+
+@routes.post("/object/list-v2/{bucket}")
+async def list_objects_v2(request: web.Request) -> web.Response:
+    """List a page; empty for roles without a policy, and for unknown buckets."""
+    query = PageQuery.parse(await json_body(request, LIST_V2))
+    caller = known_caller(request)
+    bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
+    return web.json_response(list_page(bucket if caller.may_all else None, query))
 
 
 @routes.get("/object/public/{bucket}/{name:.+}")

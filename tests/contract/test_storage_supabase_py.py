@@ -81,3 +81,14 @@ async def test_signed_urls_are_read_and_uploaded_to(client, bucket, name):
         got = await stranger.get(one["signedURL"])
         assert (await stranger.get(many["signedURL"])).content == got.content == b"1"
     assert got.headers["Content-Disposition"].startswith("attachment; filename=a%20b.csv")
+
+
+async def test_pages_of_a_list(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    for each in ("a", "b"):
+        await objects.upload(f"{each}-{name}", b"1")
+    first = await objects.list_v2({"limit": 1})
+    second = await objects.list_v2({"limit": 1, "cursor": first.nextCursor})
+    assert (first.hasNext, second.hasNext) == (True, False)
+    found = [each.name for page in (first, second) for each in page.objects]
+    assert found == [f"a-{name}", f"b-{name}"]
