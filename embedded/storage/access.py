@@ -1,13 +1,16 @@
 """The first steps of every route: caller, bucket, object, JSON body."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from embedded.storage import errors
 from embedded.storage.auth import Caller, TokenVerifier
 from embedded.storage.catalog import Bucket, Catalog, Stored
+from embedded.storage.schema import Record
+
+JSON: Final = "application/json"
 
 CATALOG = web.AppKey("catalog", Catalog)
 TOKEN_VERIFIER = web.AppKey("token_verifier", TokenVerifier)
@@ -39,13 +42,23 @@ def shown_object(request: web.Request) -> Stored:
     raise errors.no_such_key() if caller.known else errors.no_such_bucket()
 
 
-async def json_body(request: web.Request) -> dict[str, Any]:
-    """Return the body. Raises StorageError if it is not a JSON object."""
-    sent = await request.read() or b"{}"
+async def json_body(request: web.Request, schema: Record) -> dict[str, Any]:
+    """Return the body as the schema has it. Raises StorageError if it is not valid.
+
+    Storage checks the body before it looks at the token, and ignores one of another content type.
+    """
+    return schema.coerced(_parsed(await request.read()) if _is_json(request) else None)
+
+
+def _is_json(request: web.Request) -> bool:
+    return "Content-Type" in request.headers and request.content_type == JSON
+
+
+def _parsed(sent: bytes) -> object:
+    if not sent:
+        raise errors.malformed_body(f"Body cannot be empty when content-type is set to '{JSON}'")
     try:
-        body = json.loads(sent)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise errors.invalid_request("Body is not valid JSON") from error
-    if not isinstance(body, dict):
-        raise errors.invalid_request("body must be object")
-    return body
+        return json.loads(sent)
+    except (ValueError, RecursionError) as error:
+        message = f"Body is not valid JSON but content-type is set to '{JSON}'"
+        raise errors.malformed_body(message) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from embedded.storage import buckets, errors, objects, resumable, standard
+from embedded.storage import buckets, copying, errors, objects, resumable, signing, standard
 from embedded.storage.access import CATALOG, TOKEN_VERIFIER
 from embedded.storage.auth import TokenVerifier
 from embedded.storage.catalog import Bucket, Catalog
@@ -40,10 +40,16 @@ async def storage_app(
     app[DIGESTS] = Digests(seconds_per_gb)
     app[TOKEN_VERIFIER] = TokenVerifier(jwt_secret)
     app[resumable.UPLOADS] = uploads
-    for part in (buckets, objects, standard):
+    app.router.add_get("/status", _status)
+    for part in (buckets, copying, signing, objects, standard):
         app.add_routes(part.routes)
     app.add_subapp("/upload/resumable", _resumable_app())
     return app
+
+
+async def _status(_request: web.Request) -> web.Response:
+    """Say that the server runs."""
+    return web.Response()
 
 
 def _resumable_app() -> web.Application:

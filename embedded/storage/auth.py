@@ -1,9 +1,12 @@
 """Authentication: the role in a verified token."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 from aiohttp import web
+from jwt.types import Options
 
 from embedded.storage import errors
 
@@ -34,16 +37,31 @@ class TokenVerifier:
 
     def caller(self, request: web.Request) -> Caller:
         """Return the caller. Raises StorageError if the token is missing or invalid."""
+        if not (token := _token(request)):
+            raise errors.invalid_body("headers must have required property 'authorization'")
+        claims = self.claims(token, errors.access_denied)
+        return Caller(str(claims.get("role", "anon")), known=True)
+
+    def claims(
+        self,
+        token: str,
+        invalid: Callable[[str], errors.StorageError],
+        *,
+        required: tuple[str, ...] = (),
+    ) -> dict[str, Any]:
+        """Return the claims of a token.
+
+        Raises what ``invalid`` makes of the reason if the token is malformed, expired or signed
+        with another secret, or if a ``required`` claim is missing.
+        """
+        options: Options = {"verify_aud": False, "require": list(required)}
         try:
-            claims = jwt.decode(
-                _token(request),
-                self.secret,
-                algorithms=["HS256"],
-                options={"verify_aud": False},
+            claims: dict[str, Any] = jwt.decode(
+                token, self.secret, algorithms=["HS256"], options=options
             )
         except jwt.InvalidTokenError as error:
-            raise errors.access_denied(_as_the_real_one_says(error)) from error
-        return Caller(str(claims.get("role", "anon")), known=True)
+            raise invalid(_as_the_real_one_says(error)) from error
+        return claims
 
     def caller_or_nobody(self, request: web.Request) -> Caller:
         """Return the caller, or an anonymous one, for the routes that serve public buckets."""

@@ -6,12 +6,14 @@ while the object is replaced.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +68,7 @@ class Bucket:
 
     def described(self) -> dict[str, Any]:
         """Return the bucket as clients see it."""
-        return {**self.facts(), "name": self.id, "owner": "", "type": "STANDARD"}
+        return {**self.facts(), "name": self.id, "owner": ""}
 
     def facts(self) -> dict[str, Any]:
         """Return the bucket without its objects."""
@@ -164,6 +166,57 @@ class Catalog:
         if former is not None:
             await asyncio.to_thread(self.bytes_of(former).unlink, missing_ok=True)
         return kept
+
+    async def copy(self, source: Stored, target: Stored) -> Stored:
+        """Make a new object of another's bytes, and replace any of that name.
+
+        Raises StorageError if the source has been replaced or removed meanwhile.
+        """
+        async with self._duplicate(source) as arrived:
+            copied = replace(target, version=arrived.name, id=str(uuid.uuid4()))
+            return await self.put(copied, arrived)
+
+    async def move(self, source: Stored, target: Stored) -> Stored:
+        """Give an object another name or bucket; its id stays.
+
+        Raises StorageError if there is an object of that name.
+        """
+        records = {self._record(source), self._record(target)}
+        if len(records) == 1:
+            return source
+        async with contextlib.AsyncExitStack() as locks:
+            for record in sorted(records):  # always in the same order, so that none waits forever
+                await locks.enter_async_context(self._lock_of(record))
+            bucket = self.bucket(target.bucket)
+            if target.name in bucket.objects:
+                raise errors.already_exists("ResourceAlreadyExists")
+            if self.bucket(source.bucket).objects.get(source.name) != source:
+                raise errors.no_such_key()
+            async with self._duplicate(source) as arrived:
+                moved = replace(target, version=arrived.name, updated_at=now())
+                place, record = self.bytes_of(moved), self._record(moved)
+                await asyncio.to_thread(_keep, arrived, place, record, moved)
+            bucket.objects[moved.name] = moved
+            del self.bucket(source.bucket).objects[source.name]
+            await asyncio.to_thread(_unlink, self._record(source), self.bytes_of(source))
+        return moved
+
+    @contextlib.asynccontextmanager
+    async def _duplicate(self, source: Stored) -> AsyncIterator[Path]:
+        """Give the bytes of an object a second name, for the block to move to its place.
+
+        No version's bytes ever change, so both may have the same. Raises StorageError if the
+        source has been replaced or removed meanwhile.
+        """
+        arrived = self.arrivals / str(uuid.uuid4())
+        try:
+            await asyncio.to_thread(os.link, self.bytes_of(source), arrived)
+        except FileNotFoundError:
+            raise errors.no_such_key() from None
+        try:
+            yield arrived
+        finally:
+            await asyncio.to_thread(arrived.unlink, missing_ok=True)
 
     async def remove(self, bucket: Bucket, name: str) -> Stored | None:
         """Remove an object and return it, None if there is none."""

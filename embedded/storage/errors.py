@@ -93,6 +93,36 @@ def invalid_request(message: str) -> StorageError:
     return StorageError(400, "InvalidRequest", message)
 
 
+def invalid_body(message: str) -> StorageError:
+    """The body, the query or a header is not of the type that the route asks for."""
+    return StorageError(400, "InvalidRequest", message, "Error")
+
+
+def malformed_body(message: str) -> StorageError:
+    """The body cannot be parsed."""
+    return StorageError(400, "InvalidRequest", message, "FastifyError")
+
+
+def invalid_parameter(message: str) -> StorageError:
+    """A value is of the right type, but cannot be used."""
+    return StorageError(400, "InvalidParameter", message)
+
+
+def no_related_resource() -> StorageError:
+    """The bucket to write to does not exist."""
+    return StorageError(404, "InvalidRequest", "The related resource does not exist")
+
+
+def invalid_jwt(message: str) -> StorageError:
+    """The token of a signed URL is malformed, expired, or signed by someone else."""
+    return StorageError(400, "InvalidJWT", message)
+
+
+def invalid_signature(message: str = "Invalid signature") -> StorageError:
+    """The token of a signed URL is valid, but for something else."""
+    return StorageError(400, "InvalidSignature", message)
+
+
 def too_large() -> StorageError:
     """The object is larger than the bucket allows."""
     message = "The object exceeded the maximum allowed size"
@@ -129,6 +159,11 @@ def disk_full_errors() -> Iterator[None]:
 def no_such_upload() -> StorageError:
     """The upload URL is unknown or has expired."""
     return tus(404, "The file for this url was not found\n")
+
+
+def invalid_upload_id() -> StorageError:
+    """The last part of the URL is not the id of an upload."""
+    return StorageError(400, "InvalidUploadId", "Invalid upload id")
 
 
 def upload_is_gone() -> StorageError:

@@ -2,13 +2,33 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from embedded.storage import errors
 from embedded.storage.catalog import Bucket, Stored
+from embedded.storage.schema import Integer, Record, Text
 
 COLUMNS = ("name", "updated_at", "created_at", "last_accessed_at")
 Entry = dict[str, Any]
+
+
+def sorting(columns: tuple[str, ...]) -> Record:
+    """Return the schema of ``sortBy``."""
+    return Record(
+        {"column": Text(choices=columns), "order": Text(choices=("asc", "desc"))},
+        required=("column",),
+    )
+
+
+LIST: Final = Record(
+    {
+        "prefix": Text(),
+        "limit": Integer(minimum=1),
+        "offset": Integer(minimum=0),
+        "sortBy": sorting(COLUMNS),
+        "search": Text(),
+    },
+    required=("prefix",),
+)
 
 
 @dataclass(frozen=True)
@@ -24,26 +44,17 @@ class Query:
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> "Query":
-        """Read the request's body, with the default values of Storage."""
+        """Read a body that ``LIST`` has checked, with the default values of Storage."""
         order = body.get("sortBy") or {}
-        prefix = str(body.get("prefix") or "")
-        if order.get("column", "name") not in COLUMNS:
-            raise errors.invalid_request("body/sortBy/column must be one of the allowed values")
+        prefix = body["prefix"]
         return cls(
             folder=prefix if not prefix or prefix.endswith("/") else f"{prefix}/",
-            limit=_count(body, "limit", 100),
-            offset=_count(body, "offset", 0),
-            search=str(body.get("search") or ""),
+            limit=body.get("limit") or 100,
+            offset=body.get("offset") or 0,
+            search=body.get("search") or "",
             column=order.get("column", "name"),
             descending=order.get("order") == "desc",
         )
-
-
-def _count(body: dict[str, Any], name: str, default: int) -> int:
-    value = body.get(name) or default
-    if not isinstance(value, int) or value < 0:
-        raise errors.invalid_request(f"body/{name} must be integer")
-    return value
 
 
 def list_folder(bucket: Bucket, query: Query) -> list[Entry]:
@@ -78,6 +89,22 @@ def _object_entry(name: str, stored: Stored) -> Entry:
         "created_at": stored.created_at,
         "last_accessed_at": stored.updated_at,
         "metadata": metadata_of(stored),
+    }
+
+
+def describe(stored: Stored) -> Entry:
+    """Return all the facts of an object, as Storage shows its row."""
+    return {
+        "name": stored.name,
+        "bucket_id": stored.bucket,
+        "owner": "",
+        "version": stored.version,
+        "id": stored.id,
+        "updated_at": stored.updated_at,
+        "created_at": stored.created_at,
+        "last_accessed_at": stored.updated_at,
+        "metadata": metadata_of(stored),
+        "user_metadata": stored.user_metadata,
     }
 
 

@@ -1,8 +1,5 @@
 """The routes for stored objects: read, info, list, remove."""
 
-import contextlib
-from datetime import datetime
-from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -10,20 +7,36 @@ from aiohttp import web
 from embedded.storage import errors
 from embedded.storage.access import CATALOG, json_body, known_caller, shown_object
 from embedded.storage.catalog import Stored
-from embedded.storage.digests import DIGESTS
-from embedded.storage.listing import Query, list_folder, metadata_of
-from embedded.storage.ranges import ByteRange, parse_range
-from embedded.storage.streams import open_slice
+from embedded.storage.listing import LIST, Query, describe, list_folder
+from embedded.storage.listing_v2 import LIST_V2, PageQuery, list_page
+from embedded.storage.reading import head_of, headers_of, send_object
+from embedded.storage.schema import Record, Texts
+
+REMOVAL = Record({"prefixes": Texts(minimum=1, maximum=1000)}, required=("prefixes",))
 
 routes = web.RouteTableDef()
 
 
-@routes.get("/object/info/authenticated/{bucket}/{name:.+}", allow_head=False)
-@routes.get("/object/info/{bucket}/{name:.+}", allow_head=False)
+@routes.get("/object/info/public/{bucket}/{name:.+}")
+async def public_object_info(request: web.Request) -> web.StreamResponse:
+    """Show the metadata of an object in a public bucket, without authentication."""
+    _check_public(request)
+    return await object_info(request)
+
+
+@routes.get("/object/info/authenticated/{bucket}/{name:.+}")
+@routes.get("/object/info/{bucket}/{name:.+}")
 async def object_info(request: web.Request) -> web.Response:
     """Show the metadata of an object."""
     stored = shown_object(request)
-    return web.json_response(_info(stored), headers={"ETag": stored.etag})
+    shown = ("ETag", "Last-Modified", "Cache-Control")
+    headers = {name: value for name, value in headers_of(stored).items() if name in shown}
+    return web.json_response(_info(stored), headers=headers)
+
+
+def _check_public(request: web.Request) -> None:
+    if not request.config_dict[CATALOG].bucket(request.match_info["bucket"]).public:
+        raise errors.no_such_bucket()
 
 
 def _info(stored: Stored) -> dict[str, Any]:
@@ -45,18 +58,26 @@ def _info(stored: Stored) -> dict[str, Any]:
 @routes.post("/object/list/{bucket}")
 async def list_objects(request: web.Request) -> web.Response:
     """List a folder; empty for roles without a policy, and for unknown buckets."""
+    query = Query.parse(await json_body(request, LIST))
     caller = known_caller(request)
-    query = Query.parse(await json_body(request))
     bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
     seen = list_folder(bucket, query) if bucket is not None and caller.may_all else []
     return web.json_response(seen)
 
 
+@routes.post("/object/list-v2/{bucket}")
+async def list_objects_v2(request: web.Request) -> web.Response:
+    """List a page; empty for roles without a policy, and for unknown buckets."""
+    query = PageQuery.parse(await json_body(request, LIST_V2))
+    caller = known_caller(request)
+    bucket = request.config_dict[CATALOG].known(request.match_info["bucket"])
+    return web.json_response(list_page(bucket if caller.may_all else None, query))
+
+
 @routes.get("/object/public/{bucket}/{name:.+}")
 async def read_public_object(request: web.Request) -> web.StreamResponse:
     """Read an object of a public bucket, without authentication."""
-    if not request.config_dict[CATALOG].bucket(request.match_info["bucket"]).public:
-        raise errors.no_such_bucket()
+    _check_public(request)
     return await read_object(request)
 
 
@@ -64,78 +85,22 @@ async def read_public_object(request: web.Request) -> web.StreamResponse:
 @routes.get("/object/{bucket}/{name:.+}")
 async def read_object(request: web.Request) -> web.StreamResponse:
     """Read an object, or a range of its bytes."""
-    stored = shown_object(request)
-    if request.headers.get("If-None-Match") == stored.etag:
-        return web.Response(status=304, headers={"ETag": stored.etag})
-    wanted, response = _beginning(request, stored)
     if request.method == "HEAD":
-        await response.prepare(request)
-        return response
-    if "Range" in request.headers:
-        await request.config_dict[DIGESTS].take(stored.size)
-    try:
-        file = await open_slice(request.config_dict[CATALOG].bytes_of(stored), wanted.first)
-    except FileNotFoundError:  # replaced or removed after it was looked up
-        return await read_object(request)
-    async with contextlib.aclosing(file):
-        await response.prepare(request)
-        async for chunk in file.read(wanted.length):
-            await response.write(chunk)
-    return response
-
-
-def _beginning(request: web.Request, stored: Stored) -> tuple[ByteRange, web.StreamResponse]:
-    header = request.headers.get("Range")
-    if header is None or request.method == "HEAD":
-        return ByteRange(0, stored.size - 1), _response(stored, 200, stored.size)
-    wanted = parse_range(header, stored.size)
-    response = _response(stored, 206, wanted.length)
-    response.headers["Content-Range"] = f"bytes {wanted.first}-{wanted.last}/{stored.size}"
-    return wanted, response
-
-
-def _response(stored: Stored, status: int, length: int) -> web.StreamResponse:
-    harmless = "text/plain" if "text/html" in stored.content_type else stored.content_type
-    response = web.StreamResponse(status=status)
-    response.headers["Content-Type"] = harmless
-    response.headers["Accept-Ranges"] = "bytes"
-    response.headers["ETag"] = stored.etag
-    response.headers["Cache-Control"] = stored.cache_control
-    response.headers["X-Robots-Tag"] = "none"
-    modified = datetime.fromisoformat(stored.updated_at)
-    response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-    response.content_length = length
-    return response
+        return head_of(shown_object(request))
+    return await send_object(request, lambda: shown_object(request))
 
 
 @routes.delete("/object/{bucket}")
 async def remove_objects(request: web.Request) -> web.Response:
     """Remove the objects with these names that exist, and list them."""
+    names = (await json_body(request, REMOVAL))["prefixes"]
     caller = known_caller(request)
-    names = (await json_body(request)).get("prefixes")
-    if not isinstance(names, list) or not names:
-        raise errors.invalid_request("body must have required property 'prefixes'")
     catalog = request.config_dict[CATALOG]
     bucket = catalog.known(request.match_info["bucket"])
     if bucket is None or not caller.may_all:
         return web.json_response([])
-    removed = [await catalog.remove(bucket, str(name)) for name in names]
-    return web.json_response([_removed(stored) for stored in removed if stored is not None])
-
-
-def _removed(stored: Stored) -> dict[str, Any]:
-    return {
-        "name": stored.name,
-        "bucket_id": stored.bucket,
-        "owner": "",
-        "version": stored.version,
-        "id": stored.id,
-        "updated_at": stored.updated_at,
-        "created_at": stored.created_at,
-        "last_accessed_at": stored.updated_at,
-        "metadata": metadata_of(stored),
-        "user_metadata": stored.user_metadata,
-    }
+    removed = [await catalog.remove(bucket, name) for name in names]
+    return web.json_response([describe(stored) for stored in removed if stored is not None])
 
 
 @routes.delete("/object/{bucket}/{name:.+}")

@@ -9,6 +9,11 @@ def may_upload(caller: Caller, bucket: Bucket, name: str, *, upsert: bool) -> No
     """Raise StorageError for roles without a policy, and for objects that exist."""
     if not caller.may_all:
         raise errors.not_permitted()
+    not_taken(bucket, name, upsert=upsert)
+
+
+def not_taken(bucket: Bucket, name: str, *, upsert: bool) -> None:
+    """Raise StorageError for an object that exists, unless it is to be replaced."""
     if name in bucket.objects and not upsert:
         raise errors.already_exists()
 

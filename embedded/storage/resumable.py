@@ -15,9 +15,10 @@ from aiohttp.typedefs import Handler
 from embedded.storage import errors, tus
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Stored, valid_name
+from embedded.storage.cors import ANSWER_HEADERS, PREFLIGHT_HEADERS
 from embedded.storage.digests import DIGESTS
+from embedded.storage.metadata import parse_metadata
 from embedded.storage.permission import may_upload, mime_type_is_taken
-from embedded.storage.standard import parse_metadata
 from embedded.storage.streams import chunks_of, write_chunks
 from embedded.storage.uploads import ExclusiveAccess, Upload, Uploads
 
@@ -42,6 +43,7 @@ async def answer_errors_as_text(request: web.Request, handler: Handler) -> web.S
     except errors.StorageError as error:
         response = error.as_text()
     response.headers["Tus-Resumable"] = tus.VERSION
+    response.headers.update(ANSWER_HEADERS)
     return response
 
 
@@ -53,10 +55,8 @@ async def options(_request: web.Request) -> web.Response:
         "Tus-Version": tus.VERSION,
         "Tus-Extension": tus.EXTENSIONS,
         "Tus-Max-Size": str(GREATEST),
-        "Access-Control-Allow-Methods": "POST, HEAD, PATCH, OPTIONS, DELETE",
-        "Access-Control-Max-Age": "86400",
     }
-    return web.Response(status=204, headers=facts)
+    return web.Response(status=204, headers=facts | PREFLIGHT_HEADERS)
 
 
 @routes.post("")
@@ -64,6 +64,7 @@ async def options(_request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """Create an upload; the request may have its first bytes."""
     tus.check_version(request.headers)
+    tus.check_concatenation(request.headers)
     size = tus.declared_length(request.headers)
     metadata = tus.parse_metadata(request.headers.get("Upload-Metadata"))
     bucket, name = metadata.get("bucketName") or "", metadata.get("objectName") or ""

@@ -1,7 +1,6 @@
 """The routes for standard uploads: one request is one object."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from embedded.storage import errors
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Bucket, Stored, valid_name
+from embedded.storage.metadata import encoded_metadata, parse_metadata
 from embedded.storage.permission import may_upload, mime_type_is_taken
 from embedded.storage.streams import chunks_of, chunks_of_part, save
 
@@ -46,11 +46,12 @@ async def _upload(request: web.Request, *, upsert: bool) -> web.Response:
     bucket = catalog.bucket(request.match_info["bucket"])
     name = valid_name(request.match_info["name"])
     may_upload(caller, bucket, name, upsert=upsert)
-    stored = await _store(request, bucket, name)
+    stored = await store(request, bucket, name)
     return web.json_response({"Id": stored.id, "Key": f"{bucket.id}/{name}"})
 
 
-async def _store(request: web.Request, bucket: Bucket, name: str) -> Stored:
+async def store(request: web.Request, bucket: Bucket, name: str) -> Stored:
+    """Store the request's body, raw or in a form, and replace any object of that name."""
     catalog = request.config_dict[CATALOG]
     upload = await _read(request)
     mime_type_is_taken(bucket, upload.content_type)
@@ -89,7 +90,7 @@ async def _read(request: web.Request) -> Upload:
         chunks=chunks_of(request.content),
         content_type=request.headers.get("Content-Type", "application/octet-stream"),
         cache_control=request.headers.get("Cache-Control", "no-cache"),
-        user_metadata=None,
+        user_metadata=encoded_metadata(request.headers.get("x-metadata")),
     )
 
 
@@ -114,12 +115,3 @@ def _uploaded_part(part: BodyPartReader, fields: dict[str, str]) -> Upload:
         cache_control=f"max-age={age}" if age else "no-cache",
         user_metadata=parse_metadata(fields.get("metadata")),
     )
-
-
-def parse_metadata(text: str | None) -> dict[str, Any] | None:
-    """Return the client's own metadata; ignored if it is not a JSON object, as by the real one."""
-    try:
-        found = json.loads(text or "null")
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

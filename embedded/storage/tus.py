@@ -22,6 +22,17 @@ def check_version(headers: Mapping[str, str]) -> None:
         raise errors.tus(400, "Invalid tus-resumable\n")
 
 
+def check_concatenation(headers: Mapping[str, str]) -> None:
+    """Raise StorageError for parallel uploads, which this server does not put together."""
+    concatenation = headers.get("Upload-Concat")
+    if concatenation is None:
+        return
+    if concatenation != "partial" and not concatenation.startswith("final;"):
+        raise errors.tus(400, "Invalid upload-concat\n")
+    message = "Concatenation extension is not (yet) supported."
+    raise errors.tus(501, f"{message} Disable parallel uploads in the tus client.\n")
+
+
 def declared_length(headers: Mapping[str, str]) -> int | None:
     """Return the length of a new upload, None if it is declared later."""
     length, deferred = headers.get("Upload-Length"), headers.get("Upload-Defer-Length")

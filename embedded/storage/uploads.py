@@ -12,6 +12,7 @@ from pathlib import Path
 
 from embedded.files import write_private
 from embedded.storage import errors
+from embedded.storage.catalog import BUCKET_NAME, valid_name
 
 LIFETIME = 24 * 3600
 DRAIN = 3.0
@@ -136,7 +137,10 @@ class Uploads:
         await asyncio.to_thread(_unlink, self._record(upload), self.bytes_of(upload))
 
     def find(self, url_id: str) -> Upload:
-        """Return the upload of a URL. Raises StorageError if there is none."""
+        """Return the upload of a URL.
+
+        Raises StorageError if there is none, another if it is not even the id of an upload.
+        """
         path = _decoded(url_id)
         found = self._uploads.get(path.rpartition("/")[2])
         if found is None or path != f"{found.bucket}/{found.name}/{found.version}":
@@ -162,10 +166,19 @@ class Uploads:
 
 
 def _decoded(url_id: str) -> str:
+    """Return bucket, object and version of an upload's id, joined with slashes."""
     try:
-        return base64.urlsafe_b64decode(url_id + "=" * (-len(url_id) % 4)).decode()
+        path = base64.urlsafe_b64decode(url_id + "=" * (-len(url_id) % 4)).decode()
     except ValueError as error:
-        raise errors.no_such_upload() from error
+        raise errors.invalid_upload_id() from error
+    bucket, slash, rest = path.partition("/")
+    name, _, version = rest.rpartition("/")
+    if not slash or not version:
+        raise errors.invalid_upload_id()
+    if not BUCKET_NAME.fullmatch(bucket):
+        raise errors.invalid_bucket_name()
+    valid_name(name)
+    return path
 
 
 def _unlink(*paths: Path) -> None:

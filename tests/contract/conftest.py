@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from core.ids import contact_id_prefix
 from tests.contract.repository_calls import Repository
+from tests.support.leftovers import count_everything, remove_imports, remove_messages
 from tests.support.proxy import Proxy
 from tests.support.service import Service, running_service
 from tests.support.traces import Traces
@@ -40,6 +40,17 @@ class Storage:
     def _entries(self) -> list[dict[str, str]]:
         query = {"prefix": "", "limit": 1000}
         return self.client.post(f"/object/list/{self.bucket}", json=query).json()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(supabase_env: Mapping[str, str]) -> Iterator[None]:
+    """Assert that the tests of each module leave in Supabase what they found there.
+
+    So they can run again on the same one. Torn down after all other fixtures of the module.
+    """
+    before = count_everything(supabase_env)
+    yield
+    assert count_everything(supabase_env) == before
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +120,5 @@ def repository(supabase_env: Mapping[str, str]) -> Iterator[Repository]:
     ) as http:
         repository = Repository(http)
         yield repository
-        for import_id in repository.created:
-            prefix = contact_id_prefix(import_id)
-            between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
-            http.delete("/contacts", params={"and": between}).raise_for_status()
-            http.delete("/imports", params={"id": f"eq.{import_id}"}).raise_for_status()
+        remove_imports(supabase_env, repository.created)
+        remove_messages(supabase_env, repository.messages)

@@ -22,9 +22,13 @@ class Repository:
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
         self.created: list[uuid.UUID] = []
+        self.messages: list[str] = []
+        """Ids of the messages that the functions were given."""
         self.attempts: dict[tuple[uuid.UUID, int], str] = {}
 
     def call(self, function: str, **arguments: Any) -> Any:
+        if "p_message" in arguments:
+            self.messages.append(arguments["p_message"]["message_id"])
         answer = self.http.post(f"/rpc/{function}", json=arguments)
         if answer.is_error:
             return answer.json()["code"]

@@ -16,9 +16,10 @@ from service.keys.api_key import ApiKey, make_key
 from service.keys.scopes import Scope
 from tests.support.raw_http import RawConnection
 from tests.support.service import Line, Service, running_service
+from tests.support.traces import SOURCE, Traces
 
 SCHEMA = schemathesis.openapi.from_dict(openapi_document(set(Scope)))
-BODY = {"source": "keys", "data": [{"name": "Ada"}]}
+BODY = {"source": SOURCE, "data": [{"name": "Ada"}]}
 NOWHERE = "/import/import-01890000-0000-7000-8000-000000000000"
 
 
@@ -58,12 +59,14 @@ PROTECTED = [each for each in OPERATIONS if each.scope is not None]
 def keyed(
     supabase_env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Keyed]:
+    traces = Traces(supabase_env)
     path = tmp_path_factory.mktemp("keys") / "keys"
     path.write_text("".join(f"{key.line}\n" for key in KEYS))
     with running_service(
         supabase_env, API_KEYS_FILE=str(path), API_KEYS_PROTECT_METRICS="true", LOG_LEVEL="debug"
     ) as service:
         yield Keyed(service, path, [])
+    traces.close()
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_an_import_shows_who_made_cancelled_and_undid_it(keyed):
     assert [shown[by] for by in ("createdBy", "cancelledBy", "undoneBy")] == [
         "crm", "admin", "admin",
     ]  # fmt: skip
-    form = {"files": {"file": ("a.csv", "name\nAda\n")}, "data": {"source": "keys"}}
+    form = {"files": {"file": ("a.csv", "name\nAda\n")}, "data": {"source": SOURCE}}
     sent = keyed.ask("POST", "/import", CRM, **form)
     assert keyed.ask("GET", sent.json()["url"], ADMIN).json()["createdBy"] == "crm"
 

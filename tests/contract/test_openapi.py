@@ -22,6 +22,7 @@ from service.api.openapi.document import openapi_document
 from service.api.schemas import Accepted, ImportsPage, RejectionsPage
 from service.problems import Problem
 from tests.support.service import PROJECT, Service
+from tests.support.traces import SOURCE, Traces
 
 REDOCLY = PROJECT / "node_modules" / ".bin" / "redocly"
 GENERATOR = Path(sys.executable).with_name("openapi-python-client")
@@ -122,7 +123,7 @@ def test_answers_are_as_documented(case: schemathesis.Case, service: Service) ->
 CSV = b"Name;Mail;Age\nAda;ada@example.com;7\n"
 STEPS = [
     ("GET", "/import/{jobId}", ""),
-    ("GET", "/import", "?limit=1&state=queued&source=openapi"),
+    ("GET", "/import", f"?limit=1&state=queued&source={SOURCE}"),
     ("GET", "/import/{jobId}/rejections", "?format=json"),
     ("GET", "/import/{jobId}/rejections", "?format=csv"),
     ("POST", "/import/{jobId}/retry", ""),
@@ -132,10 +133,10 @@ STEPS = [
 ]
 
 
-def test_an_import_s_life_is_as_documented(client: httpx.Client) -> None:
+def test_an_import_s_life_is_as_documented(client: httpx.Client, traces: Traces) -> None:
     headers = {"Content-Type": "text/csv", "Idempotency-Key": '"openapi"'}
     for replayed in (None, "true"):
-        accepted = client.post("/import?source=openapi", content=CSV, headers=headers)
+        accepted = client.post(f"/import?source={SOURCE}", content=CSV, headers=headers)
         SCHEMA["/import"]["POST"].validate_response(accepted)
         assert accepted.headers.get("Idempotent-Replayed") == replayed
     statuses = []
@@ -153,9 +154,11 @@ def strictly(answer: httpx.Response, kind: type[msgspec.Struct]) -> Any:
     return value
 
 
-def test_answers_are_instances_of_the_documented_types(client: httpx.Client) -> None:
+def test_answers_are_instances_of_the_documented_types(
+    client: httpx.Client, traces: Traces
+) -> None:
     headers = {"Content-Type": "text/csv"}
-    answer = client.post("/import?source=types", content=CSV, headers=headers)
+    answer = client.post(f"/import?source={SOURCE}", content=CSV, headers=headers)
     accepted = strictly(answer, Accepted)
     job = strictly(client.get(accepted.url), Job)
     assert job.job_id == accepted.job_id

@@ -17,7 +17,9 @@ def test_bucket_is_private_by_default(storage, bucket):
     assert answer.json() == {"name": bucket}
     got = storage.client.get(f"/bucket/{bucket}").json()
     assert (got["id"], got["name"], got["public"]) == (bucket, bucket, False)
-    assert bucket in [each["id"] for each in storage.client.get("/bucket").json()]
+    listed = {each["id"]: each for each in storage.client.get("/bucket").json()}
+    assert listed[bucket]["type"] == "STANDARD"
+    assert "type" not in got
 
 
 def test_create_bucket_that_exists_is_a_conflict(storage, bucket):
@@ -48,3 +50,7 @@ def test_a_bucket_keeps_its_size_limit(storage, bucket):
     storage.client.post("/bucket", json=limit).raise_for_status()
     rejected = storage.client.post(f"/object/{bucket}/x", content=b"x" * 11)
     assert (rejected.status_code, rejected.json()["statusCode"]) == (400, "413")
+
+
+def test_status_is_200(storage):
+    assert storage.client.get("/status").status_code == 200

@@ -208,3 +208,61 @@ def test_a_list_shows_one_level_in_order(storage):
     finally:
         prefixes = {"prefixes": [f"listed/{each}" for each in names]}
         storage.client.request("DELETE", f"/object/{storage.bucket}", json=prefixes)
+
+
+def test_head_of_info_has_the_headers_of_info(storage, name):
+    storage.upload(name, CONTENT)
+    for route in ("info", "info/authenticated"):
+        head = storage.client.head(f"/object/{route}/{storage.bucket}/{name}")
+        assert head.status_code == 200
+        assert head.headers["ETag"] == storage.client.get(storage.object(name)).headers["ETag"]
+        assert storage.client.head(f"/object/{route}/{storage.bucket}/missing").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "header"),
+    [
+        ("download", "attachment;"),
+        ("download=", "attachment;"),
+        (
+            "download=x%20%C3%BC.txt",
+            "attachment; filename=x%20%C3%BC.txt; filename*=UTF-8''x%20%C3%BC.txt",
+        ),
+    ],
+)
+def test_a_download_may_have_a_file_name(storage, name, query, header):
+    storage.upload(name, CONTENT)
+    assert "Content-Disposition" not in storage.client.get(storage.object(name)).headers
+    got = storage.client.get(f"{storage.object(name)}?{query}")
+    assert got.content == CONTENT
+    assert got.headers["Content-Disposition"] == header
+
+
+def test_an_object_that_is_not_modified_is_304(storage, name):
+    storage.upload(name, CONTENT)
+
+    def status(header: str, value: str) -> int:
+        return storage.client.get(storage.object(name), headers={header: value}).status_code
+
+    assert status("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT") == 304
+    assert status("If-Modified-Since", "Fri, 01 Jan 2010 00:00:00 GMT") == 200
+    assert status("If-Modified-Since", "nonsense") == 200
+    assert status("If-None-Match", storage.client.get(storage.object(name)).headers["ETag"]) == 304
+    assert status("If-None-Match", '"other"') == 200
+
+
+def test_a_public_bucket_is_read_without_a_token(storage, name):
+    bucket = f"contract-{uuid.uuid4().hex}"
+    body = {"name": bucket, "public": True}
+    storage.client.post("/bucket", json=body).raise_for_status()
+    try:
+        storage.client.post(f"/object/{bucket}/{name}", content=b"x").raise_for_status()
+        with httpx.Client(base_url=storage.url, timeout=60) as stranger:
+            assert stranger.get(f"/object/public/{bucket}/{name}").content == b"x"
+            assert stranger.head(f"/object/public/{bucket}/{name}").status_code == 200
+            assert stranger.get(f"/object/info/public/{bucket}/{name}").json()["size"] == 1
+            private = stranger.get(f"/object/info/public/{storage.bucket}/{name}")
+            assert error_of(private) == (400, "404", "NoSuchBucket")
+    finally:
+        storage.client.request("DELETE", f"/object/{bucket}", json={"prefixes": [name]})
+        storage.client.delete(f"/bucket/{bucket}").raise_for_status()

@@ -6,8 +6,8 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +28,8 @@ class Resumable:
     client: httpx.Client
     bucket: str
     key: str
+    created: list[str] = field(default_factory=list)
+    """The paths of all uploads."""
 
     def create(
         self, name: str, length: int | None = None, bucket: str | None = None, **headers: str
@@ -37,13 +39,16 @@ class Resumable:
         metadata |= {"contentType": "application/json", "cacheControl": "3600"}
         pairs = ",".join(f"{key} {encoded(value)}" for key, value in metadata.items())
         sent = {"Tus-Resumable": "1.0.0", "Upload-Metadata": pairs, **size, **headers}
-        return self.client.post("/upload/resumable", headers=sent)
+        answer = self.client.post("/upload/resumable", headers=sent)
+        if location := answer.headers.get("Location"):
+            self.created.append(path_in(location))
+        return answer
 
     def begin(self, name: str, length: int | None = None, **headers: str) -> str:
-        """Create an upload and give its path; host and scheme of Location may be wrong."""
+        """Create an upload and give its path."""
         answer = self.create(name, length, **headers)
         assert answer.status_code == 201, answer.text
-        return f"/upload/resumable/{answer.headers['Location'].rsplit('/', 1)[1]}"
+        return path_in(answer.headers["Location"])
 
     def patch(self, path: str, offset: int, content: bytes, **headers: str) -> httpx.Response:
         return self.client.patch(path, content=content, headers=patch_headers(offset) | headers)
@@ -58,6 +63,11 @@ class Resumable:
         return self.client.delete(path, headers={"Tus-Resumable": "1.0.0"})
 
 
+def path_in(location: str) -> str:
+    """Return the path of an upload; host and scheme of its Location may be wrong."""
+    return f"/upload/resumable/{location.rsplit('/', 1)[1]}"
+
+
 def patch_headers(offset: int) -> dict[str, str]:
     return {
         "Tus-Resumable": "1.0.0",
@@ -67,8 +77,19 @@ def patch_headers(offset: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def tus(storage) -> Resumable:
-    return Resumable(storage.client, storage.bucket, storage.key)
+def tus(storage) -> Iterator[Resumable]:
+    """Creates uploads, and removes those that are unfinished after the test."""
+    made = Resumable(storage.client, storage.bucket, storage.key)
+    yield made
+    for path in made.created:
+        made.delete(path)
+        assert is_finished(made, path)
+
+
+def is_finished(tus: Resumable, path: str) -> bool:
+    """Whether the upload is removed, or has become an object."""
+    head = tus.head(path)
+    return head.is_error or head.headers["Upload-Offset"] == head.headers.get("Upload-Length")
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +219,38 @@ def test_an_upload_whose_object_was_removed_is_gone(storage, tus, name):
 def test_an_unknown_upload_is_404(tus):
     unknown = base64.urlsafe_b64encode(f"{tus.bucket}/x/{uuid.uuid4()}".encode()).decode()
     assert tus.head(f"/upload/resumable/{unknown.rstrip('=')}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "identity", ["garbage", "!!!", encoded("one"), encoded("bucket/x"), encoded("bucket/\u2603/1")]
+)
+def test_what_is_not_the_id_of_an_upload_is_400(tus, identity):
+    path = f"/upload/resumable/{identity.rstrip('=')}"
+    assert tus.head(path).status_code == 400
+    assert tus.patch(path, 0, b"x").status_code == 400
+    assert tus.delete(path).status_code == 400
+
+
+@pytest.mark.parametrize("parts", ["partial", "final;/upload/resumable/a /upload/resumable/b"])
+def test_uploads_are_not_put_together(tus, name, parts):
+    answer = tus.create(name, 3, **{"Upload-Concat": parts})
+    assert answer.status_code == 501
+    assert answer.text.startswith("Concatenation extension is not (yet) supported.")
+
+
+def test_pages_of_other_sites_may_upload(tus, name):
+    origin = {"Origin": "http://elsewhere.example"}
+    preflight = tus.client.options("/upload/resumable", headers=origin)
+    assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+    assert "PATCH" in preflight.headers["Access-Control-Allow-Methods"]
+    allowed = preflight.headers["Access-Control-Allow-Headers"].lower()
+    for header in ("authorization", "upload-offset", "tus-resumable", "apikey", "x-upsert"):
+        assert header in allowed
+    created = tus.create(name, 3, **origin)
+    path = path_in(created.headers["Location"])
+    for answer in (created, tus.head(path), tus.patch(path, 2, b"x", **origin)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "upload-offset" in answer.headers["Access-Control-Expose-Headers"].lower()
 
 
 def test_a_taken_name_is_409_unless_it_is_an_upsert(storage, tus, name):

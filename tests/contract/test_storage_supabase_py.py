@@ -59,3 +59,36 @@ async def test_supabase_py_has_the_status_of_a_taken_name(client, bucket, name):
     assert str(caught.value.status) == "409"
     await objects.upload(name, b"2", {"upsert": "true"})
     assert await objects.download(name) == b"2"
+
+
+async def test_copies_and_moves(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    await objects.upload(name, b"1", {"metadata": {"a": "1"}})
+    await objects.copy(name, f"copy-{name}")
+    await objects.move(name, f"moved-{name}")
+    assert await objects.download(f"copy-{name}") == await objects.download(f"moved-{name}")
+    assert (await objects.info(f"copy-{name}"))["metadata"] == {"a": "1"}
+    assert not await objects.exists(name)
+
+
+async def test_signed_urls_are_read_and_uploaded_to(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    made = await objects.create_signed_upload_url(name)
+    await objects.upload_to_signed_url(name, made["token"], b"1", {"content-type": "text/csv"})
+    one = await objects.create_signed_url(name, 60, {"download": "a b.csv"})
+    [many] = await objects.create_signed_urls([name], 60)
+    async with httpx.AsyncClient() as stranger:
+        got = await stranger.get(one["signedURL"])
+        assert (await stranger.get(many["signedURL"])).content == got.content == b"1"
+    assert got.headers["Content-Disposition"].startswith("attachment; filename=a%20b.csv")
+
+
+async def test_pages_of_a_list(client, bucket, name):
+    objects = client.storage.from_(bucket)
+    for each in ("a", "b"):
+        await objects.upload(f"{each}-{name}", b"1")
+    first = await objects.list_v2({"limit": 1})
+    second = await objects.list_v2({"limit": 1, "cursor": first.nextCursor})
+    assert (first.hasNext, second.hasNext) == (True, False)
+    found = [each.name for page in (first, second) for each in page.objects]
+    assert found == [f"a-{name}", f"b-{name}"]

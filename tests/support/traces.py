@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import psycopg2
 
 from core.ids import parse_job_id
 from core.models import Part
+from tests.support.leftovers import remove_imports
 from tests.support.proxy import Proxy
 
 SOURCE = "contract test"
@@ -30,6 +32,7 @@ class Traces:
     """Reads Storage and the database directly."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
         key = env["SUPABASE_SERVICE_ROLE_KEY"]
         self._headers = {"apikey": key, "Authorization": f"Bearer {key}"}
         self._client = httpx.Client(base_url=env["SUPABASE_URL"], headers=self._headers, timeout=60)
@@ -38,15 +41,12 @@ class Traces:
 
     def close(self) -> None:
         """Remove what the tests have left, and close the connections."""
-        found = self.rows("select object, message_id from imports where source = %s", SOURCE)
-        for name, message in found:
+        found = self.rows("select object, id from imports where source = %s", SOURCE)
+        for name, _ in found:
             self._client.request(
                 "DELETE", "/storage/v1/object/imports", json={"prefixes": [name]}
             ).raise_for_status()
-            with self._database.cursor() as cursor:
-                cursor.execute("delete from dramatiq.queue where message_id = %s", [message])
-        with self._database.cursor() as cursor:
-            cursor.execute("delete from imports where source = %s", [SOURCE])
+        remove_imports(self._env, (uuid.UUID(import_id) for _, import_id in found))
         self._client.close()
         self._database.close()
 

@@ -1,6 +1,8 @@
+import asyncio
 import contextlib
 import resource
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,59 @@ async def test_remove_bucket_needs_an_empty_bucket(catalog, tmp_path):
 async def test_add_bucket_rejects_invalid_names(catalog, name):
     with pytest.raises(StorageError):
         await catalog.add_bucket(Bucket(name))
+
+
+async def test_a_moved_object_is_found_again(catalog, tmp_path):
+    await catalog.add_bucket(Bucket("other"))
+    first = await put(catalog, "a", b"1")
+    moved = await catalog.move(first, replace(first, bucket="other", name="z"))
+    again = reloaded(tmp_path)
+    assert again.bucket("other").find("z") == moved
+    assert again.bytes_of(moved).read_bytes() == b"1"
+    assert (moved.id, moved.created_at) == (first.id, first.created_at)
+    assert again.bucket("b").objects == {}
+    assert not catalog.bytes_of(first).exists()
+    assert list(catalog.arrivals.iterdir()) == []
+
+
+async def test_a_copy_outlives_its_source(catalog, tmp_path):
+    first = await put(catalog, "a", b"1")
+    copied = await catalog.copy(first, replace(first, name="z"))
+    await catalog.remove(catalog.bucket("b"), "a")
+    assert copied.id != first.id
+    assert reloaded(tmp_path).bytes_of(copied).read_bytes() == b"1"
+
+
+async def test_of_crossing_moves_none_waits_forever_and_nothing_is_lost(catalog):
+    one, two = await put(catalog, "a", b"1"), await put(catalog, "b", b"2")
+    moves = (catalog.move(one, replace(one, name="b")), catalog.move(two, replace(two, name="a")))
+    async with asyncio.timeout(10):
+        ends = await asyncio.gather(*moves, return_exceptions=True)
+    assert [type(end) for end in ends] == [StorageError, StorageError]
+    assert set(catalog.bucket("b").objects) == {"a", "b"}
+
+
+async def test_of_two_moves_of_one_object_the_second_finds_nothing(catalog):
+    first = await put(catalog, "a", b"1")
+    moves = [catalog.move(first, replace(first, name=name)) for name in ("x", "y")]
+    ends = await asyncio.gather(*moves, return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["StorageError", "Stored"]
+    assert len(catalog.bucket("b").objects) == 1
+
+
+async def test_copy_of_an_object_that_was_just_removed(catalog):
+    first = await put(catalog, "a", b"1")
+    await catalog.remove(catalog.bucket("b"), "a")
+    with pytest.raises(StorageError):
+        await catalog.copy(first, replace(first, name="z"))
+    assert list(catalog.arrivals.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["copy", "move"])
+async def test_a_copy_or_move_on_a_full_disk_changes_nothing(catalog, tmp_path, target):
+    first = await put(catalog, "a", b"1")
+    files = sorted(tmp_path.rglob("*"))
+    with _file_limit(2), pytest.raises(OSError, match="too large"):
+        await getattr(catalog, target)(first, replace(first, name="z"))
+    assert sorted(tmp_path.rglob("*")) == files
+    assert reloaded(tmp_path).bucket("b").find("a") == first

@@ -5,10 +5,10 @@ from embedded.errors import StackError
 from embedded.keys import Secrets
 from embedded.migrations import migrations_in
 from embedded.ports import free_port, listen
-from embedded.storage.buckets import parse_size
+from embedded.storage.bucket_limits import parse_size
 from embedded.storage.catalog import Bucket, Stored
 from embedded.storage.errors import StorageError
-from embedded.storage.listing import Query, list_folder
+from embedded.storage.listing import LIST, Query, list_folder
 
 
 def test_secrets_are_created_once_and_private(tmp_path):
@@ -64,10 +64,10 @@ def test_parse_size_rejects_other_texts(text):
 
 
 @pytest.mark.parametrize("name", ["limit", "offset"])
-@pytest.mark.parametrize("value", ["²", "7", -1, 1.5, [7], {"a": 7}])
+@pytest.mark.parametrize("value", ["²", "", "seven", "nan", "1e999", -1, 1.5, [7, 7], {"a": 7}])
 def test_query_rejects_invalid_limits(name, value):
     with pytest.raises(StorageError) as caught:
-        Query.parse({name: value})
+        LIST.coerced({"prefix": "", name: value})
     assert caught.value.status == 400
 
 
@@ -98,4 +98,6 @@ def test_a_folder_is_listed_one_level_deep(bucket, body, names):
         name: Stored("b", name, "00000000-0000-4000-8000-000000000000", 1, "", "")
         for name in bucket.objects
     }
-    assert [entry["name"] for entry in list_folder(bucket, Query.parse(body))] == names
+    assert [
+        entry["name"] for entry in list_folder(bucket, Query.parse(LIST.coerced(body)))
+    ] == names
