@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -143,10 +143,10 @@ class Intake:
         time_slice = TimeSlice()
         async for piece in body:
             await self._scheduler.next()
-            for data in splitter.feed(piece):
+            async for data in _steps(splitter.feed(piece), slowly=splitter.begins_slowly(piece)):
                 yield data
                 await time_slice.yield_if_used_up()
-        for data in splitter.close():
+        async for data in _steps(splitter.close(), slowly=splitter.begins_slowly(b"")):
             yield data
             await time_slice.yield_if_used_up()
 
@@ -197,6 +197,14 @@ class Intake:
         if self._rollbacks:
             await asyncio.wait(self._rollbacks)
         await self._pending.close(max(0.0, until - time.monotonic()))
+
+
+async def _steps(stored: Iterator[bytes], *, slowly: bool) -> AsyncIterator[bytes]:
+    """Yield the bytes of the object; the first step is taken in a thread if it may take long."""
+    if slowly and (first := await asyncio.to_thread(next, stored, None)) is not None:
+        yield first
+    for data in stored:
+        yield data
 
 
 async def _new_import(

@@ -34,6 +34,13 @@ class Splitter(ABC):
         """The beginning of a character that the last piece ended in."""
         self._checked_bytes = 0
 
+    def begins_slowly(self, data: bytes) -> bool:
+        """Return whether the first step with this piece, or at the end, may take long.
+
+        That is where the first foreign letter comes late, and decides about the encoding.
+        """
+        return self._transcoder.may_decide(data)
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next piece; yields bytes of the object as soon as they are certain."""
         yield from self._feed_text(*self._transcoder.read(data))

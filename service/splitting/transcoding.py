@@ -52,6 +52,10 @@ class Transcoder:
         """Where it was guessed: a text with foreign letters, as it reads."""
         return self._choice.sample
 
+    def may_decide(self, data: bytes) -> bool:
+        """Return whether ``read`` may decide now, which takes up to a tenth of a second."""
+        return self._decoder is None and (bool(self._held) or not data.isascii())
+
     def read(self, data: bytes, *, final: bool = False) -> tuple[bytes, bool]:
         """Take the next bytes; return their text as UTF-8, and whether what follows is invalid.
 

@@ -14,7 +14,7 @@ from tests.support.traces import SOURCE, Traces
 
 ROWS = 1000
 READERS = 100
-ALLOWED = 60 * MIB
+ALLOWED = 100 * MIB
 """More memory for all readers; without bounds each took 8 MB."""
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import gzip
+import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 
 import pytest
@@ -14,7 +15,7 @@ from core.reading.options import ReadingOptions
 from core.reading.plan import Field
 from core.reading.sniffing import Kind
 from core.zstandard import zstd
-from service.intake.accept import Intake
+from service.intake.accept import Intake, _steps
 from service.intake.body import Body
 from service.intake.buffers import CHUNK_BYTES
 from service.intake.limits import Limits
@@ -469,3 +470,16 @@ async def test_a_duplicate_object_that_cannot_be_removed_is_left_to_the_sweep(st
     found = await asyncio.gather(*both)
     assert len({one.id for one in found}) == 1
     assert len(storage.objects) == 2
+
+
+async def test_a_first_step_that_may_be_slow_is_taken_in_a_thread():
+    def steps() -> Iterator[bytes]:
+        for _ in range(3):
+            yield threading.current_thread().name.encode()
+
+    main = threading.current_thread().name.encode()
+    slow = [name async for name in _steps(steps(), slowly=True)]
+    assert slow[0] != main
+    assert slow[1:] == [main] * 2
+    assert [name async for name in _steps(steps(), slowly=False)] == [main] * 3
+    assert [name async for name in _steps(iter(()), slowly=True)] == []

@@ -116,3 +116,15 @@ def test_the_guess_is_shown_with_a_sample():
 def test_nothing_that_looks_like_utf8_is_in_a_guessed_text():
     choice = EncodingChoice(WINDOWS_1252, guessed=True)
     assert same_for_all(choice, b"Zo\xeb Zo\xc3\xab") == ("Zoë Zo".encode(), True, WINDOWS_1252)
+
+
+def test_only_the_first_foreign_letter_decides():
+    transcoder = Transcoder(UNDECIDED)
+    assert not transcoder.may_decide(b"name\n")
+    transcoder.read(b"name\n")
+    assert transcoder.may_decide("Zoë".encode(WINDOWS_1252))
+    transcoder.read("Zoë".encode(WINDOWS_1252))
+    assert transcoder.may_decide(b"")  # it is held back until the end, or until there is more
+    transcoder.read(b"\n", final=True)
+    assert not transcoder.may_decide("Zoë".encode(WINDOWS_1252))
+    assert not Transcoder(EncodingChoice(UTF_8)).may_decide("Zoë".encode())
