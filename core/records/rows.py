@@ -70,11 +70,14 @@ class CsvParser:
         )
         suspects |= self._skipping.suspects(names, emails)
         skipped: list[tuple[int, str]] = []
-        if empty:
-            texts = [(at, "".join(records[at])) for at in empty]
+        if empty or suspects:
+            nameless = [at for at in suspects if not names[at] or names[at].isspace()]
+            texts = [(at, "".join(run.records[at])) for at in (*empty, *nameless)]
             blank_rows = {at for at, text in texts if not text or text.isspace()}
             skipped = [(at, BLANK_ROW) for at in blank_rows]
             suspects = (suspects | set(empty)) - blank_rows
+            for at in blank_rows:
+                names[at] = emails[at] = ""
         return Columns(names, emails, suspects, [], skipped)
 
     def _suspicious_rows(self, run: RecordRun[Row]) -> set[int]:
