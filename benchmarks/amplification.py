@@ -10,6 +10,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -232,6 +233,16 @@ def _split(kind: Kind, content: bytes, store: Callable[[bytes], None]) -> Split:
     return splitter.split()
 
 
+@contextmanager
+def _collecting_as_workers_do() -> Iterator[None]:
+    """Look for cycles as rarely as a worker process does (``tasks.worker``)."""
+    usual = gc.get_threshold()
+    gc.set_threshold(5_000)
+    yield
+    gc.set_threshold(*usual)
+
+
+@_collecting_as_workers_do()
 def _import(stored: bytes, split: Split) -> None:
     for part in split.parts:
         work = PartWork(
