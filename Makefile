@@ -22,7 +22,7 @@ pythons: setup ## run the unit tests on each Python that this machine has, from 
 	$(BIN)/python .ci/pythons.py
 
 chaos: setup ## break everything on purpose, and count (CHAOS_RUNS=3, CHAOS_SEED=... to replay)
-	$(BIN)/python -m pytest tests/chaos -m "slow or not slow"
+	$(BIN)/python -m pytest tests/chaos tests/contract/test_slow_readers.py -m "slow or not slow"
 
 bench: setup ## measure it beside what one would use instead (ROWS=100000 ROUNDS=3 BENCH="import upload")
 	$(BIN)/python -m benchmarks $(BENCH) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))

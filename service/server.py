@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpParser, RawRequestMessage
 
 from service.api.middleware import to_problem
-from service.intake.minimum_rate import client_too_slow
+from service.intake.minimum_rate import BYTES_PER_SECOND, client_too_slow
 from service.problems import ProblemError
 from service.resetting import reset
 
@@ -171,9 +171,10 @@ class Connection(web.RequestHandler):
             self._write_timer = None
 
     def _check_writing(self) -> None:
-        """Cut a connection whose client has read nothing since the last look."""
+        """Cut a connection whose client has read little since the last look."""
         transport = self.transport
-        if transport is not None and transport.get_write_buffer_size() >= self._unsent:
+        allowed = max(0.0, self._unsent - BYTES_PER_SECOND * self._idle_seconds)
+        if transport is not None and transport.get_write_buffer_size() > allowed:
             _log.info("answer not read", unsent=self._unsent)
             reset(transport)
         else:

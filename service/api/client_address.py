@@ -45,7 +45,14 @@ class ClientAddresses:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4 one that is written as IPv6 too; None for any other text."""
+    """Return an address, also one with a port or an IPv4 one that is written as IPv6.
+
+    None for any other text.
+    """
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
