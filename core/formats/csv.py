@@ -149,9 +149,14 @@ class CsvScanner(Generic[T]):
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each row of a run starts and ends, its line end included."""
-        if _is_unquoted(run.raw, self.dialect) and not _has_blank_lines(run.raw):
+        if _is_unquoted(run.raw, self.dialect):
             lines = run.raw.splitlines(keepends=True)
-            return list(pairwise(accumulate(map(len, lines), initial=run.offset)))
+            of_lines = pairwise(accumulate(map(len, lines), initial=run.offset))
+            if not _has_blank_lines(run.raw):
+                return list(of_lines)
+            return [
+                span for span, line in zip(of_lines, lines, strict=True) if line.strip(_LINE_ENDS)
+            ]
         if len(run.records) == 1:  # between the blank lines, however long it is
             start = len(run.raw) - len(run.raw.lstrip(_LINE_ENDS))
             end = _after_lines(run.raw, len(run.raw.rstrip(_LINE_ENDS)), 1)
