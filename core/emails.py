@@ -39,14 +39,10 @@ _others: Final = re.compile(
 ).finditer
 
 _is_dot_atom: Final = re.compile(
-    r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-).fullmatch
-"""RFC 5322, section 3.2.3."""
-_is_international_dot_atom: Final = re.compile(
     r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
     r"(?:\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+)*"
 ).fullmatch
-"""RFC 6531, section 3.3."""
+"""RFC 5322, section 3.2.3, with the characters that RFC 6531, section 3.3, adds."""
 _ASCII: Final = re.compile(r"[\0-\x7f]+")
 _MAX_BYTES: Final = 254
 """Longest address that email_validator accepts, in any of its forms."""
@@ -93,25 +89,24 @@ def unusual_emails(emails: Sequence[str]) -> set[int]:
 
 def _normalised_international(email: str) -> str | None:
     local, _, domain = email.rpartition("@")
-    if domain.isascii() and _is_simple(local):
-        # The check of a local part takes as long as that of a domain.
-        plain = _is_plain(f"a@{domain}") is not None and len(email.encode()) <= _MAX_BYTES
-        return f"{local}@{domain.lower()}" if plain else None
-    if _is_dot_atom(local) is None or local.lower() in _CASELESS_NAMES:
+    if not _is_simple(local) or local.lower() in _CASELESS_NAMES:
         return _checked(email)
     # The check of a domain takes a tenth of a millisecond, and few domains are in a list only once.
     checked = _checked_domain(domain)
-    if checked is None or len(local) + 1 + checked.longest > _MAX_BYTES:
+    if checked is None or len(local.encode()) + 1 + checked.longest > _MAX_BYTES:
         return None
     return f"{local}@{checked.domain}"
 
 
 def _is_simple(local: str) -> bool:
-    """Return whether a local part is of letters, digits and the usual marks, in composed form."""
-    return (
-        _is_international_dot_atom(local) is not None
-        and _ASCII.sub("", local).isalpha()
-        and unicodedata.is_normalized("NFC", local)
+    """Return whether a local part is certainly valid, and stored as it is unless it is caseless.
+
+    Its characters beside those of ASCII are letters, in composed form.
+    """
+    if _is_dot_atom(local) is None:
+        return False
+    return local.isascii() or (
+        _ASCII.sub("", local).isalpha() and unicodedata.is_normalized("NFC", local)
     )
 
 
@@ -124,7 +119,7 @@ class _Domain(NamedTuple):
 
 @lru_cache(4096)
 def _checked_domain(domain: str) -> _Domain | None:
-    """Return a domain with other letters than ASCII; None if no address may have it."""
+    """Return a domain as it is stored; None if no address may have it."""
     try:
         checked = validate_email(f"a@{domain}", check_deliverability=False)
     except (EmailNotValidError, UnicodeError):

@@ -135,6 +135,10 @@ LOCALS = st.text("abA1.+'é", max_size=6) | st.sampled_from(
 @example("x" * 240, "é.example.com")
 @example("Info", "É.example.com")
 @example("a", "bücher.example")
+@example("é", "xn--bcher-kva.example")
+@example("é", "1.1")
+@example("é", "ab--cd.example")
+@example("é" * 126, "a.example")
 def test_international_addresses_are_those_of_email_validator(local, domain):
     """Also where only the domain is checked, and not for the first time."""
     email = f"{local}@{domain}"
