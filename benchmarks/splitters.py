@@ -43,7 +43,7 @@ class Splitting:
     def run(self) -> Run:
         """Split the file once."""
         content = self.data.file(self.kind).read_bytes()
-        limits = Limits(len(content), _default("max_record_bytes"), _default("part_bytes"))
+        limits = default_limits(len(content))
         request = ImportRequest(_KINDS[self.kind], ImportOptions("benchmark"))
         begun = time.process_time()
         splitter = decide_reading(request, Sample.of(content)).splitter(limits)
@@ -61,6 +61,11 @@ def _feed(splitter: Splitter, content: bytes) -> int:
     for start in range(0, len(content), PIECE):
         passed += sum(map(len, splitter.feed(content[start : start + PIECE])))
     return passed + sum(map(len, splitter.close()))
+
+
+def default_limits(body_bytes: int) -> Limits:
+    """Return the limits that the settings have by default, for a body of this size."""
+    return Limits(body_bytes, _default("max_record_bytes"), _default("part_bytes"))
 
 
 def _default(name: str) -> int:

@@ -280,8 +280,8 @@ class JsonScanner(Generic[T]):
 def _ends(data: bytes, first: int, limit: int) -> Iterator[int]:
     """Yield positions up to ``limit`` at which records may end, the most promising one first.
 
-    Those are after a brace, and before a comma, for records that are no objects. Bytes up to a
-    wrong one are read in vain, so the later ones are half as far away each time.
+    Those are after a brace, and before a comma, for records that are not objects. Bytes up
+    to a wrong one are read in vain, so the later ones are half as far away each time.
     """
     end = limit
     for _ in range(_CANDIDATES):

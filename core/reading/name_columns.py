@@ -79,7 +79,7 @@ def choose_names(columns: Sequence[Column], email: Column | None) -> NameChoice:
 def bare_ordinals(columns: Sequence[Column]) -> list[Column]:
     """Return columns called *First* and *Second* that hold whole names: they are of two people.
 
-    Empty if there are no two such columns; *First* alone is a first name.
+    Empty if there are fewer than two such columns; *First* alone is a first name.
     """
     found = {
         ordinals()[words[0]]: column

@@ -58,7 +58,7 @@ class Vocabulary:
     footers: frozenset[tuple[str, ...]]
     """First words of rows that are no records."""
     counted: frozenset[tuple[str, ...]]
-    """What is counted in rows that are no records, such as *members*."""
+    """Nouns of rows that only count the others, such as *members* in "400 members"."""
     no_values: frozenset[str]
     """Texts, in lower case, that stand in place of a missing value."""
 

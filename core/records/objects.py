@@ -219,7 +219,7 @@ class _ObjectParser:
             return _decode_leniently(data)
 
     def _objects(self, values: list[Any]) -> list[Any]:
-        """Return values with a Reason in place of each one that is no object."""
+        """Return values with a Reason in place of each one that is not an object."""
         self._has_reasons = True
         type_ = self._fields.type
         return [value if type(value) is type_ else NOT_AN_OBJECT for value in values]

@@ -16,7 +16,7 @@ _LONGEST_MIME_TYPE: Final = 1000
 
 @dataclass(frozen=True)
 class SizeLimit:
-    """A number of bytes, or a size with a unit; null is no limit."""
+    """A number of bytes, or a size with a unit; null means no limit."""
 
     def coerced(self, value: object, path: str) -> int | str | None:
         """Return a limit. The messages are those of both kinds of limit, as with ``anyOf``."""

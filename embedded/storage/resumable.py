@@ -15,7 +15,6 @@ from aiohttp.typedefs import Handler
 from embedded.storage import errors, tus
 from embedded.storage.access import CATALOG, known_caller
 from embedded.storage.catalog import Stored, valid_name
-from embedded.storage.cors import ANSWER_HEADERS, PREFLIGHT_HEADERS
 from embedded.storage.digests import DIGESTS
 from embedded.storage.metadata import parse_metadata
 from embedded.storage.permission import may_upload, mime_type_is_taken
@@ -43,7 +42,7 @@ async def answer_errors_as_text(request: web.Request, handler: Handler) -> web.S
     except errors.StorageError as error:
         response = error.as_text()
     response.headers["Tus-Resumable"] = tus.VERSION
-    response.headers.update(ANSWER_HEADERS)
+    response.headers.update(tus.ANSWER_HEADERS)
     return response
 
 
@@ -56,7 +55,7 @@ async def options(_request: web.Request) -> web.Response:
         "Tus-Extension": tus.EXTENSIONS,
         "Tus-Max-Size": str(GREATEST),
     }
-    return web.Response(status=204, headers=facts | PREFLIGHT_HEADERS)
+    return web.Response(status=204, headers=facts | tus.PREFLIGHT_HEADERS)
 
 
 @routes.post("")

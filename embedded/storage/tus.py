@@ -1,8 +1,9 @@
-"""Reads and checks the headers of the tus protocol."""
+"""The headers of the tus protocol: reads and checks them, and lets browsers use them."""
 
 import base64
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from embedded.storage import errors
 
@@ -11,6 +12,26 @@ EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,ex
 OFFSET_STREAM = "application/offset+octet-stream"
 Metadata = dict[str, str | None]
 _is_number = re.compile(r"[0-9]{1,1000}").fullmatch
+
+_CORS_KNOWN: Final = (
+    "Authorization, Content-Type, Location, Tus-Extension, Tus-Max-Size, Tus-Resumable, "
+    "Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Length, Upload-Metadata, "
+    "Upload-Offset, X-HTTP-Method-Override, X-Requested-With, X-Forwarded-Host, "
+    "X-Forwarded-Proto, Forwarded,"
+)
+
+ANSWER_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": _CORS_KNOWN,
+}
+"""With which browsers may use resumable uploads from any page: of each answer."""
+
+PREFLIGHT_HEADERS: Final = {
+    "Access-Control-Allow-Headers": f"{_CORS_KNOWN} X-Upsert, Upload-Expires, ApiKey, x-signature",
+    "Access-Control-Allow-Methods": "POST, HEAD, PATCH, OPTIONS, DELETE",
+    "Access-Control-Max-Age": "86400",
+}
+"""Of answers to OPTIONS, besides the others."""
 
 
 def check_version(headers: Mapping[str, str]) -> None:

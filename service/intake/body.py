@@ -36,8 +36,7 @@ async def receive(
     """Yield a request's body as it arrives, in pieces of at most PIECE_BYTES.
 
     Calls ``count`` with the number of bytes of each read; ``rate`` is the one that is required.
-    Raises ProblemError if the body is too
-    large, ends too early or arrives too slowly.
+    Raises ProblemError if the body is too large, ends too early or arrives too slowly.
     """
     total = 0
     rate = rate or MinimumRate(content, limits.idle_seconds)

@@ -36,10 +36,7 @@ class UploadPlaces:
 
     def check(self, client: str) -> None:
         """Raise ProblemError (``too_many_uploads``) if ``take`` would."""
-        if self._by_client[client] >= self._per_client:
-            raise _too_many(f"{self._per_client} uploads of yours are running.")
-        if len(self._taken) >= self._size and self._slowest(client) is None:
-            raise _too_many("Send it again in a moment.")
+        self._to_be_ended(client)
 
     def take(self, client: str, rate: MinimumRate) -> None:
         """Take a place until the current task ends; ``rate`` shows how fast its body arrives.
@@ -47,8 +44,7 @@ class UploadPlaces:
         If all are taken, the slowest upload of the client with the most places is ended, with the
         problem ``client_too_slow``. Raises ProblemError (``too_many_uploads``) if none is slow.
         """
-        self.check(client)
-        if len(self._taken) >= self._size and (slowest := self._slowest(client)):
+        if (slowest := self._to_be_ended(client)) is not None:
             slowest.rate.cut()
             self._release(slowest)
         place = _Place(client, rate)
@@ -63,13 +59,20 @@ class UploadPlaces:
         crowding = max(0.0, 2 * len(self._taken) / self._size - 1)
         return BYTES_PER_SECOND * (1 + (_HIGHEST_FACTOR - 1) * crowding)
 
-    def _slowest(self, client: str) -> _Place | None:
-        """Return the upload to be ended so that a client can have a place; None if none is slow."""
+    def _to_be_ended(self, client: str) -> _Place | None:
+        """Return the upload that has to end so that a client can have a place; None if one is free.
+
+        Raises ProblemError (``too_many_uploads``) if the client can have none.
+        """
+        if self._by_client[client] >= self._per_client:
+            raise _too_many(f"{self._per_client} uploads of yours are running.")
+        if len(self._taken) < self._size:
+            return None
         slow = [place for place in self._taken if self._is_slow(place.rate, place.client, client)]
+        if not slow:
+            raise _too_many("Send it again in a moment.")
         held = self._by_client
-        return min(
-            slow, key=lambda each: (-held[each.client], each.rate.bytes_per_second()), default=None
-        )
+        return min(slow, key=lambda each: (-held[each.client], each.rate.bytes_per_second()))
 
     def _is_slow(self, rate: MinimumRate, client: str, other: str) -> bool:
         """Return whether a client's upload may be ended for another client's."""
