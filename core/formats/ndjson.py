@@ -9,6 +9,7 @@ each line is decoded separately.
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -81,8 +82,9 @@ class NdjsonScanner(Generic[T]):
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each line of a run starts and ends, its line end included."""
-        lines = (line for line in _LINE.finditer(run.raw) if line[0].strip(_SPACE))
-        return [(run.offset + line.start(), run.offset + line.end()) for line in lines]
+        lines = _LINE.findall(run.raw)
+        of_lines = pairwise(accumulate(map(len, lines), initial=run.offset))
+        return [span for span, line in zip(of_lines, lines, strict=True) if line.strip(_SPACE)]
 
     def _decode(self, raw: bytes) -> RecordRun[T]:
         """Decode these whole lines, or the first of them."""

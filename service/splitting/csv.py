@@ -64,8 +64,7 @@ class CsvSplitter(Splitter):
         for run in runs:
             if self._rows_to_skip and run.records:
                 spans = self._scanner.spans(run)
-                for start, end in spans[self._rows_to_skip :]:
-                    self._cutter.add_record(start, end)
+                self._cutter.add_records(spans[self._rows_to_skip :])
                 self._rows_to_skip -= min(self._rows_to_skip, len(spans))
             else:
                 self._cutter.add(run, self._scanner)

@@ -94,7 +94,7 @@ class JsonSequenceSplitter(Splitter):
             if end is None:
                 break
             line = data[start:end].translate(_ENDS_TO_BLANKS) + b"\n"
-            self._cutter.add_record(self._size, self._size + len(line))
+            self._cutter.add_records([(self._size, self._size + len(line))])
             self._size += len(line)
             lines.append(line)
             at = end

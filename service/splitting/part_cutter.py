@@ -4,6 +4,7 @@ Whether the records may be contacts at all is checked where a part ends: what is
 rejected for each record costs thousands of times what one byte of it costs to send.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,7 +13,7 @@ import msgspec
 
 from core.errors import MalformedInputError
 from core.field_names import FieldNames
-from core.formats.base import RecordRun, RecordScanner
+from core.formats.base import RecordRun, RecordScanner, Span
 from core.models import Part
 from core.reading.plan import PlanWarning, ReadingPlan
 from core.reading.warnings import ENCODING_GUESSED
@@ -114,18 +115,23 @@ class PartCutter:
             self._count += len(run.records)
             self._end = run.end
         elif run.records:
-            for span_start, span_end in scanner.spans(run):
-                self.add_record(span_start, span_end)
+            self.add_records(scanner.spans(run))
 
-    def add_record(self, start: int, end: int) -> None:
-        """Add one record with these bounds."""
-        self._start = start if self._start is None else self._start
-        self._count += 1
-        self._end = end
-        if end - self._start >= self._part_bytes:
-            self._cut(end)
-            if end - self._base - self.parts[0].byte_start >= _UNCHECKED_BYTES:
-                self._check_records(end)
+    def add_records(self, spans: Sequence[Span]) -> None:
+        """Add consecutive records with these bounds."""
+        ends = [end for _, end in spans]
+        at = 0
+        while at < len(spans):
+            self._start = spans[at][0] if self._start is None else self._start
+            last = bisect_left(ends, self._start + self._part_bytes, at)
+            after = min(last + 1, len(spans))
+            self._count += after - at
+            self._end = ends[after - 1]
+            if last < len(spans):
+                self._cut(self._end)
+                if self._end - self._base - self.parts[0].byte_start >= _UNCHECKED_BYTES:
+                    self._check_records(self._end)
+            at = after
 
     def finish(self, end: int | None = None) -> list[Part]:
         """Return the parts; the last one ends at ``end``, by default with its last record."""

@@ -6,13 +6,16 @@ them, hence bounds that look higher than the ten times of ``benchmarks.amplifica
 
 import pytest
 
-from benchmarks.amplification import INPUTS, Input, measure_input, measure_ordinary
+from benchmarks.amplification import INPUTS, Cost, Input, measure_input, measure_ordinary
 from core.emails import normalised_email
 from tests.support.contacts import MIB
 
 SERVICE_BOUND, WORKER_BOUND = 60, 120
 """Times the CPU of ordinary contacts; before these bounds inputs cost up to 400 and 1,900 times."""
-SIZE = MIB // 4
+SIZE = MIB // 2
+"""Bytes of each body; what is done with the first 64 KiB to decide how to read it is in it."""
+TRIES = 6
+"""Times that an input is measured at most: another process may take the caches of a processor."""
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,13 @@ def ordinary():
 @pytest.mark.parametrize("each", INPUTS, ids=lambda each: each.name)
 def test_no_input_costs_much_more_than_contacts(each: Input, ordinary):
     service, worker = ordinary
-    costs = [measure_input(each, SIZE) for _ in range(2)]
-    assert min(cost.service for cost in costs) < SERVICE_BOUND * service
-    assert min(cost.worker for cost in costs) < WORKER_BOUND * worker
+    costs: list[Cost] = []
+    while len(costs) < TRIES:
+        costs.append(measure_input(each, SIZE))
+        least = min(cost.service for cost in costs), min(cost.worker for cost in costs)
+        if least[0] < SERVICE_BOUND * service and least[1] < WORKER_BOUND * worker:
+            return
+    pytest.fail(f"{least} s/MB, beside {ordinary} for contacts")
 
 
 @pytest.mark.parametrize(
