@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from core.conversion import Converter
 from core.field_names import MAX_KEPT_NAMES, MAX_LISTED_NAMES, MAX_NAME_LENGTH
 from core.ids import JOB_PREFIX, job_id
 from core.reading.warnings import MAX_WARNED_RECORDS, MESSAGES
@@ -115,6 +116,9 @@ class Detected(_Answer, kw_only=True):
     compression: Annotated[
         Literal["gzip", "zstd"] | None, Meta(description="Compression, null if there was none.")
     ]
+
+
+to_detected: Final = Converter(Detected)
 
 
 class Ignored(_Answer):
@@ -251,7 +255,7 @@ def job_view(row: dict[str, Any]) -> Job:
             cancelled=row["parts_cancelled"],
         ),
         receipt=Receipt(sha256=row["sha256"], bytes=row["received"]) if row["sha256"] else None,
-        detected=msgspec.convert(row["detected"], Detected) if row["detected"] else None,
+        detected=to_detected(row["detected"]) if row["detected"] else None,
         ignored=Ignored(
             fields=row["ignored"][:MAX_LISTED_NAMES], more=len(row["ignored"]) > MAX_LISTED_NAMES
         ),

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import msgspec
 
+from core.conversion import Converter
 from core.models import Part
 from core.queue_messages import (
     first_message,
@@ -113,6 +114,9 @@ class KnownRejections(msgspec.Struct, frozen=True):
     """The next object with rejections; they follow the rows before its first record."""
 
 
+_to_known_rejections: Final = Converter(KnownRejections)
+
+
 class Repository:
     """Calls SQL functions.
 
@@ -202,7 +206,7 @@ class Repository:
         rejections = await self._rpc.call(
             "show_rejections", p_import=str(import_id), p_after=after, p_limit=limit
         )
-        return msgspec.convert(rejections, KnownRejections | None)
+        return _to_known_rejections(rejections) if rejections else None
 
     async def retry_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Queue the failed parts again; return what ``get_import`` then returns.

@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 
 import msgspec
 
+from core.conversion import Converter
 from core.formats.csv_dialect import CsvDialect
 from core.formats.formula_escaping import REJECTION_COLUMNS
 
@@ -97,17 +98,17 @@ class ReadingPlan(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """For each field that has a place."""
     warnings: tuple[PlanWarning, ...] = ()
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any] | None) -> Self:
+    @staticmethod
+    def from_json(value: dict[str, Any] | None) -> "ReadingPlan":
         """Read a plan from the database, also one that an earlier version wrote.
 
         It wrote none for JSON, whose keys were ``name`` and ``email``.
         """
         if value is None:
-            return cls(places=FieldPlaces(name=(("name",),), email=(("email",),)))
+            return ReadingPlan(places=FieldPlaces(name=(("name",),), email=(("email",),)))
         if "places" not in value:
-            return cls._from_layout(value)
-        return msgspec.convert(value, cls)
+            return ReadingPlan._from_layout(value)
+        return _to_plan(value)
 
     @classmethod
     def _from_layout(cls, value: dict[str, Any]) -> Self:
@@ -129,3 +130,6 @@ class ReadingPlan(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     def formulas_escaped(self) -> bool:
         """Whether the file is one of rejections, in which we escaped formulas."""
         return self.header[: len(REJECTION_COLUMNS)] == REJECTION_COLUMNS
+
+
+_to_plan: Final = Converter(ReadingPlan)

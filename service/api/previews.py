@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from msgspec import UNSET
 
-from core.job_view import Detected, Notice, plan_warnings, record_warning
+from core.job_view import Notice, plan_warnings, record_warning, to_detected
 from core.reading.warnings import MESSAGES
 from service.api.rejection_rows import Columns, columns_of
 from service.api.schemas import ImportPreview, Outcome, PreviewedRecord, json_answer
@@ -54,7 +54,7 @@ def _answer(preview: Preview, compression: str | None) -> ImportPreview:
     split = preview.split
     return ImportPreview(
         format=split.format,
-        detected=msgspec.convert(detected(split, compression), Detected),
+        detected=to_detected(detected(split, compression)),
         complete=preview.is_complete,
         records_seen=split.records,
         columns=columns_of_records(split.plan, sampled_values(preview.contents)),
