@@ -120,6 +120,19 @@ class MigrationSettings(_EnvironmentSettings):
     """Direct or session-mode connection to the project's Postgres, as in ``Settings``."""
 
 
+class HealthSettings(_EnvironmentSettings):
+    """Where the service and the workers of this machine answer, for health checks."""
+
+    host: str = "127.0.0.1"
+    """Address of the service, as in ``Settings``."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port of the service, as in ``Settings``."""
+    dramatiq_prom_host: str = "0.0.0.0"  # noqa: S104 -- dramatiq's default, which binds it
+    """Address of the workers' metrics; the variable is dramatiq's own, in lower case."""
+    dramatiq_prom_port: int = Field(default=9191, ge=1, le=65535)
+    """Port of the workers' metrics."""
+
+
 class Settings(_EnvironmentSettings):
     """Settings of the service and the workers."""
 

@@ -1,7 +1,7 @@
-"""``contacts-importer``: starts the importer's processes, and applies its migrations.
+"""``contacts-importer``: starts the importer's processes, and what operators need beside them.
 
-A command other than ``migrate`` replaces this process (exec), so that the process a supervisor
-sends signals to is the one that handles them, and its exit code is the command's own.
+A command other than ``migrate`` and ``health`` replaces this process (exec), so that the process
+to which a supervisor sends signals handles them, and its exit code is the command's own.
 """
 
 import argparse
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from config.settings import MigrationSettings, SettingsError
+from config.settings import HealthSettings, MigrationSettings, SettingsError
+from deploy.health import is_healthy
 from deploy.migrations import (
     DatabaseAddressError,
     DatabaseUnavailableError,
@@ -37,10 +38,12 @@ _EPILOG: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (default: the process's); return its exit code."""
     options = _parser().parse_args(arguments)
-    if options.command != "migrate":
-        command = [sys.executable, "-m", *python_module(options)]
-        os.execv(command[0], command)  # noqa: S606 -- no shell is wanted
-    return _migrate()
+    if options.command == "migrate":
+        return _migrate()
+    if options.command == "health":
+        return _health(options.process)
+    command = [sys.executable, "-m", *python_module(options)]
+    return os.execv(command[0], command)  # noqa: S606 -- no shell is wanted
 
 
 def python_module(options: argparse.Namespace) -> list[str]:
@@ -62,6 +65,18 @@ def python_module(options: argparse.Namespace) -> list[str]:
             return ["tasks", "--sweep"]
         case _:
             raise ValueError(options.command)
+
+
+def _health(process: str) -> int:
+    try:
+        settings = HealthSettings.from_environment()
+    except SettingsError as error:
+        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
+        return EXIT_USAGE
+    if is_healthy(process, settings):
+        return EXIT_OK
+    sys.stderr.write(f"{process} does not answer\n")
+    return EXIT_FAILED
 
 
 def _migrate() -> int:
@@ -159,6 +174,13 @@ def _parser() -> argparse.ArgumentParser:
         "queue imports that lost their message, remove what belongs to no import",
         "Exit codes: 0 swept, 2 wrong settings, 3 Storage or the database failed.",
     )
+    health = _add(
+        commands,
+        "health",
+        "ask a process of this machine whether it lives, for health checks of containers",
+        "Exit codes: 0 it answers, 1 it does not, 2 wrong settings.",
+    )
+    health.add_argument("process", choices=["web", "worker"], help="which of the two")
     return parser
 
 

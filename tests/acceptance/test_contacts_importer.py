@@ -178,7 +178,10 @@ def test_web_and_worker_import_and_stop_on_sigterm(importer: Importer, tmp_path:
         try:
             await_ok(f"{url}/readyz")
             answer = httpx.post(f"{url}/import", json={"source": "cli", "data": [{"name": "Ada"}]})
+            # Dramatiq serves its metrics after the workers have started.
+            await_ok(f"http://127.0.0.1:{metrics}/metrics")
             await_end(url + answer.headers["Location"])
+            health = [called("health", name, env=env).returncode for name in ("web", "worker")]
             commands = [psutil.Process(process.pid).cmdline()[1:4] for process in processes]
         finally:
             for process in processes:
@@ -186,6 +189,8 @@ def test_web_and_worker_import_and_stop_on_sigterm(importer: Importer, tmp_path:
             codes = [process.wait(PATIENCE) for process in processes]
 
     assert commands == [["-m", "service"], ["-m", "dramatiq", "tasks"]]
+    assert health == [0, 0]
+    assert [called("health", name, env=env).returncode for name in ("web", "worker")] == [1, 1]
     assert codes == [0, 0], (tmp_path / "log").read_text()
 
 

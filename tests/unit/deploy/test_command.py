@@ -49,7 +49,7 @@ def test_wrong_arguments_end_with_2(arguments, capsys):
     assert "usage: contacts-importer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "migrate", "once", "sweep"])
+@pytest.mark.parametrize("name", ["web", "worker", "migrate", "once", "sweep", "health"])
 def test_each_command_has_a_help_text_with_its_exit_codes(name, capsys):
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
