@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import yaml
 
 from deploy.migrations import MigrationError, migrate, migrations_in
 from embedded.migrations import apply_migrations
@@ -150,6 +151,19 @@ def test_it_runs_from_any_folder_and_through_a_link(tmp_path: Path, importer: Im
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("queue is empty: ")
     assert importer.counts(job) == (1, 0)
+
+
+def test_workers_are_scaled_by_what_waits(importer: Importer) -> None:
+    """The query of KEDA's scaler, on the queue of an importer without workers."""
+    text = (PROJECT / "deploy" / "kubernetes" / "scaling.yaml").read_text()
+    query = yaml.safe_load(text)["spec"]["triggers"][0]["metadata"]["query"]
+    before = importer.query(query)[0][0]
+
+    importer.post([{"name": "Ada"}])
+    waiting = importer.query(query)[0][0]
+    called("once", env=importer.environment())
+
+    assert (before, waiting, importer.query(query)) == (0, 1, [(0,)])
 
 
 def test_sweep_ends_with_0(importer: Importer) -> None:
