@@ -96,10 +96,45 @@ def _parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
     return [ip_network(each.strip()) for each in value.split(",")]
 
 
-class Settings(BaseSettings):
-    """Settings of the service and the workers; a field's upper-case name is its variable."""
+class _EnvironmentSettings(BaseSettings):
+    """Settings that are read from the environment; a field's upper-case name is its variable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read and validate all settings.
+
+        Raises SettingsError with one line for each setting that is missing or invalid.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError([_line(dict(details)) for details in error.errors()]) from None
+
+
+class MigrationSettings(_EnvironmentSettings):
+    """What is needed to apply the migrations: less than for the service and the workers."""
+
+    database_url: Annotated[SecretStr, AfterValidator(_session_database)]
+    """Direct or session-mode connection to the project's Postgres, as in ``Settings``."""
+
+
+class HealthSettings(_EnvironmentSettings):
+    """Where the service and the workers of this machine answer, for health checks."""
+
+    host: str = "127.0.0.1"
+    """Address of the service, as in ``Settings``."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port of the service, as in ``Settings``."""
+    dramatiq_prom_host: str = "0.0.0.0"  # noqa: S104 -- dramatiq's default, which binds it
+    """Address of the workers' metrics; the variable is dramatiq's own, in lower case."""
+    dramatiq_prom_port: int = Field(default=9191, ge=1, le=65535)
+    """Port of the workers' metrics."""
+
+
+class Settings(_EnvironmentSettings):
+    """Settings of the service and the workers."""
 
     supabase_url: Annotated[str, AfterValidator(_http_url)]
     """Address of the Supabase project; Storage and PostgREST are below it."""
@@ -176,17 +211,6 @@ class Settings(BaseSettings):
     """Lowest level of the events that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """Format of the logs; ``auto`` is ``console`` on a terminal and ``json`` everywhere else."""
-
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read and validate all settings.
-
-        Raises SettingsError with one line for each setting that is missing or invalid.
-        """
-        try:
-            return cls()
-        except ValidationError as error:
-            raise SettingsError([_line(dict(details)) for details in error.errors()]) from None
 
     @property
     def is_public(self) -> bool:

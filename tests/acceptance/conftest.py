@@ -90,6 +90,17 @@ def importer(embedded_env: Mapping[str, str]) -> Iterator[Importer]:
 
 @pytest.fixture(scope="session")
 def procfile() -> Mapping[str, list[str]]:
-    """The commands of the Procfile by process type."""
-    lines = (PROJECT / "Procfile").read_text().splitlines()
-    return {name: shlex.split(command) for name, command in (line.split(": ", 1) for line in lines)}
+    """The commands of the Procfile by process type, as ``started`` runs them (``python -m``)."""
+    return {name: ["deploy", *command[1:]] for name, (_, command) in procfile_lines().items()}
+
+
+def procfile_lines() -> dict[str, tuple[dict[str, str], list[str]]]:
+    """The variables and the command of each line of the Procfile, by process type."""
+    found = {}
+    for line in (PROJECT / "Procfile").read_text().splitlines():
+        name, _, words = line.partition(": ")
+        variables = dict(word.split("=", 1) for word in shlex.split(words) if "=" in word)
+        command = shlex.split(words)[len(variables) :]
+        assert command[0] == "./contacts-importer"
+        found[name] = (variables, command)
+    return found

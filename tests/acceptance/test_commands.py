@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from local.ports import free_port
 from local.processes import PROJECT, started, worker_environment
-from tests.acceptance.conftest import ENDED, Importer
+from tests.acceptance.conftest import ENDED, Importer, procfile_lines
 from tests.support.commands import Checkout, is_shown, shown_outputs
 from tests.support.markdown import Document, documents
 
@@ -96,7 +97,7 @@ def test_a_taken_port_is_told_in_a_line(importer: Importer) -> None:
 def test_the_procfile_commands_import_and_count(
     importer: Importer, procfile: Mapping[str, list[str]]
 ) -> None:
-    assert procfile["web"] == ["python", "-m", "service"]
+    assert procfile == {"web": ["deploy", "web"], "worker": ["deploy", "worker"]}
     port = free_port()
     environment = worker_environment(importer.env, importer.folder / "metrics", port)
     contacts = [{"name": f"P {n}", "email": f"p{n}@example.com"} for n in range(20_000)]
@@ -111,6 +112,50 @@ def test_the_procfile_commands_import_and_count(
     assert [importer.counts(job) for job in jobs] == [(20_000, 1)] * 3
     assert _value(metrics, "contacts_imported_total") == 60_000
     assert _value(metrics, 'contacts_rejected_total{code="email_invalid"}') == 3
+
+
+def test_the_web_line_of_the_procfile_asks_for_the_names_of_the_service(
+    importer: Importer,
+) -> None:
+    """It listens where platforms expect it, so it must not start without the names."""
+    variables, command = procfile_lines()["web"]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=importer.environment(**variables, PORT="0"),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert variables == {"HOST": "0.0.0.0"}
+    assert done.returncode == 2
+    assert done.stderr.startswith("ALLOWED_HOSTS is missing: ")
+
+
+def test_the_steps_to_production_run(importer: Importer, tmp_path: Path) -> None:
+    """Those of docs/deploy.md that can be tried here, with the embedded stack as the Supabase."""
+    checkout = Checkout(tmp_path)
+    settings = "".join(f"{name}={shlex.quote(importer.env[name])}\n" for name in NEEDED)
+    (tmp_path / ".env").write_text(settings)
+    named = "test_the_steps_to_production_run"
+    blocks = Document.read("docs/deploy.md").blocks()
+    script = "set -e\n" + "".join(one.text for one in blocks if one.noted("run by") == named)
+    environment = {name: value for name, value in os.environ.items() if name not in NEEDED}
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=checkout.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "the database is up to date\n"
 
 
 class Up:
@@ -159,6 +204,7 @@ class Up:
         self.await_said("Ctrl-C ends all of it")
         self.url = f"http://127.0.0.1:{port}"
         self.metrics = self.await_said("/metrics and ").rpartition(" ")[2].rstrip("/")
+        _metrics(int(self.metrics.rpartition(":")[2]))
 
 
 @pytest.fixture(scope="module")

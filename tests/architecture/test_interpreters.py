@@ -17,7 +17,8 @@ from core.python_version import MINIMUM_PYTHON
 PROJECT = Path(__file__).resolve().parents[2]
 FLOOR_TEXT = ".".join(map(str, MINIMUM_PYTHON))
 READ_BY_OLD_ONES = [
-    "config/__init__.py", "core/python_version.py", "service/__init__.py", "tasks/__init__.py"
+    "config/__init__.py", "core/python_version.py", "deploy/__init__.py", "service/__init__.py",
+    "tasks/__init__.py",
 ]  # fmt: skip
 # Without site-packages (-S): a third-party import before the check would fail.
 OLD = """
@@ -45,7 +46,7 @@ def test_make_setup_uses_the_same_check():
     assert "version_info" not in makefile
 
 
-@pytest.mark.parametrize("module", ["service", "tasks", "core.python_version"])
+@pytest.mark.parametrize("module", ["service", "tasks", "deploy", "core.python_version"])
 def test_an_older_python_is_rejected_in_one_line(module):
     done = subprocess.run(
         [sys.executable, "-S", "-c", OLD, module],

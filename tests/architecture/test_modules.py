@@ -10,6 +10,7 @@ import pytest
 
 import config
 import core
+import deploy
 import embedded
 import service
 import tasks
@@ -19,7 +20,7 @@ PROJECT = Path(config.__file__).parents[1]
 NAMES = [name.upper() for name in Settings.model_fields]
 MODULES = sorted(
     name
-    for package in (config, core, service, tasks, embedded)
+    for package in (config, core, service, tasks, deploy, embedded)
     for name in [
         package.__name__,
         *[found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")],
