@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpParser, RawRequestMessage
 
 from service.api.middleware import to_problem
+from service.api.request_ids import HEADER, request_id
 from service.intake.minimum_rate import BYTES_PER_SECOND, client_too_slow
 from service.problems import ProblemError
 from service.resetting import reset
@@ -126,7 +127,12 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the problem for what could not be handled: malformed HTTP, or an error of ours."""
         problem = _to_problem(exc, status)
-        _log.info("request rejected", code=problem.code, method=request.method)
+        _log.info(
+            "request rejected",
+            code=problem.code,
+            method=request.method,
+            request_id=request_id(request),
+        )
         if request.writer.output_size > 0:
             raise ConnectionError("a response was begun already")
         response = problem.response()
@@ -140,6 +146,8 @@ class Connection(web.RequestHandler):
         if isinstance(resp, web.HTTPException):
             resp = to_problem(resp).response()
         resp.headers["Server"] = _SERVER_HEADER
+        if not resp.prepared:
+            resp.headers[HEADER] = request_id(request)
         return await super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401

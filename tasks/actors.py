@@ -32,7 +32,7 @@ log = structlog.stdlib.get_logger(__name__)
 @dramatiq.actor(actor_name=messages.IMPORT_CONTACTS, queue_name=messages.SMALL_QUEUE, broker=broker)
 def import_contacts(import_id: str) -> None:
     """Start an import and queue its parts."""
-    with structlog.contextvars.bound_contextvars(import_id=import_id), _retry_on_error():
+    with _working_on(JOB_PREFIX + import_id):
         runtime.services.import_contacts(UUID(import_id))
 
 
@@ -40,7 +40,7 @@ def import_contacts(import_id: str) -> None:
 def import_part(import_id: str, part: int) -> None:
     """Import one part: this one, or another one that is due first."""
     message = CurrentMessage.get_current_message()
-    with structlog.contextvars.bound_contextvars(import_id=import_id, part=part), _retry_on_error():
+    with _working_on(JOB_PREFIX + import_id, part=part):
         runtime.services.import_part(
             UUID(import_id),
             part,
@@ -59,16 +59,22 @@ def import_part(import_id: str, part: int) -> None:
 )
 def notify_import(job_id: str) -> None:
     """Notify a client's webhook of an import's end."""
-    import_id = UUID(job_id.removeprefix(JOB_PREFIX))
-    with structlog.contextvars.bound_contextvars(import_id=str(import_id)), _retry_on_error():
-        runtime.services.notify_import(import_id)
+    with _working_on(job_id):
+        runtime.services.notify_import(UUID(job_id.removeprefix(JOB_PREFIX)))
 
 
 @dramatiq.actor(actor_name=messages.UNDO_IMPORT, queue_name=messages.QUEUE, broker=broker)
 def undo_import(import_id: str) -> None:
     """Remove everything of an import."""
-    with structlog.contextvars.bound_contextvars(import_id=import_id), _retry_on_error():
+    with _working_on(JOB_PREFIX + import_id):
         runtime.services.undo_import(UUID(import_id))
+
+
+@contextmanager
+def _working_on(job_id: str, **more: int) -> Iterator[None]:
+    """Have log lines name the import, and ``more``; otherwise the same as ``_retry_on_error``."""
+    with structlog.contextvars.bound_contextvars(job_id=job_id, **more), _retry_on_error():
+        yield
 
 
 @contextmanager

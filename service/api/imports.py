@@ -53,7 +53,7 @@ class Imports:
         headers = {"Location": url}
         if isinstance(accepted, ExistingImport):
             self._metrics.repeated.inc()
-            _log.info("request repeated", import_id=str(accepted.id))
+            _log.info("request repeated", job_id=job)
             headers["Idempotent-Replayed"] = "true"
         else:
             self._metrics.accepted.labels(format=accepted.split.format).inc()

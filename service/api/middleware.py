@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import MalformedInputError, PermanentError, TransientError, UpstreamError
 from core.supabase.errors import DATABASE, STORAGE, is_missing_bucket
 from core.supabase.storage_shared import NAME_TAKEN, UPLOAD_LOST
+from service.api.request_ids import request_id
 from service.api.site_checks import check_host, check_site
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError, not_found
@@ -27,12 +28,16 @@ _log = structlog.stdlib.get_logger(__name__)
 def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str]) -> Middleware:
     """Return the middleware, which counts rejected imports in ``metrics``.
 
-    It also rejects requests that are for another name than ``allowed_hosts``, or that a page of
-    another web site sends.
+    All that is logged meanwhile has the request's id. It also rejects requests that are for another
+    name than ``allowed_hosts``, or that a page of another web site sends.
     """
 
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
+            return await answer(request, handler)
+
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_host(request, allowed_hosts)
             check_site(request)

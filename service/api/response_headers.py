@@ -1,8 +1,10 @@
-"""Headers that every response has, unless it has its own: what a browser may do with it."""
+"""Headers that every response has: its request's id, and what a browser may do with it."""
 
 from typing import Final
 
 from aiohttp import web
+
+from service.api.request_ids import HEADER, request_id
 
 _DEFAULTS: Final = {
     # Text that a client has sent is never taken for a script or a page.
@@ -14,7 +16,8 @@ _DEFAULTS: Final = {
 }
 
 
-async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add them; a signal handler of aiohttp, called before the head of a response is sent."""
     for name, value in _DEFAULTS.items():
         response.headers.setdefault(name, value)
+    response.headers[HEADER] = request_id(request)

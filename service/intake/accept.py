@@ -70,7 +70,7 @@ class Intake:
         Then there is neither an object nor an import, or pending rollbacks will remove them.
         """
         import_id = new_import_id()
-        with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
+        with structlog.contextvars.bound_contextvars(job_id=job_id(import_id)):
             # The first bytes decide how the text is read.
             reading = await plan_upload(request, await body.sample())
             splitter = reading.splitter(self._limits)

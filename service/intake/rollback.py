@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import TransientError, UpstreamError
+from core.ids import job_id
 from service.intake.object_upload import Upload
 from service.repository import Repository
 
@@ -54,13 +55,13 @@ class PendingRollbacks:
             await asyncio.wait([self._task])
         for import_id, _ in self._pending:
             _log.error(
-                "rollback abandoned", import_id=str(import_id), reason="database unavailable"
+                "rollback abandoned", job_id=job_id(import_id), reason="database unavailable"
             )
 
     async def _run(self) -> None:
         while self._pending:
             import_id, upload = self._pending[0]
-            with structlog.contextvars.bound_contextvars(import_id=str(import_id)):
+            with structlog.contextvars.bound_contextvars(job_id=job_id(import_id)):
                 try:
                     await self._roll_back(import_id, upload)
                 except TransientError:

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import InvalidTransitionError, PermanentError, TransientError, UpstreamError
+from core.ids import job_id
 from core.supabase.storage_blocking import StorageClient
 from core.supabase.storage_shared import OBJECT_MISSING
 from tasks.errors import (
@@ -129,7 +130,7 @@ class ImportPart:
             return None
         started = start.attempt
         with structlog.contextvars.bound_contextvars(
-            import_id=str(started.import_id), part=started.part
+            job_id=job_id(started.import_id), part=started.part
         ):
             match start:
                 case PartWork():

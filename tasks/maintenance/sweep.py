@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from core.errors import PermanentError
-from core.ids import parse_job_id
+from core.ids import job_id, parse_job_id
 from core.rejection_objects import import_of_folder
 from core.states import Format
 from core.supabase.storage_blocking import ObjectListing, StorageClient
@@ -79,7 +79,7 @@ class Sweep:
             count += len(imports)
             self._metrics.imports_queued_again(len(imports))
             for import_id in imports:
-                log.warning("import had no message: queued again", import_id=str(import_id))
+                log.warning("import had no message: queued again", job_id=job_id(import_id))
         return count
 
     def delete_old_messages(self) -> int:

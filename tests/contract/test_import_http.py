@@ -56,6 +56,7 @@ def test_malformed_http_is_answered_with_a_problem(wire, sent, expected):
     assert (status, headers["content-type"]) == (expected[0], "application/problem+json")
     assert f'"code":"{expected[1]}"'.encode() in body
     assert headers["connection"] == "close"
+    assert len(headers["x-request-id"]) == 32
     assert b"secret" not in body
     assert "aiohttp" not in headers["server"]
 

@@ -274,4 +274,4 @@ def test_replayed_requests_are_counted_and_logged_as_such(service, client, post)
     accepted = 'imports_accepted_total{format="json"}'
     assert after[accepted] == before[accepted]
     line = service.await_line(lambda line: line["event"] == "request repeated")
-    assert line["import_id"] in job
+    assert line["job_id"] == job

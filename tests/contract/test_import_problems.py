@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -372,6 +373,22 @@ def test_every_answer_says_what_browsers_may_do_with_it(client, path):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"] in {"no-store", "no-cache"}
+
+
+@pytest.mark.parametrize("path", ["/import", "/healthz", "/unknown"])
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [("req-1/A=b:c@d.e~f+g_h", True), ("a" * 128, True), ("a" * 129, False), ("a b", False)],
+)
+def test_each_answer_has_the_id_of_its_request(client, path, sent, taken):
+    answered = client.get(path, headers={"X-Request-Id": sent}).headers["X-Request-Id"]
+    assert (answered == sent) is taken
+    assert re.fullmatch(r"[!-~]{1,128}", answered)
+
+
+def test_each_request_without_an_id_gets_its_own(client):
+    ids = {client.get("/healthz").headers["X-Request-Id"] for _ in range(3)}
+    assert len(ids) == 3
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -43,11 +43,11 @@ def last_line(capsys):
 
 def test_an_event_is_one_line_with_the_bound_ids(capsys):
     configure()
-    with structlog.contextvars.bound_contextvars(import_id="i", part=3):
+    with structlog.contextvars.bound_contextvars(job_id="i", part=3):
         structlog.stdlib.get_logger("tasks").info("part finished", imported=5)
     line = last_line(capsys)
     assert (line["event"], line["imported"], line["level"]) == ("part finished", 5, "info")
-    assert (line["import_id"], line["part"], line["logger"]) == ("i", 3, "tasks")
+    assert (line["job_id"], line["part"], line["logger"]) == ("i", 3, "tasks")
 
 
 def test_library_log_lines_have_the_same_format(capsys):

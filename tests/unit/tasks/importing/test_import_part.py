@@ -7,6 +7,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from core.errors import InvalidTransitionError, PermanentError, TransientError
+from core.ids import job_id
 from core.states import ImportState
 from tasks.errors import (
     ImportCancelledError,
@@ -204,7 +205,7 @@ def test_the_part_that_the_database_gives_is_imported_and_not_the_named_one():
         scene.import_part(uuid4(), 99, message_id=message)
     assert scene.repository.message_id == message
     assert scene.repository.ended == [(IMPORT, 1)]
-    assert {(line["import_id"], line["part"]) for line in logs} == {(str(IMPORT), 1)}
+    assert {(line["job_id"], line["part"]) for line in logs} == {(job_id(IMPORT), 1)}
 
 
 def test_ended_attempts_are_reported_with_the_next_start():
