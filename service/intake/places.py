@@ -42,7 +42,8 @@ class UploadPlaces:
         """Take a place until the current task ends; ``rate`` shows how fast its body arrives.
 
         If all are taken, the slowest upload of the client with the most places is ended, with the
-        problem ``client_too_slow``. Raises ProblemError (``too_many_uploads``) if none is slow.
+        problem ``client_too_slow``; if all that this client may take, its own slowest one. Raises
+        ProblemError (``too_many_uploads``) if none is slow.
         """
         if (slowest := self._to_be_ended(client)) is not None:
             slowest.rate.cut()
@@ -64,14 +65,17 @@ class UploadPlaces:
 
         Raises ProblemError (``too_many_uploads``) if the client can have none.
         """
-        if self._by_client[client] >= self._per_client:
-            raise _too_many(f"{self._per_client} uploads of yours are running.")
-        if len(self._taken) < self._size:
-            return None
-        slow = [place for place in self._taken if self._is_slow(place.rate, place.client, client)]
-        if not slow:
-            raise _too_many("Send it again in a moment.")
         held = self._by_client
+        if has_its_share := held[client] >= self._per_client:
+            candidates = {place for place in self._taken if place.client == client}
+        elif len(self._taken) < self._size:
+            return None
+        else:
+            candidates = self._taken
+        slow = [place for place in candidates if self._is_slow(place.rate, place.client, client)]
+        if not slow:
+            share = f"{self._per_client} uploads of yours are running. " if has_its_share else ""
+            raise _too_many(f"{share}Send it again in a moment.")
         return min(slow, key=lambda each: (-held[each.client], each.rate.bytes_per_second()))
 
     def _is_slow(self, rate: MinimumRate, client: str, other: str) -> bool:

@@ -113,12 +113,25 @@ async def test_who_has_many_places_loses_one_at_once():
 
 async def test_a_client_has_no_more_than_its_share():
     crowd = Crowd(10, per_client=2)
-    await crowd.come("a")
-    await crowd.come("a")
+    await crowd.come("a", Rate(speed=1e6))
+    await crowd.come("a", Rate(speed=1e6))
     with pytest.raises(ProblemError) as caught:
         await crowd.come("a")
     assert too_many(caught)
     await crowd.come("b")
+
+
+@pytest.mark.parametrize(("places", "share"), [(2, None), (10, 2)])
+async def test_a_client_that_has_its_share_loses_its_own_slowest_upload(places, share):
+    """Clients behind one address are one client: its drips must not keep the others out."""
+    crowd = Crowd(places, share)
+    rates = [Rate(speed=2), Rate(speed=1)]
+    for rate in rates:
+        await crowd.come("a", rate)
+    for _ in range(2):
+        await crowd.go(await crowd.come("a", Rate(speed=1e6)))
+        await crowd.come("a", Rate(speed=1e6))
+    assert [len(rate.cuts) for rate in rates] == [1, 1]
 
 
 async def test_the_least_rate_rises_with_the_places_that_are_taken():
