@@ -38,18 +38,23 @@ class Content:
 
 
 def read_envelope(raw: bytes) -> Content | None:
-    """Read ``{"source": ..., "data": [...]}``; None if it must be rejected, as in all readers."""
+    """Read ``{"source": ..., "data": [...]}``; None if it must be rejected, as in all readers.
+
+    The source may be in the address instead. Then other keys are not compared with the options.
+    """
     value = _loads(raw)
     if not isinstance(value, _Members) or not isinstance(value.get("data"), list):
         return None
-    if any(map(is_option_like, value)) or not is_valid_source(value.get("source")):
+    if "source" in value and (
+        any(map(is_option_like, value)) or not is_valid_source(value["source"])
+    ):
         return None
     if value.repeated & {"source", "data"} or _depth_beside(value) > MAX_DEPTH_BESIDE:
         return None
     body = raw.removeprefix(BOM)
     start, end = next(span for key, *span in _members(body.decode("latin-1")) if key == "data")
     around = body[:start] + b"[]" + body[end:]
-    return _array(body[start:end], value["data"], around=around, source=value["source"])
+    return _array(body[start:end], value["data"], around=around, source=value.get("source"))
 
 
 def read_array(raw: bytes) -> Content | None:
