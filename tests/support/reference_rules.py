@@ -75,8 +75,13 @@ def is_valid_source(source: object) -> bool:
 
 
 def _is_storable_in_a_line(letter: str) -> bool:
-    """Not a control character, a line or paragraph separator, or half of a surrogate pair."""
-    return unicodedata.category(letter) not in ("Cc", "Zl", "Zp", "Cs")
+    """Not a control or invisible character, a separator of lines, or half of a surrogate pair.
+
+    The two joiners, which some scripts and emojis need, are allowed.
+    """
+    return letter in "\u200c\u200d" or unicodedata.category(letter) not in (
+        *("Cc", "Cf", "Zl", "Zp", "Cs"),
+    )
 
 
 def is_option_like(key: str) -> bool:
