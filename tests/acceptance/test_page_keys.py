@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from local.processes import service
 from service.keys.api_key import make_key
@@ -127,6 +127,19 @@ def test_the_page_can_be_looked_at_without_a_key(opened: Opened) -> None:
     choose(page, b"name\nAda\n", "again.csv")
     opened.give(ALL)
     expect(page.get_by_role("heading", name="Check the columns")).to_be_focused()
+
+
+def test_a_refusal_also_counts_for_requests_that_still_run(opened: Opened) -> None:
+    page, held = opened.page, list[Route]()
+    page.get_by_role("button", name="Go on without").click()
+    page.route("**/import/preview", lambda route: held.append(route))  # noqa: PLW0108 -- Playwright wants a function
+    with page.expect_request("**/import/preview"):
+        choose(page, b"name\nAda\n")
+    dialog = page.get_by_role("dialog", name="This service needs a key")
+    dialog.press("Escape")  # asked for the search for the same file
+    expect(dialog).to_be_hidden()
+    held[0].continue_()
+    expect(page.locator("#file-problem")).to_contain_text("A key is needed")
 
 
 def test_what_a_key_does_not_allow_is_a_problem(opened: Opened) -> None:

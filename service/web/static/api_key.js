@@ -6,6 +6,7 @@ const STORED = "contacts-import.api-key";
 let key = stored();
 /** @type {Promise<boolean> | null} */
 let asking = null;
+let refusals = 0;
 let changed = () => {};
 
 /** @param {() => void} onChange is called when the user has given a key. */
@@ -31,13 +32,13 @@ export const keyHeaders = () => (key ? { Authorization: `Bearer ${key}` } : {});
  */
 export async function withApiKey(request) {
   for (;;) {
-    const used = key;
+    const used = key, before = refusals;
     try {
       return await request();
     } catch (problem) {
       if (problem?.status !== 401 || !problem.code?.startsWith("api_key_")) throw problem;
-      // Requests that fail at the same time ask once.
-      if (key === used && !(await (asking ??= ask(problem)))) throw problem;
+      // Requests that run at the same time ask once, also if one fails after the user has refused.
+      if (key === used && (refusals !== before || !(await (asking ??= ask(problem))))) throw problem;
     }
   }
 }
@@ -53,7 +54,10 @@ async function ask(problem) {
   asking = null;
   const given = by("api-key").value.trim();
   by("api-key").value = "";
-  if (dialog.returnValue !== "yes") return false;
+  if (dialog.returnValue !== "yes") {
+    refusals += 1;
+    return false;
+  }
   store(given);
   changed();
   return true;
