@@ -143,7 +143,7 @@ class Fuzz:
     ) -> None:
         self.accepted[job] = content
         assert stored == content.stored
-        if content.may_be:  # rows above the header are no records
+        if content.may_be:  # rows above the header are not records
             assert row["records"] <= len(content.records)
         else:
             assert row["records"] == len(content.records)
