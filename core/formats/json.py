@@ -35,7 +35,8 @@ _CANDIDATES: Final = 4
 """Closing braces at which the fast way is tried before it is tried with fewer bytes."""
 _SMALL_VALUES_BYTES: Final = 8 * 1024
 """Bytes that are tried at most where they end with a comma: thousands of values, in some 0.2 ms."""
-_SEPARATION: Final = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
+SEPARATION: Final = re.compile(rb"[ \t\n\r]*,[ \t\n\r]*")
+"""What is between two records."""
 _CONSTANT: Final = re.compile(r'"[^"]*"|(-?Infinity|NaN)')
 """NaN or Infinity outside strings, in a text in which no string has an escaped quote."""
 _RUN_RECORDS: Final = 512
@@ -171,17 +172,22 @@ class JsonScanner(Generic[T]):
         if data[first] == _CLOSE and (self._after_value or self.records == 0):
             self.closed = True
             return RecordRun(self._offset, data[at : first + 1], 0, ())
+        start = first
         if self._after_value:
             if data[first] != _COMMA:
                 raise self._malformed(
                     first - at, self.records, "expected a comma or the closing ] after a record"
                 )
-            self._after_value = False
-            return RecordRun(self._offset, data[at : first + 1], 0, ())
-        if run := self._decode_together(data, at, first):
+            start = _skip_space(data, first + 1)
+            if start == len(data):
+                self._after_value = False
+                return RecordRun(self._offset, data[at:], 0, ())
+        if may_wait and _is_unclosed_object(data, start):
+            return None
+        if run := self._decode_together(data, at, start):
             return run
         with _no_garbage_collection():
-            return self._decode_one_by_one(data[at:], first - at, final=final, may_wait=may_wait)
+            return self._decode_one_by_one(data[at:], start - at, final=final)
 
     def _decode_together(self, data: bytes, at: int, first: int) -> RecordRun[T] | None:
         view = memoryview(data)
@@ -194,11 +200,7 @@ class JsonScanner(Generic[T]):
             return RecordRun(self._offset, data[at:end], first - at, records)
         return None
 
-    def _decode_one_by_one(
-        self, data: bytes, first: int, *, final: bool, may_wait: bool
-    ) -> RecordRun[T] | None:
-        if may_wait and _is_unclosed_object(data, first):
-            return None
+    def _decode_one_by_one(self, data: bytes, first: int, *, final: bool) -> RecordRun[T] | None:
         text = data.decode("latin-1")
         records: list[T] = []
         spans: list[Span] = []
@@ -208,7 +210,7 @@ class JsonScanner(Generic[T]):
                 end = self._record_end(text, start, len(records), final=final)
                 records.append(self._decode_record(data[start:end]))
                 spans.append((self._offset + start, self._offset + end))
-                separation = _SEPARATION.match(data, end)
+                separation = SEPARATION.match(data, end)
                 if separation is None:
                     break
                 start = separation.end()

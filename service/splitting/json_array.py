@@ -1,13 +1,13 @@
 """A file that is one JSON array; also the array inside an envelope."""
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, cast
 
 import msgspec
 
 from core.errors import MalformedInputError
-from core.formats.base import RecordRun
-from core.formats.json import JsonScanner
+from core.formats.base import RecordRun, Span
+from core.formats.json import SEPARATION, JsonScanner
 from core.reading.plan import ReadingPlan
 from core.states import Format
 from service.splitting.base import Splitter
@@ -21,14 +21,31 @@ _decode_raw: Final[Callable[[bytes], list[msgspec.Raw]]] = msgspec.json.Decoder(
 ).decode
 
 
+class _RawScanner(JsonScanner[msgspec.Raw]):
+    """Finds the ends of records by their sizes, without reading them again."""
+
+    def __init__(self, max_record_bytes: int, offset: int) -> None:
+        super().__init__(
+            _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
+        )
+
+    def spans(self, run: RecordRun[object]) -> list[Span]:
+        """Return where each record of a run starts and ends."""
+        spans: list[Span] = []
+        start = run.start
+        for size in map(len, cast("Sequence[msgspec.Raw]", run.records)):
+            spans.append((start, start + size))
+            separation = SEPARATION.match(run.raw, start + size - run.offset)
+            start = run.offset + separation.end() if separation else run.end
+        return spans
+
+
 class ArraySplitter:
     """Passes on the records of an array, from after its ``[`` up to its ``]``, and cuts parts."""
 
     def __init__(self, part_bytes: int, max_record_bytes: int, *, offset: int, base: int) -> None:
         """``offset`` is that of the first byte in the body, ``base`` that of the object."""
-        self._scanner = JsonScanner(
-            _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
-        )
+        self._scanner = _RawScanner(max_record_bytes, offset)
         self.cutter = PartCutter(part_bytes, base=base, are_objects=True)
 
     @property
