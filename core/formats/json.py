@@ -167,27 +167,28 @@ class JsonScanner(Generic[T]):
         first = _skip_space(data, at)
         if self.closed or at == len(data):
             return None
-        if first == len(data):  # white space is not kept: there may be gigabytes of it
-            return RecordRun(self._offset, data[at:], 0, ())
-        if data[first] == _CLOSE and (self._after_value or self.records == 0):
+        if first < len(data) and data[first] == _CLOSE and (self._after_value or self.records == 0):
             self.closed = True
             return RecordRun(self._offset, data[at : first + 1], 0, ())
-        start = first
-        if self._after_value:
-            if data[first] != _COMMA:
-                raise self._malformed(
-                    first - at, self.records, "expected a comma or the closing ] after a record"
-                )
-            start = _skip_space(data, first + 1)
-            if start == len(data):
-                self._after_value = False
-                return RecordRun(self._offset, data[at:], 0, ())
+        expects_comma = self._after_value and first < len(data)
+        start = self._after_comma(data, at, first) if expects_comma else first
+        if start == len(data):  # white space is not kept: there may be gigabytes of it
+            self._after_value = self._after_value and not expects_comma
+            return RecordRun(self._offset, data[at:], 0, ())
         if may_wait and _is_unclosed_object(data, start):
             return None
         if run := self._decode_together(data, at, start):
             return run
         with _no_garbage_collection():
             return self._decode_one_by_one(data[at:], start - at, final=final)
+
+    def _after_comma(self, data: bytes, at: int, comma: int) -> int:
+        """Return where the record after a comma begins; raises MalformedInputError."""
+        if data[comma] != _COMMA:
+            raise self._malformed(
+                comma - at, self.records, "expected a comma or the closing ] after a record"
+            )
+        return _skip_space(data, comma + 1)
 
     def _decode_together(self, data: bytes, at: int, first: int) -> RecordRun[T] | None:
         view = memoryview(data)

@@ -97,7 +97,9 @@ class Intake:
 
             # Record and queue, in one transaction.
             try:
-                existing = await self._repository.create_import(new)
+                existing, _ = await asyncio.gather(
+                    self._repository.create_import(new), upload.forget()
+                )
             except BaseException as error:
                 not_committed = isinstance(error, UpstreamError) and error.not_committed
                 continues = await self._complete(

@@ -97,7 +97,7 @@ class Upload:
             rest = self._filling.fill(rest)
 
     async def finish(self) -> None:
-        """Send the last bytes; the object exists on return."""
+        """Send the last bytes; the object exists on return. Then call ``forget``."""
         if self._dispatched_bytes == 0:
             await self._put(self._filling.content)
         else:
@@ -105,7 +105,12 @@ class Upload:
             await self._sent()
         self._filling = Chunk()
         self._is_finished = True
-        await self._forget()
+
+    async def forget(self) -> None:
+        """Record that the upload has ended; if that fails, the sweep finds that out."""
+        if self._path is not None:
+            with suppress(UpstreamError):
+                await self._registry.forget_upload(self._path, seconds=_NOTE_SECONDS)
 
     async def rollback(self, seconds: float) -> None:
         """Remove everything, whatever the upload's state.
@@ -127,7 +132,7 @@ class Upload:
         try:
             if self._path is not None and not self._is_finished:
                 await self._storage.cancel_upload(self._path)
-                await self._forget()
+                await self.forget()
         finally:
             # If it cannot be cancelled, it may have become an object whose answer was lost.
             if self._may_have_put or self._path is not None:
@@ -236,12 +241,6 @@ class Upload:
             # The sweep waits for much longer: one of the next times is early enough.
             with suppress(UpstreamError):
                 await self._registry.note_upload(path, seconds=_NOTE_SECONDS)
-
-    async def _forget(self) -> None:
-        """Record that the upload has ended; if that fails, the sweep finds that out."""
-        if self._path is not None:
-            with suppress(UpstreamError):
-                await self._registry.forget_upload(self._path, seconds=_NOTE_SECONDS)
 
     async def _resume(self, path: str, chunk: Chunk, start: int, length: int | None) -> None:
         """Send what Storage lacks of a chunk that was sent before."""

@@ -25,9 +25,7 @@ class _RawScanner(JsonScanner[msgspec.Raw]):
     """Finds the ends of records by their sizes, without reading them again."""
 
     def __init__(self, max_record_bytes: int, offset: int) -> None:
-        super().__init__(
-            _decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset
-        )
+        super().__init__(_decode_raw, msgspec.Raw, max_record_bytes=max_record_bytes, offset=offset)
 
     def spans(self, run: RecordRun[object]) -> list[Span]:
         """Return where each record of a run starts and ends."""

@@ -87,6 +87,7 @@ async def send(upload: Upload, content: bytes, step: int = 64 * 1024) -> None:
     for start in range(0, len(content), step):
         await upload.write(content[start : start + step])
     await upload.finish()
+    await upload.forget()
 
 
 async def until_idle() -> None:
@@ -183,6 +184,7 @@ async def test_a_long_upload_is_recorded_again_and_a_database_that_is_away_does_
     registry.errors.append(away("database"))
     await upload.write(content_of(2 * CHUNK_BYTES))
     await upload.finish()
+    await upload.forget()
     assert len(registry.noted) >= 2
     assert not registry.running
     assert not registry.errors
