@@ -2,9 +2,19 @@
 
 import argparse
 import sys
+from typing import Final
 
 from local.demo import run_demo
 from local.up import run_up
+
+_NEXT: Final = """\
+All counts are right. All that this has made is gone again, but the installed packages.
+
+What to do next:
+  make up           runs all of it until Ctrl-C: drop a file of yours on http://127.0.0.1:8000/
+  docs/files.md     has the exports of other programs that are understood
+  docs/deploy.md    has the way to production with your Supabase project
+"""
 
 
 def main() -> int:
@@ -19,7 +29,7 @@ def main() -> int:
         run_up(_say, reload=arguments.reload)
         return 0
     right = run_demo(_say)
-    _say("All counts are right." if right else "Some counts are WRONG.")
+    _say(_NEXT if right else "Some counts are WRONG.")
     return 0 if right else 1
 
 

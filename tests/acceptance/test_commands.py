@@ -34,6 +34,7 @@ def test_demo_exits_0_and_shows_right_counts() -> None:
     assert "100,000 records = 100,000 imported + 0 rejected" in done.stdout
     assert "12 records = 9 imported + 3 rejected" in done.stdout
     assert "100,009 rows in contacts" in done.stdout
+    assert "make up" in done.stdout.partition("What to do next:")[2]
 
 
 def test_help_lists_every_target() -> None:
