@@ -69,9 +69,7 @@ async def create_app(settings: Settings) -> web.Application:
     )
     repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline), traces)
     limits = Limits.from_settings(settings)
-    intake = Intake(
-        storage, repository, limits, deadline=settings.upstream_deadline, traces=traces
-    )
+    intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline, traces=traces)
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
     upload_parts = (intake, metrics, limits, places, addresses)

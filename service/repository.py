@@ -146,9 +146,7 @@ class Repository:
                 "create_import",
                 p_import=new.to_json(traceparent),
                 p_parts=[part.to_json() for part in new.split.parts],
-                p_message=first_message(
-                    new.id, len(new.split.parts), new.split.bytes, traceparent
-                ),
+                p_message=first_message(new.id, len(new.split.parts), new.split.bytes, traceparent),
             )
         return ExistingImport.from_json(existing)
 

@@ -92,9 +92,7 @@ class Services:
             import_contacts=ImportContacts(repository),
             import_part=import_part,
             notify_import=notify_import,
-            undo_import=UndoImport(
-                repository, storage, metrics, stopping=stopping, traces=traces
-            ),
+            undo_import=UndoImport(repository, storage, metrics, stopping=stopping, traces=traces),
             sweep=Sweep(
                 repository,
                 storage,

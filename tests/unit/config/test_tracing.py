@@ -133,9 +133,13 @@ def test_an_error_is_a_status_without_the_text_of_the_exception():
     ]:
         with pytest.raises(type(error)), traces.span(name, expected=expected):
             raise error
-    with pytest.raises(ValueError, match="second"), traces.span("failed"):
+
+    def fail_twice():
         traces.fail("first")
         raise ValueError("second")
+
+    with pytest.raises(ValueError, match="second"), traces.span("failed"):
+        fail_twice()
 
     ended = spans.ended()
     reasons = {name: span.status.description for name, span in ended.items()}
