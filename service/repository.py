@@ -139,8 +139,11 @@ class Repository:
         If there is an import with the same Idempotency-Key, nothing is recorded and it is returned.
         May be repeated: an import that is recorded already stays as it is.
         """
-        attributes = {JOB_ID: job_id(new.id), "contacts_importer.parts": len(new.split.parts)}
-        with self._traces.span("create_import", kind="producer", attributes=attributes):
+        with self._traces.span(
+            "create_import",
+            kind="producer",
+            attributes={JOB_ID: job_id(new.id), "contacts_importer.parts": len(new.split.parts)},
+        ):
             traceparent = self._traces.traceparent()
             existing = await self._rpc.call(
                 "create_import",
