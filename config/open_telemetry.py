@@ -45,14 +45,15 @@ class OpenTelemetry(Traces):
             resource=Resource.create({SERVICE_NAME: service_name, **named}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._exporter = _ReportingExporter(exporter)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("contacts-importer")
         self._propagator = TraceContextTextMapPropagator()
 
     @classmethod
     def to_collector(cls, url: str, service_name: str) -> Self:
         """Return what sends spans to this address."""
-        traces = cls(_ReportingExporter(OTLPSpanExporter(endpoint=url)), service_name)
+        traces = cls(OTLPSpanExporter(endpoint=url), service_name)
         log.info("traces are on", collector=urlsplit(url).netloc.rpartition("@")[2])
         return traces
 
@@ -110,6 +111,8 @@ class OpenTelemetry(Traces):
         closing = threading.Thread(target=self._provider.shutdown, name="traces-end", daemon=True)
         closing.start()
         closing.join(seconds)
+        if closing.is_alive():
+            self._exporter.report_failure()
 
     def _context_of(self, parent: str | None) -> Context | None:
         """Return the context that has ``parent`` as its span; None for the current context."""
@@ -169,13 +172,19 @@ class _ReportingExporter(SpanExporter):
         """Send a batch."""
         self._message.take()
         result = self._exporter.export(spans)
-        is_failing = result is not SpanExportResult.SUCCESS
-        if is_failing and not self._is_failing:
-            log.warning("traces cannot be sent, and are dropped", reason=self._message.take())
-        elif self._is_failing and not is_failing:
+        if result is not SpanExportResult.SUCCESS:
+            self.report_failure()
+        elif self._is_failing:
+            self._is_failing = False
             log.info("traces are sent again")
-        self._is_failing = is_failing
         return result
+
+    def report_failure(self) -> None:
+        """Log that spans are lost, unless it was logged since the last batch that succeeded."""
+        if not self._is_failing:
+            self._is_failing = True
+            reason = self._message.take() or "the collector does not answer"
+            log.warning("traces cannot be sent, and are dropped", reason=reason)
 
     def shutdown(self) -> None:
         """Give up the batch that is being sent, and close the connection."""

@@ -174,8 +174,12 @@ def test_a_collector_that_does_not_answer_is_not_waited_for():
     traces = OpenTelemetry(exporter, "service")
     with traces.span("request"):
         pass
-    traces.close(0.01)
+    with structlog.testing.capture_logs() as lines:
+        traces.close(0.01)
     assert not exporter.may_end.is_set()
+    assert [(line["log_level"], line["reason"]) for line in lines] == [
+        ("warning", "the collector does not answer")
+    ]
     exporter.may_end.set()
     assert exporter.begun.wait(60)
 
