@@ -1,1 +1,1 @@
-"""Settings and logging: what the environment says. Imports nothing else of this project."""
+"""Settings, logging and traces: what the environment says. Imports nothing else of this project."""

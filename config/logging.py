@@ -22,7 +22,9 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from config.settings import API_KEY_PREFIX, Settings
 
-_VERBOSE_LIBRARIES: Final = ("httpx", "httpcore", "hpack", "dramatiq_pg", "aiohttp.access")
+_VERBOSE_LIBRARIES: Final = (
+    "httpx", "httpcore", "hpack", "dramatiq_pg", "aiohttp.access", "urllib3",
+)  # fmt: skip
 _SHORTEST_SECRET: Final = 8
 """Characters; replacing shorter secrets would make all lines unreadable."""
 _API_KEY: Final = rf"{API_KEY_PREFIX}[\w-]+"

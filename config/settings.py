@@ -43,6 +43,13 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _collector_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise ValueError("must be an http(s) address, such as http://127.0.0.1:4318")
+    return value
+
+
 def _bearer_token(value: SecretStr) -> SecretStr:
     """Check the key by RFC 6750, section 2.1: libraries quote an invalid header in exceptions."""
     if not _is_bearer_token(value.get_secret_value()):
@@ -207,6 +214,19 @@ class Settings(_EnvironmentSettings):
     """File with the API keys of clients; without it everybody may do everything."""
     api_keys_protect_metrics: bool = False
     """Whether the service's ``/metrics`` needs a key with the scope ``metrics``, too."""
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_collector_url)] | None = None
+    """Address of a collector that takes traces at ``/v1/traces``; without one there are no traces.
+
+    The names of this and the next ones are OpenTelemetry's, whose packages read further ones.
+    """
+    otel_exporter_otlp_traces_endpoint: Annotated[str, AfterValidator(_collector_url)] | None = None
+    """Whole address for traces, in place of the one above."""
+    otel_exporter_otlp_headers: SecretStr | None = None
+    """Headers for the collector, such as ``api-key=...``, with commas between; never logged."""
+    otel_exporter_otlp_traces_headers: SecretStr | None = None
+    """Headers for traces, in place of those above; never logged."""
+    otel_sdk_disabled: bool = False
+    """Whether there are no traces, whatever the other variables are."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the events that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -216,6 +236,16 @@ class Settings(_EnvironmentSettings):
     def is_public(self) -> bool:
         """Whether the service listens on more than this machine's own addresses."""
         return not _is_loopback(self.host)
+
+    @property
+    def traces_url(self) -> str | None:
+        """Address to which traces are sent; None if there are none."""
+        if self.otel_sdk_disabled:
+            return None
+        if self.otel_exporter_otlp_traces_endpoint is not None:
+            return self.otel_exporter_otlp_traces_endpoint
+        collector = self.otel_exporter_otlp_endpoint
+        return None if collector is None else f"{collector.removesuffix('/')}/v1/traces"
 
     def known_hosts(self) -> frozenset[str]:
         """Return the names under which the service may be asked, in lower case."""
@@ -230,8 +260,8 @@ class Settings(_EnvironmentSettings):
     def secrets(self) -> set[str]:
         """Return all texts that must not be logged.
 
-        They are the keys, the database's address, and its passwords, both as they are and as the
-        address encodes them.
+        They are the keys, the database's address and its passwords, and what may authorise at a
+        collector of traces, both as they are and as the variables encode them.
         """
         address = self.database_url.get_secret_value()
         url = urlsplit(address)
@@ -243,8 +273,21 @@ class Settings(_EnvironmentSettings):
             signing,
             signing.removeprefix(_WEBHOOK_SECRET_PREFIX),
         }
-        secrets = {*keys, address, *passwords}
+        secrets = {*keys, address, *passwords, *self._collector_secrets()}
         return {form for secret in secrets for form in (secret, unquote(secret)) if form}
+
+    def _collector_secrets(self) -> set[str]:
+        """Return the values of headers for collectors, and passwords and queries of addresses."""
+        addresses = self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_traces_endpoint
+        urls = [urlsplit(address) for address in addresses if address is not None]
+        headers = self.otel_exporter_otlp_headers, self.otel_exporter_otlp_traces_headers
+        values = [
+            header.partition("=")[2].strip()
+            for each in headers
+            if each is not None
+            for header in each.get_secret_value().split(",")
+        ]
+        return {*values, *(url.password or "" for url in urls), *(url.query for url in urls)}
 
     @field_validator("allowed_hosts")
     @classmethod

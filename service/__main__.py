@@ -5,6 +5,7 @@ import gc
 import resource
 import signal
 import sys
+import time
 from typing import Final
 
 import structlog
@@ -15,7 +16,7 @@ from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
-from service.app import INTAKE, create_app
+from service.app import INTAKE, TRACES, create_app
 from service.intake.multipart import silence_header_warnings
 from service.keys.api_key import KeyFileError
 from service.server import Runner
@@ -24,6 +25,9 @@ _USAGE: Final = "usage: python -m service   (settings: see docs/configure.md)"
 
 _CANCEL_SECONDS: Final = 0.1
 """For handlers to end once they are cancelled; 0 would mean no limit to aiohttp."""
+
+_TRACES_SECONDS: Final = (1.0, 5.0)
+"""For the last traces to be sent: at least, and at most; in between, what is left of the grace."""
 
 _BACKLOG: Final = 1024
 """Connections that the kernel accepts before the service does."""
@@ -88,6 +92,7 @@ async def _serve(settings: Settings) -> None:
         shutdown_timeout=_CANCEL_SECONDS,
     )
     await runner.setup()
+    until = 0.0
     try:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=_BACKLOG)
         await site.start()
@@ -95,11 +100,15 @@ async def _serve(settings: Settings) -> None:
         _log.info("listening", url=f"http://{host}:{port}")
         await stop.wait()
         _log.info("stopping")
+        until = time.monotonic() + settings.shutdown_grace
         await site.stop()
         # Before the cleanup, in which aiohttp drops whatever clients still send.
         await app[INTAKE].drain(settings.shutdown_grace)
     finally:
         await runner.cleanup()
+        least, most = _TRACES_SECONDS
+        seconds = min(most, max(least, until - time.monotonic()))
+        await asyncio.to_thread(app[TRACES].close, seconds)
 
 
 if __name__ == "__main__":

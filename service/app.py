@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from config.settings import Settings
+from config.tracing import NO_TRACES, Traces, start_traces
 from core.errors import UpstreamError
 from core.supabase.clients import Project, async_client
 from core.supabase.rpc import AsyncRpcClient
@@ -23,6 +24,7 @@ from service.api.previews import Previews
 from service.api.rejections import Rejections
 from service.api.response_headers import add_headers
 from service.api.routes import add_routes
+from service.api.tracing import tracing_middleware
 from service.api.uploads import Uploads
 from service.fair_scheduling import FairScheduler
 from service.intake.accept import Intake
@@ -34,6 +36,7 @@ from service.repository import Repository
 from service.web.handlers import Pages
 
 INTAKE: Final = web.AppKey("intake", Intake)
+TRACES: Final = web.AppKey("traces", Traces)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,6 +47,7 @@ async def create_app(settings: Settings) -> web.Application:
     Raises KeyFileError if there is a file of keys and it cannot be used.
     """
     metrics = ServiceMetrics()
+    traces = start_traces(settings, "web")
     keys = await _read_keys(settings)
     authorization = Authorization(keys, metrics, protect_metrics=settings.api_keys_protect_metrics)
     pages = await Pages.load(authorization.scopes)
@@ -63,9 +67,9 @@ async def create_app(settings: Settings) -> web.Application:
     storage = AsyncStorageClient(
         supabase, session, project.headers, before_slice=FairScheduler().next
     )
-    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline))
+    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline), traces)
     limits = Limits.from_settings(settings)
-    intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline)
+    intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline, traces=traces)
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
     upload_parts = (intake, metrics, limits, places, addresses)
@@ -77,9 +81,13 @@ async def create_app(settings: Settings) -> web.Application:
         await session.close()
         await supabase.postgrest.aclose()
 
-    app = web.Application(middlewares=[problems_middleware(metrics, settings.known_hosts())])
+    middlewares = [problems_middleware(metrics, settings.known_hosts())]
+    if traces is not NO_TRACES:
+        middlewares.insert(0, tracing_middleware(traces))
+    app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(add_headers)
     app[INTAKE] = intake
+    app[TRACES] = traces
     app.cleanup_ctx.append(connections)
     if keys is not None:
         app.cleanup_ctx.append(_watching(keys))

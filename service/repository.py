@@ -7,7 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from config.tracing import JOB_ID, NO_TRACES, Traces
 from core.conversion import Converter
+from core.ids import job_id
 from core.models import Part
 from core.queue_messages import (
     first_message,
@@ -43,10 +45,13 @@ class NewImport:
         """Return the same import, cut into these parts."""
         return replace(self, split=replace(self.split, parts=parts))
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the import, without its parts, as the function ``create_import`` takes it."""
+    def to_json(self, traceparent: str | None = None) -> dict[str, Any]:
+        """Return the import, without its parts, as the function ``create_import`` takes it.
+
+        ``traceparent`` is for the message of its webhook.
+        """
         split, options = self.split, self.request.options
-        message = notify_import_message(self.id)
+        message = notify_import_message(self.id, traceparent)
         return {
             "id": str(self.id),
             "source": self.source,
@@ -123,8 +128,10 @@ class Repository:
     All methods raise UpstreamError; it is ``not_committed`` if nothing can have changed.
     """
 
-    def __init__(self, rpc: AsyncRpcClient) -> None:
+    def __init__(self, rpc: AsyncRpcClient, traces: Traces = NO_TRACES) -> None:
+        """Messages that it queues belong to the span of ``traces`` that runs."""
         self._rpc = rpc
+        self._traces = traces
 
     async def create_import(self, new: NewImport) -> ExistingImport | None:
         """Record an import, its parts and its first message in one transaction, which queues it.
@@ -132,12 +139,18 @@ class Repository:
         If there is an import with the same Idempotency-Key, nothing is recorded and it is returned.
         May be repeated: an import that is recorded already stays as it is.
         """
-        existing = await self._rpc.call(
+        with self._traces.span(
             "create_import",
-            p_import=new.to_json(),
-            p_parts=[part.to_json() for part in new.split.parts],
-            p_message=first_message(new.id, len(new.split.parts), new.split.bytes),
-        )
+            kind="producer",
+            attributes={JOB_ID: job_id(new.id), "contacts_importer.parts": len(new.split.parts)},
+        ):
+            traceparent = self._traces.traceparent()
+            existing = await self._rpc.call(
+                "create_import",
+                p_import=new.to_json(traceparent),
+                p_parts=[part.to_json() for part in new.split.parts],
+                p_message=first_message(new.id, len(new.split.parts), new.split.bytes, traceparent),
+            )
         return ExistingImport.from_json(existing)
 
     async def has_import(self, idempotency_key: str) -> bool:
@@ -213,7 +226,8 @@ class Repository:
 
         Raises InvalidTransitionError if the import has not failed.
         """
-        return await self._job("retry_import", import_id, p_message=retry_message(import_id))
+        message = retry_message(import_id, self._traces.traceparent())
+        return await self._job("retry_import", import_id, p_message=message)
 
     async def cancel_import(self, import_id: UUID, key_name: str | None) -> dict[str, Any] | None:
         """Stop the work on an import; return what ``get_import`` then returns.
@@ -229,7 +243,7 @@ class Repository:
         ``key_name`` is the name of the request's API key. Returns what ``get_import`` then returns.
         May be repeated.
         """
-        message = undo_import_message(import_id)
+        message = undo_import_message(import_id, self._traces.traceparent())
         return await self._job("undo_import", import_id, p_message=message, p_by=key_name)
 
     async def check(self) -> None:

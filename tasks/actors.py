@@ -1,7 +1,7 @@
 """The actors: what dramatiq calls for each message. The work itself is in ``Services``."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import structlog
 from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
+from config.tracing import JOB_ID
 from core import queue_messages as messages
 from core.ids import JOB_PREFIX
 from tasks.errors import RetryLaterError, WorkerStoppingError
@@ -32,13 +33,17 @@ log = structlog.stdlib.get_logger(__name__)
 @dramatiq.actor(actor_name=messages.IMPORT_CONTACTS, queue_name=messages.SMALL_QUEUE, broker=broker)
 def import_contacts(import_id: str) -> None:
     """Start an import and queue its parts."""
-    with _working_on(JOB_PREFIX + import_id):
+    job = JOB_PREFIX + import_id
+    with _span(messages.IMPORT_CONTACTS, job), _working_on(job):
         runtime.services.import_contacts(UUID(import_id))
 
 
 @dramatiq.actor(actor_name=messages.IMPORT_PART, queue_name=messages.QUEUE, broker=broker)
 def import_part(import_id: str, part: int) -> None:
-    """Import one part: this one, or another one that is due first."""
+    """Import one part: this one, or another one that is due first.
+
+    It makes its span itself, in the trace of the import that the part belongs to.
+    """
     message = CurrentMessage.get_current_message()
     with _working_on(JOB_PREFIX + import_id, part=part):
         runtime.services.import_part(
@@ -59,15 +64,31 @@ def import_part(import_id: str, part: int) -> None:
 )
 def notify_import(job_id: str) -> None:
     """Notify a client's webhook of an import's end."""
-    with _working_on(job_id):
+    with _span(messages.NOTIFY_IMPORT, job_id), _working_on(job_id):
         runtime.services.notify_import(UUID(job_id.removeprefix(JOB_PREFIX)))
 
 
 @dramatiq.actor(actor_name=messages.UNDO_IMPORT, queue_name=messages.QUEUE, broker=broker)
 def undo_import(import_id: str) -> None:
     """Remove everything of an import."""
-    with _working_on(JOB_PREFIX + import_id):
+    job = JOB_PREFIX + import_id
+    with _span(messages.UNDO_IMPORT, job), _working_on(job):
         runtime.services.undo_import(UUID(import_id))
+
+
+def _span(name: str, job_id: str) -> AbstractContextManager[None]:
+    """Return the span of the current message, in the trace of the request that queued it.
+
+    ``_retry_on_error`` makes it an error: some retries are none.
+    """
+    message = CurrentMessage.get_current_message()
+    return runtime.services.traces.span(
+        name,
+        kind="consumer",
+        parent=None if message is None else message.options.get(messages.TRACEPARENT),
+        attributes={JOB_ID: job_id},
+        expected=(Retry,),
+    )
 
 
 @contextmanager
@@ -90,6 +111,7 @@ def _retry_on_error() -> Iterator[None]:
         _remember_ended(error.ended_attempt)
         raise Retry(str(error), delay=0) from None
     except RetryLaterError as error:
+        runtime.services.traces.fail(str(error))
         _remember_ended(error.ended_attempt)
         # Never 0: without a delay dramatiq-pg would announce the message while it is still locked.
         delay = None if error.seconds is None else max(1000, int(error.seconds * 1000))
@@ -98,6 +120,7 @@ def _retry_on_error() -> Iterator[None]:
         raise RetryNoSoonerError(str(error), delay) from None
     except (Exception, TimeLimitExceeded):
         log.exception("message failed: unexpected error")
+        runtime.services.traces.fail("unexpected error")
         raise Retry("unexpected error") from None
 
 

@@ -87,7 +87,9 @@ class Repository:
         )
         if not started:
             return None
-        attempt = Attempt(UUID(started["import"]), started["part"], attempt.id)
+        attempt = Attempt(
+            UUID(started["import"]), started["part"], attempt.id, started.get("traceparent")
+        )
         if "suspect" in started:
             return NeedsExclusiveRun(attempt)
         if "given_up" in started:

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import httpx
 
 from config.settings import Settings
+from config.tracing import Traces, start_traces
 from core.supabase.clients import Project, blocking_client
 from core.supabase.rpc import RpcClient
 from core.supabase.storage_blocking import StorageClient
@@ -29,6 +30,9 @@ from tasks.writing.postgrest import PostgrestWriter
 if TYPE_CHECKING:
     from tasks.metrics import Metrics
 
+_TRACES_SECONDS: Final = 3.0
+"""For the last traces to be sent."""
+
 WriterFactory: TypeAlias = Callable[[PartWork], AbstractContextManager[ContactWriter]]
 """Makes the writer for one attempt at a part."""
 
@@ -42,6 +46,7 @@ class Services:
     notify_import: NotifyImport
     undo_import: UndoImport
     sweep: Sweep
+    traces: Traces
     connections: ExitStack
 
     @classmethod
@@ -59,6 +64,8 @@ class Services:
         # supabase-py makes these clients when they are first used: not in two threads at once.
         supabase.postgrest, supabase.storage  # noqa: B018
         connections = ExitStack()
+        traces = start_traces(settings, "worker")
+        connections.callback(traces.close, _TRACES_SECONDS)
         http = connections.enter_context(httpx.Client(timeout=deadline))
 
         rpc = RpcClient(supabase, deadline=deadline, stopping=stopping)
@@ -71,6 +78,7 @@ class Services:
             metrics,
             max_retries=settings.part_retries,
             stopping=stopping,
+            traces=traces,
         )
         secret = settings.webhook_secret
         notify_import = NotifyImport(
@@ -78,12 +86,13 @@ class Services:
             Sender(allow_private=settings.webhook_allow_private),
             None if secret is None else Signer(secret.get_secret_value()),
             allow_private=settings.webhook_allow_private,
+            traces=traces,
         )
         return cls(
             import_contacts=ImportContacts(repository),
             import_part=import_part,
             notify_import=notify_import,
-            undo_import=UndoImport(repository, storage, metrics, stopping=stopping),
+            undo_import=UndoImport(repository, storage, metrics, stopping=stopping, traces=traces),
             sweep=Sweep(
                 repository,
                 storage,
@@ -91,11 +100,12 @@ class Services:
                 after=settings.sweep_after,
                 keep_messages=settings.keep_messages,
             ),
+            traces=traces,
             connections=connections,
         )
 
     def close(self) -> None:
-        """Close the connections to Storage and, for COPY, to Postgres."""
+        """Close the connections to Storage and, for COPY, to Postgres; send the last traces."""
         self.connections.close()
 
 

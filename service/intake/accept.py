@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from config.tracing import JOB_ID, NO_TRACES, Traces
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
 from core.states import Format
@@ -42,11 +43,13 @@ class Intake:
         limits: Limits,
         *,
         deadline: float,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """``deadline`` is how many seconds Supabase may be unavailable before a request fails.
 
         A rollback takes a third of that in addition.
         """
+        self._traces = traces
         self.draining = False
         """Whether the service is stopping, so that no new requests should be accepted."""
         self._storage = storage
@@ -71,6 +74,7 @@ class Intake:
         """
         import_id = new_import_id()
         with structlog.contextvars.bound_contextvars(job_id=job_id(import_id)):
+            self._traces.annotate({JOB_ID: job_id(import_id)})
             # The first bytes decide how the text is read.
             reading = await plan_upload(request, await body.sample())
             splitter = reading.splitter(self._limits)
@@ -86,10 +90,12 @@ class Intake:
             # Split while storing.
             upload = self._upload(import_id, splitter.format)
             try:
-                async for data in pieces:
-                    await upload.write(data)
-                new = await _new_import(import_id, request, body, splitter)
-                await upload.finish()
+                with self._traces.span("upload"):
+                    async for data in pieces:
+                        await upload.write(data)
+                    new = await _new_import(import_id, request, body, splitter)
+                    await upload.finish()
+                    self._traces.annotate({"contacts_importer.bytes": new.split.bytes})
                 new = new.with_parts(parts_to_read(new.split.parts, upload.completion_seconds))
             except BaseException:
                 await self._complete(upload.rollback(self._rollback_seconds))

@@ -52,6 +52,8 @@ create table public.imports (
   cancelled_by text,
   undone_by text,
 
+  traceparent text,
+
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
@@ -84,6 +86,9 @@ comment on column public.imports.parts_total is
   'thousands of parts than for one';
 comment on column public.imports.created_by is
   'name of the API key of the request, also in the next two columns; null if it needed none';
+comment on column public.imports.traceparent is
+  'the request that made it, or retried it last, in its trace (W3C Trace Context); null if that '
+  'was not traced';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.

@@ -27,7 +27,7 @@ begin
       insert into public.imports (
         id, source, format, plan, object, bytes, records, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
-        parts_total, created_by
+        parts_total, created_by, traceparent
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
@@ -37,7 +37,8 @@ begin
         (p_import ->> 'received')::bigint, nullif(p_import -> 'detected', 'null'),
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',
         p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null'),
-        jsonb_array_length(p_parts), p_import ->> 'created_by'
+        jsonb_array_length(p_parts), p_import ->> 'created_by',
+        p_message #>> '{options,traceparent}'
       )
       on conflict (id) do nothing;
       if not found then

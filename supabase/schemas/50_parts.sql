@@ -288,7 +288,8 @@ begin
     return null;
   end if;
   select * into v_import from public.imports where id = v_part.import_id;
-  v_where := jsonb_build_object('import', v_part.import_id, 'part', v_part.part);
+  v_where := jsonb_build_object(
+    'import', v_part.import_id, 'part', v_part.part, 'traceparent', v_import.traceparent);
   if v_import.state = 'cancelling' then
     return v_where || jsonb_build_object('cancelled', public.part_ended(
       v_import.id, v_part.part, 'cancelled', public.stop_parts(

@@ -23,8 +23,8 @@ $$;
 -- Queues the failed parts again, and only those. The message is new for each retry; a call with the
 -- same message changes nothing. Counts the retry in generation, from which part messages are
 -- computed, so that a part's old message, which is possibly just being acknowledged, does not
--- replace the new one. Returns the import as get_import does; null if it is unknown. Raises PT409
--- if the import has not failed.
+-- replace the new one. From now on the import's work belongs to the trace of the retry. Returns the
+-- import as get_import does; null if it is unknown. Raises PT409 if the import has not failed.
 create function public.retry_import(p_import uuid, p_message jsonb) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -56,7 +56,9 @@ begin
   perform public.recount_import(p_import);
   update public.imports
   set state = 'queued', finished_at = null, generation = generation + 1,
-      message_id = (p_message ->> 'message_id')::uuid
+      message_id = (p_message ->> 'message_id')::uuid,
+      traceparent = p_message #>> '{options,traceparent}',
+      notify = jsonb_set(notify, '{message,options}', coalesce(p_message -> 'options', '{}'))
   where id = p_import and v_import.id is not null;
   if found then
     perform public.enqueue_message(p_message);

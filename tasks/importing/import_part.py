@@ -14,8 +14,10 @@ from uuid import UUID
 
 import structlog
 
+from config.tracing import JOB_ID, NO_TRACES, OUTCOME, Traces
 from core.errors import InvalidTransitionError, PermanentError, TransientError, UpstreamError
 from core.ids import job_id
+from core.queue_messages import IMPORT_PART
 from core.supabase.storage_blocking import StorageClient
 from core.supabase.storage_shared import OBJECT_MISSING
 from tasks.errors import (
@@ -68,6 +70,7 @@ class ImportPart:
         *,
         max_retries: int,
         stopping: threading.Event,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """``max_retries`` is how often a part may be postponed before it fails.
 
@@ -79,6 +82,7 @@ class ImportPart:
         self._metrics = metrics
         self._max_retries = max_retries
         self._stopping = stopping
+        self._traces = traces
         self._lock = ExclusiveLock()
         self._in_progress: set[Attempt] = set()
 
@@ -119,6 +123,7 @@ class ImportPart:
     ) -> PartStart:
         """Start the part that is due, and import it; returns what was started."""
         self._check_stopping()
+        begun = time.time_ns()
         try:
             start = self._repository.start_part(
                 attempt, message_id, exclusive=exclusive, ended_attempts=ended_attempts
@@ -128,17 +133,29 @@ class ImportPart:
         if start is None:
             log.info("no part is left for the message")
             return None
-        started = start.attempt
-        with structlog.contextvars.bound_contextvars(
-            job_id=job_id(started.import_id), part=started.part
+        if isinstance(start, NeedsExclusiveRun):
+            return start
+        job, part = job_id(start.attempt.import_id), start.attempt.part
+        with (
+            structlog.contextvars.bound_contextvars(job_id=job, part=part),
+            self._traces.span(
+                IMPORT_PART,
+                kind="consumer",
+                parent=start.attempt.traceparent,
+                start=begun,
+                attributes={JOB_ID: job, "contacts_importer.part": part},
+                expected=(WorkerStoppingError,),
+            ),
         ):
             match start:
                 case PartWork():
+                    self._traces.annotate({"contacts_importer.records": start.part.records})
                     self._import(start)
                 case PartCancelled(end=end):
                     self._report_cancelled(end)
                 case PartGivenUp(end=end):
                     log.error("part given up: its workers crashed or hung each time")
+                    self._traces.fail("attempts_exhausted")
                     self._report_failed(end)
         return start
 
@@ -150,6 +167,7 @@ class ImportPart:
             self._import_and_end(work)
         except StaleAttemptError as error:
             log.warning("part is owned by another attempt", reason=str(error))
+            self._traces.annotate({OUTCOME: "superseded"})
             try:  # to record that this attempt has not crashed
                 self._repository.postpone_part(attempt, unavailable=False)
             except UpstreamError as unavailable:
@@ -157,6 +175,7 @@ class ImportPart:
             raise RetryLaterError("another attempt owns the part", _STALE_DELAY) from None
         except InvalidTransitionError as error:
             log.warning("part has ended meanwhile", reason=str(error))
+            self._traces.annotate({OUTCOME: "superseded"})
         except UpstreamError as error:  # the end could not be recorded
             raise _database_unavailable(error, attempt) from None
         finally:
@@ -180,6 +199,13 @@ class ImportPart:
             raise WorkerStoppingError(None if recorded else attempt.id) from None
         else:
             self._metrics.part_done(work, counts, end)
+            self._traces.annotate(
+                {
+                    OUTCOME: "done",
+                    "contacts_importer.imported": counts.imported,
+                    "contacts_importer.rejected": counts.rejected.total(),
+                }
+            )
             log.info("part finished", imported=counts.imported, rejected=counts.rejected.total())
             _log_import_closed(end)
 
@@ -207,23 +233,28 @@ class ImportPart:
         """Have the part tried again later, or fail it after too many retries."""
         retries = self._repository.postpone_part(attempt, unavailable=True)
         self._metrics.part_postponed()
+        self._traces.annotate({OUTCOME: "postponed"})
         if retries is not None and retries > self._max_retries:
             detail = f"Storage or the database was unavailable in each of {retries} attempts."
             self._fail(attempt, PartFailedError("upstream_unavailable", detail), error)
             return
         log.warning("part postponed", reason=error.detail, code=error.code, retries=retries)
+        self._traces.fail(error.code)
         raise RetryLaterError.because_of(error, "Storage or the database is unavailable")
 
     def _fail(self, attempt: Attempt, failure: PartFailedError, cause: Exception) -> None:
         log.error("part failed", code=failure.code, reason=str(cause))
+        self._traces.fail(failure.code)
         self._report_failed(self._repository.fail_part(attempt, failure.code, failure.detail))
 
     def _report_failed(self, end: PartEnd) -> None:
         self._metrics.part_failed(end)
+        self._traces.annotate({OUTCOME: "failed"})
         _log_import_closed(end)
 
     def _report_cancelled(self, end: PartEnd) -> None:
         self._metrics.part_cancelled(end)
+        self._traces.annotate({OUTCOME: "cancelled"})
         log.info("part cancelled")
         _log_import_closed(end)
 
@@ -235,6 +266,7 @@ class ImportPart:
             log.warning("part could not be handed back", reason=error.detail)
             return False
         self._metrics.part_postponed()
+        self._traces.annotate({OUTCOME: "postponed"})
         return True
 
     def _check_stopping(self) -> None:

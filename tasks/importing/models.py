@@ -34,6 +34,8 @@ class Attempt:
     part: int
     """Number of the part within the import, from 1."""
     id: UUID = field(default_factory=uuid4)
+    traceparent: str | None = field(default=None, compare=False)
+    """The request that made or retried the import, in its trace; None if it was not traced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from config.tracing import NO_TRACES, OUTCOME, Traces
 from core.errors import BatchTooLargeError, PermanentError, UpstreamError
 from core.rejection_objects import rejections_folder
 from core.supabase.errors import DATABASE
@@ -37,12 +38,14 @@ class UndoImport:
         metrics: "Metrics",
         *,
         stopping: threading.Event,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """Once ``stopping`` is set, an undo ends before its next statement."""
         self._repository = repository
         self._storage = storage
         self._metrics = metrics
         self._stopping = stopping
+        self._traces = traces
 
     def __call__(self, import_id: UUID) -> None:
         """Remove everything of an import that is being undone.
@@ -59,6 +62,8 @@ class UndoImport:
                 )
                 self._repository.fail_undo(import_id, "undo_refused", _reason(error))
                 self._metrics.undo_failed()
+                self._traces.annotate({OUTCOME: "failed"})
+                self._traces.fail(error.code)
         except UpstreamError as error:
             log.warning(
                 "undo postponed", upstream=error.upstream, reason=error.detail, code=error.code
@@ -80,6 +85,7 @@ class UndoImport:
         self._storage.remove([name])
         self._repository.finish_undo(import_id)
         self._metrics.import_undone()
+        self._traces.annotate({OUTCOME: "done"})
         log.info("import undone")
 
     def _remove_contacts(self, import_id: UUID) -> None:

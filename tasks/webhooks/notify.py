@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from config.tracing import NO_TRACES, OUTCOME, Traces
 from core.errors import InvalidTargetError, UpstreamError
 from core.webhook_targets import Target, parse_target
 from tasks.errors import RetryLaterError
@@ -34,13 +35,20 @@ class NotifyImport:
     """Sends notifications; shared by all threads of a process."""
 
     def __init__(
-        self, repository: Repository, sender: Sender, signer: Signer | None, *, allow_private: bool
+        self,
+        repository: Repository,
+        sender: Sender,
+        signer: Signer | None,
+        *,
+        allow_private: bool,
+        traces: Traces = NO_TRACES,
     ) -> None:
         """``signer`` is None if webhooks are disabled; ``allow_private`` is for tests."""
         self._repository = repository
         self._sender = sender
         self._signer = signer
         self._allow_private = allow_private
+        self._traces = traces
 
     def __call__(self, import_id: UUID) -> None:
         """Notify of an import's end; raises RetryLaterError if it has to be tried again."""
@@ -67,6 +75,8 @@ class NotifyImport:
             return
         if (age := event.age(datetime.now(UTC))) > GIVE_UP_AFTER:
             log.error("notification given up", host=target.host, age=round(age))
+            self._traces.annotate({OUTCOME: "failed"})
+            self._traces.fail("given_up")
             return
         body = event.body()
         headers = self._signer.headers(event.id, int(time.time()), body)
@@ -78,7 +88,9 @@ class NotifyImport:
             return
         except DeliveryError as error:
             self._retry_later(event, target, str(error), None)
+        self._traces.annotate({"http.response.status_code": response.status})
         if 200 <= response.status < 300:
+            self._traces.annotate({OUTCOME: "done"})
             log.info("notified", state=event.state.value, host=target.host, status=response.status)
         elif response.status == _HTTP_GONE:
             log.warning(

@@ -47,6 +47,18 @@ def test_each_retry_has_a_new_message():
     assert (again["actor_name"], again["args"]) == ("import_contacts", [str(IMPORT)])
 
 
+def test_messages_carry_the_span_that_queued_them():
+    made = [
+        first_message(IMPORT, 1, 5, "00-a-b-01"),
+        first_message(IMPORT, 2, 5, "00-a-b-01"),
+        notify_import_message(IMPORT, "00-a-b-01"),
+        retry_message(IMPORT, "00-a-b-01"),
+        undo_import_message(IMPORT, "00-a-b-01"),
+    ]
+    assert [message["options"] for message in made] == [{"traceparent": "00-a-b-01"}] * 5
+    assert made[1]["message_id"] == import_contacts_message(IMPORT)["message_id"]
+
+
 def test_messages_carry_only_ids():
     message = import_contacts_message(IMPORT)
     assert (message["args"], message["kwargs"], message["options"]) == ([str(IMPORT)], {}, {})

@@ -7,6 +7,7 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import CurrentMessage, TimeLimitExceeded
 
 import tasks
+from config.tracing import NO_TRACES
 from core import queue_messages as messages
 from core.ids import job_id
 from tasks.errors import RetryLaterError, WorkerStoppingError
@@ -16,6 +17,8 @@ from tests.unit.tasks.fakes import IMPORT
 
 
 class FakeServices:
+    traces = NO_TRACES
+
     def __init__(self, error=None):
         self.error = error
         self.calls = []

@@ -73,7 +73,7 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
         "plan": {"fields": 1, "name": None, "email": 0, "header": ["Mail"]},
         "object": "o.csv", "object_bytes": 99,
         "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
-        "dry_run": True, "rerun": True,
+        "dry_run": True, "rerun": True, "traceparent": "00-a-b-01",
     }  # fmt: skip
     postgrest = FakePostgrest(started)
     work = postgrest.repository().start_part(
@@ -84,6 +84,7 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
     assert work.object_bytes == 99
     assert (work.format, work.plan) == (Format.CSV, rows_plan(1, None, 0, ("Mail",)))
     assert work.attempt == Attempt(OTHER_IMPORT, 7, FOURTH.id)
+    assert work.attempt.traceparent == "00-a-b-01"
     assert (work.dry_run, work.rerun) == (True, True)
     assert work.part == Part(part=7, byte_start=5, byte_end=9, first_record=11, records=2)
     assert postgrest.calls[0][1] == {
