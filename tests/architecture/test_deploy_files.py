@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import yaml
 
@@ -51,7 +52,7 @@ def test_compose_runs_commands_with_known_settings(name):
     assert is_command(service["command"])
     assert service["command"][0] == name
     assert known(set(service.get("environment", {})))
-    assert service["env_file"] == ".env"
+    assert service["env_file"] == [{"path": ".env", "required": False}]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -83,6 +84,51 @@ def test_compose_asks_for_health_with_commands_that_exist():
     _, program, *arguments = SERVICES["worker"]["healthcheck"]["test"]
     assert program == "contacts-importer"
     assert is_command(arguments)
+
+
+TRIAL = PROJECT / "deploy" / "trial"
+TRIAL_SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((TRIAL / "compose.yaml").read_text())[
+    "services"
+]
+_VARIABLE = re.compile(r"\$\{(\w+)")
+
+
+@pytest.fixture(scope="module")
+def trial_settings() -> dict[str, str]:
+    """What ``make-env`` prints."""
+    shown = subprocess.run(
+        ["sh", TRIAL / "make-env"], capture_output=True, text=True, timeout=60, check=True
+    )
+    return dict(line.split("=", 1) for line in shown.stdout.splitlines())
+
+
+def test_the_trial_gives_the_importer_what_it_needs():
+    for name in SERVICES:
+        assert set(TRIAL_SERVICES[name]["environment"]) == NEEDED
+
+
+def test_the_trial_publishes_nothing_of_supabase():
+    assert all("ports" not in service for service in TRIAL_SERVICES.values())
+
+
+def test_the_trial_names_services_and_files_that_exist():
+    text = (TRIAL / "compose.yaml").read_text() + (TRIAL / "gateway.conf").read_text()
+    hosts = set(re.findall(r"(?:://|@)([a-z]+):\d+", text))
+    assert hosts <= set(TRIAL_SERVICES)
+    for service in TRIAL_SERVICES.values():
+        for mount in service.get("volumes", []):
+            source = mount.partition(":")[0]
+            assert not source.startswith(".") or (PROJECT / source).is_file()
+        assert set(service.get("depends_on", {})) <= set(TRIAL_SERVICES)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+def test_the_trial_has_new_passwords_and_keys_that_are_signed(trial_settings):
+    used = set(_VARIABLE.findall((TRIAL / "compose.yaml").read_text()))
+    assert used == set(trial_settings)
+    for name, role in (("ANON_KEY", "anon"), ("SERVICE_ROLE_KEY", "service_role")):
+        claims = jwt.decode(trial_settings[name], trial_settings["JWT_SECRET"], ["HS256"])
+        assert claims["role"] == role
 
 
 def seconds(text: str) -> int:
