@@ -49,7 +49,7 @@ class Imports:
             accepted = await self._intake.accept(import_request, body)
 
         job = job_id(accepted.id)
-        url = f"/import/{job}"
+        url = f"{request.path}/{job}"
         headers = {"Location": url}
         if isinstance(accepted, ExistingImport):
             self._metrics.repeated.inc()

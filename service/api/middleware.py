@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import MalformedInputError, PermanentError, TransientError, UpstreamError
 from core.supabase.errors import DATABASE, STORAGE, is_missing_bucket
 from core.supabase.storage_shared import NAME_TAKEN, UPLOAD_LOST
+from service.api.operations import CREATE_IMPORT
 from service.api.request_ids import request_id
 from service.api.site_checks import check_host, check_site
 from service.metrics import ServiceMetrics
@@ -44,7 +45,7 @@ def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str])
             return await handler(request)
         except Exception as error:  # noqa: BLE001 -- any other becomes an internal_error
             problem = to_problem(error)
-        if request.method == "POST" and request.path == "/import":
+        if request.method == "POST" and request.path in CREATE_IMPORT.addresses:
             metrics.count_rejected(request.content_type, problem.code)
         _log.info("request rejected", code=problem.code, method=request.method)
         return problem.response()

@@ -1,9 +1,13 @@
-"""Headers that every response has: its request's id, and what a browser may do with it."""
+"""Headers that every response has: its request's id, and what a browser may do with it.
+
+Responses of deprecated operations also have those that announce it.
+"""
 
 from typing import Final
 
 from aiohttp import web
 
+from service.api.deprecation import add_deprecation
 from service.api.request_ids import HEADER, request_id
 
 _DEFAULTS: Final = {
@@ -21,3 +25,4 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     for name, value in _DEFAULTS.items():
         response.headers.setdefault(name, value)
     response.headers[HEADER] = request_id(request)
+    add_deprecation(request, response.headers)

@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler
 
 from service.api import operations
 from service.api.authorization import Authorization, Expectation
+from service.api.deprecation import announce, announce_expectation, deprecation_headers
 from service.api.health import Health
 from service.api.imports import Imports
 from service.api.openapi.elements import Operation
@@ -58,12 +59,17 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
         if operation.scope is not None:
             handler = authorization.protect(handler, operation.scope)  # noqa: PLW2901
             expect = expect and authorization.protect_expectation(expect, operation.scope)
-        if operation.method == "GET":
-            app.router.add_get(operation.path, handler)
-        else:
-            app.router.add_route(operation.method, operation.path, handler, expect_handler=expect)
+        if headers := deprecation_headers(operation):
+            handler = announce(handler, headers)  # noqa: PLW2901
+            expect = expect and announce_expectation(expect, headers)
+        for address in operation.addresses:
+            if operation.method == "GET":
+                app.router.add_get(address, handler)
+            else:
+                app.router.add_route(operation.method, address, handler, expect_handler=expect)
     # Otherwise "preview" would be taken for a jobId in requests with other methods.
-    app.router.add_route("*", operations.PREVIEW_IMPORT.path, _only_post)
+    for address in operations.PREVIEW_IMPORT.addresses:
+        app.router.add_route("*", address, _only_post)
 
 
 async def _only_post(request: web.Request) -> web.StreamResponse:

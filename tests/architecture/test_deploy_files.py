@@ -14,6 +14,7 @@ import yaml
 
 from config.settings import HealthSettings, Settings
 from core.queue_messages import QUEUES
+from core.version import VERSION
 from deploy import __main__ as command
 from local.processes import PROJECT
 from service.api.operations import GET_HEALTH, GET_METRICS, GET_READINESS
@@ -309,13 +310,13 @@ def test_kustomize_renders_all():
     rendered = list(yaml.safe_load_all(done.stdout))
     assert len(rendered) == len(MANIFESTS) + 1
     images = {container(one)["image"] for one in rendered if one["kind"] in {"Deployment", "Job"}}
-    assert images == {"contacts-importer:0.1.0"}
+    assert images == {f"contacts-importer:{VERSION}"}
 
 
 def test_versions_agree():
-    version = re.search(
-        r'^version = "(.*)"$', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE
-    )
-    assert version is not None
-    assert kustomization()["images"][0]["newTag"] == version[1]
-    assert f"ARG VERSION={version[1]}\n" in (PROJECT / "Dockerfile").read_text()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+    assert kustomization()["images"][0]["newTag"] == VERSION
+    assert f"ARG VERSION={VERSION}\n" in (PROJECT / "Dockerfile").read_text()
+    newest = re.search(r"^## \[(.*)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == VERSION

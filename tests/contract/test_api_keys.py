@@ -132,19 +132,19 @@ def test_what_needs_no_key_is_open(keyed):
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: operation.id)
 def test_rejections_are_as_documented(keyed, operation):
-    path = operation.path.format(jobId=NOWHERE.rpartition("/")[2])
+    path = operation.address.format(jobId=NOWHERE.rpartition("/")[2])
     other = CRM if operation.scope is Scope.METRICS else MONITOR
     for text, status in (("", 401), (f"{API_KEY_PREFIX}unknown", 401), (other, 403)):
         answer = keyed.ask(operation.method, path, text)
         assert answer.status_code == status
-        SCHEMA[operation.path][operation.method].validate_response(answer)
+        SCHEMA[operation.address][operation.method].validate_response(answer)
 
 
 def test_the_document_says_that_keys_are_needed(keyed):
     served = httpx.get(keyed.service.url + "/openapi.json").json()
     assert served == openapi_document(set(Scope))
-    assert served["paths"]["/import"]["post"]["security"] == [{"apiKey": ["import"]}]
-    free = openapi_document()["paths"]["/import"]["post"]["security"]
+    assert served["paths"]["/v1/import"]["post"]["security"] == [{"apiKey": ["import"]}]
+    free = openapi_document()["paths"]["/v1/import"]["post"]["security"]
     assert free == [{}, {"apiKey": ["import"]}]
 
 

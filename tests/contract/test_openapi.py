@@ -133,18 +133,39 @@ STEPS = [
 ]
 
 
-def test_an_import_s_life_is_as_documented(client: httpx.Client, traces: Traces) -> None:
-    headers = {"Content-Type": "text/csv", "Idempotency-Key": '"openapi"'}
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+def test_an_import_s_life_is_as_documented(
+    client: httpx.Client, traces: Traces, prefix: str
+) -> None:
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": f'"openapi{prefix}"'}
     for replayed in (None, "true"):
-        accepted = client.post(f"/import?source={SOURCE}", content=CSV, headers=headers)
-        SCHEMA["/import"]["POST"].validate_response(accepted)
+        accepted = client.post(f"{prefix}/import?source={SOURCE}", content=CSV, headers=headers)
+        SCHEMA["/v1/import"]["POST"].validate_response(accepted)
         assert accepted.headers.get("Idempotent-Replayed") == replayed
+        address = f"{prefix}/import/{accepted.json()['jobId']}"
+        assert accepted.headers["Location"] == accepted.json()["url"] == address
     statuses = []
     for method, path, query in STEPS:
-        answer = client.request(method, path.format(**accepted.json()) + query)
-        SCHEMA[path][method].validate_response(answer)
+        answer = client.request(method, prefix + path.format(**accepted.json()) + query)
+        SCHEMA[f"/v1{path}"][method].validate_response(answer)
         statuses.append(answer.status_code)
     assert statuses == [200, 200, 200, 200, 409, 202, 202, 409]
+
+
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+def test_the_link_to_the_next_page_begins_as_the_request(
+    client: httpx.Client, traces: Traces, prefix: str
+) -> None:
+    for _ in range(2):
+        client.post("/import", json={"source": SOURCE, "data": [{"name": "Ada"}]})
+    page = client.get(f"{prefix}/import?source={SOURCE}&limit=1")
+    assert page.links["next"]["url"].startswith(f"{prefix}/import?")
+    assert len(client.get(page.links["next"]["url"]).json()["imports"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/v2/import", "/v1", "/v1/", "/v1/v1/import", "/v1/healthz"])
+def test_other_versions_are_not_found(client: httpx.Client, path: str) -> None:
+    assert client.post(path, json={}).json()["code"] == "not_found"
 
 
 def strictly(answer: httpx.Response, kind: type[msgspec.Struct]) -> Any:

@@ -7,9 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from core.job_view import Job, WebhookEvent
+from core.version import VERSION
 from service.api import examples, schemas
 from service.api.openapi.elements import (
     ALWAYS,
+    API_PREFIX,
     KEY_PROBLEMS,
     REFERENCE,
     SECURITY_SCHEME,
@@ -27,6 +29,8 @@ _DESCRIPTION: Final = (
     "Imports contacts from JSON, NDJSON or CSV of any size. When an import has ended, each of its "
     "records is either a contact (exactly once), or a rejection with a reason, or was not "
     "processed: `records` = `imported` + `rejected` + `notProcessed`.\n\n"
+    f"The addresses below `{API_PREFIX}` also work without `{API_PREFIX}`: `POST /import` is the "
+    f"same as `POST {API_PREFIX}/import`. Addresses in answers begin as that of the request.\n\n"
     "Errors are `application/problem+json` (RFC 9457). `code` identifies the kind of problem and "
     "is stable, `type` links to a page about it, and `param` names the parameter at fault. Any "
     "request can also be answered with `cross_site` (403), `not_found` (404), "
@@ -104,7 +108,7 @@ def openapi_document(scopes: Collection[Scope] = ()) -> Json:
     paths: Json = {}
     for operation in OPERATIONS:
         described = operation.to_openapi(needs_key=operation.scope in scopes)
-        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+        paths.setdefault(operation.address, {})[operation.method.lower()] = described
     _, components = msgspec.json.schema_components(_TYPES, ref_template=REFERENCE)
     used = {*ALWAYS, *KEY_PROBLEMS}
     used |= {code for operation in OPERATIONS for code in operation.problems}
@@ -117,7 +121,7 @@ def openapi_document(scopes: Collection[Scope] = ()) -> Json:
         "openapi": "3.1.1",
         "info": {
             "title": "Contacts import",
-            "version": "1",
+            "version": VERSION,
             "summary": "Imports contacts of any size, exactly once",
             "description": _DESCRIPTION,
             "contact": {"name": "The operator of this service"},

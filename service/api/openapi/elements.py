@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from service.problems import CONTENT_TYPE, Problem, problem_type
 
 Json = dict[str, Any]
 
+API_PREFIX: Final = "/v1"
+"""Where the addresses of the API's present major version begin."""
 REFERENCE: Final = "#/components/schemas/{name}"
 _JSON: Final = "application/json"
 ALWAYS: Final = (
@@ -98,10 +101,14 @@ def answer_header(description: str, *, always: bool = False) -> Json:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Operation:
-    """One method of one path."""
+    """One method of one path.
+
+    Raises ValueError if there is a ``sunset`` without an earlier ``deprecated_since``.
+    """
 
     method: str
     path: str
+    """The path without ``prefix``, under which it is served as well."""
     id: str
     tag: str
     scope: Scope | None
@@ -114,6 +121,29 @@ class Operation:
     """Codes of the problems that it can answer with, besides ALWAYS and KEY_PROBLEMS."""
     parameters: Sequence[Json] = ()
     body: Json | None = None
+    prefix: str = API_PREFIX
+    """Begins the documented address. Empty for addresses that no version of the API can change,
+    because browsers, load balancers and Prometheus expect them."""
+    deprecated_since: datetime | None = None
+    """Since when, or from when on, clients should use something else."""
+    sunset: datetime | None = None
+    """When it will probably stop working; only with ``deprecated_since``."""
+
+    def __post_init__(self) -> None:
+        if self.sunset is not None and (
+            self.deprecated_since is None or self.sunset < self.deprecated_since
+        ):
+            raise ValueError(f"{self.id}: sunset without an earlier deprecated_since")
+
+    @property
+    def address(self) -> str:
+        """The documented path."""
+        return self.prefix + self.path
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All paths that it is served under, the documented one first."""
+        return (self.address, self.path) if self.prefix else (self.path,)
 
     @property
     def query(self) -> list[str]:
@@ -128,6 +158,8 @@ class Operation:
             "summary": self.summary,
             "description": self.description,
         }
+        if self.deprecated_since is not None:
+            described["deprecated"] = True
         if self.parameters:
             described["parameters"] = list(self.parameters)
         if self.body:

@@ -22,7 +22,7 @@ from service.keys.scopes import Scope
 from service.metrics import ServiceMetrics
 
 JOB = "import-01890000-0000-7000-8000-000000000000"
-ROUTES: dict[tuple[str, str], Scope | None] = {
+VERSIONED = {
     ("POST", "/import"): Scope.IMPORT,
     ("POST", "/import/preview"): Scope.IMPORT,
     ("GET", "/import"): Scope.READ,
@@ -31,6 +31,10 @@ ROUTES: dict[tuple[str, str], Scope | None] = {
     ("DELETE", "/import/{jobId}"): Scope.UNDO,
     ("POST", "/import/{jobId}/retry"): Scope.UNDO,
     ("POST", "/import/{jobId}/cancel"): Scope.UNDO,
+}
+ROUTES: dict[tuple[str, str], Scope | None] = {
+    **VERSIONED,
+    **{(method, f"/v1{path}"): scope for (method, path), scope in VERSIONED.items()},
     ("GET", "/metrics"): Scope.METRICS,
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
@@ -41,7 +45,7 @@ ROUTES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/problems/{code}"): None,
     ("GET", "/assets/{name}"): None,
 }
-UPLOADS = [("POST", "/import"), ("POST", "/import/preview")]
+UPLOADS = [route for route, scope in ROUTES.items() if scope is Scope.IMPORT]
 KEYS = {scope: make_key(f"{scope}-only", [scope]) for scope in Scope}
 UNKNOWN, _ = make_key("unknown", Scope)
 EACH_ROUTE = pytest.mark.parametrize(
@@ -171,7 +175,7 @@ async def test_metrics_are_open_unless_they_are_protected(file):
     assert (await App(file, protect_metrics=False).ask(("GET", "/metrics"))).status == 200
 
 
-@pytest.mark.parametrize("route", UPLOADS, ids=["import", "preview"])
+@pytest.mark.parametrize("route", UPLOADS, ids=[path for _, path in UPLOADS])
 @pytest.mark.parametrize(
     ("keys", "status"),
     [([], 401), ([UNKNOWN], 401), ([KEYS[Scope.READ][0]], 403)],
@@ -189,7 +193,7 @@ async def test_an_upload_is_rejected_before_100_continue(file, route, keys, stat
     assert app.metrics.registry.get_sample_value("imports_refused_total", counted) == 1
 
 
-@pytest.mark.parametrize("route", UPLOADS, ids=["import", "preview"])
+@pytest.mark.parametrize("route", UPLOADS, ids=[path for _, path in UPLOADS])
 async def test_an_upload_that_is_allowed_gets_100_continue(file, route):
     app = App(file)
     answer = await app.ask(route, KEYS[Scope.IMPORT][0], Expect="100-continue")
