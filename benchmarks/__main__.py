@@ -72,6 +72,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         writers=tuple(arguments.writers),
         postgres=arguments.postgres,
         erase=arguments.erase,
+        contacts=tuple(sorted(arguments.contacts)),
     )
 
 
@@ -96,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
         "--postgres",
         default=os.environ.get("EMBEDDED_POSTGRES") or WHEEL,
         help="wheel, path or a folder, as for python -m embedded (%(default)s)",
+    )
+    add(
+        "--contacts",
+        type=_count,
+        nargs="+",
+        default=(),
+        help="in the table before the imports of the scenario `table` (ten times --rows)",
     )
     add("--erase", action="store_true", help="contacts of the Supabase that is set may go")
     return parser

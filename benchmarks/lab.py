@@ -29,6 +29,8 @@ class Options:
     writers: tuple[str, ...] = WRITERS
     postgres: str = WHEEL
     erase: bool = False
+    contacts: tuple[int, ...] = ()
+    """Sizes of the table before an import, in rising order; by default ten times ``rows``."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from benchmarks.scenarios import (
     latency,
     layouts,
     linear,
+    many,
     memory,
     scale,
     slow_storage,
     small,
+    table,
     undo,
     uploading,
 )
@@ -31,4 +33,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Result]]]] = {
     "scale": scale.run,
     "slow-storage": slow_storage.run,
     "undo": undo.run,
+    "many": many.run,
+    "table": table.run,
 }

@@ -101,6 +101,7 @@ where state in ('queued', 'importing', 'cancelling', 'undoing');
 -- For list_imports.
 create index imports_state_idx on public.imports (state, id);
 create index imports_source_idx on public.imports (source, id);
+create index imports_source_state_idx on public.imports (source, state, id);
 
 -- For next_part: the sources that have parts to do, and the oldest imports of each.
 create index imports_to_do_idx on public.imports (small, source, id)

@@ -32,20 +32,25 @@ as $$
 $$;
 
 -- Returns a page of imports, newest first: those before p_before, if given. A filter that is null
--- matches all.
+-- matches all. The statement has only the conditions that are given, and is planned with their
+-- values: one plan for all of them would read every newer import.
 create function public.list_imports(p_state text, p_source text, p_before uuid, p_limit integer)
 returns jsonb
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  select coalesce(jsonb_agg(public.get_import(id) order by id desc), '[]')
-  from (
-    select id from public.imports
-    where (p_state is null or state = p_state)
-      and (p_source is null or source = p_source)
-      and (p_before is null or id < p_before)
-    order by id desc
-    limit p_limit
-  ) page
+declare
+  v_page jsonb;
+begin
+  execute concat(
+    'select coalesce(jsonb_agg(public.get_import(id) order by id desc), ''[]'')
+     from (select id from public.imports where true',
+    case when p_state is not null then ' and state = $1' end,
+    case when p_source is not null then ' and source = $2' end,
+    case when p_before is not null then ' and id < $3' end,
+    ' order by id desc limit $4) page')
+  into v_page using p_state, p_source, p_before, p_limit;
+  return v_page;
+end
 $$;
 
 -- Returns the next p_limit rejections of an import after a record, in input order; the plan of
