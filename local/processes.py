@@ -67,13 +67,18 @@ def worker_environment(supabase: Mapping[str, str], metrics: Path, port: int) ->
 
 
 @contextlib.contextmanager
-def started(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[Started]:
-    """Run ``python -m <command>`` with its output in ``log``; stops it at the end of the block."""
+def started(
+    command: list[str], environment: Mapping[str, str], log: Path, *, folder: Path = PROJECT
+) -> Iterator[Started]:
+    """Run ``python -m <command>`` with its output in ``log``; stops it at the end of the block.
+
+    ``folder`` has the code.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         watchdog = subprocess.Popen(
             under_watchdog(command),
-            cwd=PROJECT,
+            cwd=folder,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=output,
@@ -88,12 +93,15 @@ def started(command: list[str], environment: Mapping[str, str], log: Path) -> It
 
 @contextlib.contextmanager
 def service(
-    environment: Mapping[str, str], log: Path, *, module: str = "service"
+    environment: Mapping[str, str], log: Path, *, module: str = "service", folder: Path = PROJECT
 ) -> Iterator[tuple[str, Started]]:
-    """Run the service, or a ``module`` that wraps it, on a free port; gives its URL."""
+    """Run the service, or a ``module`` that wraps it, on a free port; gives its URL.
+
+    ``folder`` has the code.
+    """
     environment = {"HOST": "127.0.0.1", "PORT": "0", **environment}
     environment |= {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
-    with started([module], environment, log) as process:
+    with started([module], environment, log, folder=folder) as process:
         yield _await_event(process, "listening")["url"], process
 
 

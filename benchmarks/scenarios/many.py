@@ -96,8 +96,12 @@ FROM made WHERE n % 10 = 1
 SEEN = """
 SELECT id FROM public.imports ORDER BY id OFFSET {at} LIMIT 1
 """
-FINISH = ("VACUUM (ANALYZE) public.imports", "VACUUM (ANALYZE) public.import_parts",
-          "VACUUM (ANALYZE) public.import_rejections", "VACUUM (ANALYZE) dramatiq.queue")
+FINISH = (
+    "VACUUM (ANALYZE) public.imports",
+    "VACUUM (ANALYZE) public.import_parts",
+    "VACUUM (ANALYZE) public.import_rejections",
+    "VACUUM (ANALYZE) dramatiq.queue",
+)
 
 
 def run(lab: Lab) -> list[Result]:
@@ -118,7 +122,9 @@ def run(lab: Lab) -> list[Result]:
             "list: undone ones of a source": "limit=20&source=source%203&state=undone",
             "list: failed ones of a source without": "limit=20&source=source%208&state=failed",
         }
-        runs = [_timed(lab, importer.url, "status", [f"/import/{each}" for each in shown], SHOWN_MS)]
+        runs = [
+            _timed(lab, importer.url, "status", [f"/import/{each}" for each in shown], SHOWN_MS)
+        ]
         runs += [
             _timed(lab, importer.url, name, [f"/import?{query}"] * REQUESTS, LISTED_MS)
             for name, query in lists.items()
@@ -128,13 +134,13 @@ def run(lab: Lab) -> list[Result]:
     runs.append(_swept(lab))
     lab.server.erase()
     title = f"{count:,} ended imports in the tables"
-    notes = [
+    notes = (
         f"One request after the other, {REQUESTS} of each. There is a part for each import, "
         f"{REJECTIONS} rejections for every tenth, and a finished message for every tenth. A sweep "
-        "here looks for lost imports, undos, objects and uploads, and finds nothing to do.",
-        # A pass of retention over the same tables belongs here.
-    ]
-    return [Result("many", title, COLUMNS, runs, (), notes)]
+        "here looks for lost imports, undos, objects and uploads, and finds nothing to do."
+    )
+    # A pass of retention over the same tables belongs here.
+    return [Result("many", title, COLUMNS, runs, (), [notes])]
 
 
 def fill(lab: Lab, count: int) -> None:

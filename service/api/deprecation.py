@@ -1,7 +1,7 @@
 """Announces deprecated operations in each of their responses.
 
-``Deprecation`` (RFC 9745) says since when, ``Sunset`` (RFC 8594) until when, and ``Link`` leads to the
-description of the operation, which says what to use instead.
+``Deprecation`` (RFC 9745) says since when, ``Sunset`` (RFC 8594) until when, and ``Link`` leads to
+the description of the operation, which says what to use instead.
 """
 
 from collections.abc import Mapping
