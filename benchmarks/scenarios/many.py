@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import Mock
 from urllib.parse import urlsplit
 
@@ -210,8 +210,10 @@ def _swept(lab: Lab) -> Run:
 
 @contextmanager
 def _services(server: Server) -> Iterator[Services]:
-    settings = Settings(**{name.lower(): value for name, value in server.env.items()})
-    services = Services.from_settings(settings, cast("Metrics", Mock()), threading.Event())
+    settings: dict[str, Any] = {name.lower(): value for name, value in server.env.items()}
+    services = Services.from_settings(
+        Settings(**settings), cast("Metrics", Mock()), threading.Event()
+    )
     try:
         yield services
     finally:
