@@ -1,6 +1,6 @@
 -- Lists of imports, with any filter and at any depth, cost the same for a million imports as for ten.
 
--- Making the index takes about two seconds for a million imports; changes of imports wait meanwhile.
+-- Making the index takes two to four seconds for a million imports; changes of imports wait meanwhile.
 create index imports_source_state_idx on public.imports (source, state, id);
 
 -- Returns a page of imports, newest first: those before p_before, if given. A filter that is null
