@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,11 @@ def former_release(commit: str, folder: Path) -> Release | None:
     if known.returncode != 0:
         return None
     folder.mkdir()
-    archive = subprocess.Popen(["git", "archive", commit], cwd=PROJECT, stdout=subprocess.PIPE)
-    subprocess.run(["tar", "-x", "-C", folder], stdin=archive.stdout, check=True)
-    assert archive.wait() == 0
+    archived = folder.with_suffix(".tar")
+    command = ["git", "archive", "--output", str(archived), commit]
+    subprocess.run(command, cwd=PROJECT, check=True)
+    with tarfile.open(archived) as archive:
+        archive.extractall(folder, filter="data")
     return Release("former", folder)
 
 
