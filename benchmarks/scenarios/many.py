@@ -65,7 +65,7 @@ imports AS (
          CASE WHEN n % 10 = 0 THEN {rejections} ELSE 0 END,
          CASE WHEN n % 10 = 0 THEN '{{"email_invalid": {rejections}}}' ELSE '{{}}' END::jsonb,
          'key ' || n, md5(n::text), md5(n::text) || md5(n::text), 20000,
-         '{{"places": {{"name": [["name"]], "email": [["email"]]}}}}',
+         '{{"places": {{"name": [ ["name"] ], "email": [ ["email"] ]}}}}',
          '{{"encoding": "utf-8", "compression": null}}'
   FROM made
 ),

@@ -11,6 +11,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.importer import Importer
 from benchmarks.lab import Lab
 from benchmarks.measure import Column, Result, Run, measure
+from benchmarks.server import Server
 from benchmarks.usage import limits
 
 TIMES = 10
@@ -18,10 +19,11 @@ CHUNK = 1_000_000
 """Contacts that are inserted in one transaction."""
 BYTES = 200
 """Of the disk for each contact, with its index and the log of the database, at most."""
-IMPORTED, UNDONE = "imported/s", "undone/s"
+IMPORTED, UNDONE, LOGGED = "imported/s", "undone/s", "WAL bytes"
 COLUMNS = (
     Column(IMPORTED, "imported rows/s", ",.0f"),
     Column(UNDONE, "undone rows/s", ",.0f"),
+    Column(LOGGED, "write-ahead log of the import, bytes/row", ",.0f"),
 )
 # As of imports of 100,000 contacts that were accepted one second after the other, in 2023.
 OTHERS = """
@@ -36,6 +38,7 @@ LEFT = """
 SELECT count(*) FROM public.contacts
 WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {records})
 """
+WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8"
 SIZES = """
 SELECT pg_size_pretty(pg_table_size('public.contacts')),
        pg_size_pretty(pg_indexes_size('public.contacts'))
@@ -101,10 +104,10 @@ class Table:
         ahead = server.seconds_ahead()
         importer.reset_peaks()
         meter = importer.meter()
-        before = meter.read()
+        before, logged = meter.read(), _logged(server)
         accepted = post_file(importer.url, Kind.JSON, data.file(Kind.JSON))
         completed = follow(importer.url, accepted.job, 0.25)
-        seconds = completed.finished - ahead - accepted.at
+        seconds, logged = completed.finished - ahead - accepted.at, _logged(server) - logged
         begun = time.time()
         undo(importer.url, accepted.job, 0.05)
         undone = time.time() - begun
@@ -112,6 +115,15 @@ class Table:
         of = {"id": UUID(accepted.job.removeprefix("import-")), "records": data.rows}
         if completed.shown["imported"] != data.rows or server.ask(LEFT.format(**of)) != [(0,)]:
             raise BenchmarkError(f"Not all was imported and undone: {completed.shown}")
-        figures = {IMPORTED: data.rows / seconds, UNDONE: data.rows / undone}
+        figures = {
+            IMPORTED: data.rows / seconds,
+            UNDONE: data.rows / undone,
+            LOGGED: logged / data.rows,
+        }
         peaks = importer.peaks()
         return Run(self.name, figures, usage, peaks, limits(usage, meter.cores), data.rows)
+
+
+def _logged(server: Server) -> float:
+    ((written,),) = server.ask(WRITTEN)
+    return float(written)
