@@ -1,6 +1,7 @@
-"""The version of the service and the workers: the only place where it stands.
+"""The version of the service and the workers.
 
-pyproject.toml takes it from here; a test compares the image and the Kubernetes manifests with it.
+pyproject.toml takes it from here. A test compares the image, the Kubernetes manifests and the
+changelog with it.
 """
 
 from typing import Final
