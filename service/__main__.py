@@ -16,7 +16,7 @@ from config.logging import configure_logging
 from config.settings import Settings, SettingsError
 from core.errors import SelfCheckError
 from core.self_check import run_self_check
-from service.app import INTAKE, TRACES, create_app
+from service.app import INTAKE, METRICS, TRACES, create_app
 from service.intake.multipart import silence_header_warnings
 from service.keys.api_key import KeyFileError
 from service.server import Runner
@@ -87,6 +87,7 @@ async def _serve(settings: Settings) -> None:
     runner = Runner(
         app,
         idle_seconds=settings.idle_timeout,
+        metrics=app[METRICS],
         access_log=None,
         auto_decompress=False,
         shutdown_timeout=_CANCEL_SECONDS,

@@ -36,6 +36,7 @@ from service.repository import Repository
 from service.web.handlers import Pages
 
 INTAKE: Final = web.AppKey("intake", Intake)
+METRICS: Final = web.AppKey("metrics", ServiceMetrics)
 TRACES: Final = web.AppKey("traces", Traces)
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -67,10 +68,21 @@ async def create_app(settings: Settings) -> web.Application:
     storage = AsyncStorageClient(
         supabase, session, project.headers, before_slice=FairScheduler().next
     )
-    repository = Repository(AsyncRpcClient(supabase, deadline=settings.upstream_deadline), traces)
+    rpc = AsyncRpcClient(
+        supabase, deadline=settings.upstream_deadline, on_retry=metrics.count_retry
+    )
+    repository = Repository(rpc, traces)
     limits = Limits.from_settings(settings)
-    intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline, traces=traces)
+    intake = Intake(
+        storage,
+        repository,
+        limits,
+        deadline=settings.upstream_deadline,
+        traces=traces,
+        on_retry=metrics.count_retry,
+    )
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
+    metrics.watch_uploads(lambda: places.taken, settings.max_uploads)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
     upload_parts = (intake, metrics, limits, places, addresses)
 
@@ -86,8 +98,7 @@ async def create_app(settings: Settings) -> web.Application:
         middlewares.insert(0, tracing_middleware(traces))
     app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(add_headers)
-    app[INTAKE] = intake
-    app[TRACES] = traces
+    app[INTAKE], app[METRICS], app[TRACES] = intake, metrics, traces
     app.cleanup_ctx.append(connections)
     if keys is not None:
         app.cleanup_ctx.append(_watching(keys))

@@ -12,6 +12,7 @@ from core.conversion import Converter
 from core.ids import job_id
 from core.models import Part
 from core.queue_messages import (
+    QUEUES,
     first_message,
     is_small,
     notify_import_message,
@@ -119,7 +120,37 @@ class KnownRejections(msgspec.Struct, frozen=True):
     """The next object with rejections; they follow the rows before its first record."""
 
 
+class MessageCounts(msgspec.Struct, frozen=True):
+    """The messages of one queue."""
+
+    waiting: int
+    running: int
+    delayed: int
+    age: float
+    """Seconds for which the oldest message has waited; 0 if none waits."""
+
+
+class PartCounts(msgspec.Struct, frozen=True):
+    """The parts that are to be imported."""
+
+    open: int
+    importing: int
+    """Those of them that a worker has taken."""
+
+
+class QueueStatistics(msgspec.Struct, frozen=True):
+    """The work that is to be done, as the database's ``queue_statistics`` returns it."""
+
+    queues: dict[str, MessageCounts]
+    imports: dict[str, int]
+    """By state, without the states that imports end in; a state without imports may be missing."""
+    parts: PartCounts
+    sweeps: dict[str, float]
+    """When each kind of sweep was begun last, in seconds since 1970; 0 if it never was."""
+
+
 _to_known_rejections: Final = Converter(KnownRejections)
+_to_queue_statistics: Final = Converter(QueueStatistics)
 
 
 class Repository:
@@ -249,6 +280,11 @@ class Repository:
     async def check(self) -> None:
         """Raise UpstreamError if PostgREST, Postgres or the queue does not answer; no retries."""
         await self._rpc.call_once("queue_ready")
+
+    async def queue_statistics(self) -> QueueStatistics:
+        """Return how much work is to be done; no retries."""
+        found = await self._rpc.call_once("queue_statistics", p_queues=QUEUES)
+        return _to_queue_statistics(found)
 
     async def _job(
         self, function: str, import_id: UUID, **more: dict[str, Any] | str | None

@@ -18,7 +18,9 @@ from aiohttp.http_parser import HttpParser, RawRequestMessage
 
 from service.api.middleware import to_problem
 from service.api.request_ids import HEADER, request_id
+from service.api.request_times import RequestHandler, timed
 from service.intake.minimum_rate import BYTES_PER_SECOND, client_too_slow
+from service.metrics import ServiceMetrics
 from service.problems import ProblemError
 from service.resetting import reset
 
@@ -48,20 +50,35 @@ _log = structlog.stdlib.get_logger(__name__)
 class Runner(web.AppRunner):
     """Runs an application; clients have ``idle_seconds`` to send a head and to read some bytes."""
 
-    def __init__(self, app: web.Application, *, idle_seconds: float, **options: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        idle_seconds: float,
+        metrics: ServiceMetrics,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(app, keepalive_timeout=_KEEPALIVE_SECONDS, **options)
         self._idle_seconds = idle_seconds
+        self._metrics = metrics
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return _Server(server, self._idle_seconds, self._kwargs)
+        handler = timed(server.request_handler, self._metrics)
+        return _Server(server, handler, self._idle_seconds, self._kwargs)
 
 
 class _Server(web.Server):
     """The application's server, whose connections are of the class Connection."""
 
-    def __init__(self, server: web.Server, idle_seconds: float, options: dict[str, Any]) -> None:
-        super().__init__(server.request_handler, request_factory=server.request_factory, **options)
+    def __init__(
+        self,
+        server: web.Server,
+        handler: RequestHandler,
+        idle_seconds: float,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(handler, request_factory=server.request_factory, **options)
         self._idle_seconds = idle_seconds
 
     def __call__(self) -> web.RequestHandler:

@@ -1,49 +1,83 @@
-"""The workers' metrics, served by dramatiq's own endpoint as sums over all processes.
+"""The workers' metrics, served by ``tasks.queue.metrics_server`` as sums over all processes.
 
-Import this only after dramatiq's Prometheus middleware has set the folder that the processes share
+Import this only after ``tasks.queue.message_metrics`` has set the folder that the processes share
 (in ``after_process_boot``): prometheus_client reads it when it is imported.
 """
 
+from functools import partial
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
+from core.monitoring import NAMESPACE
 from core.reading.warnings import SKIPPED_ROWS
 from core.states import ImportState
+from core.supabase.errors import DATABASE, STORAGE
 from tasks.importing.models import PartCounts, PartEnd, PartWork
+from tasks.maintenance.sweep import SweepKind
+from tasks.webhooks.notify import WebhookOutcome
 
-_IMPORTED: Final = Counter("contacts_imported", "Contacts of done parts, except dry runs.")
-_REJECTED: Final = Counter(
-    "contacts_rejected", "Rejections of done parts, except dry runs.", ["code"]
+_counter: Final = partial(Counter, namespace=NAMESPACE)
+_histogram: Final = partial(Histogram, namespace=NAMESPACE)
+
+# Imports and their parts
+_IMPORTED: Final = _counter("contacts_imported", "Contacts of done parts, except dry runs.")
+_REJECTED: Final = _counter(
+    "records_rejected", "Rejections of done parts, except dry runs.", ["code"]
 )
-_SKIPPED: Final = Counter(
-    "contacts_rows_skipped",
+_SKIPPED: Final = _counter(
+    "rows_skipped",
     "Rows of done parts that are no records of contacts, except dry runs.",
     ["code"],
 )
-_READ: Final = Counter(
-    "contacts_records_read", "Records read; those of a repeated part count each time."
-)
-_PARTS: Final = Counter("contacts_import_parts", "Attempts at parts by outcome.", ["outcome"])
-_PART_SECONDS: Final = Histogram(
-    "contacts_import_part_seconds",
+_READ: Final = _counter("records_read", "Records read; those of a repeated part count each time.")
+_PARTS: Final = _counter("parts", "Attempts at parts by outcome.", ["outcome"])
+_PART_SECONDS: Final = _histogram(
+    "part_duration_seconds",
     "Seconds of work on a part, whatever its outcome.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
 )
-_IMPORT_SECONDS: Final = Histogram(
-    "contacts_import_seconds",
+_IMPORT_SECONDS: Final = _histogram(
+    "import_duration_seconds",
     "Seconds from the acceptance of an import to its end.",
     ["state"],
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
 )
-_QUEUED_AGAIN: Final = Counter(
-    "contacts_imports_queued_again", "Imports without a message that a sweep has queued."
+_UNDONE: Final = _counter("imports_undone", "Imports that were undone.")
+_UNDO_FAILED: Final = _counter("undos_failed", "Undos that failed for good.")
+
+# Supabase and webhooks
+_RETRIES: Final = _counter(
+    "upstream_retries", "Calls of Storage or the database that were repeated.", ["upstream"]
 )
-_REMOVED: Final = Counter(
-    "contacts_objects_removed", "Objects without an import that a sweep has removed."
+_WEBHOOKS: Final = _counter("webhooks", "Requests to webhooks by outcome.", ["outcome"])
+
+# Messages
+_MESSAGES: Final = _counter(
+    "messages", "Messages processed; a retried one is queued again.", ["queue", "actor", "outcome"]
 )
-_UNDONE: Final = Counter("contacts_imports_undone", "Imports that were undone.")
-_UNDO_FAILED: Final = Counter("contacts_undos_failed", "Undos that failed for good.")
+_MESSAGE_SECONDS: Final = _histogram(
+    "message_duration_seconds",
+    "Seconds that the actor of a message took.",
+    ["queue", "actor"],
+    buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
+
+# Sweeps
+_SWEEPS: Final = _counter("sweeps", "Sweeps by kind and outcome.", ["kind", "outcome"])
+_SWEEP_SECONDS: Final = _histogram(
+    "sweep_duration_seconds",
+    "Seconds of a sweep, whatever its outcome.",
+    ["kind"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600),
+)
+_QUEUED_AGAIN: Final = _counter(
+    "imports_queued_again", "Imports without a message that a sweep has queued."
+)
+_REMOVED: Final = _counter("objects_removed", "Objects without an import that a sweep has removed.")
+_UPLOADS_ENDED: Final = _counter(
+    "uploads_ended", "Unfinished uploads without a service that a sweep has ended."
+)
 
 # Labels exist from the start, so that a rate can be computed from the first increase.
 for _outcome in ("done", "failed", "cancelled", "postponed"):
@@ -52,6 +86,13 @@ for _code in sorted(SKIPPED_ROWS):
     _SKIPPED.labels(_code)
 for _state in (ImportState.COMPLETED, ImportState.FAILED, ImportState.CANCELLED):
     _IMPORT_SECONDS.labels(_state.value)
+for _upstream in (STORAGE, DATABASE):
+    _RETRIES.labels(_upstream)
+for _webhook in WebhookOutcome:
+    _WEBHOOKS.labels(_webhook.value)
+for _kind in SweepKind:
+    for _outcome in ("done", "failed"):
+        _SWEEPS.labels(_kind.value, _outcome)
 
 
 class Metrics:
@@ -95,6 +136,26 @@ class Metrics:
         """Count an undo that cannot continue."""
         _UNDO_FAILED.inc()
 
+    def upstream_retried(self, upstream: str) -> None:
+        """Count a call that is repeated, since the upstream was unavailable."""
+        _RETRIES.labels(upstream).inc()
+
+    def message_processed(
+        self, queue: str, actor: str, seconds: float, *, queued_again: bool
+    ) -> None:
+        """Count a message, and record how long its actor took."""
+        _MESSAGES.labels(queue, actor, "retried" if queued_again else "done").inc()
+        _MESSAGE_SECONDS.labels(queue, actor).observe(seconds)
+
+    def webhook_ended(self, outcome: WebhookOutcome) -> None:
+        """Count a notification that was sent, or why it was not."""
+        _WEBHOOKS.labels(outcome.value).inc()
+
+    def sweep_ended(self, kind: SweepKind, seconds: float, *, failed: bool) -> None:
+        """Count a sweep, and record its duration."""
+        _SWEEPS.labels(kind.value, "failed" if failed else "done").inc()
+        _SWEEP_SECONDS.labels(kind.value).observe(seconds)
+
     def imports_queued_again(self, count: int) -> None:
         """Count imports that had lost their message."""
         _QUEUED_AGAIN.inc(count)
@@ -102,6 +163,10 @@ class Metrics:
     def objects_removed(self, count: int) -> None:
         """Count objects that belonged to no import."""
         _REMOVED.inc(count)
+
+    def uploads_ended(self, count: int) -> None:
+        """Count unfinished uploads whose service was gone."""
+        _UPLOADS_ENDED.inc(count)
 
     def _part_ended(self, outcome: str, end: PartEnd) -> None:
         if end.newly_recorded:

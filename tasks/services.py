@@ -68,9 +68,12 @@ class Services:
         connections.callback(traces.close, _TRACES_SECONDS)
         http = connections.enter_context(httpx.Client(timeout=deadline))
 
-        rpc = RpcClient(supabase, deadline=deadline, stopping=stopping)
+        on_retry = metrics.upstream_retried
+        rpc = RpcClient(supabase, deadline=deadline, stopping=stopping, on_retry=on_retry)
         repository = Repository(rpc, part_attempts=settings.part_attempts)
-        storage = StorageClient(project, supabase, http, deadline=deadline, stopping=stopping)
+        storage = StorageClient(
+            project, supabase, http, deadline=deadline, stopping=stopping, on_retry=on_retry
+        )
         import_part = ImportPart(
             repository,
             storage,
@@ -85,6 +88,7 @@ class Services:
             repository,
             Sender(allow_private=settings.webhook_allow_private),
             None if secret is None else Signer(secret.get_secret_value()),
+            metrics,
             allow_private=settings.webhook_allow_private,
             traces=traces,
         )

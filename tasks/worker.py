@@ -34,7 +34,7 @@ class Runtime(Middleware):
     """Reads the settings, makes the services and closes them.
 
     It has to be the first middleware. When a process starts, dramatiq calls the last one first, and
-    its Prometheus middleware has to set the metrics' folder before our metrics are created.
+    MessageMetrics has to set the metrics' folder before any metric is created.
     """
 
     def __init__(self, pool: DeferredPool) -> None:

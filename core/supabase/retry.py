@@ -7,7 +7,7 @@ loop without a pause. TransientError limits how long a named time can make the w
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import tenacity
 
@@ -15,6 +15,9 @@ from core.errors import TransientError
 
 STOPPING_SECONDS: Final = 3.0
 """Seconds for which a process that is stopping still retries a call."""
+
+OnRetry: TypeAlias = Callable[[str], None]
+"""Called before each retry, with the name of the upstream: ``storage`` or ``database``."""
 
 _backoff: Final = tenacity.wait_random_exponential(multiplier=0.2, max=5)
 _retry_transient: Final = tenacity.retry_if_exception_type(TransientError)
@@ -26,7 +29,11 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return max(_backoff(state), named or 0.0)
 
 
-def retrying_async(deadline: float) -> tenacity.AsyncRetrying:
+def uncounted(_upstream: str) -> None:
+    """Ignore a retry: the observer where nobody counts them."""
+
+
+def retrying_async(deadline: float, on_retry: OnRetry = uncounted) -> tenacity.AsyncRetrying:
     """Return a caller that repeats a coroutine function while it raises TransientError.
 
     It raises the last error as soon as the next call would come later than ``deadline`` seconds
@@ -36,11 +43,14 @@ def retrying_async(deadline: float) -> tenacity.AsyncRetrying:
         retry=_retry_transient,
         wait=_wait,
         stop=tenacity.stop_before_delay(deadline),
+        before_sleep=_observed_by(on_retry),
         reraise=True,
     )
 
 
-def retrying(deadline: float, stopping: threading.Event | None = None) -> tenacity.Retrying:
+def retrying(
+    deadline: float, stopping: threading.Event | None = None, on_retry: OnRetry = uncounted
+) -> tenacity.Retrying:
     """Return the same for blocking functions.
 
     Once ``stopping`` is set, waiting ends at once and the deadline is STOPPING_SECONDS at most.
@@ -50,8 +60,18 @@ def retrying(deadline: float, stopping: threading.Event | None = None) -> tenaci
         wait=_wait,
         stop=tenacity.stop_any(tenacity.stop_before_delay(deadline), _StopIfStopping(stopping)),
         sleep=_sleep_until(stopping),
+        before_sleep=_observed_by(on_retry),
         reraise=True,
     )
+
+
+def _observed_by(on_retry: OnRetry) -> Callable[[tenacity.RetryCallState], None]:
+    def observe(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TransientError):
+            on_retry(error.upstream)
+
+    return observe
 
 
 class _StopIfStopping(tenacity.stop.stop_base):

@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from postgrest.exceptions import APIError, generate_default_error_message
@@ -19,7 +20,7 @@ from core.supabase.errors import (
     translate_errors,
     translate_size_errors,
 )
-from core.supabase.retry import retrying, retrying_async
+from core.supabase.retry import OnRetry, retrying, retrying_async, uncounted
 
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 
@@ -44,10 +45,13 @@ class _CommitTracker:
 class AsyncRpcClient:
     """Calls SQL functions from an event loop; raises UpstreamError."""
 
-    def __init__(self, supabase: AsyncClient, *, deadline: float) -> None:
+    def __init__(
+        self, supabase: AsyncClient, *, deadline: float, on_retry: OnRetry = uncounted
+    ) -> None:
         """``deadline`` is how many seconds a call may take, retries included."""
         self._supabase = supabase
         self._deadline = deadline
+        self._on_retry = on_retry
 
     async def call(self, function: str, *, seconds: float | None = None, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
         """Return what the function returns; ``seconds`` takes the place of the deadline."""
@@ -60,7 +64,7 @@ class AsyncRpcClient:
 
         with translate_errors(DATABASE):
             async with asyncio.timeout(deadline):
-                return await retrying_async(deadline)(call_once)
+                return await retrying_async(deadline, self._on_retry)(call_once)
 
     async def call_once(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
         """Return what the function returns, without a retry."""
@@ -72,12 +76,16 @@ class RpcClient:
     """Calls SQL functions from threads, all of which may use it at once; raises UpstreamError."""
 
     def __init__(
-        self, supabase: Client, *, deadline: float, stopping: threading.Event | None = None
+        self,
+        supabase: Client,
+        *,
+        deadline: float,
+        stopping: threading.Event | None = None,
+        on_retry: OnRetry = uncounted,
     ) -> None:
         """``deadline`` is for how many seconds a call is retried; ``stopping`` cuts it short."""
         self._supabase = supabase
-        self._deadline = deadline
-        self._stopping = stopping
+        self._retrying = partial(retrying, deadline, stopping, on_retry)
 
     def call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
         """Return what the function returns."""
@@ -87,7 +95,7 @@ class RpcClient:
             with tracker.one_try():
                 return self._supabase.rpc(function, arguments).execute().data
 
-        return retrying(self._deadline, self._stopping)(call_once)
+        return self._retrying()(call_once)
 
     def call_in_time(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 -- JSON
         """Return the same, but raise BatchTooLargeError at once after a statement timeout."""
@@ -96,7 +104,7 @@ class RpcClient:
             with translate_size_errors(), translate_errors(DATABASE):
                 return self._supabase.rpc(function, arguments).execute().data
 
-        return retrying(self._deadline, self._stopping)(call_once)
+        return self._retrying()(call_once)
 
     def post_text(self, function: str, text: bytes) -> Any:  # noqa: ANN401 -- JSON
         """Call a function whose only argument is the body of the request, a text.
@@ -119,4 +127,4 @@ class RpcClient:
                         DATABASE, "answered without JSON, as a gateway does", code="gateway"
                     ) from None
 
-        return retrying(self._deadline, self._stopping)(post_once)
+        return self._retrying()(post_once)

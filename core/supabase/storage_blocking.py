@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -14,7 +15,7 @@ from supabase import Client
 from core.errors import PermanentError, TransientError
 from core.supabase.clients import Project
 from core.supabase.errors import STORAGE, is_web_page, translate_errors
-from core.supabase.retry import retrying
+from core.supabase.retry import OnRetry, retrying, uncounted
 from core.supabase.storage_shared import (
     BUCKET,
     CANCEL_HEADERS,
@@ -41,7 +42,7 @@ class StorageClient:
     Each is retried until its deadline and raises UpstreamError after that.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the two clients, and how they retry
         self,
         project: Project,
         supabase: Client,
@@ -49,6 +50,7 @@ class StorageClient:
         *,
         deadline: float,
         stopping: threading.Event | None = None,
+        on_retry: OnRetry = uncounted,
     ) -> None:
         """``http`` makes the ranged reads, ``supabase`` everything else.
 
@@ -59,7 +61,7 @@ class StorageClient:
         self._supabase = supabase
         self._http = http
         self._deadline = deadline
-        self._stopping = stopping
+        self._retrying = partial(retrying, deadline, stopping, on_retry)
         self._opening = _Opening()
 
     def read(self, name: str, start: int, end: int, *, size: int) -> Generator[bytes, None, None]:
@@ -80,14 +82,14 @@ class StorageClient:
             self._http, url, headers, start, end, opening=self._opening, timeout=timeout
         )
         try:
-            while piece := retrying(self._deadline, self._stopping)(ranged_read.next_piece):
+            while piece := self._retrying()(ranged_read.next_piece):
                 yield piece
         finally:
             ranged_read.close()
 
     def put(self, name: str, content: bytes, content_type: str) -> None:
         """Store an object; replaces an object of the same name."""
-        retrying(self._deadline, self._stopping)(self._put, name, content, content_type)
+        self._retrying()(self._put, name, content, content_type)
 
     def listing(self) -> "ObjectListing":
         """Return a listing of the top level of the bucket, for one thread."""
@@ -100,7 +102,7 @@ class StorageClient:
             "offset": offset,
             "sortBy": {"column": "name", "order": "desc"},
         }
-        entries = retrying(self._deadline, self._stopping)(self._list, "", options)
+        entries = self._retrying()(self._list, "", options)
         return [StoredObject.from_json(entry) for entry in entries]
 
     def names_in(self, folder: str, *, prefix: str = "") -> list[str]:
@@ -110,7 +112,7 @@ class StorageClient:
         """
         names: list[str] = []
         options: ListBucketFilesOptions = {"limit": _PAGE, "offset": 0, "search": prefix}
-        while entries := retrying(self._deadline, self._stopping)(self._list, folder, options):
+        while entries := self._retrying()(self._list, folder, options):
             names += [entry["name"] for entry in entries]
             options["offset"] = len(names)
         # Storage ignores the case of the prefix.
@@ -118,14 +120,14 @@ class StorageClient:
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects; it is not an error if one does not exist."""
-        retrying(self._deadline, self._stopping)(self._remove, list(names))
+        self._retrying()(self._remove, list(names))
 
     def cancel_upload(self, upload: str) -> bool:
         """End a resumable upload and discard its bytes; it is not an error if there is none.
 
         Returns False if Storage has made an object of it.
         """
-        return retrying(self._deadline, self._stopping)(self._cancel_upload, upload)
+        return self._retrying()(self._cancel_upload, upload)
 
     def _cancel_upload(self, upload: str) -> bool:
         headers = self._project.headers | CANCEL_HEADERS

@@ -62,6 +62,7 @@ class Authorization:
             try:
                 request[KEY_NAME] = _allowed_key(request, keys, scope)
             except ProblemError as problem:
+                self._metrics.count_problem(problem.code)
                 self._metrics.count_rejected(request.content_type, problem.code)
                 _log.info("request rejected", code=problem.code, method=request.method)
                 return problem.response()

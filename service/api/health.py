@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
@@ -18,6 +18,7 @@ from service.api.schemas import json_answer
 from service.metrics import ServiceMetrics
 from service.problems import ProblemError
 from service.repository import Repository
+from service.upstream_metrics import UpstreamMetrics
 
 _CHECK_SECONDS: Final = 5.0
 """Time limit of each check."""
@@ -65,6 +66,8 @@ class Health:
         self._repository = repository
         self._storage = storage
         self._metrics = metrics
+        self._upstreams = UpstreamMetrics(repository.queue_statistics, storage.check)
+        metrics.registry.register(self._upstreams)
 
     async def healthz(self, _: web.Request) -> web.Response:
         """``GET /healthz``: the process is alive."""
@@ -89,8 +92,9 @@ class Health:
 
     async def metrics(self, _: web.Request) -> web.Response:
         """``GET /metrics``: all metrics in Prometheus' text format."""
+        await self._upstreams.refresh()
         return web.Response(
-            body=generate_latest(self._metrics.registry),
+            body=self._metrics.render(),
             headers={"Content-Type": CONTENT_TYPE_LATEST},
         )
 

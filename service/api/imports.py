@@ -44,9 +44,8 @@ class Imports:
 
     async def accept(self, request: web.Request) -> web.Response:
         """``POST /import``: 202 once the object is stored and the import is queued."""
-        with self._metrics.upload():
-            import_request, body = await self.uploads.open(request)
-            accepted = await self._intake.accept(import_request, body)
+        import_request, body = await self.uploads.open(request)
+        accepted = await self._intake.accept(import_request, body)
 
         job = job_id(accepted.id)
         url = f"{request.path}/{job}"
@@ -114,7 +113,7 @@ class Imports:
         except InvalidTransitionError:
             state = (await _get(self._repository.get_import, request))["state"]
             raise ProblemError(if_invalid, f"Its state is {state}.", state=state) from None
-        self._metrics.moves.labels(move=name).inc()
+        self._metrics.transitions.labels(transition=name).inc()
         _log.info("transition accepted", transition=name, job=job.job_id, state=job.state.value)
         return json_answer(job, status=200 if job.state is ImportState.UNDONE else 202)
 

@@ -27,7 +27,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str]) -> Middleware:
-    """Return the middleware, which counts rejected imports in ``metrics``.
+    """Return the middleware, which counts problems and rejected imports in ``metrics``.
 
     All that is logged meanwhile has the request's id. It also rejects requests that are for another
     name than ``allowed_hosts``, or that a page of another web site sends.
@@ -45,6 +45,7 @@ def problems_middleware(metrics: ServiceMetrics, allowed_hosts: Collection[str])
             return await handler(request)
         except Exception as error:  # noqa: BLE001 -- any other becomes an internal_error
             problem = to_problem(error)
+        metrics.count_problem(problem.code)
         if request.method == "POST" and request.path in CREATE_IMPORT.addresses:
             metrics.count_rejected(request.content_type, problem.code)
         _log.info("request rejected", code=problem.code, method=request.method)

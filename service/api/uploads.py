@@ -73,6 +73,7 @@ class Uploads:
             await _send_continue(request)
         except (ProblemError, MalformedInputError) as error:
             problem = to_problem(error)
+            self._metrics.count_problem(problem.code)
             self._metrics.count_rejected(request.content_type, problem.code)
             return problem.response()
         return None

@@ -14,6 +14,7 @@ from core.errors import TransientError, UpstreamError
 from core.ids import job_id, new_import_id
 from core.states import Format
 from core.supabase.errors import DATABASE
+from core.supabase.retry import OnRetry, uncounted
 from core.supabase.storage_async import AsyncStorageClient
 from service.fair_scheduling import FairScheduler, TimeSlice
 from service.intake.body import Body
@@ -44,6 +45,7 @@ class Intake:
         *,
         deadline: float,
         traces: Traces = NO_TRACES,
+        on_retry: OnRetry = uncounted,
     ) -> None:
         """``deadline`` is how many seconds Supabase may be unavailable before a request fails.
 
@@ -57,6 +59,7 @@ class Intake:
         self._limits = limits
         self._rollback_seconds = deadline / 3
         self._upload_seconds = deadline
+        self._on_retry = on_retry
         self._budget = BufferBudget()
         self._scheduler = FairScheduler()
         self._requests: set[asyncio.Task[Any]] = set()
@@ -144,6 +147,7 @@ class Intake:
             format_.content_type,
             budget=self._budget,
             deadline=self._upload_seconds,
+            on_retry=self._on_retry,
         )
 
     async def _split(self, body: Body, splitter: Splitter) -> AsyncIterator[bytes]:

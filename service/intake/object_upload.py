@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from core.errors import PermanentError, StorageConflictError, TransientError, UpstreamError
 from core.supabase.errors import STORAGE, translate_errors
-from core.supabase.retry import retrying_async
+from core.supabase.retry import OnRetry, retrying_async, uncounted
 from core.supabase.storage_async import AsyncStorageClient
 from core.supabase.storage_shared import (
     NAME_TAKEN,
@@ -61,6 +61,7 @@ class Upload:
         *,
         budget: BufferBudget,
         deadline: float,
+        on_retry: OnRetry = uncounted,
     ) -> None:
         """``budget`` decides whether a chunk may fill while another one is sent."""
         self._storage = storage
@@ -69,6 +70,7 @@ class Upload:
         self._content_type = content_type
         self._budget = budget
         self._deadline = deadline
+        self._on_retry = on_retry
         self._filling = Chunk()
         self._dispatched_bytes = 0
         self._attempted_bytes = 0
@@ -124,7 +126,7 @@ class Upload:
             if self._path is None and self._creation is not None:
                 with suppress(UpstreamError):
                     self._path = await self._creation
-            async for attempt in retrying_async(seconds):
+            async for attempt in retrying_async(seconds, self._on_retry):
                 with attempt:
                     await self._remove()
 
@@ -141,7 +143,7 @@ class Upload:
     async def _put(self, content: memoryview) -> None:
         """Store a small object by one request."""
         async with _time_limit(self._deadline):
-            async for attempt in retrying_async(self._deadline):
+            async for attempt in retrying_async(self._deadline, self._on_retry):
                 with attempt:
                     await self._put_once(content)
 
@@ -201,7 +203,7 @@ class Upload:
         self, path: str, chunk: Chunk, start: int, length: int | None, deadline: float
     ) -> None:
         end = start + len(chunk)
-        async for attempt in retrying_async(deadline):
+        async for attempt in retrying_async(deadline, self._on_retry):
             begun = time.monotonic()
             with attempt:
                 if self._attempted_bytes < end:
@@ -217,7 +219,7 @@ class Upload:
         """Create the resumable upload, and record it before it has any bytes; return its path."""
         path = ""
         async with _time_limit(self._deadline):
-            async for attempt in retrying_async(self._deadline):
+            async for attempt in retrying_async(self._deadline, self._on_retry):
                 with attempt:
                     path = self._path = await self._create()
         await self._registry.note_upload(path)

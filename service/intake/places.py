@@ -34,6 +34,11 @@ class UploadPlaces:
         self._taken: set[_Place] = set()
         self._by_client: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many places are taken."""
+        return len(self._taken)
+
     def check(self, client: str) -> None:
         """Raise ProblemError (``too_many_uploads``) if ``take`` would."""
         self._to_be_ended(client)

@@ -17,6 +17,7 @@
 --   70_cancel_retry_undo   what a user can do to an import
 --   80_sweeping            finding imports and objects that a crash left behind
 --   85_reading             what GET requests return
+--   87_monitoring          what metrics show of the queue and of unfinished work
 --   90_privileges          who may use which table and function
 --
 -- State changes only through these functions, which refuse illegal transitions. Each can be called

@@ -48,7 +48,9 @@ begin
     'public.begin_sweep', 'public.end_sweep', 'public.lost_imports', 'public.forget_sources',
     'public.queue_undos', 'public.known_imports',
     -- 85_reading
-    'public.get_import', 'public.list_imports', 'public.show_rejections', 'public.show_end'
+    'public.get_import', 'public.list_imports', 'public.show_rejections', 'public.show_end',
+    -- 87_monitoring
+    'public.queue_statistics'
   ]::regproc[] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function);
     execute format('grant execute on function %s to service_role', v_function);

@@ -6,6 +6,8 @@ queued again, and an object is removed only if no import can refer to it any mor
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -30,6 +32,13 @@ _MESSAGES: Final = 5000
 """Messages that are deleted in one statement."""
 OBJECTS_EVERY: Final = 3600.0
 """Seconds between two sweeps for objects without an import."""
+
+
+class SweepKind(StrEnum):
+    """What a sweep looks for; each kind has a schedule of its own."""
+
+    MESSAGES = "messages"
+    OBJECTS = "objects"
 
 
 class Sweep:
@@ -58,13 +67,15 @@ class Sweep:
 
     def run_if_due(self) -> None:
         """Do the sweeps that are due, if no other worker is doing them."""
-        if self._repository.begin_sweep("messages", MESSAGES_EVERY) is not None:
-            self.queue_lost_imports()
-            self.delete_old_messages()
-        since = self._repository.begin_sweep("objects", OBJECTS_EVERY)
+        if self._repository.begin_sweep(SweepKind.MESSAGES, MESSAGES_EVERY) is not None:
+            with self._measured(SweepKind.MESSAGES):
+                self.queue_lost_imports()
+                self.delete_old_messages()
+        since = self._repository.begin_sweep(SweepKind.OBJECTS, OBJECTS_EVERY)
         if since is not None:
-            self.remove_orphans(since)
-            self.end_abandoned_uploads()
+            with self._measured(SweepKind.OBJECTS):
+                self.remove_orphans(since)
+                self.end_abandoned_uploads()
 
     def queue_lost_imports(self) -> int:
         """Queue the open imports that have no message; returns how many.
@@ -104,7 +115,7 @@ class Sweep:
             else:
                 self._repository.forget_upload(path)
         if count:
-            self._metrics.objects_removed(count)
+            self._metrics.uploads_ended(count)
             log.info("unfinished uploads ended", uploads=count)
         return count
 
@@ -122,8 +133,18 @@ class Sweep:
             if objects and max(_created_at(import_id) for import_id, _ in objects) < since:
                 break
         # An object whose id is older than this was complete, and old enough, in this sweep.
-        self._repository.end_sweep("objects", now - 2 * self._after)
+        self._repository.end_sweep(SweepKind.OBJECTS, now - 2 * self._after)
         return count
+
+    @contextmanager
+    def _measured(self, kind: SweepKind) -> Iterator[None]:
+        """Count the block as a sweep, which has failed if it raises."""
+        begun, failed = time.monotonic(), True
+        try:
+            yield
+            failed = False
+        finally:
+            self._metrics.sweep_ended(kind, time.monotonic() - begun, failed=failed)
 
     def _remove_old_orphans(
         self,

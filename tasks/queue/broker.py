@@ -9,8 +9,8 @@ from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.connections import DeferredPool
 from tasks.queue.consumer import Consumer
 from tasks.queue.lanes import Lanes
+from tasks.queue.message_metrics import MessageMetrics
 from tasks.queue.message_retries import BackingOffRetries
-from tasks.queue.parent_watchdog import WatchedPrometheus
 from tasks.worker import Runtime
 
 _TIME_LIMIT: Final = 3_600_000
@@ -44,6 +44,6 @@ broker: Final = QueueBroker(
         ),
         TimeLimit(time_limit=_TIME_LIMIT),
         CurrentMessage(),
-        WatchedPrometheus(),  # type: ignore[no-untyped-call]
+        MessageMetrics(),
     ],
 )

@@ -10,11 +10,14 @@ import multiprocessing
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from dramatiq.middleware import prometheus
+
+from tasks.errors import EXIT_UNFIT
 
 NAMED_BY: Final = "dramatiq_prom_db"
 """Environment variable that names another folder, as for dramatiq; it is used as it is."""
@@ -34,6 +37,15 @@ def use_own_folder() -> None:
     if NAMED_BY not in os.environ:
         parent = multiprocessing.parent_process()
         prometheus.DB_PATH = str(folder_of(os.getppid() if parent is None else parent.pid or 0))
+
+
+def enter_own_folder() -> None:
+    """Do the same, and end the process if that fails: dramatiq would only log an exception."""
+    try:
+        use_own_folder()
+    except MetricsFolderError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(EXIT_UNFIT) from None
 
 
 def folder_of(master: int, base: Path | None = None) -> Path:

@@ -6,7 +6,8 @@ requests about one end have the same id, so that a receiver can drop repetitions
 
 import time
 from datetime import UTC, datetime
-from typing import Final, NoReturn
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NoReturn
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,9 @@ from tasks.webhooks.event import ImportEvent
 from tasks.webhooks.send import DeliveryError, PrivateAddressError, Sender
 from tasks.webhooks.sign import Signer
 
+if TYPE_CHECKING:
+    from tasks.metrics import Metrics
+
 log = structlog.stdlib.get_logger(__name__)
 
 GIVE_UP_AFTER: Final = 86_400.0
@@ -31,6 +35,22 @@ _RETRIED_DELAY: Final = 1.0
 """Seconds after which an import that was retried meanwhile is looked at again."""
 
 
+class WebhookOutcome(StrEnum):
+    """What became of one try to notify."""
+
+    DELIVERED = "delivered"
+    RETRIED = "retried"
+    """There was no response, or none that ends it: it will be tried again."""
+    GIVEN_UP = "given_up"
+    """It was tried for a day."""
+    GONE = "gone"
+    """The receiver wants no further notifications."""
+    FORBIDDEN = "forbidden"
+    """The address is not allowed (any more), or leads into a private network."""
+    DISABLED = "disabled"
+    """Webhooks were disabled after the import was accepted."""
+
+
 class NotifyImport:
     """Sends notifications; shared by all threads of a process."""
 
@@ -39,6 +59,7 @@ class NotifyImport:
         repository: Repository,
         sender: Sender,
         signer: Signer | None,
+        metrics: "Metrics",
         *,
         allow_private: bool,
         traces: Traces = NO_TRACES,
@@ -47,6 +68,7 @@ class NotifyImport:
         self._repository = repository
         self._sender = sender
         self._signer = signer
+        self._metrics = metrics
         self._allow_private = allow_private
         self._traces = traces
 
@@ -69,12 +91,15 @@ class NotifyImport:
             target = parse_target(event.url, allow_private=self._allow_private)
         except InvalidTargetError:
             log.warning("not notified: the address is not allowed")
+            self._metrics.webhook_ended(WebhookOutcome.FORBIDDEN)
             return
         if self._signer is None:
             log.warning("not notified: webhooks are disabled")
+            self._metrics.webhook_ended(WebhookOutcome.DISABLED)
             return
         if (age := event.age(datetime.now(UTC))) > GIVE_UP_AFTER:
             log.error("notification given up", host=target.host, age=round(age))
+            self._metrics.webhook_ended(WebhookOutcome.GIVEN_UP)
             self._traces.annotate({OUTCOME: "failed"})
             self._traces.fail("given_up")
             return
@@ -85,6 +110,7 @@ class NotifyImport:
             response = self._sender.post(target, headers, body)
         except PrivateAddressError as error:
             log.warning("not notified", host=target.host, reason=str(error))
+            self._metrics.webhook_ended(WebhookOutcome.FORBIDDEN)
             return
         except DeliveryError as error:
             self._retry_later(event, target, str(error), None)
@@ -92,10 +118,12 @@ class NotifyImport:
         if 200 <= response.status < 300:
             self._traces.annotate({OUTCOME: "done"})
             log.info("notified", state=event.state.value, host=target.host, status=response.status)
+            self._metrics.webhook_ended(WebhookOutcome.DELIVERED)
         elif response.status == _HTTP_GONE:
             log.warning(
                 "not notified: the receiver is gone", host=target.host, status=response.status
             )
+            self._metrics.webhook_ended(WebhookOutcome.GONE)
         else:
             self._retry_later(event, target, f"status {response.status}", response.retry_after)
 
@@ -105,6 +133,7 @@ class NotifyImport:
         """Have the message come again, when the import's age is looked at first."""
         age = event.age(datetime.now(UTC))
         log.warning("notification failed", host=target.host, reason=reason, age=round(age))
+        self._metrics.webhook_ended(WebhookOutcome.RETRIED)
         raise RetryLaterError(
             "the notification failed",
             None if retry_after is None else min(retry_after, _MAX_RETRY_AFTER),

@@ -111,8 +111,8 @@ def test_the_procfile_commands_import_and_count(
         metrics = _metrics(port)
 
     assert [importer.counts(job) for job in jobs] == [(20_000, 1)] * 3
-    assert _value(metrics, "contacts_imported_total") == 60_000
-    assert _value(metrics, 'contacts_rejected_total{code="email_invalid"}') == 3
+    assert _value(metrics, "contacts_importer_contacts_imported_total") == 60_000
+    assert _value(metrics, 'contacts_importer_records_rejected_total{code="email_invalid"}') == 3
 
 
 def test_the_web_line_of_the_procfile_asks_for_the_names_of_the_service(

@@ -274,12 +274,22 @@ def test_metrics_count_imports(client):
     def grown(name: str) -> float:
         return after.get(name, 0) - before.get(name, 0)
 
-    assert grown('imports_accepted_total{format="json"}') == 1
-    assert grown('imports_refused_total{code="malformed_json",format="json"}') == 1
-    assert grown('imports_refused_total{code="unsupported_media_type",format="other"}') == 1
-    assert grown("import_received_bytes_total") == len(body) + 1
-    assert grown("import_upload_seconds_count") == 1
-    assert after["import_uploads_in_flight"] == 0
+    def grown_ours(name: str, **labels: str) -> float:
+        shown = ",".join(f'{label}="{value}"' for label, value in labels.items())
+        return grown(
+            f"contacts_importer_{name}{{{shown}}}" if shown else f"contacts_importer_{name}"
+        )
+
+    refused = "imports_refused_total"
+    assert grown_ours("imports_accepted_total", format="json") == 1
+    assert grown_ours(refused, code="malformed_json", format="json") == 1
+    assert grown_ours(refused, code="unsupported_media_type", format="other") == 1
+    assert grown_ours("problems_total", code="malformed_json") == 1
+    assert grown_ours("upload_received_bytes_total") == len(body) + 1
+    assert after["contacts_importer_uploads_in_flight"] == 0
+    for status in ("202", "400", "415"):
+        labels = {"method": "POST", "route": "/import", "status": status}
+        assert grown_ours("http_request_duration_seconds_count", **labels) == 1
 
 
 def test_an_accepted_import_is_one_line_in_the_log(service: Service, client):

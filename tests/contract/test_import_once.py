@@ -263,15 +263,20 @@ def test_replayed_requests_are_counted_and_logged_as_such(service, client, post)
     def counted() -> dict[str, float]:
         lines = client.get("/metrics").text.splitlines()
         pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
-        return {name: float(value) for name, value in pairs if name.startswith("imports_")}
+        return {
+            name: float(value)
+            for name, value in pairs
+            if name.startswith("contacts_importer_imports_")
+        }
 
     job = job_of(post(SMALL))
     before = counted()
     service.forget_lines()
     assert job_of(post(SMALL)) == job
     after = counted()
-    assert after["imports_repeated_total"] == before["imports_repeated_total"] + 1
-    accepted = 'imports_accepted_total{format="json"}'
+    repeated = "contacts_importer_imports_repeated_total"
+    assert after[repeated] == before[repeated] + 1
+    accepted = 'contacts_importer_imports_accepted_total{format="json"}'
     assert after[accepted] == before[accepted]
     line = service.await_line(lambda line: line["event"] == "request repeated")
     assert line["job_id"] == job

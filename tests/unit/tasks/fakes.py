@@ -254,3 +254,13 @@ class FakeMetrics:
 
     def objects_removed(self, count):
         self.seen.append(("removed", count))
+
+    def uploads_ended(self, count):
+        self.seen.append(("uploads ended", count))
+
+    def sweep_ended(self, kind, seconds, *, failed):
+        assert seconds >= 0
+        self.seen.append((kind, "failed" if failed else "done"))
+
+    def webhook_ended(self, outcome):
+        self.seen.append(outcome)

@@ -39,6 +39,23 @@ async def test_coroutines_are_retried():
     assert flaky.calls == 3
 
 
+async def test_retries_are_observed_and_last_failures_are_not(monkeypatch):
+    monkeypatch.setattr(module, "_backoff", tenacity.wait_none())
+    seen = []
+    database = TransientError("database", "busy")
+    retrying(10, on_retry=seen.append)(Flaky(BUSY, database))
+    await retrying_async(10, seen.append)(Flaky(database).later)
+    async for attempt in retrying_async(10, seen.append):
+        with attempt:
+            if not seen.count("again"):
+                seen.append("again")
+                raise BUSY
+    assert seen == ["storage", "database", "database", "again", "storage"]
+    with pytest.raises(TransientError):
+        retrying(0, on_retry=seen.append)(Flaky(BUSY))
+    assert len(seen) == 5
+
+
 @pytest.mark.parametrize("error", [PermanentError("storage", "no"), ValueError()])
 def test_other_errors_are_not_retried(error):
     flaky = Flaky(error)

@@ -190,7 +190,10 @@ async def test_an_upload_is_rejected_before_100_continue(file, route, keys, stat
     app.writer.write.assert_not_awaited()
     code = problem(answer)
     counted = {"format": "other", "code": code}
-    assert app.metrics.registry.get_sample_value("imports_refused_total", counted) == 1
+    assert (
+        app.metrics.registry.get_sample_value("contacts_importer_imports_refused_total", counted)
+        == 1
+    )
 
 
 @pytest.mark.parametrize("route", UPLOADS, ids=[path for _, path in UPLOADS])

@@ -24,6 +24,7 @@ from service.repository import ExistingImport, Repository
 from tests.unit.core.test_job_view import FOUND, JOB
 
 HEADERS = {"Content-Type": "application/json"}
+ACCEPTED = "contacts_importer_transitions_accepted_total"
 TRANSITIONS = {"retry": "retry_import", "cancel": "cancel_import", "undo": "undo_import"}
 
 
@@ -139,7 +140,7 @@ async def test_a_transition_returns_the_job_and_is_counted(imports, repository, 
     getattr(repository, TRANSITIONS[move]).return_value = FOUND | {"state": "cancelling"}
     answer = await getattr(imports, move)(request_for())
     assert (answer.status, body_of(answer)["state"]) == (202, "cancelling")
-    assert metrics.registry.get_sample_value("imports_moved_total", {"move": move}) == 1
+    assert metrics.registry.get_sample_value(ACCEPTED, {"transition": move}) == 1
 
 
 @pytest.mark.parametrize(("move", "code"), [("retry", "not_failed"), ("cancel", "import_ended")])
@@ -154,7 +155,7 @@ async def test_an_invalid_transition_is_rejected_with_the_state(
         await getattr(imports, move)(request_for())
     assert (caught.value.code, caught.value.status) == (code, 409)
     assert caught.value.extra == {"state": "completed"}
-    assert metrics.registry.get_sample_value("imports_moved_total", {"move": move}) is None
+    assert metrics.registry.get_sample_value(ACCEPTED, {"transition": move}) is None
 
 
 async def test_undo_of_an_undone_import_returns_200(imports, repository):

@@ -104,7 +104,7 @@ def test_to_problem(error, code, headers, extra):
 def counted(metrics: ServiceMetrics, code: str) -> float:
     return (
         metrics.registry.get_sample_value(
-            "imports_refused_total", {"format": "other", "code": code}
+            "contacts_importer_imports_refused_total", {"format": "other", "code": code}
         )
         or 0
     )
@@ -135,17 +135,3 @@ async def test_responses_pass_unchanged():
         make_mocked_request("GET", "/"), handler
     )
     assert passed is answer
-
-
-async def test_uploads_are_counted_while_they_run_and_timed_if_they_succeed():
-    metrics = ServiceMetrics()
-
-    def sample(name: str) -> float | None:
-        return metrics.registry.get_sample_value(name)
-
-    with metrics.upload():
-        assert sample("import_uploads_in_flight") == 1
-    with pytest.raises(ProblemError), metrics.upload():
-        raise ProblemError("file_missing", "x")
-    assert sample("import_uploads_in_flight") == 0
-    assert sample("import_upload_seconds_count") == 1

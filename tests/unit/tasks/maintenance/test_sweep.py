@@ -126,7 +126,7 @@ def test_abandoned_uploads_are_ended_and_complete_ones_forgotten():
     assert sweep(repository, storage, metrics).end_abandoned_uploads() == 2
     assert storage.removed == ["/one", "/complete", "/two"]
     assert repository.uploads == []
-    assert metrics.seen == [("removed", 2)]
+    assert metrics.seen == [("uploads ended", 2)]
 
 
 def test_an_upload_that_storage_refuses_to_end_stays_recorded():
@@ -225,6 +225,14 @@ def test_an_interrupted_sweep_records_nothing():
     with pytest.raises(TransientError):
         sweep(repository, storage).remove_orphans()
     assert "end" not in [call[0] for call in repository.calls]
+
+
+def test_sweeps_are_counted_also_if_they_fail():
+    repository, metrics = FakeRepository(due={"messages": 0.0, "objects": 0.0}), FakeMetrics()
+    storage = FakeStorage([stored(made(5000), 5000)], error=TransientError("storage", "away"))
+    with pytest.raises(TransientError):
+        sweep(repository, storage, metrics).run_if_due()
+    assert metrics.seen == [("messages", "done"), ("objects", "failed")]
 
 
 @pytest.mark.parametrize("due", [(), ("messages",), ("objects",), ("messages", "objects")])

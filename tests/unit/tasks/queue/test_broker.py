@@ -4,18 +4,18 @@ from tasks.maintenance.schedule import SweepSchedule
 from tasks.queue.broker import broker
 from tasks.queue.consumer import Consumer
 from tasks.queue.lanes import Lanes
+from tasks.queue.message_metrics import MessageMetrics
 from tasks.queue.message_retries import BackingOffRetries
-from tasks.queue.parent_watchdog import WatchedPrometheus
 from tasks.worker import Runtime
 
 
 def test_middleware_is_in_a_safe_order():
-    # At boot they are called in reverse: Prometheus sets its folder before our metrics are made.
+    # At boot they are called in reverse: the metrics have their folder before our metrics are made.
     # So they are after a message: TimeLimit is off when Retries queues it again.
     kinds = [type(middleware) for middleware in broker.middleware]
     assert kinds == [
         Runtime, Lanes, SweepSchedule, BackingOffRetries, TimeLimit, CurrentMessage,
-        WatchedPrometheus,
+        MessageMetrics,
     ]  # fmt: skip
 
 

@@ -5,8 +5,6 @@ import sys
 
 import psutil
 
-from tasks.queue import parent_watchdog
-
 PARENT = """
 import multiprocessing, os, time
 from tasks.queue.parent_watchdog import stop_with_parent
@@ -44,9 +42,3 @@ def test_a_process_without_a_parent_is_left_alone() -> None:
     )
 
     assert done.stdout.strip() == "['MainThread']"
-
-
-def test_dramatiq_finds_the_metrics_server_by_its_name() -> None:
-    (fork,) = parent_watchdog.WatchedPrometheus().forks
-
-    assert fork is getattr(sys.modules[fork.__module__], fork.__name__)

@@ -1,6 +1,7 @@
 """When a webhook is notified, and what it is sent."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from tasks.webhooks.event import ImportEvent
 from tasks.webhooks.notify import GIVE_UP_AFTER, NotifyImport
 from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response
 from tasks.webhooks.sign import Signer
-from tests.unit.tasks.fakes import IMPORT
+from tests.unit.tasks.fakes import IMPORT, FakeMetrics
 
 SIGNER = Signer("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 URL = "https://example.com/hook?token=t0ps3cret"
@@ -59,16 +60,38 @@ class FakeSender:
 
 
 def notify(*events, answer=Response(204), signer=SIGNER, allow_private=False):  # noqa: B008
-    sender = FakeSender(answer)
-    NotifyImport(FakeRepository(*events), sender, signer, allow_private=allow_private)(IMPORT)
+    sender, metrics = FakeSender(answer), FakeMetrics()
+    repository = FakeRepository(*events)
+    NotifyImport(repository, sender, signer, metrics, allow_private=allow_private)(IMPORT)
     return sender.sent
 
 
 def retried(*events, answer):
-    sender = FakeSender(answer)
+    sender, repository = FakeSender(answer), FakeRepository(*events)
     with pytest.raises(RetryLaterError) as caught:
-        NotifyImport(FakeRepository(*events), sender, SIGNER, allow_private=False)(IMPORT)
+        NotifyImport(repository, sender, SIGNER, FakeMetrics(), allow_private=False)(IMPORT)
     return sender.sent, caught.value.seconds
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer", "url", "ago", "signer"),
+    [
+        ("delivered", Response(204), URL, 1, SIGNER),
+        ("retried", Response(500), URL, 1, SIGNER),
+        ("retried", DeliveryError("no answer"), URL, 1, SIGNER),
+        ("given_up", Response(204), URL, GIVE_UP_AFTER + 60, SIGNER),
+        ("gone", Response(410), URL, 1, SIGNER),
+        ("forbidden", PrivateAddressError("private"), URL, 1, SIGNER),
+        ("forbidden", Response(204), "https://10.0.0.1/", 1, SIGNER),
+        ("disabled", Response(204), URL, 1, None),
+    ],
+)
+def test_each_outcome_is_counted_once(outcome, answer, url, ago, signer):
+    repository, metrics = FakeRepository(ImportEvent(url, found(ago=ago))), FakeMetrics()
+    notify = NotifyImport(repository, FakeSender(answer), signer, metrics, allow_private=False)
+    with suppress(RetryLaterError):
+        notify(IMPORT)
+    assert metrics.seen == [outcome]
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled", "undone"])
