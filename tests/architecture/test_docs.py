@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY, CollectorRegistry
 
 from config.settings import Settings
 from core.job_view import _ADVICE
@@ -15,13 +14,14 @@ from core.reading.warnings import MESSAGES, SKIPPED_ROWS
 from core.records import rejection_reasons as reasons
 from core.states import ENDED, ImportState
 from service.keys.scopes import Scope
-from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
 from service.problems import PROBLEM_TYPES
 from tasks.webhooks.sign import Signer
 from tests.support.client_command import CLIENT_COMMAND, client_environment
 from tests.support.commands import is_shown, shown_outputs
 from tests.support.markdown import LANGUAGES, PROJECT, SHELL, Block, Document, code, documents
+from tests.support.metrics_format import PREFIX
+from tests.support.registered_metrics import service_metrics, worker_metrics
 
 DOCUMENTS = documents()
 NAMES = [str(document.path) for document in DOCUMENTS]
@@ -199,28 +199,10 @@ def test_each_end_that_is_notified_is_documented():
 
 
 def test_each_metric_is_documented_with_its_kind_and_labels():
-    import tasks.metrics  # noqa: PLC0415 -- it registers its metrics where the process has them
-
-    assert tasks.metrics
     document = Document.read("docs/operate.md")
-    service = described(ServiceMetrics().registry, ("import_", "imports_"))
-    workers = described(REGISTRY, ("contacts_",))
-    for kind, found in (("service", service), ("workers", workers)):
-        rows = document.table(kind, "type", "labels")
-        assert {code(row[0])[0]: (row[1], code(row[2])) for row in rows} == found
-
-
-def described(registry: CollectorRegistry, prefixes: tuple[str, ...]) -> dict:
-    """Our metrics as samples name them, each with its type and labels."""
-    names = registry._names_to_collectors
-    metrics = {id(metric): metric for name, metric in names.items() if name.startswith(prefixes)}
-    return {
-        f"{metric._name}_total" if metric._type == "counter" else metric._name: (
-            metric._type,
-            list(metric._labelnames),
-        )
-        for metric in metrics.values()
-    }
+    for process, found in (("service", service_metrics()), ("workers", worker_metrics())):
+        rows = document.table(process, "type", "labels")
+        assert {PREFIX + code(row[0])[0]: (row[1], code(row[2])) for row in rows} == found
 
 
 def test_each_argument_of_the_command_is_documented():

@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Final
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
-FOLDERS: Final = (".", "docs", "benchmarks", "client", ".github", ".github/ISSUE_TEMPLATE")
+FOLDERS: Final = (
+    *(".", "docs", "docs/operate", "benchmarks", "client"),
+    *(".github", ".github/ISSUE_TEMPLATE"),
+)
 SHELL: Final = frozenset({"sh", "bash", "console"})
 LANGUAGES: Final = SHELL | {"json", "mermaid", "python", "sql", "text"}
 
