@@ -26,7 +26,7 @@ HISTOGRAM_PARTS = re.compile(r"_(bucket|count|sum)$")
 OURS = re.compile(rf"\b{PREFIX[:-1]}[a-z0-9_:]*\b")
 SELECTOR = re.compile(r"([a-z_:0-9]+)\{([^}]*)\}")
 MATCHER = re.compile(r'([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)"')
-OF_PROMETHEUS = {"alertname", "alertstate", "instance", "job", "severity"}
+FIRING = re.compile(r"watched\.firing\(([^)]*)\)")
 VALUES = {
     "code": set(PROBLEM_TYPES),
     "kind": set(SweepKind),
@@ -136,6 +136,12 @@ def test_each_alert_is_tested_to_fire():
             if case["exp_samples"]:
                 firing |= set(re.findall(r'alertname="(\w+)"', case["expr"]))
     assert firing == ALERTS.keys()
+
+
+def test_each_alert_is_fired_by_a_real_fault():
+    text = (PROJECT / "tests" / "chaos" / "test_alerts.py").read_text()
+    fired = set().union(*(re.findall(r'"(\w+)"', call) for call in re.findall(FIRING, text)))
+    assert {f"ContactsImporter{name}" for name in fired} == ALERTS.keys()
 
 
 def test_the_example_scrapes_the_default_ports():
