@@ -24,6 +24,8 @@ FRESH_SECONDS: Final = 5.0
 """For how long an answer is shown again, whether the upstream was available or not."""
 DEADLINE: Final = 2.0
 """Seconds after which an upstream without an answer counts as unavailable."""
+_MARGIN: Final = 0.2
+"""Seconds in which a deadline that has passed is noticed."""
 _OPEN_STATES: Final = ("queued", "importing", "cancelling", "undoing", "undo_failed")
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -53,14 +55,14 @@ class UpstreamMetrics(Collector):
         self._refreshing: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
-        """Ask both upstreams, unless that was done just now; takes no longer than the deadline."""
+        """Ask both upstreams, unless that was done just now; takes hardly longer than the deadline."""
         if self._refreshing is None:
             if time.monotonic() < self._fresh_until:
                 return
             self._refreshing = asyncio.create_task(self._refresh())
         # Neither waits for what a check cleans up after its deadline, nor cancels what other
         # scrapes wait for too.
-        await asyncio.wait([self._refreshing], timeout=self._deadline)
+        await asyncio.wait([self._refreshing], timeout=self._deadline + _MARGIN)
 
     async def _refresh(self) -> None:
         try:

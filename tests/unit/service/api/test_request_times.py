@@ -40,7 +40,7 @@ async def client(aiohttp_client: Any, metrics: ServiceMetrics) -> TestClient:
         ("HEAD", "/import/200", {}, ("HEAD", "/import/{status}", "200")),
         ("GET", "/import/x", {}, ("GET", "unmatched", "404")),
         ("PUT", "/import/200", {}, ("PUT", "unmatched", "405")),
-        ("SECRET", "/secret", {}, ("other", "unmatched", "404")),
+        ("PROPFIND", "/secret", {}, ("other", "unmatched", "404")),
         ("POST", "/import", {"Expect": "100-continue"}, ("POST", "/import", "413")),
     ],
 )
