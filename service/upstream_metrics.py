@@ -55,7 +55,7 @@ class UpstreamMetrics(Collector):
         self._refreshing: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
-        """Ask both upstreams, unless that was done just now; takes hardly longer than the deadline."""
+        """Ask both upstreams unless that was done just now; waits for the deadline at most."""
         if self._refreshing is None:
             if time.monotonic() < self._fresh_until:
                 return
