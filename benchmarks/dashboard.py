@@ -1,4 +1,4 @@
-"""``python -m benchmarks.dashboard [PATH]``: a picture of the dashboard after a minute of load.
+"""``python -m benchmarks.dashboard [PATH]``: a picture of the dashboard under load.
 
 Runs the importer and Prometheus (on the PATH) on this machine, sends imports and faulty requests,
 then asks each panel's queries and draws what they return, as Grafana would.
@@ -6,6 +6,7 @@ then asks each panel's queries and draws what they return, as Grafana would.
 
 import argparse
 import contextlib
+import itertools
 import json
 import random
 import sys
@@ -15,6 +16,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +44,7 @@ _RATE_INTERVAL: Final = "10s"
 _STEP: Final = 1.0
 _CELL: Final = (0.62, 0.3)
 """Inches of a cell of the dashboard's grid, which has 24 columns."""
-_DPI: Final = 72
+_DPI: Final = 96
 _COLOURS: Final = 64
 _MOST_SERIES: Final = 8
 """Series in a legend; further ones are drawn."""
@@ -55,6 +57,8 @@ class Load:
     """Clients that send what is usual, and what is faulty, until they are stopped."""
 
     url: str
+    receiver: str
+    """Address for webhooks."""
     stop: threading.Event
 
     def run(self) -> None:
@@ -82,7 +86,7 @@ class Load:
                 http.get("/import", params={"limit": 20})
 
     def _import(self, http: httpx.Client, chance: random.Random, *, records: int) -> str:
-        options = {"notify": f"{self.url}/healthz"} if chance.random() < 0.3 else {}
+        options = {"notify": self.receiver} if chance.random() < 0.3 else {}
         answer = http.post("/import", params=options, content=_body(chance, records), headers=_JSON)
         return str(answer.raise_for_status().json()["jobId"])
 
@@ -122,9 +126,34 @@ def _watched_importer(folder: Path) -> Iterator[tuple[str, Prometheus]]:
         yield url, stack.enter_context(running_prometheus(folder, targets))
 
 
-def _under_load(url: str, seconds: float, clients: int) -> tuple[float, float]:
+class _Receiver(BaseHTTPRequestHandler):
+    """Accepts four webhooks of five."""
+
+    _received = itertools.count()
+
+    def do_POST(self) -> None:
+        """Answer without reading the body."""
+        self.send_response(500 if next(self._received) % 5 == 0 else 204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:  # noqa: ANN401
+        """Log no requests."""
+
+
+@contextlib.contextmanager
+def _receiver() -> Iterator[str]:
+    """Run a receiver of webhooks; gives its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def _under_load(url: str, receiver: str, seconds: float, clients: int) -> tuple[float, float]:
     """Send requests for so long; return when that began and ended."""
-    load, begun = Load(url, threading.Event()), time.time()
+    load, begun = Load(url, receiver, threading.Event()), time.time()
     threads = [threading.Thread(target=load.run) for _ in range(clients)]
     for thread in threads:
         thread.start()
@@ -185,7 +214,8 @@ def _draw_panel(
 def _draw_series(
     axes: Axes, found: list[tuple[str, list[tuple[float, str]]]], begun: float, unit: str
 ) -> None:
-    for number, (label, values) in enumerate(sorted(found)):
+    largest_first = sorted(found, key=lambda each: -max(float(value) for _, value in each[1]))
+    for number, (label, values) in enumerate(largest_first):
         points = [(at - begun, float(value)) for at, value in values]
         shown = label if number < _MOST_SERIES else None
         axes.plot([at for at, _ in points], [value for _, value in points], lw=1, label=shown)
@@ -241,15 +271,16 @@ def main() -> int:
     """Run it all; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
     parser.add_argument("path", nargs="?", type=Path, default=PICTURE, help="the picture to write")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of load (%(default)s)")
     parser.add_argument("--clients", type=int, default=2, help="at a time (%(default)s)")
     arguments = parser.parse_args()
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     with (
         tempfile.TemporaryDirectory() as name,
+        _receiver() as receiver,
         _watched_importer(Path(name)) as (url, prometheus),
     ):
-        begun, ended = _under_load(url, arguments.seconds, arguments.clients)
+        begun, ended = _under_load(url, receiver, arguments.seconds, arguments.clients)
         _save(draw(panels, prometheus, begun, ended), arguments.path)
     sys.stdout.write(f"{arguments.path}: {arguments.path.stat().st_size:,} bytes\n")
     return 0
