@@ -37,7 +37,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class Intake:
     """Accepts imports. Rollbacks continue after their requests have ended."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what an import needs, and who observes it
         self,
         storage: AsyncStorageClient,
         repository: Repository,

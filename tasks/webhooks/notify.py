@@ -54,7 +54,7 @@ class WebhookOutcome(StrEnum):
 class NotifyImport:
     """Sends notifications; shared by all threads of a process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a notification needs, and who observes it
         self,
         repository: Repository,
         sender: Sender,

@@ -19,6 +19,7 @@ from local.processes import PROJECT, started, worker_environment
 from tests.acceptance.conftest import ENDED, Importer, procfile_lines
 from tests.support.commands import Checkout, is_shown, shown_outputs
 from tests.support.markdown import Document, documents
+from tests.support.metrics_format import faults
 
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 PATIENCE = 60
@@ -111,6 +112,7 @@ def test_the_procfile_commands_import_and_count(
         metrics = _metrics(port)
 
     assert [importer.counts(job) for job in jobs] == [(20_000, 1)] * 3
+    assert list(faults(metrics)) == []
     assert _value(metrics, "contacts_importer_contacts_imported_total") == 60_000
     assert _value(metrics, 'contacts_importer_records_rejected_total{code="email_invalid"}') == 3
 

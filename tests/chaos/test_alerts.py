@@ -30,7 +30,7 @@ pytestmark = [
 
 FASTER = (
     (r"\bfor: \d+m\b", "for: 1s"),
-    (r"\[\d+[mh]\]", "[20s]"),
+    (r"\[\d+[mh]\]", "[12s]"),
     (r"> 300$", "> 3"),  # seconds that a message waits
     (r"> [13]\.5$", "> 0"),  # sweeps that fail
 )
