@@ -42,12 +42,25 @@ _QUEUED_AGAIN: Final = Counter(
 _REMOVED: Final = Counter(
     "contacts_objects_removed", "Objects without an import that a sweep has removed."
 )
+_EXPIRED: Final = Counter(
+    "contacts_importer_expired",
+    "What was removed because its time was over: objects, imports whose rejections were removed, "
+    "imports, finished messages.",
+    ["kind"],
+)
+_ERASURES: Final = Counter(
+    "contacts_importer_erasures", "Erasures of an e-mail address that ended.", ["outcome"]
+)
 _UNDONE: Final = Counter("contacts_imports_undone", "Imports that were undone.")
 _UNDO_FAILED: Final = Counter("contacts_undos_failed", "Undos that failed for good.")
 
 # Labels exist from the start, so that a rate can be computed from the first increase.
 for _outcome in ("done", "failed", "cancelled", "postponed"):
     _PARTS.labels(_outcome)
+for _kind in ("objects", "rejections", "imports", "messages"):
+    _EXPIRED.labels(_kind)
+for _outcome in ("completed", "failed"):
+    _ERASURES.labels(_outcome)
 for _code in sorted(SKIPPED_ROWS):
     _SKIPPED.labels(_code)
 for _state in (ImportState.COMPLETED, ImportState.FAILED, ImportState.CANCELLED):
@@ -102,6 +115,14 @@ class Metrics:
     def objects_removed(self, count: int) -> None:
         """Count objects that belonged to no import."""
         _REMOVED.inc(count)
+
+    def expired(self, kind: str, count: int) -> None:
+        """Count what was removed because its time was over."""
+        _EXPIRED.labels(kind).inc(count)
+
+    def erasure_ended(self, outcome: str) -> None:
+        """Count an erasure that was completed or has failed."""
+        _ERASURES.labels(outcome).inc()
 
     def _part_ended(self, outcome: str, end: PartEnd) -> None:
         if end.newly_recorded:
