@@ -74,9 +74,7 @@ async def create_app(settings: Settings) -> web.Application:
     intake = Intake(storage, repository, limits, deadline=settings.upstream_deadline, traces=traces)
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
-    retention = Retention(
-        settings.keep_objects, settings.keep_rejections, settings.keep_imports
-    )
+    retention = Retention(settings.keep_objects, settings.keep_rejections, settings.keep_imports)
     upload_parts = (intake, metrics, limits, places, addresses)
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
