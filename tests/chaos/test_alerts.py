@@ -178,6 +178,19 @@ def test_a_foreign_key_keeps_contacts_from_being_undone(watched):
     watched.await_state(job, "undone")
 
 
+def test_a_foreign_key_keeps_a_contact_from_being_erased(watched):
+    job, query = watched.imported(source="referred"), watched.stack.query
+    query("create table referring (contact uuid references contacts)")
+    query("insert into referring select id from contacts where source = 'referred'")
+    with watched.firing("ErasuresFailing"):
+        asked = httpx.post(f"{watched.stack.url}/erasures", json={"email": "ada@example.com"})
+        url = f"{watched.stack.url}{asked.raise_for_status().headers['Location']}"
+        eventually(lambda: httpx.get(url).json()["state"] == "failed", "the erasure fails", SECONDS)
+    query("drop table referring")
+    httpx.delete(f"{watched.stack.url}/import/{job}").raise_for_status()
+    watched.await_state(job, "undone")
+
+
 def test_a_receiver_of_webhooks_is_away_for_a_day(watched):
     with watched.firing("WebhooksGivenUp"):
         job = watched.imported(notify="http://127.0.0.1:9/")

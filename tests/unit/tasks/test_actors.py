@@ -28,7 +28,7 @@ class FakeServices:
         if self.error:
             raise self.error
 
-    notify_import = undo_import = import_contacts
+    notify_import = undo_import = erase_address = import_contacts
 
     def import_part(self, *arguments, message_id, ended_attempts):
         self.message_id, self.ended_attempts = message_id, ended_attempts
@@ -54,6 +54,7 @@ def test_importing_tasks_sets_dramatiqs_broker():
         messages.import_part_message(IMPORT, 1, is_small=True),
         messages.notify_import_message(IMPORT),
         messages.undo_import_message(IMPORT),
+        messages.erase_address_message(IMPORT),
     ],
 )
 def test_each_message_names_an_actor_and_its_queue(message, services):
@@ -66,7 +67,7 @@ def test_each_message_names_an_actor_and_its_queue(message, services):
 def test_there_are_no_other_actors_and_no_other_queues():
     assert tasks.broker.get_declared_actors() == {
         messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
-        messages.UNDO_IMPORT,
+        messages.UNDO_IMPORT, messages.ERASE_ADDRESS,
     }  # fmt: skip
     assert tasks.broker.get_declared_queues() == set(messages.QUEUES)
     assert tasks.broker.get_declared_delay_queues() == set(map(dq_name, messages.QUEUES))
