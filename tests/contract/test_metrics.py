@@ -87,7 +87,7 @@ def test_an_empty_queue_has_zeros(database):
         "queues": dict.fromkeys(QUEUES, nothing),
         "imports": {"undo_failed": 0},
         "parts": {"open": 0, "importing": 0},
-        "sweeps": {"messages": 0, "objects": 0},
+        "sweeps": {"messages": 0, "objects": 0, "retention": 0},
     }
 
 
