@@ -82,7 +82,7 @@ class EraseAddress:
         self._repository.expire_objects(erasure_id)
         self._retention.remove_objects()
         self._repository.finish(erasure_id)
-        self._metrics.erasure_ended("completed")
+        self._metrics.erasure_ended("done")
         log.info("erasure completed")
 
     def _erase_contacts(self, erasure_id: UUID) -> None:
