@@ -4,11 +4,12 @@ import base64
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -18,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.durations import MAX_KEPT, MIN_KEPT, parse_duration
+
 _MIB = 1024 * 1024
 _WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 -- the start of secrets, not one
 _TRANSACTION_POOLER_PORT = 6543
@@ -25,6 +28,7 @@ API_KEY_PREFIX: Final = "cik_"
 """How each API key begins ("contacts importer key"), so that logs never show one."""
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _is_host_name = re.compile(r"\.?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]+|\*").fullmatch
+_is_number = re.compile(r"[0-9]+(\.[0-9]+)?").fullmatch
 _is_bearer_token = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch
 
 
@@ -101,6 +105,15 @@ def _networks(value: str) -> str:
 
 def _parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
     return [ip_network(each.strip()) for each in value.split(",")]
+
+
+def _seconds(value: object) -> object:
+    """Return the seconds of a text such as ``30d``; other values are numbers of seconds already."""
+    is_number = not isinstance(value, str) or _is_number(value.strip()) is not None
+    return value if is_number else parse_duration(str(value).strip())
+
+
+_Duration: TypeAlias = Annotated[float, BeforeValidator(_seconds)]
 
 
 class _EnvironmentSettings(BaseSettings):
@@ -204,7 +217,13 @@ class Settings(_EnvironmentSettings):
 
     It must be longer than any upload takes; a resumable upload lives for at most 24 hours.
     """
-    keep_messages: float = Field(default=86_400.0, ge=3600, le=366 * 86_400)
+    keep_objects: _Duration | None = Field(default=None, ge=MIN_KEPT, le=MAX_KEPT)
+    """Seconds for which an object stays in Storage after its import's end; None is for ever."""
+    keep_rejections: _Duration | None = Field(default=None, ge=MIN_KEPT, le=MAX_KEPT)
+    """Seconds for which rejections are kept after their import's end; None is for ever."""
+    keep_imports: _Duration | None = Field(default=None, ge=MIN_KEPT, le=MAX_KEPT)
+    """Seconds for which an import is known after its end, with its object and its rejections."""
+    keep_messages: _Duration = Field(default=86_400.0, ge=3600, le=366 * 86_400)
     """Seconds for which finished messages stay in the queue's table."""
     webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = None
     """Key that signs webhooks; without it webhooks are disabled."""

@@ -5,6 +5,7 @@ ImporterError
 ├── MalformedInputError          a body or a stored object breaks its format's grammar or a limit
 ├── InvalidTargetError           a webhook address that no request may go to
 ├── InvalidTransitionError       the state of an import or a part does not allow the change
+├── ExpiredError                 what the change needs was kept for a time that is over
 ├── BatchTooLargeError           a batch is too large or takes too long: send less at a time
 └── UpstreamError                Storage, PostgREST or Postgres failed or rejected a request
     ├── TransientError           may succeed later: wait, then retry
@@ -62,6 +63,10 @@ class InvalidTargetError(ImporterError):
 
 class InvalidTransitionError(ImporterError):
     """The current state of an import or a part does not allow the requested change."""
+
+
+class ExpiredError(ImporterError):
+    """What the requested change needs, such as an import's object, has expired."""
 
 
 class BatchTooLargeError(ImporterError):

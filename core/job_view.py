@@ -15,6 +15,7 @@ from core.conversion import Converter
 from core.field_names import MAX_KEPT_NAMES, MAX_LISTED_NAMES, MAX_NAME_LENGTH
 from core.ids import JOB_PREFIX, job_id
 from core.reading.warnings import MAX_WARNED_RECORDS, MESSAGES
+from core.retention import Retention, expiry, least
 from core.states import ENDED, Format, ImportState
 
 _HEX: Final = "[0-9a-f]"
@@ -154,6 +155,24 @@ class Failure(_Answer, kw_only=True):
     ] = UNSET
 
 
+class ExpiresAt(_Answer):
+    """When what an import leaves is removed, or was removed; null if nothing ends it.
+
+    From then on it may be gone. Nothing is removed before the import has ended, so all are null until
+    then.
+    """
+
+    object: Annotated[
+        Timestamp | None,
+        Meta(description="The stored file: without it the import cannot be retried."),
+    ]
+    rejections: Annotated[Timestamp | None, Meta(description="The rejected records.")]
+    import_: Annotated[
+        Timestamp | None,
+        Meta(description="The import itself: its contacts stay, but cannot be undone any more."),
+    ] = msgspec.field(name="import")
+
+
 class Job(_Answer):
     """An import: its state, and what happened to its records."""
 
@@ -201,6 +220,7 @@ class Job(_Answer):
     warnings: Annotated[
         list[Notice], Meta(description="What the client should know about the import.")
     ]
+    expires_at: ExpiresAt
     created_by: Annotated[
         str | None, Meta(description="Name of the API key that made it, null without keys.")
     ]
@@ -227,7 +247,7 @@ class WebhookEvent(_Answer):
     data: Annotated[Job, Meta(description="The import, as `GET /import/{jobId}` returns it.")]
 
 
-def job_view(row: dict[str, Any]) -> Job:
+def job_view(row: dict[str, Any], retention: Retention) -> Job:
     """Return an import as clients see it; ``row`` is the result of the SQL ``get_import``."""
     seconds = row["seconds"]
     return Job(
@@ -260,10 +280,21 @@ def job_view(row: dict[str, Any]) -> Job:
             fields=row["ignored"][:MAX_LISTED_NAMES], more=len(row["ignored"]) > MAX_LISTED_NAMES
         ),
         warnings=[*plan_warnings(row["plan_warnings"]), *_record_warnings(row["warnings"])],
+        expires_at=_expires_at(row, retention),
         created_by=row["created_by"],
         cancelled_by=row["cancelled_by"],
         undone_by=row["undone_by"],
         failure=_failure(row["failure"]) if row["failure"] else UNSET,
+    )
+
+
+def _expires_at(row: dict[str, Any], retention: Retention) -> ExpiresAt:
+    ended, keep = row["finished_at"], row["keep"]
+    return ExpiresAt(
+        object=row["object_expired_at"] or expiry(ended, least(keep, retention.of_objects)),
+        rejections=row["rejections_expired_at"]
+        or expiry(ended, least(keep, retention.of_rejections)),
+        import_=expiry(ended, retention.imports),
     )
 
 

@@ -24,6 +24,7 @@ IMPORT_CONTACTS: Final = "import_contacts"
 IMPORT_PART: Final = "import_part"
 NOTIFY_IMPORT: Final = "notify_import"
 UNDO_IMPORT: Final = "undo_import"
+ERASE_ADDRESS: Final = "erase_address"
 
 TRACEPARENT: Final = "traceparent"
 """Message option: the span that queued it, as in the header of that name (W3C Trace Context)."""
@@ -98,6 +99,15 @@ def undo_import_message(import_id: UUID, traceparent: str | None = None) -> dict
     The database keeps the first one until the undo has ended, so repeated requests queue one.
     """
     return _message(QUEUE, UNDO_IMPORT, (str(import_id),), uuid4(), traceparent)
+
+
+def erase_address_message(erasure_id: UUID, traceparent: str | None = None) -> dict[str, Any]:
+    """Return the message that does an erasure; it has one id for an erasure.
+
+    The address is in the database alone, from where it is removed when the erasure ends.
+    """
+    message_id = uuid5(erasure_id, ERASE_ADDRESS)
+    return _message(QUEUE, ERASE_ADDRESS, (str(erasure_id),), message_id, traceparent)
 
 
 def _message(

@@ -12,11 +12,13 @@ from aiohttp import web
 from config.settings import Settings
 from config.tracing import NO_TRACES, Traces, start_traces
 from core.errors import UpstreamError
+from core.retention import Retention
 from core.supabase.clients import Project, async_client
 from core.supabase.rpc import AsyncRpcClient
 from core.supabase.storage_async import AsyncStorageClient
 from service.api.authorization import Authorization
 from service.api.client_address import ClientAddresses
+from service.api.erasures import Erasures
 from service.api.health import Health, StorageCheck
 from service.api.imports import Imports
 from service.api.middleware import problems_middleware
@@ -84,6 +86,9 @@ async def create_app(settings: Settings) -> web.Application:
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
     metrics.watch_uploads(lambda: places.taken, settings.max_uploads)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
+    retention = Retention(
+        settings.keep_objects, settings.keep_rejections, settings.keep_imports
+    )
     upload_parts = (intake, metrics, limits, places, addresses)
 
     async def connections(_: web.Application) -> AsyncIterator[None]:
@@ -105,9 +110,10 @@ async def create_app(settings: Settings) -> web.Application:
     add_routes(
         app,
         authorization,
-        Imports(intake, repository, metrics, Uploads(*upload_parts)),
+        Imports(intake, repository, metrics, Uploads(*upload_parts), retention),
         Previews(metrics, limits, Uploads(*upload_parts, needs_source=False)),
         Rejections(repository, storage),
+        Erasures(repository, limits),
         Health(repository, StorageCheck(storage), metrics),
         pages,
     )

@@ -15,7 +15,7 @@ from core.job_view import MAX_SOURCE_LENGTH
 
 IMPORT_OPTIONS: Final = (
     *("source", "dryRun", "delimiter", "map", "notify"),
-    *("encoding", "header", "email", "name"),
+    *("encoding", "header", "email", "name", "keep"),
 )
 """Options of ``POST /import``, as query parameters or as fields of a form."""
 
@@ -24,7 +24,7 @@ _MAX_QUOTED_NAME: Final = 40
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 _OPTION_STEMS: Final = ("dry", "delim", "map", "notif")
 _SIMILARITY: Final = 0.8
-_PLAIN_WORDS: Final = frozenset({"encoding", "header", "email"})
+_PLAIN_WORDS: Final = frozenset({"encoding", "header", "email", "keep"})
 """Options with names that a body can have for itself, with other letters around them."""
 _METADATA: Final = frozenset({"source", "name"})
 """Keys that a body may have for itself, such as the name of a list."""

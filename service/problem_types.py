@@ -180,6 +180,14 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Use the page of this service, or a program that is not a web page.",
         example="Send it from here, or not from a web page.",
     ),
+    "erasures_disabled": ProblemType(
+        status=403,
+        title="Erasures are disabled",
+        description="An erasure removes contacts, whoever made them, so it always needs a key, and "
+        "this service has none.",
+        advice="Ask the operator to set `API_KEYS_FILE`, with a key that has the scope `erase`.",
+        example="The service has no keys.",
+    ),
     "host_unknown": ProblemType(
         status=421,
         title="The service has another name",
@@ -194,6 +202,14 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Use the `jobId` from the answer to `POST /import`, unchanged.",
         example="No import has this jobId.",
         param="jobId",
+    ),
+    "erasure_not_found": ProblemType(
+        status=404,
+        title="Erasure not found",
+        description="No erasure has this `erasureId`.",
+        advice="Use the `erasureId` from the answer to `POST /erasures`, unchanged.",
+        example="No erasure has this erasureId.",
+        param="erasureId",
     ),
     "not_found": ProblemType(
         status=404,
@@ -240,6 +256,26 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "state.",
         advice="Look at the state before you retry.",
         example="Its state is completed.",
+    ),
+    "object_expired": ProblemType(
+        status=410,
+        title="The stored file has expired",
+        description="A retry reads the stored file of the import again, and that was removed: it is "
+        "kept for a time only, which `expiresAt` of the import shows, or somebody had it removed.",
+        advice="Send the file again. To avoid duplicates, undo this import with DELETE before: its "
+        "contacts can be removed as long as the import is known.",
+        example="The stored file has been removed. The contacts that were imported stay; "
+        "undo the import with DELETE to remove them, or send the file again to import the rest.",
+    ),
+    "rejections_expired": ProblemType(
+        status=410,
+        title="The rejected records have expired",
+        description="The import had rejected records, and they were removed: they are kept for a "
+        "time only, which `expiresAt` of the import shows.",
+        advice="The import still has their numbers by reason. To see the records, send the file "
+        "again, with `dryRun=true` if nothing is to be imported.",
+        example="The rejected records were removed after their time. GET /import/{jobId} has their "
+        "numbers by reason; the import can still be undone with DELETE.",
     ),
     "body_too_large": ProblemType(
         status=413,
@@ -456,6 +492,16 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "save the file as UTF-8.",
         param="encoding",
     ),
+    "erasure_invalid": ProblemType(
+        status=422,
+        title="The erasure is not valid",
+        description="The body of `POST /erasures` lacks a valid e-mail address, or has something "
+        "else than it may have.",
+        advice='Send `{"email": "ada@example.com"}`, and `"objects": "remove"` to have stored files '
+        "removed, too.",
+        example='Send {"email": "..."} with a valid address, and no other keys but "objects", which '
+        'is "keep" or "remove".',
+    ),
     "file_missing": ProblemType(
         status=422,
         title="The form has no file",
@@ -489,6 +535,15 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         advice="Use a number from 1 to the maximum that `/docs` names.",
         example="The limit is a number from 1 to 100.",
         param="limit",
+    ),
+    "keep_invalid": ProblemType(
+        status=422,
+        title="The option keep is not valid",
+        description="The option `keep` is not a number of minutes, hours or days from `1m` to "
+        "`36500d`, or is given twice.",
+        advice="Use a value such as `12h` or `90d`, or leave it out.",
+        example="Give keep once, as minutes, hours or days from 1m to 36500d, such as 12h or 90d.",
+        param="keep",
     ),
     "notify_invalid": ProblemType(
         status=422,
@@ -561,7 +616,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         "is its name.",
         advice="Correct the name, or leave it out.",
         example='"dryrun" is not a known query parameter. Did you mean "dryRun"? Known are source, '
-        "dryRun, delimiter, map, notify, encoding, header, email.",
+        "dryRun, delimiter, map, notify, encoding, header, email, name, keep.",
     ),
     "webhooks_disabled": ProblemType(
         status=422,

@@ -13,6 +13,7 @@ from core.ids import job_id
 from core.models import Part
 from core.queue_messages import (
     QUEUES,
+    erase_address_message,
     first_message,
     is_small,
     notify_import_message,
@@ -70,6 +71,7 @@ class NewImport:
             "idempotency_key": self.request.idempotency_key,
             "fingerprint": self.fingerprint,
             "created_by": self.request.key_name,
+            "keep": options.keep,
             "notify": {"url": options.notify, "message": message} if options.notify else None,
         }
 
@@ -115,6 +117,8 @@ class KnownRejections(msgspec.Struct, frozen=True):
 
     plan: dict[str, Any] | None
     """How the records are read."""
+    expired: bool
+    """Whether the import had rejections, and they are or will be removed."""
     rejections: list[Rejection]
     object: RejectionObject | None
     """The next object with rejections; they follow the rows before its first record."""
@@ -255,7 +259,8 @@ class Repository:
     async def retry_import(self, import_id: UUID) -> dict[str, Any] | None:
         """Queue the failed parts again; return what ``get_import`` then returns.
 
-        Raises InvalidTransitionError if the import has not failed.
+        Raises InvalidTransitionError if the import has not failed, and ExpiredError if its object
+        has expired.
         """
         message = retry_message(import_id, self._traces.traceparent())
         return await self._job("retry_import", import_id, p_message=message)
@@ -276,6 +281,30 @@ class Repository:
         """
         message = undo_import_message(import_id, self._traces.traceparent())
         return await self._job("undo_import", import_id, p_message=message, p_by=key_name)
+
+    async def create_erasure(
+        self, erasure_id: UUID, email: str, *, remove_objects: bool, key_name: str
+    ) -> dict[str, Any]:
+        """Have everything about an address removed; return what ``get_erasure`` then returns.
+
+        ``key_name`` is the name of the request's API key. May be repeated.
+        """
+        erasure: dict[str, Any] = await self._rpc.call(
+            "create_erasure",
+            p_erasure=str(erasure_id),
+            p_email=email,
+            p_remove_objects=remove_objects,
+            p_message=erase_address_message(erasure_id, self._traces.traceparent()),
+            p_by=key_name,
+        )
+        return erasure
+
+    async def get_erasure(self, erasure_id: UUID) -> dict[str, Any] | None:
+        """Return an erasure as the database's ``get_erasure`` does; None if it is unknown."""
+        erasure: dict[str, Any] | None = await self._rpc.call(
+            "get_erasure", p_erasure=str(erasure_id)
+        )
+        return erasure
 
     async def check(self) -> None:
         """Raise UpstreamError if PostgREST, Postgres or the queue does not answer; no retries."""

@@ -76,7 +76,18 @@ def undo_import(import_id: str) -> None:
         runtime.services.undo_import(UUID(import_id))
 
 
-def _span(name: str, job_id: str) -> AbstractContextManager[None]:
+@dramatiq.actor(actor_name=messages.ERASE_ADDRESS, queue_name=messages.QUEUE, broker=broker)
+def erase_address(erasure_id: str) -> None:
+    """Remove everything about an e-mail address."""
+    with (
+        _span(messages.ERASE_ADDRESS),
+        structlog.contextvars.bound_contextvars(erasure_id=erasure_id),
+        _retry_on_error(),
+    ):
+        runtime.services.erase_address(UUID(erasure_id))
+
+
+def _span(name: str, job_id: str | None = None) -> AbstractContextManager[None]:
     """Return the span of the current message, in the trace of the request that queued it.
 
     ``_retry_on_error`` makes it an error: some retries are none.
@@ -86,7 +97,7 @@ def _span(name: str, job_id: str) -> AbstractContextManager[None]:
         name,
         kind="consumer",
         parent=None if message is None else message.options.get(messages.TRACEPARENT),
-        attributes={JOB_ID: job_id},
+        attributes={} if job_id is None else {JOB_ID: job_id},
         expected=(Retry,),
     )
 

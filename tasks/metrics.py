@@ -78,10 +78,21 @@ _REMOVED: Final = _counter("objects_removed", "Objects without an import that a 
 _UPLOADS_ENDED: Final = _counter(
     "uploads_ended", "Unfinished uploads without a service that a sweep has ended."
 )
+_EXPIRED: Final = _counter(
+    "expired",
+    "What was removed because its time was over: objects, imports whose rejections were removed, "
+    "imports, finished messages.",
+    ["data"],
+)
+_ERASURES: Final = _counter("erasures", "Erasures of an e-mail address that ended.", ["outcome"])
 
 # Labels exist from the start, so that a rate can be computed from the first increase.
 for _outcome in ("done", "failed", "cancelled", "postponed"):
     _PARTS.labels(_outcome)
+for _data in ("objects", "rejections", "imports", "messages"):
+    _EXPIRED.labels(_data)
+for _outcome in ("done", "failed"):
+    _ERASURES.labels(_outcome)
 for _code in sorted(SKIPPED_ROWS):
     _SKIPPED.labels(_code)
 for _state in (ImportState.COMPLETED, ImportState.FAILED, ImportState.CANCELLED):
@@ -167,6 +178,14 @@ class Metrics:
     def uploads_ended(self, count: int) -> None:
         """Count unfinished uploads whose service was gone."""
         _UPLOADS_ENDED.inc(count)
+
+    def expired(self, data: str, count: int) -> None:
+        """Count what was removed because its time was over."""
+        _EXPIRED.labels(data).inc(count)
+
+    def erasure_ended(self, outcome: str) -> None:
+        """Count an erasure that is done or has failed."""
+        _ERASURES.labels(outcome).inc()
 
     def _part_ended(self, outcome: str, end: PartEnd) -> None:
         if end.newly_recorded:

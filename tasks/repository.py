@@ -1,13 +1,14 @@
 """The workers' only way to the database functions of the migrations, through PostgREST."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from core.models import Part
 from core.queue_messages import import_contacts_message, import_part_message
 from core.reading.plan import ReadingPlan
+from core.retention import Retention
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import translate_part_errors, translate_write_errors
@@ -28,6 +29,23 @@ from tasks.webhooks.event import ImportEvent
 _IMPORTS_PER_PAGE: Final = 500
 
 
+@dataclass(frozen=True, slots=True)
+class ExpiredObject:
+    """An object that nothing uses any more."""
+
+    import_id: UUID
+    object: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredRejections:
+    """The rejections of an import that nothing uses any more."""
+
+    import_id: UUID
+    stored: bool
+    """Whether some of them may be in Storage."""
+
+
 class Repository:
     """Reads and changes imports, parts, rejections and sweeps; shared by all threads of a process.
 
@@ -35,9 +53,10 @@ class Repository:
     the RPC client and raises UpstreamError after that.
     """
 
-    def __init__(self, rpc: RpcClient, *, part_attempts: int) -> None:
+    def __init__(self, rpc: RpcClient, retention: Retention, *, part_attempts: int) -> None:
         """``part_attempts`` is how many attempts at a part may crash before the part fails."""
         self._rpc = rpc
+        self._retention = retention
         self._part_attempts = part_attempts
 
     # Imports
@@ -252,17 +271,56 @@ class Repository:
         """Queue the message of each import that is being undone, unless it is queued already."""
         self._rpc.call("queue_undos")
 
+    def queue_erasures(self) -> None:
+        """Queue the message of each erasure that has not ended, unless it is queued already."""
+        self._rpc.call("queue_erasures")
+
     def known_imports(self, imports: Sequence[UUID]) -> set[UUID]:
         """Return those of the ids that belong to an import, whatever its state."""
         ids = [str(import_id) for import_id in imports]
         return {UUID(text) for text in self._rpc.call("known_imports", p_imports=ids)}
+
+    # Retention
+
+    def expire_objects(self, keep: float | None, max_imports: int) -> list[ExpiredObject]:
+        """Mark the objects of imports that ended ``keep`` seconds ago as expired.
+
+        Returns objects that have expired and are not removed.
+        """
+        found = self._rpc.call("expire_objects", p_keep=keep, p_limit=max_imports)
+        return [ExpiredObject(UUID(each["id"]), each["object"]) for each in found]
+
+    def objects_removed(self, imports: Sequence[UUID]) -> int:
+        """Record that Storage has removed their objects; returns how many that are new."""
+        return int(self._rpc.call("objects_removed", p_imports=[str(each) for each in imports]))
+
+    def expire_rejections(self, keep: float | None, max_imports: int) -> list[ExpiredRejections]:
+        """Mark the rejections of imports that ended ``keep`` seconds ago as expired.
+
+        Returns imports with rejections that have expired and are not removed.
+        """
+        found = self._rpc.call("expire_rejections", p_keep=keep, p_limit=max_imports)
+        return [ExpiredRejections(UUID(each["id"]), each["stored"]) for each in found]
+
+    def remove_rejections(self, imports: Sequence[UUID], max_rejections: int) -> int:
+        """Remove expired rejections of these imports from their table; returns how many."""
+        ids = [str(import_id) for import_id in imports]
+        return int(self._rpc.call("remove_rejections", p_imports=ids, p_limit=max_rejections))
+
+    def rejections_removed(self, imports: Sequence[UUID]) -> int:
+        """Record that their rejections are removed; returns how many imports that is new for."""
+        return int(self._rpc.call("rejections_removed", p_imports=[str(each) for each in imports]))
+
+    def remove_imports(self, keep: float, max_imports: int) -> int:
+        """Remove imports that ended ``keep`` seconds ago; returns how many."""
+        return int(self._rpc.call("remove_imports", p_keep=keep, p_limit=max_imports))
 
     # Webhooks
 
     def show_end(self, import_id: UUID) -> ImportEvent | None:
         """Return the import as it is now; None if it has no webhook."""
         found = self._rpc.call("show_end", p_import=str(import_id))
-        return ImportEvent(found["url"], found["import"]) if found else None
+        return ImportEvent(found["url"], found["import"], self._retention) if found else None
 
     def _call_part(self, function: str, attempt: Attempt, **arguments: Any) -> Any:  # noqa: ANN401
         with translate_part_errors():

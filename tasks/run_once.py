@@ -18,6 +18,7 @@ from dramatiq.common import dq_name
 
 from core.errors import UpstreamError
 from core.queue_messages import NOTIFY_IMPORT, QUEUES
+from tasks.maintenance.retention import Expired
 from tasks.queue.broker import broker, runtime, sweep_schedule
 from tasks.queue.connections import connection_arguments
 
@@ -136,6 +137,7 @@ def sweep_once() -> int:
     try:
         queued, removed = sweep.queue_lost_imports(), sweep.remove_orphans()
         ended = sweep.end_abandoned_uploads()
+        expired = sweep.retention.run()
     except UpstreamError as error:
         log.error("sweep interrupted", upstream=error.upstream, reason=error.detail)  # noqa: TRY400
         return EXIT_NO_DATABASE
@@ -143,6 +145,11 @@ def sweep_once() -> int:
         f"swept: {queued} lost imports queued again, {removed} objects without an import removed,"
         f" {ended} unfinished uploads ended"
     )
+    if expired != Expired(0, 0, 0):
+        print(
+            f"expired: {expired.objects} objects, rejections of {expired.rejections} imports and "
+            f"{expired.imports} imports removed"
+        )
     return EXIT_OK
 
 

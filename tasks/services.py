@@ -10,13 +10,17 @@ import httpx
 
 from config.settings import Settings
 from config.tracing import Traces, start_traces
+from core.retention import Retention
 from core.supabase.clients import Project, blocking_client
 from core.supabase.rpc import RpcClient
 from core.supabase.storage_blocking import StorageClient
+from tasks.erasures.erase_address import EraseAddress
+from tasks.erasures.repository import ErasureRepository
 from tasks.importing.import_contacts import ImportContacts
 from tasks.importing.import_part import ImportPart
 from tasks.importing.models import PartWork
 from tasks.importing.undo_import import UndoImport
+from tasks.maintenance.retention import RetentionSweep
 from tasks.maintenance.sweep import Sweep
 from tasks.repository import Repository
 from tasks.webhooks.notify import NotifyImport
@@ -45,6 +49,7 @@ class Services:
     import_part: ImportPart
     notify_import: NotifyImport
     undo_import: UndoImport
+    erase_address: EraseAddress
     sweep: Sweep
     traces: Traces
     connections: ExitStack
@@ -70,7 +75,10 @@ class Services:
 
         on_retry = metrics.upstream_retried
         rpc = RpcClient(supabase, deadline=deadline, stopping=stopping, on_retry=on_retry)
-        repository = Repository(rpc, part_attempts=settings.part_attempts)
+        retention = Retention(
+            settings.keep_objects, settings.keep_rejections, settings.keep_imports
+        )
+        repository = Repository(rpc, retention, part_attempts=settings.part_attempts)
         storage = StorageClient(
             project, supabase, http, deadline=deadline, stopping=stopping, on_retry=on_retry
         )
@@ -83,6 +91,7 @@ class Services:
             stopping=stopping,
             traces=traces,
         )
+        retention_sweep = RetentionSweep(repository, storage, metrics, retention)
         secret = settings.webhook_secret
         notify_import = NotifyImport(
             repository,
@@ -97,10 +106,14 @@ class Services:
             import_part=import_part,
             notify_import=notify_import,
             undo_import=UndoImport(repository, storage, metrics, stopping=stopping, traces=traces),
+            erase_address=EraseAddress(
+                ErasureRepository(rpc), storage, retention_sweep, metrics, stopping=stopping
+            ),
             sweep=Sweep(
                 repository,
                 storage,
                 metrics,
+                retention_sweep,
                 after=settings.sweep_after,
                 keep_messages=settings.keep_messages,
             ),

@@ -25,6 +25,7 @@ from storage3.utils import StorageException
 
 from core.errors import (
     BatchTooLargeError,
+    ExpiredError,
     InvalidTransitionError,
     PermanentError,
     TransientError,
@@ -80,6 +81,8 @@ _OTHER_ERRORS: Final = (
 )
 _INVALID_TRANSITION: Final = "PT409"
 """SQLSTATE that our SQL functions raise for a state change that is not allowed."""
+_EXPIRED: Final = "PT410"
+"""And for one that needs what has expired."""
 _BATCH_TOO_LARGE: Final = frozenset({"57014", "413"})
 """A statement timeout (SQLSTATE), and "Content Too Large" (HTTP status)."""
 
@@ -122,12 +125,14 @@ def translate_errors(upstream: str) -> Iterator[None]:
 
 @contextmanager
 def translate_transition_errors() -> Iterator[None]:
-    """Raise InvalidTransitionError in place of the error that our SQL functions raise for it."""
+    """Raise InvalidTransitionError or ExpiredError for the errors that our SQL functions raise."""
     try:
         yield
     except PermanentError as error:
         if error.code == _INVALID_TRANSITION:
             raise InvalidTransitionError(error.detail) from None
+        if error.code == _EXPIRED:
+            raise ExpiredError(error.detail) from None
         raise
 
 

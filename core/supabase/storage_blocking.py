@@ -14,7 +14,7 @@ from supabase import Client
 
 from core.errors import PermanentError, TransientError
 from core.supabase.clients import Project
-from core.supabase.errors import STORAGE, is_web_page, translate_errors
+from core.supabase.errors import STORAGE, is_missing_object, is_web_page, translate_errors
 from core.supabase.retry import OnRetry, retrying, uncounted
 from core.supabase.storage_shared import (
     BUCKET,
@@ -91,6 +91,10 @@ class StorageClient:
         """Store an object; replaces an object of the same name."""
         self._retrying()(self._put, name, content, content_type)
 
+    def get(self, name: str) -> bytes | None:
+        """Return the content of an object that fits into memory; None if there is none."""
+        return self._retrying()(self._get, name)
+
     def listing(self) -> "ObjectListing":
         """Return a listing of the top level of the bucket, for one thread."""
         return ObjectListing(self)
@@ -150,6 +154,15 @@ class StorageClient:
             self._supabase.storage.from_(BUCKET).upload(
                 name, content, {"content-type": content_type, "upsert": "true"}
             )
+
+    def _get(self, name: str) -> bytes | None:
+        try:
+            with translate_errors(STORAGE):
+                return self._supabase.storage.from_(BUCKET).download(name)
+        except PermanentError as error:
+            if is_missing_object(error):
+                return None
+            raise
 
     def _list(self, folder: str, options: ListBucketFilesOptions) -> list[dict[str, Any]]:
         with translate_errors(STORAGE):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from core.job_view import (
     Detected,
+    ExpiresAt,
     Ignored,
     Job,
     Parts,
@@ -15,6 +16,8 @@ from core.reading.plan import Certainty, Field
 from core.states import Format, ImportState
 from service.api.schemas import (
     Accepted,
+    Erasure,
+    ErasureRequest,
     Health,
     ImportPreview,
     ImportsPage,
@@ -73,6 +76,7 @@ JOB: Final = Job(
     ),
     ignored=Ignored(fields=["phone"], more=False),
     warnings=[record_warning("address_repaired", 2, [17, 4711])],
+    expires_at=ExpiresAt("2026-12-26T09:00:03.710+00:00", "2026-12-26T09:00:03.710+00:00", None),
     created_by=None,
     cancelled_by=None,
     undone_by=None,
@@ -121,6 +125,20 @@ REJECTIONS_CSV: Final = (
     '"record","code","message","hint","name","email","content"\n'
     '"7","email_invalid","The e-mail address is not valid.","ada@gmail.com","Ada Lovelace",'
     '"ada@gmial.com",""\n'
+)
+ERASURE_REQUEST: Final = ErasureRequest("ada@example.com")
+ERASURE: Final = Erasure(
+    erasure_id="f47ac10b-58cc-4372-a567-0e02b2c3d479",
+    state="completed",
+    created_at="2026-11-26T09:00:00.125+00:00",
+    finished_at="2026-11-26T09:00:01.710+00:00",
+    created_by="privacy",
+    contacts=2,
+    rejections=1,
+    objects=[JOB_ID],
+    more_objects=False,
+    objects_removed=0,
+    unfinished_imports=0,
 )
 HEALTH: Final = Health()
 READINESS: Final = Readiness(checks={"storage": "ok", "database": "ok"})

@@ -10,9 +10,10 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from core.errors import InvalidTransitionError
+from core.errors import ExpiredError, InvalidTransitionError
 from core.ids import job_id, parse_job_id
 from core.job_view import Job, job_view, plan_warnings
+from core.retention import Retention
 from core.states import ImportState
 from service.api.operations import DEFAULT_IMPORTS, MAX_IMPORTS
 from service.api.pagination import PAGES_AT_ONCE, link_to, page_limit, send_slowly, single, that_fit
@@ -34,8 +35,14 @@ class Imports:
     """One handler for each route."""
 
     def __init__(
-        self, intake: Intake, repository: Repository, metrics: ServiceMetrics, uploads: Uploads
+        self,
+        intake: Intake,
+        repository: Repository,
+        metrics: ServiceMetrics,
+        uploads: Uploads,
+        retention: Retention,
     ) -> None:
+        self._retention = retention
         self._intake = intake
         self._repository = repository
         self._metrics = metrics
@@ -77,7 +84,7 @@ class Imports:
             imports = await self._repository.list_imports(
                 state=state, source=source, before=before, limit=limit + 1
             )
-            jobs = [job_view(each) for each in imports]
+            jobs = [job_view(each, self._retention) for each in imports]
             page = that_fit(jobs, limit, _size_of)
             cursor = page[-1].job_id if len(jobs) > len(page) else None
             headers = {"Link": link_to(request, cursor)} if cursor else {}
@@ -86,7 +93,8 @@ class Imports:
 
     async def show(self, request: web.Request) -> web.Response:
         """``GET /import/{jobId}``: the import's state, counts and failures."""
-        return json_answer(job_view(await _get(self._repository.get_import, request)))
+        found = await _get(self._repository.get_import, request)
+        return json_answer(job_view(found, self._retention))
 
     async def retry(self, request: web.Request) -> web.Response:
         """``POST /import/{jobId}/retry``: import the failed parts again, and only those."""
@@ -109,10 +117,17 @@ class Imports:
     ) -> web.Response:
         """Change an import's state; ``if_invalid`` is the problem of a state that forbids it."""
         try:
-            job = job_view(await _get(change, request))
+            job = job_view(await _get(change, request), self._retention)
         except InvalidTransitionError:
             state = (await _get(self._repository.get_import, request))["state"]
             raise ProblemError(if_invalid, f"Its state is {state}.", state=state) from None
+        except ExpiredError:
+            raise ProblemError(
+                "object_expired",
+                "The stored file has been removed. The contacts that were imported stay; "
+                "undo the import with DELETE to remove them, or send the file again to import the "
+                "rest.",
+            ) from None
         self._metrics.transitions.labels(transition=name).inc()
         _log.info("transition accepted", transition=name, job=job.job_id, state=job.state.value)
         return json_answer(job, status=200 if job.state is ImportState.UNDONE else 202)

@@ -24,6 +24,9 @@ from service.api.schemas import (
     DryRun,
     Email,
     Encoding,
+    Erasure,
+    ErasureId,
+    ErasureRequest,
     Header,
     Health,
     IdempotencyKey,
@@ -31,6 +34,7 @@ from service.api.schemas import (
     ImportPreview,
     ImportRequest,
     ImportsPage,
+    Keep,
     Name,
     NotifyUrl,
     Readiness,
@@ -40,6 +44,7 @@ from service.api.schemas import (
 from service.keys.scopes import Scope
 
 IMPORTS: Final = "Imports"
+ERASURES: Final = "Erasures"
 MONITORING: Final = "Monitoring"
 PAGES: Final = "Web pages"
 
@@ -96,6 +101,7 @@ _OPTION_PROBLEMS: Final = (
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "notify_invalid",
+    "keep_invalid",
     "unknown_option",
     "webhooks_disabled",
 )
@@ -146,6 +152,7 @@ _READING_OPTIONS: Final = (
     query("email", Email),
     query("name", Name),
     query("notify", NotifyUrl),
+    query("keep", Keep),
 )
 _CONTENT_ENCODING: Final = header(
     "Content-Encoding",
@@ -222,7 +229,8 @@ PREVIEW_IMPORT: Final = Operation(
     "they would be imported, and warnings. To change something, add options and ask again; then "
     "send the same options to `POST /import`.\n\n"
     "The connection may be closed after the answer, if the rest of the body has not arrived by "
-    "then. `source` can be left out, and `dryRun`, `notify` and `Idempotency-Key` have no effect.",
+    "then. `source` can be left out, and `dryRun`, `notify`, `keep` and `Idempotency-Key` have no "
+    "effect.",
     parameters=(
         query("source", Source, "As for an import; optional."),
         *_READING_OPTIONS,
@@ -309,7 +317,7 @@ RETRY_IMPORT: Final = Operation(
     description="Queues the failed parts of an import again. Parts that are done are not touched.",
     parameters=(_JOB_ID,),
     answers={"202": answer("The failed parts are queued.", _JOB)},
-    problems=("not_failed", *_JOB_PROBLEMS),
+    problems=("not_failed", "object_expired", *_JOB_PROBLEMS),
 )
 
 CANCEL_IMPORT: Final = Operation(
@@ -365,9 +373,63 @@ LIST_REJECTIONS: Final = Operation(
         "import_not_found",
         "not_acceptable",
         "format_invalid",
+        "rejections_expired",
         "too_many_downloads",
         *_PAGE_PROBLEMS,
     ),
+)
+
+_ERASURE: Final = content(Erasure, example=examples.ERASURE)
+
+CREATE_ERASURE: Final = Operation(
+    method="POST",
+    path="/erasures",
+    id="createErasure",
+    tag=ERASURES,
+    scope=Scope.ERASE,
+    summary="Erase an e-mail address",
+    description="Removes all contacts with an address, whoever made them, and all rejected records "
+    "that have it; letters may be in either case. It takes as long as it takes to search all "
+    "contacts and rejected records, so it is done by a worker: GET it until it has ended. What was "
+    "removed is kept as numbers, without the address.\n\n"
+    "Stored files are not searched. `objects` lists those of imports that had the address in a "
+    "contact or in a rejected record; they are removed if you ask for it. Records of imports that "
+    "have not ended may be written after they were searched: erase the address again when they "
+    "have. A key is always needed.",
+    body=content(ErasureRequest, example=examples.ERASURE_REQUEST),
+    answers={
+        "202": answer(
+            "The erasure is queued.",
+            _ERASURE,
+            Location=answer_header("Path of the erasure.", always=True),
+        )
+    },
+    problems=(
+        "malformed_json",
+        "truncated_body",
+        "client_too_slow",
+        "body_too_large",
+        "unsupported_media_type",
+        "erasure_invalid",
+        "erasures_disabled",
+        "unknown_option",
+        "database_unavailable",
+        "database_refused",
+    ),
+)
+
+GET_ERASURE: Final = Operation(
+    method="GET",
+    path="/erasures/{erasureId}",
+    id="getErasure",
+    tag=ERASURES,
+    scope=Scope.ERASE,
+    summary="Get an erasure",
+    description="Returns what an erasure has removed so far. Poll it until it is `completed` or "
+    "`failed`.",
+    parameters=(path("erasureId", ErasureId),),
+    answers={"200": answer("The erasure.", _ERASURE)},
+    problems=("erasure_not_found", "unknown_option", "database_unavailable", "database_refused"),
 )
 
 GET_HEALTH: Final = Operation(
@@ -511,6 +573,8 @@ OPERATIONS: Final = (
     RETRY_IMPORT,
     CANCEL_IMPORT,
     LIST_REJECTIONS,
+    CREATE_ERASURE,
+    GET_ERASURE,
     GET_HEALTH,
     GET_READINESS,
     GET_METRICS,

@@ -155,7 +155,8 @@ class Rejections:
     ) -> AsyncGenerator[_Batch, None]:
         """Yield the rejections after record ``after`` in input order, up to ``limit`` at a time.
 
-        Yields at least one batch, which may be empty. Raises ProblemError (``import_not_found``).
+        Yields at least one batch, which may be empty. Raises ProblemError (``import_not_found`` or
+        ``rejections_expired``).
         """
         while True:
             found = await self._read(import_id, after, limit)
@@ -188,6 +189,12 @@ class Rejections:
         found = await self._repository.show_rejections(import_id, after=after, limit=limit)
         if found is None:
             raise import_not_found()
+        if found.expired:
+            raise ProblemError(
+                "rejections_expired",
+                "The rejected records were removed after their time. GET /import/{jobId} has their "
+                "numbers by reason; the import can still be undone with DELETE.",
+            )
         return found
 
 

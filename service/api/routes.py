@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler
 from service.api import operations
 from service.api.authorization import Authorization, Expectation
 from service.api.deprecation import announce, announce_expectation, deprecation_headers
+from service.api.erasures import Erasures
 from service.api.health import Health
 from service.api.imports import Imports
 from service.api.openapi.elements import Operation
@@ -23,6 +24,7 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
     imports: Imports,
     previews: Previews,
     rejections: Rejections,
+    erasures: Erasures,
     health: Health,
     pages: Pages,
 ) -> None:
@@ -36,6 +38,8 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
         operations.RETRY_IMPORT: imports.retry,
         operations.CANCEL_IMPORT: imports.cancel,
         operations.LIST_REJECTIONS: rejections.show,
+        operations.CREATE_ERASURE: erasures.create,
+        operations.GET_ERASURE: erasures.show,
         operations.GET_HEALTH: health.healthz,
         operations.GET_READINESS: health.readyz,
         operations.GET_METRICS: health.metrics,
@@ -53,7 +57,8 @@ def add_routes(  # noqa: PLR0913, PLR0917 -- a handler for each resource
     for operation, handler in served.items():
         # Uploads check their options with the rest of their head. Operations of other tags change
         # nothing, and probes and caches add query parameters of their own.
-        if operation.tag == operations.IMPORTS and operation not in expectations:
+        strict = operation.tag in {operations.IMPORTS, operations.ERASURES}
+        if strict and operation not in expectations:
             handler = _strict(handler, operation.query)  # noqa: PLW2901
         expect = expectations.get(operation)
         if operation.scope is not None:

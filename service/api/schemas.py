@@ -15,8 +15,9 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
+from core.emails import MAX_EMAIL
 from core.ids import MAX_RECORDS
-from core.job_view import Detected, Job, JobId, Notice, Source
+from core.job_view import Count, Detected, Job, JobId, Notice, Source, Timestamp
 from core.reading.plan import Field
 from core.states import Format
 from core.webhook_targets import MAX_URL
@@ -76,6 +77,16 @@ NotifyUrl: TypeAlias = Annotated[
         examples=["https://crm.example.com/hooks/contacts"],
     ),
 ]
+Keep: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="How long the stored file and the rejected records are kept after the import's "
+        "end, in minutes, hours or days: from `1m` to `36500d`. They are not kept longer than the "
+        "operator of the service allows; `expiresAt` of the import has the result.",
+        pattern="^[0-9]{1,9}[mhd]$",
+        examples=["90d"],
+    ),
+]
 IdempotencyKey: TypeAlias = Annotated[
     str,
     Meta(
@@ -124,6 +135,7 @@ class ImportForm(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fi
     header: Header | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     name: Name | UnsetType = UNSET
+    keep: Keep | UnsetType = UNSET
     file: Annotated[
         Any,
         Meta(
@@ -218,6 +230,74 @@ class RejectionsPage(msgspec.Struct, frozen=True, kw_only=True):
     next: Annotated[
         RecordCursor | None, Meta(description="`cursor` of the next page, if there is one.")
     ]
+
+
+ErasureId: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="Identifies an erasure.",
+        pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        examples=["f47ac10b-58cc-4372-a567-0e02b2c3d479"],
+    ),
+]
+
+
+class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The JSON body of an erasure."""
+
+    email: Annotated[
+        str,
+        Meta(
+            description="The address, with letters in either case.",
+            min_length=1,
+            max_length=MAX_EMAIL,
+        ),
+    ]
+    objects: Annotated[
+        Literal["keep", "remove"],
+        Meta(
+            description="Whether the stored files of imports that had the address are removed, too. "
+            "These imports cannot be retried then."
+        ),
+    ] = "keep"
+
+
+class ErasureFailure(msgspec.Struct, frozen=True):
+    """Why an erasure failed."""
+
+    code: Annotated[str, Meta(description="Stable code for programs.")]
+    detail: Annotated[str, Meta(description="What happened, and what to do.")]
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The removal of everything about an e-mail address. The address itself is not kept."""
+
+    erasure_id: ErasureId
+    state: Annotated[
+        Literal["queued", "completed", "failed"],
+        Meta(description="`queued` until it has ended; the numbers grow meanwhile."),
+    ]
+    created_at: Annotated[Timestamp, Meta(description="When it was asked for.")]
+    finished_at: Annotated[Timestamp | None, Meta(description="When it ended, null before that.")]
+    created_by: Annotated[str | None, Meta(description="Name of the API key that asked for it.")]
+    contacts: Annotated[Count, Meta(description="Contacts that were removed.")]
+    rejections: Annotated[Count, Meta(description="Rejected records that were removed.")]
+    objects: Annotated[
+        list[JobId],
+        Meta(description="Imports whose stored files are still kept and may have the address."),
+    ]
+    more_objects: Annotated[
+        bool, Meta(description="Whether there are more of them than are listed.")
+    ]
+    objects_removed: Annotated[Count, Meta(description="Stored files that were removed.")]
+    unfinished_imports: Annotated[
+        Count,
+        Meta(
+            description="Imports that had not ended by then, and may have the address, too: erase it "
+            "again when they have."
+        ),
+    ]
+    failure: ErasureFailure | UnsetType = UNSET
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Final
 
 from multidict import MultiMapping
 
+from config.durations import MAX_KEPT, MIN_KEPT, parse_duration
 from core.errors import InvalidTargetError
 from core.formats.csv_dialect import is_delimiter
 from core.reading.encodings import canonical_encoding
@@ -35,6 +36,8 @@ class ImportOptions:
     """How the file is to be read, as far as the client says so."""
     notify: str | None = None
     """Address to which a webhook is sent when the import ends."""
+    keep: int | None = None
+    """Seconds for which the object and the rejections are to be kept after the import's end."""
 
 
 class OptionValues:
@@ -94,7 +97,7 @@ class OptionValues:
         )
         if kind is not None:
             check_applicable(reading, kind)
-        return ImportOptions(self.source(), dry_run, reading, notify)
+        return ImportOptions(self.source(), dry_run, reading, notify, self._keep())
 
     def _given(self, name: str) -> list[str]:
         """Return an option's values; an empty address to notify counts as none."""
@@ -119,6 +122,21 @@ class OptionValues:
         except InvalidTargetError as error:
             raise ProblemError("notify_invalid", str(error)) from None
         return urls[0]
+
+    def _keep(self) -> int | None:
+        values = self._values["keep"]
+        if not values:
+            return None
+        try:
+            seconds = parse_duration(values[0])
+        except ValueError:
+            seconds = 0
+        if len(values) > 1 or not MIN_KEPT <= seconds <= MAX_KEPT:
+            raise ProblemError(
+                "keep_invalid",
+                "Give keep once, as minutes, hours or days from 1m to 36500d, such as 12h or 90d.",
+            )
+        return seconds
 
     def _encoding(self, charset: str | None) -> str | None:
         """Return the encoding of the option, else the one that the content type names."""

@@ -10,6 +10,7 @@ class Scope(StrEnum):
     IMPORT = "import"
     READ = "read"
     UNDO = "undo"
+    ERASE = "erase"
     METRICS = "metrics"
 
 
@@ -17,6 +18,7 @@ SCOPES: Final[dict[Scope, str]] = {
     Scope.IMPORT: "Create and preview imports.",
     Scope.READ: "List imports, and read their states, counts and rejections.",
     Scope.UNDO: "Retry, cancel and undo imports.",
+    Scope.ERASE: "Have all contacts and rejected records with an e-mail address removed.",
     Scope.METRICS: "Read the metrics, where the operator protects them.",
 }
 """What each scope allows."""

@@ -16,6 +16,8 @@
 --   65_rejections          records that are not valid contacts
 --   70_cancel_retry_undo   what a user can do to an import
 --   80_sweeping            finding imports and objects that a crash left behind
+--   82_retention           removing what is kept for a time only
+--   83_erasures            removing everything about an e-mail address
 --   85_reading             what GET requests return
 --   87_monitoring          what metrics show of the queue and of unfinished work
 --   90_privileges          who may use which table and function
@@ -44,9 +46,15 @@
 --   failed -> queued                                         retry_import
 --   done | failed | cancelled -> undone                      undo_some, begin_undo
 --
+-- Transitions of an erasure:
+--
+--   queued -> completed                                      finish_erasure
+--   queued -> failed                                         fail_erasure
+--
 -- SQLSTATEs that callers distinguish. No trigger or constraint on contacts raises CI001 to CI003.
 --
 --   PT409   illegal transition; PostgREST responds with status 409
+--   PT410   what the transition needs has expired; PostgREST responds with status 410
 --   CI001   the part is not in state importing
 --   CI002   the import is being cancelled: the attempt has to call cancel_part
 --   CI003   another attempt owns the part

@@ -54,6 +54,13 @@ create table public.imports (
 
   traceparent text,
 
+  -- The retention.
+  keep interval,
+  object_expired_at timestamptz,
+  object_removed_at timestamptz,
+  rejections_expired_at timestamptz,
+  rejections_removed_at timestamptz,
+
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
@@ -89,6 +96,16 @@ comment on column public.imports.created_by is
 comment on column public.imports.traceparent is
   'the request that made it, or retried it last, in its trace (W3C Trace Context); null if that '
   'was not traced';
+comment on column public.imports.keep is
+  'for how long the client wants its object and rejections to be kept after its end; null if it '
+  'did not say';
+comment on column public.imports.object_expired_at is
+  'from then on nothing may use the object, which is removed next';
+comment on column public.imports.object_removed_at is 'when Storage had removed the object';
+comment on column public.imports.rejections_expired_at is
+  'from then on nothing may use the rejections, which are removed next';
+comment on column public.imports.rejections_removed_at is
+  'when the rejections were removed, those in Storage too';
 
 -- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
 -- share a contact id.
@@ -106,6 +123,27 @@ create index imports_source_state_idx on public.imports (source, state, id);
 -- For next_part: the sources that have parts to do, and the oldest imports of each.
 create index imports_to_do_idx on public.imports (small, source, id)
 where state in ('queued', 'importing');
+
+-- For expire_objects and expire_rejections: what is not expired yet, by the end of its import and
+-- by the time that the client gave; and what is expired and not removed yet.
+create index imports_object_ended_idx on public.imports (finished_at)
+where object_expired_at is null and finished_at is not null;
+create index imports_object_keep_idx
+on public.imports (((finished_at at time zone 'UTC') + keep))
+where object_expired_at is null and keep is not null;
+create index imports_object_expired_idx on public.imports (object_expired_at)
+where object_expired_at is not null and object_removed_at is null;
+create index imports_rejections_ended_idx on public.imports (finished_at)
+where rejections_expired_at is null and finished_at is not null;
+create index imports_rejections_keep_idx
+on public.imports (((finished_at at time zone 'UTC') + keep))
+where rejections_expired_at is null and keep is not null;
+create index imports_rejections_expired_idx on public.imports (rejections_expired_at)
+where rejections_expired_at is not null and rejections_removed_at is null;
+
+-- For remove_imports.
+create index imports_removable_idx on public.imports (finished_at)
+where object_removed_at is not null and rejections_removed_at is not null;
 
 -- One row for each byte range of an import's object: the unit of work and of retry.
 create table public.import_parts (

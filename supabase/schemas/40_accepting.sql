@@ -27,7 +27,7 @@ begin
       insert into public.imports (
         id, source, format, plan, object, bytes, records, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
-        parts_total, created_by, traceparent
+        parts_total, created_by, traceparent, keep
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
@@ -38,7 +38,8 @@ begin
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',
         p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null'),
         jsonb_array_length(p_parts), p_import ->> 'created_by',
-        p_message #>> '{options,traceparent}'
+        p_message #>> '{options,traceparent}',
+        make_interval(secs => (p_import ->> 'keep')::double precision)
       )
       on conflict (id) do nothing;
       if not found then

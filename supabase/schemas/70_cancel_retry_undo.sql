@@ -24,7 +24,9 @@ $$;
 -- same message changes nothing. Counts the retry in generation, from which part messages are
 -- computed, so that a part's old message, which is possibly just being acknowledged, does not
 -- replace the new one. From now on the import's work belongs to the trace of the retry. Returns the
--- import as get_import does; null if it is unknown. Raises PT409 if the import has not failed.
+-- import as get_import does; null if it is unknown. Raises PT409 if the import has not failed, PT410
+-- if its object has expired, and 55P03 while its rejections are being removed: those of the new
+-- attempts would be removed with them.
 create function public.retry_import(p_import uuid, p_message jsonb) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -39,6 +41,14 @@ begin
   if v_import.state <> 'failed' then
     raise sqlstate 'PT409' using message = format(
       'import %s cannot be retried: its state is %s', p_import, v_import.state);
+  end if;
+  if v_import.object_expired_at is not null then
+    raise sqlstate 'PT410' using message = format(
+      'import %s cannot be retried: its object has expired', p_import);
+  end if;
+  if v_import.rejections_expired_at is not null and v_import.rejections_removed_at is null then
+    raise sqlstate '55P03' using message = format(
+      'import %s cannot be retried now: its rejections are being removed', p_import);
   end if;
   for v_part in
     select * from public.import_parts where import_id = p_import and state = 'failed'
@@ -58,7 +68,8 @@ begin
   set state = 'queued', finished_at = null, generation = generation + 1,
       message_id = (p_message ->> 'message_id')::uuid,
       traceparent = p_message #>> '{options,traceparent}',
-      notify = jsonb_set(notify, '{message,options}', coalesce(p_message -> 'options', '{}'))
+      notify = jsonb_set(notify, '{message,options}', coalesce(p_message -> 'options', '{}')),
+      rejections_expired_at = null, rejections_removed_at = null
   where id = p_import and v_import.id is not null;
   if found then
     perform public.enqueue_message(p_message);
@@ -160,7 +171,12 @@ $$;
 create function public.finish_undo(p_import uuid) returns void
 language sql set search_path = ''
 as $$
-  update public.imports set state = 'undone'
+  update public.imports
+  set state = 'undone',
+      object_expired_at = coalesce(object_expired_at, statement_timestamp()),
+      object_removed_at = coalesce(object_removed_at, statement_timestamp()),
+      rejections_expired_at = coalesce(rejections_expired_at, statement_timestamp()),
+      rejections_removed_at = coalesce(rejections_removed_at, statement_timestamp())
   where id = p_import and state = 'undoing' and not exists (
     select from public.import_parts where import_id = p_import and state <> 'undone')
 $$;

@@ -1,13 +1,13 @@
 -- One row for each kind of sweep: each is run by one worker at a time, of all machines.
 create table public.sweeps (
-  kind text primary key check (kind in ('messages', 'objects')),
+  kind text primary key check (kind in ('messages', 'objects', 'retention')),
   begun_at timestamptz not null default 'epoch',
   swept_until timestamptz not null default 'epoch'
 );
 
 comment on column public.sweeps.swept_until is 'objects: all that are older have been checked';
 
-insert into public.sweeps (kind) values ('messages'), ('objects');
+insert into public.sweeps (kind) values ('messages'), ('objects'), ('retention');
 
 -- Begins a sweep if the last one began at least p_every seconds ago. Returns the time up to which
 -- earlier sweeps have checked objects (seconds since 1970); null if it is too early. A sweep that

@@ -14,6 +14,8 @@ as $$
     'parts_total', i.parts_total, 'parts_done', i.parts_done,
     'parts_failed', i.parts_failed, 'parts_cancelled', i.parts_cancelled,
     'created_by', i.created_by, 'cancelled_by', i.cancelled_by, 'undone_by', i.undone_by,
+    'keep', extract(epoch from i.keep), 'object_expired_at', i.object_expired_at,
+    'rejections_expired_at', i.rejections_expired_at,
     'sha256', i.sha256, 'received', i.received, 'detected', i.detected,
     'ignored', (
       select coalesce(jsonb_agg(name order by name), '[]')
@@ -55,14 +57,16 @@ $$;
 
 -- Returns the next p_limit rejections of an import after a record, in input order; the plan of
 -- its records; and the next object with rejections after that record. Those in the object come
--- after the rows before its first record. Null if the import is unknown. It is one JSON value,
--- because the API's "max rows" would truncate a set.
+-- after the rows before its first record. Also returns whether the import had rejections that have
+-- expired. Null if the import is unknown. It is one JSON value, because the API's "max rows" would
+-- truncate a set.
 create function public.show_rejections(p_import uuid, p_after bigint, p_limit integer)
 returns json
 language sql stable set search_path = ''
 as $$
   select json_build_object(
     'plan', i.plan,
+    'expired', i.rejections_expired_at is not null and i.rejected > 0,
     'rejections', (
       select coalesce(json_agg(page order by page.record), '[]')
       from (

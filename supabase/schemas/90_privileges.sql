@@ -12,7 +12,7 @@ begin
     'public.contacts',
     'public.imports', 'public.import_parts', 'public.import_sources', 'public.discarded_imports',
     'public.import_rejections', 'public.import_rejection_objects',
-    'public.unfinished_uploads', 'public.sweeps'
+    'public.unfinished_uploads', 'public.sweeps', 'public.erasures', 'public.erasure_imports'
   ]::regclass[] loop
     execute format('alter table %s enable row level security', v_table);
     execute format('revoke all on %s from anon, authenticated, service_role', v_table);
@@ -47,6 +47,16 @@ begin
     -- 80_sweeping
     'public.begin_sweep', 'public.end_sweep', 'public.lost_imports', 'public.forget_sources',
     'public.queue_undos', 'public.known_imports',
+    -- 82_retention
+    'public.is_due', 'public.expire_objects', 'public.objects_removed',
+    'public.expire_rejections', 'public.remove_rejections', 'public.rejections_removed',
+    'public.remove_imports',
+    -- 83_erasures
+    'public.create_erasure', 'public.get_erasure', 'public.address_to_erase',
+    'public.has_email_index', 'public.erase_contacts', 'public.rejections_to_search',
+    'public.erase_rejections', 'public.rejection_objects_to_search',
+    'public.note_searched_object', 'public.expire_erased_objects', 'public.finish_erasure',
+    'public.fail_erasure', 'public.queue_erasures',
     -- 85_reading
     'public.get_import', 'public.list_imports', 'public.show_rejections', 'public.show_end',
     -- 87_monitoring

@@ -1,6 +1,6 @@
 """The sweep: finds imports that lost their message, objects without an import, unfinished uploads.
 
-Crashes leave both behind. Two sweeps may run at the same time: a message that is queued is not
+Crashes leave them behind. It also has what has expired removed. Two sweeps may run at the same time: a message that is queued is not
 queued again, and an object is removed only if no import can refer to it any more.
 """
 
@@ -19,6 +19,7 @@ from core.rejection_objects import import_of_folder
 from core.states import Format
 from core.supabase.storage_blocking import ObjectListing, StorageClient
 from core.supabase.storage_shared import UPLOAD_ABANDONED_AFTER, StoredObject
+from tasks.maintenance.retention import RetentionSweep
 from tasks.repository import Repository
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _MESSAGES: Final = 5000
 """Messages that are deleted in one statement."""
 OBJECTS_EVERY: Final = 3600.0
 """Seconds between two sweeps for objects without an import."""
+RETENTION_EVERY: Final = 60.0
+"""Seconds between two removals of what has expired."""
+_RETENTION_SECONDS: Final = 30.0
+"""Seconds that such a removal may take, so that lost imports do not wait for it."""
 
 
 class SweepKind(StrEnum):
@@ -39,6 +44,7 @@ class SweepKind(StrEnum):
 
     MESSAGES = "messages"
     OBJECTS = "objects"
+    RETENTION = "retention"
 
 
 class Sweep:
@@ -49,6 +55,7 @@ class Sweep:
         repository: Repository,
         storage: StorageClient,
         metrics: "Metrics",
+        retention: RetentionSweep,
         *,
         after: float,
         keep_messages: float,
@@ -62,6 +69,7 @@ class Sweep:
         self._repository = repository
         self._storage = storage
         self._metrics = metrics
+        self.retention = retention
         self._after = after
         self._keep_messages = keep_messages
 
@@ -71,6 +79,9 @@ class Sweep:
             with self._measured(SweepKind.MESSAGES):
                 self.queue_lost_imports()
                 self.delete_old_messages()
+        if self._repository.begin_sweep(SweepKind.RETENTION, RETENTION_EVERY) is not None:
+            with self._measured(SweepKind.RETENTION):
+                self.retention.run(_RETENTION_SECONDS)
         since = self._repository.begin_sweep(SweepKind.OBJECTS, OBJECTS_EVERY)
         if since is not None:
             with self._measured(SweepKind.OBJECTS):
@@ -81,9 +92,10 @@ class Sweep:
         """Queue the open imports that have no message; returns how many.
 
         Imports that are being undone are queued too, but not counted: whether their message was
-        lost is not known here.
+        lost is not known here. The same goes for erasures.
         """
         self._repository.queue_undos()
+        self._repository.queue_erasures()
         count = 0
         for imports in self._repository.lost_imports():
             self._repository.queue_imports(imports)
@@ -97,6 +109,7 @@ class Sweep:
         """Delete finished messages that are old enough; returns how many."""
         count = 0
         while deleted := self._repository.delete_old_messages(self._keep_messages, _MESSAGES):
+            self._metrics.expired("messages", deleted)
             count += deleted
         return count
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from core.job_view import job_view
+from core.retention import Retention
 from core.states import ImportState
 
 _END_STATES: Final = {
@@ -21,13 +22,14 @@ _END_STATES: Final = {
 class ImportEvent:
     """An import with a webhook, as it is now."""
 
-    def __init__(self, url: str, found: dict[str, Any]) -> None:
+    def __init__(self, url: str, found: dict[str, Any], retention: Retention) -> None:
         """``found`` is what the SQL function ``get_import`` returns."""
         self.url = url
         self.import_id = UUID(found["id"])
         self.state = ImportState(found["state"])
         self.finished_at: str = found["finished_at"]
         self._found = found
+        self._retention = retention
 
     @property
     def has_ended(self) -> bool:
@@ -51,6 +53,6 @@ class ImportEvent:
         event = {
             "type": f"import.{self.state}",
             "timestamp": self.finished_at,
-            "data": job_view(self._found),
+            "data": job_view(self._found, self._retention),
         }
         return msgspec.json.encode(event)

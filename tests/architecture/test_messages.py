@@ -13,6 +13,7 @@ SENT = [
     messages.import_part_message(IMPORT, 3),
     messages.notify_import_message(IMPORT),
     messages.undo_import_message(IMPORT),
+    messages.erase_address_message(IMPORT),
 ]
 
 
@@ -34,7 +35,7 @@ def test_each_actor_has_a_message():
     assert broker.get_declared_actors() == named
     assert named == {
         messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
-        messages.UNDO_IMPORT,
+        messages.UNDO_IMPORT, messages.ERASE_ADDRESS,
     }  # fmt: skip
 
 

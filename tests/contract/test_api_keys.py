@@ -20,6 +20,7 @@ from tests.support.traces import SOURCE, Traces
 
 SCHEMA = schemathesis.openapi.from_dict(openapi_document(set(Scope)))
 BODY = {"source": SOURCE, "data": [{"name": "Ada"}]}
+NO_ERASURE = "01890000-0000-7000-8000-000000000000"
 NOWHERE = "/import/import-01890000-0000-7000-8000-000000000000"
 
 
@@ -132,7 +133,7 @@ def test_what_needs_no_key_is_open(keyed):
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: operation.id)
 def test_rejections_are_as_documented(keyed, operation):
-    path = operation.address.format(jobId=NOWHERE.rpartition("/")[2])
+    path = operation.address.format(jobId=NOWHERE.rpartition("/")[2], erasureId=NO_ERASURE)
     other = CRM if operation.scope is Scope.METRICS else MONITOR
     for text, status in (("", 401), (f"{API_KEY_PREFIX}unknown", 401), (other, 403)):
         answer = keyed.ask(operation.method, path, text)

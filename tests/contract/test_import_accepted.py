@@ -213,6 +213,7 @@ def test_get_import_shows_an_accepted_import(client, traces):
         "createdBy": None,
         "cancelledBy": None,
         "undoneBy": None,
+        "expiresAt": {"object": None, "rejections": None, "import": None},
         "bytes": len(array),
         "records": 1,
         "imported": 0,

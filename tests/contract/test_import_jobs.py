@@ -13,7 +13,7 @@ FIELDS = {
     "jobId", "source", "format", "state", "dryRun", "createdAt", "startedAt", "finishedAt", "bytes",
     "records", "imported", "rejected", "notProcessed", "rate", "parts", "receipt", "detected",
     "ignored", "rejectedByCode", "skipped", "skippedByCode", "warnings",
-    "createdBy", "cancelledBy", "undoneBy",
+    "createdBy", "cancelledBy", "undoneBy", "expiresAt",
 }  # fmt: skip
 
 

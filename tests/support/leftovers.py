@@ -16,6 +16,7 @@ COUNTS = """
       (select count(*) from import_rejections) as rejections,
       (select count(*) from dramatiq.queue) as messages,
       (select count(*) from unfinished_uploads) as unfinished_uploads,
+      (select count(*) from erasures) as erasures,
       (select count(*) from contacts) as contacts
 """
 REMOVALS = (

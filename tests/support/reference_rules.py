@@ -24,7 +24,7 @@ LOCAL_LETTERS = LABEL_LETTERS + ".!#$%&'*+/=?^_`{|}~-"
 LONGEST_LABEL = 63
 
 OPTIONS = ("dryrun", "delimiter", "map", "notify")
-PLAIN_OPTIONS = ("encoding", "header", "email")
+PLAIN_OPTIONS = ("encoding", "header", "email", "keep")
 """Options whose names other keys may resemble."""
 OPTION_STEMS = ("dry", "delim", "map", "notif")
 OPTION_LENGTH = 40

@@ -20,7 +20,7 @@ from service.api.openapi.elements import (
     content,
     header,
 )
-from service.api.operations import IMPORTS, MONITORING, OPERATIONS, PAGES
+from service.api.operations import ERASURES, IMPORTS, MONITORING, OPERATIONS, PAGES
 from service.keys.scopes import SCOPES, Scope
 from service.problem_types import PROBLEM_TYPES
 from service.problems import Problem
@@ -38,11 +38,14 @@ _DESCRIPTION: Final = (
 )
 _TAGS: Final = {
     IMPORTS: "Create imports, follow their progress, and retry, cancel or undo them.",
+    ERASURES: "Have everything about an e-mail address removed.",
     MONITORING: "For load balancers, container platforms and Prometheus.",
     PAGES: "For people: the import page and this documentation.",
 }
 _TYPES: Final = (
     schemas.Accepted,
+    schemas.Erasure,
+    schemas.ErasureRequest,
     schemas.Health,
     schemas.ImportForm,
     schemas.ImportPreview,

@@ -2,7 +2,7 @@
 import { element } from "./dom.js";
 import { FIELDS } from "./mapping.js";
 import { encodingName } from "./reading_options.js";
-import { duration, moment, noteWord, number, size } from "./words.js";
+import { duration, hasPassed, moment, noteWord, number, size } from "./words.js";
 
 /** Terms and their descriptions, for a `dl`. */
 export function facts(job) {
@@ -15,6 +15,7 @@ function entries(job) {
   return [
     ["Sent", `${moment(job.createdAt)}${took(job)}`],
     ["Key", keys(job)],
+    ["Kept", kept(job)],
     ["File", `${job.format.toUpperCase()}, ${size(job.receipt?.bytes ?? job.bytes)}`],
     ["Read as", detected(job.detected)],
     ["Columns", columns(job.detected)],
@@ -35,6 +36,17 @@ const keys = ({ createdBy, cancelledBy, undoneBy }) => [
   cancelledBy && `cancelled with ${cancelledBy}`,
   undoneBy && `undone with ${undoneBy}`,
 ].filter(Boolean).join(", ");
+
+const KEPT = { object: "file", rejections: "list of records to fix", import: "import" };
+
+/** Until when what the import leaves is kept, as far as that is limited. */
+function kept({ expiresAt, state }) {
+  if (state === "undone") return "";
+  return Object.entries(KEPT)
+    .filter(([what]) => expiresAt?.[what])
+    .map(([what, words]) => `${words} ${hasPassed(expiresAt[what]) ? "removed" : "until"} ${moment(expiresAt[what])}`)
+    .join(", ");
+}
 
 function took(job) {
   if (!job.finishedAt) return "";

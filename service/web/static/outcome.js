@@ -1,5 +1,5 @@
 // What became of an import, in sentences, and what helps now.
-import { counted, number } from "./words.js";
+import { counted, hasPassed, number } from "./words.js";
 
 /** The sentence above an import. */
 export function sentence(job) {
@@ -36,7 +36,7 @@ const UNFINISHED = {
 /** What happened, and what to do: paragraphs for a state that needs some. */
 export function explanation(job) {
   const { state, dryRun, failure } = job;
-  if (state === "failed") return [failure?.detail, (FAILURES[failure?.code] ?? DAMAGED).words].filter(Boolean);
+  if (state === "failed") return [failure?.detail, failureOf(job).words].filter(Boolean);
   if (state === "undo_failed") return [failure?.detail, "Something in the database prevents it, such as rows of other tables that refer to the contacts. Remove that, or ask your operator to, and undo the import again."].filter(Boolean);
   if (state === "cancelled" && !dryRun) {
     return [job.imported ? "What was imported stays. Undo the import to remove it, or to import the whole file again without duplicates." : "Nothing was imported."];
@@ -58,13 +58,21 @@ const FAILURES = {
 };
 const DAMAGED = { words: "The stored file is not the one that was accepted, so a retry cannot help. Ask your operator to check Storage. Undo this import, then send the file again." };
 
+const EXPIRED = { words: "The stored file has been removed, so a retry cannot help. Undo this import, then send the file again." };
+
+/** What helps against the failure of an import; a retry needs the stored file. */
+function failureOf({ failure, expiresAt }) {
+  const found = FAILURES[failure?.code] ?? DAMAGED;
+  return found.retry && hasPassed(expiresAt?.object) ? EXPIRED : found;
+}
+
 /**
  * What can be done with an import now.
  * @returns {Record<"retry" | "cancel" | "undo" | "importValid" | "sendAgain" | "chooseOther", boolean>}
  */
 export function offers(job) {
   const { state, dryRun } = job;
-  const canRetry = state === "failed" && Boolean(FAILURES[job.failure?.code]?.retry);
+  const canRetry = state === "failed" && Boolean(failureOf(job).retry);
   return {
     retry: canRetry,
     cancel: state === "queued" || state === "importing",

@@ -5,7 +5,7 @@ import { Corrections, importedRecords, rememberImported } from "./corrections.js
 import { announce, by, element, show } from "./dom.js";
 import { faultOf } from "./fault.js";
 import { rejectedRow } from "./rejected_row.js";
-import { counted, number, reasonWord } from "./words.js";
+import { counted, hasPassed, number, reasonWord } from "./words.js";
 
 const LOADED = 1000; // at a time
 const REVOKED_AFTER = 60_000; // milliseconds, for the browser to begin saving a file
@@ -56,7 +56,7 @@ export async function showRejections(now) {
   if (job?.jobId !== now.jobId) [shown, reason, done] = [SHOWN, "", importedRecords(now.jobId)];
   seen = version;
   job = now;
-  if (!now.rejected || now.state === "undone") {
+  if (!now.rejected || now.state === "undone" || hasPassed(now.expiresAt?.rejections)) {
     show(by("rejections"), false);
     return;
   }

@@ -79,6 +79,9 @@ const hour = new Intl.DateTimeFormat("en", { timeStyle: "short" });
 
 export const moment = (iso) => when.format(new Date(iso));
 
+/** Whether there is such a time, and it is over. */
+export const hasPassed = (iso) => Boolean(iso) && new Date(iso) <= new Date();
+
 /** A time as the end of "it was imported ...". */
 export function ago(iso) {
   const then = new Date(iso);

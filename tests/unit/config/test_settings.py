@@ -163,3 +163,28 @@ def test_a_trailing_slash_of_the_address_is_removed(read):
 
 def test_other_variables_are_ignored(read):
     assert read(**GOOD, SUPABASE_ANON_KEY="x", NONSENSE="y")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1m", 60), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("3600", 3600), (" 2h ", 7200)],
+)
+def test_times_are_numbers_of_seconds_or_have_a_unit(read, text, seconds):
+    names = ("KEEP_OBJECTS", "KEEP_REJECTIONS", "KEEP_IMPORTS")
+    settings = read(**GOOD, **dict.fromkeys(names, text))
+    found = (settings.keep_objects, settings.keep_rejections, settings.keep_imports)
+    assert found == (seconds,) * 3
+
+
+def test_all_is_kept_for_ever_but_messages_for_a_day(read):
+    settings = read(**GOOD)
+    found = (settings.keep_objects, settings.keep_rejections, settings.keep_imports)
+    assert (found, settings.keep_messages) == ((None,) * 3, 86_400)
+    assert read(**GOOD, KEEP_MESSAGES="2d").keep_messages == 172_800
+
+
+@pytest.mark.parametrize("text", ["0", "59", "0m", "-1d", "1.5d", "d", "30 d", "30D", "1w", "99999d", "x"])
+@pytest.mark.parametrize("name", ["KEEP_OBJECTS", "KEEP_MESSAGES"])
+def test_other_times_are_errors(lines, name, text):
+    (line,) = lines(**GOOD, **{name: text})
+    assert line.startswith(name)

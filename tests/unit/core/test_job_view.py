@@ -5,7 +5,9 @@ import pytest
 
 from core.job_view import WebhookEvent, advice, job_view
 from core.reading.warnings import MESSAGES
+from core.retention import Retention
 
+FOR_EVER = Retention()
 JOB = "import-01890000-0000-7000-8000-000000000000"
 FOUND = {
     "id": JOB[7:],
@@ -38,13 +40,16 @@ FOUND = {
     "created_by": "crm",
     "cancelled_by": None,
     "undone_by": "admin",
+    "keep": None,
+    "object_expired_at": None,
+    "rejections_expired_at": None,
     "failure": {"code": "object_missing", "detail": "y", "part": 2},
 }
 
 
-def view(**changes: Any) -> dict[str, Any]:
+def view(retention: Retention = FOR_EVER, /, **changes: Any) -> dict[str, Any]:
     """The view of FOUND with these changes, as JSON has it."""
-    seen: dict[str, Any] = msgspec.to_builtins(job_view(FOUND | changes))
+    seen: dict[str, Any] = msgspec.to_builtins(job_view(FOUND | changes, retention))
     return seen
 
 
@@ -87,6 +92,7 @@ def test_job_view_has_the_field_names_of_the_api():
                 "names": [],
             },
         ],
+        "expiresAt": {"object": None, "rejections": None, "import": None},
         "createdBy": "crm",
         "cancelledBy": None,
         "undoneBy": "admin",
@@ -113,8 +119,36 @@ def test_at_most_100_ignored_fields_are_named(names, more):
     assert ignored == {"fields": [f"n{n:03}" for n in range(min(names, 100))], "more": more}
 
 
+DAY = 86_400
+END = "2026-01-01T00:00:05+00:00"
+NEXT_DAY, TENTH_DAY = "2026-01-02T00:00:05+00:00", "2026-01-11T00:00:05+00:00"
+
+
+@pytest.mark.parametrize(
+    ("retention", "keep", "expected"),
+    [
+        (Retention(objects=DAY), None, (NEXT_DAY, None, None)),
+        (Retention(rejections=DAY), None, (None, NEXT_DAY, None)),
+        (Retention(imports=10 * DAY), None, (TENTH_DAY, TENTH_DAY, TENTH_DAY)),
+        (Retention(objects=20 * DAY, imports=10 * DAY), DAY, (NEXT_DAY, NEXT_DAY, TENTH_DAY)),
+        (Retention(DAY, 10 * DAY), 10 * DAY, (NEXT_DAY, TENTH_DAY, None)),
+        (FOR_EVER, DAY, (NEXT_DAY, NEXT_DAY, None)),
+    ],
+)
+def test_what_expires_first_counts_from_the_end_of_the_import(retention, keep, expected):
+    found = view(retention, keep=keep)["expiresAt"]
+    assert (found["object"], found["rejections"], found["import"]) == expected
+    running = view(retention, keep=keep, finished_at=None)["expiresAt"]
+    assert set(running.values()) == {None}
+
+
+def test_what_has_expired_has_the_time_when_it_did():
+    found = view(Retention(DAY), object_expired_at=END, rejections_expired_at=END)["expiresAt"]
+    assert found == {"object": END, "rejections": END, "import": None}
+
+
 def test_keys_are_in_the_order_of_the_documented_type():
-    event = WebhookEvent(type="import.failed", timestamp=FOUND["finished_at"], data=job_view(FOUND))
+    event = WebhookEvent(type="import.failed", timestamp=FOUND["finished_at"], data=job_view(FOUND, FOR_EVER))
     encoded = msgspec.json.decode(msgspec.json.encode(event))
     assert list(encoded) == ["type", "timestamp", "data"]
     assert list(encoded["data"])[:4] == ["jobId", "source", "format", "state"]

@@ -62,7 +62,7 @@ def postgrest_error(code: str) -> APIError:
 
 
 REQUEST = ImportRequest(
-    Kind.JSON_ENVELOPE, ImportOptions(dry_run=True), "gzip", "k", key_name="crm"
+    Kind.JSON_ENVELOPE, ImportOptions(dry_run=True, keep=60), "gzip", "k", key_name="crm"
 )
 
 
@@ -97,6 +97,7 @@ async def test_create_import_records_parts_and_message(plan):
         "fingerprint": new_import(split).fingerprint,
         "created_by": "crm",
         "notify": None,
+        "keep": 60,
     }
     first = {"part": 1, "byte_start": 1, "byte_end": 60, "first_record": 1, "records": 2}
     assert arguments["p_parts"][0] == first

@@ -10,6 +10,7 @@ from supabase import Client, ClientOptions
 from core.models import Part
 from core.records.classify import RejectedRecord
 from core.records.rejection_reasons import refused_by_database
+from core.retention import Retention
 from core.states import Format, ImportState
 from core.supabase.rpc import RpcClient
 from tasks.importing.models import (
@@ -59,7 +60,8 @@ class FakePostgrest:
         return httpx.Response(200, content=json.dumps(answer))
 
     def repository(self, deadline=5):
-        return Repository(RpcClient(supabase_client(self), deadline=deadline), part_attempts=5)
+        rpc = RpcClient(supabase_client(self), deadline=deadline)
+        return Repository(rpc, Retention(), part_attempts=5)
 
 
 class FakeWriter:
@@ -245,6 +247,12 @@ class FakeMetrics:
 
     def import_undone(self):
         self.seen.append("undone")
+
+    def expired(self, kind, count):
+        self.seen.append(("expired", kind, count))
+
+    def erasure_ended(self, outcome):
+        self.seen.append(("erasure", outcome))
 
     def part_postponed(self):
         self.seen.append("postponed")

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import PermanentError, TransientError
 from tasks import run_once as once
+from tasks.maintenance.retention import Expired
 from tasks.run_once import Outcome
 
 
@@ -104,8 +105,9 @@ def test_an_unavailable_database_has_its_exit_code(monkeypatch):
 
 
 class FakeSweep:
-    def __init__(self, error=None):
+    def __init__(self, error=None, expired=Expired(0, 0, 0)):  # noqa: B008 -- it is frozen
         self.error = error
+        self.expired = expired
 
     def queue_lost_imports(self):
         if self.error:
@@ -117,6 +119,10 @@ class FakeSweep:
 
     def end_abandoned_uploads(self):
         return 1
+
+    @property
+    def retention(self):
+        return SimpleNamespace(run=lambda: self.expired)
 
 
 @pytest.mark.parametrize(("left", "code"), [([1, 1, 0], 0), ([1, 1, 1, 1, 1], 4)])
@@ -146,6 +152,12 @@ def test_a_sweep_prints_what_it_did(monkeypatch, capsys):
     said = "swept: 2 lost imports queued again, 3 objects without an import removed, "
     said += "1 unfinished uploads ended\n"
     assert capsys.readouterr().out == said
+
+
+def test_a_sweep_prints_what_had_expired_if_anything_had(monkeypatch, capsys):
+    assert sweep_once(monkeypatch, FakeSweep(expired=Expired(5, 0, 2))) == 0
+    said = "expired: 5 objects, rejections of 0 imports and 2 imports removed\n"
+    assert capsys.readouterr().out.endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ VERSIONED = {
     ("DELETE", "/import/{jobId}"): Scope.UNDO,
     ("POST", "/import/{jobId}/retry"): Scope.UNDO,
     ("POST", "/import/{jobId}/cancel"): Scope.UNDO,
+    ("POST", "/erasures"): Scope.ERASE,
+    ("GET", "/erasures/{erasureId}"): Scope.ERASE,
 }
 ROUTES: dict[tuple[str, str], Scope | None] = {
     **VERSIONED,
@@ -70,7 +72,7 @@ class App:
         self.body = Mock(spec=StreamReader)
         self.app = web.Application(middlewares=[problems_middleware(self.metrics, {"*"})])
         authorization = Authorization(keys, self.metrics, protect_metrics=protect_metrics)
-        resources: list[Any] = [Mock(spec_set=["uploads", *HANDLERS]) for _ in range(5)]
+        resources: list[Any] = [Mock(spec_set=["uploads", *HANDLERS]) for _ in range(6)]
         for resource in resources:
             resource.uploads.expect = self._expect
             for name in HANDLERS:
@@ -97,7 +99,7 @@ class App:
         sent = [*headers.items(), *(("Authorization", f"Bearer {key}") for key in keys)]
         request = make_mocked_request(
             method,
-            path.format(jobId=JOB, code="not_found", name="page.css"),
+            path.format(jobId=JOB, erasureId=JOB, code="not_found", name="page.css"),
             sent,
             version=HttpVersion11,
             writer=self.writer,
@@ -110,7 +112,7 @@ class App:
 
 HANDLERS = (
     *("accept", "make", "list", "show", "undo", "retry", "cancel", "healthz", "readyz", "metrics"),
-    *("page", "docs", "problems", "problem", "asset", "openapi"),
+    *("create", "page", "docs", "problems", "problem", "asset", "openapi"),
 )
 
 

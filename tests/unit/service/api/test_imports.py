@@ -12,6 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from core.errors import InvalidTransitionError
 from core.ids import job_id, new_import_id
+from core.retention import Retention
 from service.api.client_address import ClientAddresses
 from service.api.imports import Imports
 from service.api.uploads import HEAD, Uploads
@@ -54,7 +55,7 @@ def imports(
 ) -> Imports:
     addresses = ClientAddresses(None, [])
     uploads = Uploads(intake, metrics, Limits(100, 100, 100), places, addresses)
-    return Imports(intake, repository, metrics, uploads)
+    return Imports(intake, repository, metrics, uploads, Retention())
 
 
 async def test_accept_rejects_requests_while_the_service_stops(imports, intake):

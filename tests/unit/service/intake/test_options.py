@@ -244,3 +244,18 @@ def test_some_options_are_for_csv_alone(kind, reading, code):
     with pytest.raises(ProblemError) as caught:
         check_applicable(reading, kind)
     assert caught.value.code == code
+
+
+def test_keep_is_a_time_in_seconds_and_compared():
+    assert options().keep is None
+    assert options(query="?keep=90d").keep == options(("keep", "2160h")).keep == 7_776_000
+    assert values(query="?keep=90d").compared() == ["keep=90d"]
+
+
+@pytest.mark.parametrize(
+    "query", ["?keep=", "?keep=90", "?keep=0m", "?keep=36501d", "?keep=1w", "?keep=1d&keep=1d"]
+)
+def test_an_invalid_keep_is_rejected(query):
+    with pytest.raises(ProblemError) as caught:
+        options(query=query)
+    assert (caught.value.code, caught.value.status) == ("keep_invalid", 422)

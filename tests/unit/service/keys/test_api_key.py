@@ -50,7 +50,7 @@ def test_comments_and_blank_lines_are_skipped_and_names_may_repeat():
         (f"-crm read {HASH}", "the name"),
         (f"{'n' * 65} read {HASH}", "the name"),
         (f"größe read {HASH}", "the name"),
-        (f"crm write {HASH}", "the scopes are some of import, read, undo, metrics"),
+        (f"crm write {HASH}", "the scopes are some of import, read, undo, erase, metrics"),
         (f"crm read, {HASH}", "the scopes"),
         (f"crm READ {HASH}", "the scopes"),
         ("crm read cik_a_key_that_somebody_pasted_here", "the hash"),

@@ -55,6 +55,9 @@ class FakeRepository:
     def queue_undos(self):
         self.calls.append(("undos",))
 
+    def queue_erasures(self):
+        self.calls.append(("erasures",))
+
     def delete_old_messages(self, seconds, max_messages):
         self.calls.append(("delete", seconds))
         return self.old_messages.pop()
@@ -102,11 +105,20 @@ class FakeStorage:
         self.removed += names
 
 
-def sweep(repository=None, storage=None, metrics=None):
+class FakeRetention:
+    def __init__(self):
+        self.runs = []
+
+    def run(self, seconds):
+        self.runs.append(seconds)
+
+
+def sweep(repository=None, storage=None, metrics=None, retention=None):
     return Sweep(
         repository or FakeRepository(),
         storage or FakeStorage(),
         metrics or FakeMetrics(),
+        retention or FakeRetention(),
         after=AFTER,
         keep_messages=KEPT,
     )
@@ -116,7 +128,9 @@ def test_queue_lost_imports_queues_page_by_page_and_counts():
     one, two, three = made(3), made(2), made(1)
     repository, metrics = FakeRepository(lost=[[one, two], [three]]), FakeMetrics()
     assert sweep(repository, metrics=metrics).queue_lost_imports() == 3
-    assert repository.calls == [("undos",), ("queue", one, two), ("queue", three)]
+    assert repository.calls == [
+        ("undos",), ("erasures",), ("queue", one, two), ("queue", three),
+    ]  # fmt: skip
     assert metrics.seen == [("queued again", 2), ("queued again", 1)]
 
 
@@ -215,8 +229,9 @@ def test_a_page_with_one_newer_object_is_not_the_last():
 
 def test_old_messages_are_deleted_until_none_is_left():
     repository = FakeRepository()
-    repository.old_messages = [0, 17, 5000]
-    assert sweep(repository).delete_old_messages() == 5017
+    repository.old_messages, metrics = [0, 17, 5000], FakeMetrics()
+    assert sweep(repository, metrics=metrics).delete_old_messages() == 5017
+    assert metrics.seen == [("expired", "messages", 5000), ("expired", "messages", 17)]
 
 
 def test_an_interrupted_sweep_records_nothing():
@@ -235,16 +250,19 @@ def test_sweeps_are_counted_also_if_they_fail():
     assert metrics.seen == [("messages", "done"), ("objects", "failed")]
 
 
-@pytest.mark.parametrize("due", [(), ("messages",), ("objects",), ("messages", "objects")])
+@pytest.mark.parametrize(
+    "due", [(), ("messages",), ("objects",), ("retention",), ("messages", "objects", "retention")]
+)
 def test_run_if_due_runs_only_the_sweeps_that_are_due(due):
     lost, orphan = made(1), stored(made(5000), 5000)
     repository = FakeRepository(due=dict.fromkeys(due, 0.0), lost=[[lost]])
-    storage = FakeStorage([orphan])
-    sweep(repository, storage).run_if_due()
+    storage, retention = FakeStorage([orphan]), FakeRetention()
+    sweep(repository, storage, retention=retention).run_if_due()
+    assert retention.runs == [30.0] * ("retention" in due)
     assert (("queue", lost) in repository.calls) == ("messages" in due)
     assert (("undos",) in repository.calls) == ("messages" in due)
     assert (("delete", KEPT) in repository.calls) == ("messages" in due)
     assert storage.removed == [orphan.name] * ("objects" in due)
     assert {call for call in repository.calls if call[0] == "begin"} == {
-        ("begin", "messages", 60.0), ("begin", "objects", 3600.0),
+        ("begin", "messages", 60.0), ("begin", "retention", 60.0), ("begin", "objects", 3600.0),
     }  # fmt: skip

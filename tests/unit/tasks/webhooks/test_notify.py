@@ -3,18 +3,21 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.errors import PermanentError, TransientError
+from core.retention import Retention
 from tasks.errors import RetryLaterError
-from tasks.webhooks.event import ImportEvent
+from tasks.webhooks import event
 from tasks.webhooks.notify import GIVE_UP_AFTER, NotifyImport
 from tasks.webhooks.send import DeliveryError, PrivateAddressError, Response
 from tasks.webhooks.sign import Signer
 from tests.unit.tasks.fakes import IMPORT, FakeMetrics
 
+ImportEvent = partial(event.ImportEvent, retention=Retention())
 SIGNER = Signer("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 URL = "https://example.com/hook?token=t0ps3cret"
 
@@ -30,6 +33,7 @@ def found(state="completed", *, ago=1.0):
         "parts_total": 1, "parts_done": 1, "parts_failed": 0, "parts_cancelled": 0,
         "sha256": "0" * 64, "received": 9, "detected": None, "ignored": [],
         "created_by": None, "cancelled_by": None, "undone_by": None, "failure": None,
+        "keep": None, "object_expired_at": None, "rejections_expired_at": None,
     }  # fmt: skip
 
 

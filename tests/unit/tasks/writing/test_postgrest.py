@@ -10,6 +10,7 @@ from core.field_names import FieldNames
 from core.ids import contact_id_prefix
 from core.records.rejection_reasons import NOT_AN_OBJECT
 from core.rejection_objects import Rejection
+from core.retention import Retention
 from core.states import ImportState
 from core.supabase.rpc import RpcClient
 from tasks.errors import ImportCancelledError, StaleAttemptError
@@ -96,7 +97,7 @@ def contacts(count):
 def writer(postgrest, batch=100, deadline=0.05, part=1):
     work = work_on(b"", records=1, part=part)
     repository = Repository(
-        RpcClient(supabase_client(postgrest), deadline=deadline), part_attempts=5
+        RpcClient(supabase_client(postgrest), deadline=deadline), Retention(), part_attempts=5
     )
     return PostgrestWriter(repository, work, batch_records=batch)
 

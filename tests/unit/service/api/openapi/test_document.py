@@ -17,7 +17,15 @@ from service.api.authorization import Authorization
 from service.api.openapi.document import openapi_document
 from service.api.operations import CREATE_IMPORT, OPERATIONS, PREVIEW_IMPORT
 from service.api.routes import add_routes
-from service.api.schemas import Accepted, ImportPreview, ImportsPage, Readiness, RejectionsPage
+from service.api.schemas import (
+    Accepted,
+    Erasure,
+    ErasureRequest,
+    ImportPreview,
+    ImportsPage,
+    Readiness,
+    RejectionsPage,
+)
 from service.intake.decompression import GZIP, ZSTD
 from service.metrics import ServiceMetrics
 from service.option_names import IMPORT_OPTIONS
@@ -56,7 +64,7 @@ def test_each_route_is_documented_and_each_operation_is_routed():
     add_routes(
         app,
         Authorization(None, ServiceMetrics()),
-        *(AsyncMock(**{"uploads.expect": AsyncMock()}) for _ in range(5)),
+        *(AsyncMock(**{"uploads.expect": AsyncMock()}) for _ in range(6)),
     )
     routes = {
         (route.method, route.resource.canonical)
@@ -140,6 +148,8 @@ def test_the_document_is_plain_json():
         (examples.IMPORTS, ImportsPage),
         (examples.REJECTIONS, RejectionsPage),
         (examples.READINESS, Readiness),
+        (examples.ERASURE_REQUEST, ErasureRequest),
+        (examples.ERASURE, Erasure),
         (examples.EVENT, WebhookEvent),
         *((examples.problem_example(code), Problem) for code in PROBLEM_TYPES),
     ],

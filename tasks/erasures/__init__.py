@@ -1,0 +1,1 @@
+"""Erasures: everything about an e-mail address is removed."""
