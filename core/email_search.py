@@ -17,9 +17,7 @@ class EmailSearch:
 
     def __init__(self, email: str) -> None:
         self._email = _folded(email)
-        self._search = re.compile(
-            rf"(?<![\w.+%&~-]){re.escape(self._email)}(?![\w-]|\.\w)"
-        ).search
+        self._search = re.compile(rf"(?<![\w.+%&~-]){re.escape(self._email)}(?![\w-]|\.\w)").search
 
     def is_in(self, text: str) -> bool:
         """Return whether a text has the address, as it is or with the escapes of JSON."""

@@ -158,8 +158,8 @@ class Failure(_Answer, kw_only=True):
 class ExpiresAt(_Answer):
     """When what an import leaves is removed, or was removed; null if nothing ends it.
 
-    From then on it may be gone. Nothing is removed before the import has ended, so all are null until
-    then.
+    From then on it may be gone. Nothing is removed before the import has ended, so all are null
+    until then.
     """
 
     object: Annotated[

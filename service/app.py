@@ -86,9 +86,7 @@ async def create_app(settings: Settings) -> web.Application:
     places = UploadPlaces(settings.max_uploads, settings.max_uploads_per_client)
     metrics.watch_uploads(lambda: places.taken, settings.max_uploads)
     addresses = ClientAddresses(settings.client_address_header, settings.proxy_networks())
-    retention = Retention(
-        settings.keep_objects, settings.keep_rejections, settings.keep_imports
-    )
+    retention = Retention(settings.keep_objects, settings.keep_rejections, settings.keep_imports)
     upload_parts = (intake, metrics, limits, places, addresses)
 
     async def connections(_: web.Application) -> AsyncIterator[None]:

@@ -260,8 +260,9 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "object_expired": ProblemType(
         status=410,
         title="The stored file has expired",
-        description="A retry reads the stored file of the import again, and that was removed: it is "
-        "kept for a time only, which `expiresAt` of the import shows, or somebody had it removed.",
+        description="A retry reads the stored file of the import again, and that was removed: it "
+        "is kept for a time only, which `expiresAt` of the import shows, or somebody had it "
+        "removed.",
         advice="Send the file again. To avoid duplicates, undo this import with DELETE before: its "
         "contacts can be removed as long as the import is known.",
         example="The stored file has been removed. The contacts that were imported stay; "
@@ -497,10 +498,10 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
         title="The erasure is not valid",
         description="The body of `POST /erasures` lacks a valid e-mail address, or has something "
         "else than it may have.",
-        advice='Send `{"email": "ada@example.com"}`, and `"objects": "remove"` to have stored files '
-        "removed, too.",
-        example='Send {"email": "..."} with a valid address, and no other keys but "objects", which '
-        'is "keep" or "remove".',
+        advice='Send `{"email": "ada@example.com"}`, and `"objects": "remove"` to have stored '
+        "files removed, too.",
+        example='Send {"email": "..."} with a valid address, and no other keys but "objects", '
+        'which is "keep" or "remove".',
     ),
     "file_missing": ProblemType(
         status=422,

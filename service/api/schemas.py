@@ -256,8 +256,8 @@ class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     objects: Annotated[
         Literal["keep", "remove"],
         Meta(
-            description="Whether the stored files of imports that had the address are removed, too. "
-            "These imports cannot be retried then."
+            description="Whether the stored files of imports that had the address are removed, "
+            "too. These imports cannot be retried then."
         ),
     ] = "keep"
 
@@ -293,8 +293,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     unfinished_imports: Annotated[
         Count,
         Meta(
-            description="Imports that had not ended by then, and may have the address, too: erase it "
-            "again when they have."
+            description="Imports that had not ended by then, and may have the address, too: erase "
+            "it again when they have."
         ),
     ]
     failure: ErasureFailure | UnsetType = UNSET

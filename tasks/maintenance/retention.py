@@ -1,8 +1,8 @@
 """Retention: removes objects, rejections and imports whose time is over.
 
-The database first marks what has expired, so that nothing uses it from then on. Then it is removed,
-from Storage first, and recorded as removed. A sweep that dies between these steps is repeated by the
-next one.
+The database first marks what has expired, so that nothing uses it from then on. Then it is
+removed, from Storage first, and recorded as removed. A sweep that dies between these steps is
+repeated by the next one.
 """
 
 import time

@@ -1,7 +1,8 @@
 """The sweep: finds imports that lost their message, objects without an import, unfinished uploads.
 
-Crashes leave them behind. It also has what has expired removed. Two sweeps may run at the same time: a message that is queued is not
-queued again, and an object is removed only if no import can refer to it any more.
+Crashes leave them behind. It also has what has expired removed. Two sweeps may run at the same
+time: a message that is queued is not queued again, and an object is removed only if no import can
+refer to it any more.
 """
 
 import time
@@ -50,7 +51,7 @@ class SweepKind(StrEnum):
 class Sweep:
     """Sweeps; all methods raise UpstreamError, and what was done until then stays done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that it looks at, and two times
         self,
         repository: Repository,
         storage: StorageClient,

@@ -24,7 +24,8 @@ from core.rejection_objects import (
 )
 from service.keys.api_key import make_key
 from service.keys.scopes import Scope
-from tasks.erasures import erase_address, repository as erasures
+from tasks.erasures import erase_address
+from tasks.erasures import repository as erasures
 from tests.contract.repository_calls import PART, Repository
 from tests.support.leftovers import database, remove_messages, storage_client
 from tests.support.maintenance import Maintenance, maintenance_of

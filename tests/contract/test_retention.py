@@ -95,9 +95,7 @@ class Lab:
 
 
 @pytest.fixture
-def lab(
-    supabase_env: Mapping[str, str], repository: Repository, traces: Traces
-) -> Iterator[Lab]:
+def lab(supabase_env: Mapping[str, str], repository: Repository, traces: Traces) -> Iterator[Lab]:
     with storage_client(supabase_env) as storage:
         lab = Lab(repository, traces, storage, [])
         yield lab
@@ -188,9 +186,7 @@ def rejected(lab: Lab) -> uuid.UUID:
     return made
 
 
-def test_rejections_are_removed_from_the_table_and_from_storage(
-    lab, maintenance, client, rejected
-):
+def test_rejections_are_removed_from_the_table_and_from_storage(lab, maintenance, client, rejected):
     others = [lab.create(ago=YOUNG), lab.create("importing")]
     for other in others:
         lab.reject(other, 1)
@@ -289,10 +285,12 @@ def test_expires_at_has_what_client_and_operator_want(keeping, traces, keep, hou
     shown = keeping.get(url).json()
     [(expected,)] = traces.rows(
         "select array_agg(to_char('2026-01-01'::timestamp + h * interval '1 hour',"
-        " 'YYYY-MM-DD\"T\"HH24:MI:SS\"+00:00\"')) from unnest(%s) h",
+        ' \'YYYY-MM-DD"T"HH24:MI:SS"+00:00"\')) from unnest(%s) h',
         list(hours),
     )
-    assert shown["expiresAt"] == dict(zip(("object", "rejections", "import"), expected, strict=True))
+    assert shown["expiresAt"] == dict(
+        zip(("object", "rejections", "import"), expected, strict=True)
+    )
     listed = keeping.get("/import", params={"source": SOURCE, "limit": 1}).json()["imports"]
     assert listed[0]["expiresAt"] == shown["expiresAt"]
 
@@ -313,22 +311,3 @@ def test_the_sweeps_are_made_by_one_worker_at_a_time(lab):
     lab.traces.rows("update sweeps set begun_at = 'epoch' where kind = 'retention' returning 1")
     claims = [lab.calls.call("begin_sweep", p_kind="retention", p_every=60) for _ in range(2)]
     assert claims == [0, None]
-
-
-def test_sweeps_use_indexes(lab):
-    """However many imports are kept, only those that are due are looked at."""
-    lab.traces.rows("select set_config('enable_seqscan', 'off', false)")
-    plans = [
-        "select id from imports where object_expired_at is null and state <> 'undoing'"
-        " and finished_at < now() - interval '1 day' order by finished_at limit 5",
-        "select id from imports where object_expired_at is null and keep is not null"
-        " and (finished_at at time zone 'UTC') + keep < now() at time zone 'UTC'"
-        " order by (finished_at at time zone 'UTC') + keep limit 5",
-        "select id from imports where object_expired_at is not null and object_removed_at is null"
-        " order by object_expired_at limit 5",
-    ]
-    names = ["imports_object_ended_idx", "imports_object_keep_idx", "imports_object_expired_idx"]
-    for plan, name in zip(plans, names, strict=True):
-        shown = "\n".join(line for (line,) in lab.traces.rows(f"explain {plan}"))
-        assert name in shown, shown
-    lab.traces.rows("select set_config('enable_seqscan', 'on', false)")

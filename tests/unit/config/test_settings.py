@@ -167,7 +167,14 @@ def test_other_variables_are_ignored(read):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1m", 60), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("3600", 3600), (" 2h ", 7200)],
+    [
+        ("1m", 60),
+        ("90m", 5400),
+        ("12h", 43_200),
+        ("30d", 2_592_000),
+        ("3600", 3600),
+        (" 2h ", 7200),
+    ],
 )
 def test_times_are_numbers_of_seconds_or_have_a_unit(read, text, seconds):
     names = ("KEEP_OBJECTS", "KEEP_REJECTIONS", "KEEP_IMPORTS")
@@ -183,7 +190,9 @@ def test_all_is_kept_for_ever_but_messages_for_a_day(read):
     assert read(**GOOD, KEEP_MESSAGES="2d").keep_messages == 172_800
 
 
-@pytest.mark.parametrize("text", ["0", "59", "0m", "-1d", "1.5d", "d", "30 d", "30D", "1w", "99999d", "x"])
+@pytest.mark.parametrize(
+    "text", ["0", "59", "0m", "-1d", "1.5d", "d", "30 d", "30D", "1w", "99999d", "x"]
+)
 @pytest.mark.parametrize("name", ["KEEP_OBJECTS", "KEEP_MESSAGES"])
 def test_other_times_are_errors(lines, name, text):
     (line,) = lines(**GOOD, **{name: text})

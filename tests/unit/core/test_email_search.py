@@ -48,7 +48,9 @@ def test_another_address_is_not_taken_for_it(text):
 
 
 @pytest.mark.parametrize("ensure_ascii", [True, False])
-@pytest.mark.parametrize("text", ["zoë@bücher.example", "ZOË@Bücher.example", "zoe\u0308@bücher.example"])
+@pytest.mark.parametrize(
+    "text", ["zoë@bücher.example", "ZOË@Bücher.example", "zoe\u0308@bücher.example"]
+)
 def test_letters_outside_ascii_match_in_any_form(text, ensure_ascii):
     search = EmailSearch("zoë@bücher.example")
     assert search.is_in(json.dumps({"E-Mail": text}, ensure_ascii=ensure_ascii))

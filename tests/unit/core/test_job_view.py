@@ -148,7 +148,9 @@ def test_what_has_expired_has_the_time_when_it_did():
 
 
 def test_keys_are_in_the_order_of_the_documented_type():
-    event = WebhookEvent(type="import.failed", timestamp=FOUND["finished_at"], data=job_view(FOUND, FOR_EVER))
+    event = WebhookEvent(
+        type="import.failed", timestamp=FOUND["finished_at"], data=job_view(FOUND, FOR_EVER)
+    )
     encoded = msgspec.json.decode(msgspec.json.encode(event))
     assert list(encoded) == ["type", "timestamp", "data"]
     assert list(encoded["data"])[:4] == ["jobId", "source", "format", "state"]
