@@ -121,8 +121,8 @@ begin
   using (
     select import_id, record from public.import_rejections
     where import_id = any (v_expired) limit p_limit
-  ) some
-  where r.import_id = some.import_id and r.record = some.record;
+  ) batch
+  where r.import_id = batch.import_id and r.record = batch.record;
   get diagnostics v_removed = row_count;
   return v_removed;
 end

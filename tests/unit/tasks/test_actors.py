@@ -66,7 +66,7 @@ def test_each_message_names_an_actor_and_its_queue(message, services):
 def test_there_are_no_other_actors_and_no_other_queues():
     assert tasks.broker.get_declared_actors() == {
         messages.IMPORT_CONTACTS, messages.IMPORT_PART, messages.NOTIFY_IMPORT,
-        messages.UNDO_IMPORT,
+        messages.UNDO_IMPORT, messages.ERASE_ADDRESS,
     }  # fmt: skip
     assert tasks.broker.get_declared_queues() == set(messages.QUEUES)
     assert tasks.broker.get_declared_delay_queues() == set(map(dq_name, messages.QUEUES))
