@@ -144,7 +144,20 @@ def test_a_failed_import_offers_what_can_help(page: Page, importer: Importer) ->
     open_job(page, lost)
     expect_state(page, "Failed")
     expect(page.locator("#job-outcome")).to_contain_text("Undo this import")
-    expect(page.get_by_role("button", name="Retry the failed parts")).to_be_hidden()
+    retry = page.get_by_role("button", name="Retry the failed parts")
+    expect(retry).to_be_hidden()
+    lost_id = lost.removeprefix("import-")
+    importer.query(
+        "update import_parts set failure_code = 'upstream_unavailable' where import_id = %s",
+        lost_id,
+    )
+    page.reload()
+    expect(retry).to_be_visible()
+    importer.query("update imports set object_expired_at = now() where id = %s", lost_id)
+    page.reload()
+    expect(page.locator("#job-outcome")).to_contain_text("The stored file has been removed")
+    expect(retry).to_be_hidden()
+    expect(page.locator("#facts")).to_contain_text("file removed")
     page.locator("#undo").click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("Undo it|Remove it")).click()
     run(importer)
