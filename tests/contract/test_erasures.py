@@ -5,6 +5,9 @@ A service with keys takes the requests, and the worker's code does the work in t
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +32,7 @@ from tasks.erasures import repository as erasures
 from tests.contract.repository_calls import PART, Repository
 from tests.support.leftovers import database, remove_messages, storage_client
 from tests.support.maintenance import Maintenance, maintenance_of
-from tests.support.service import Line, Service, running_service
+from tests.support.service import PROJECT, Line, Service, running_service
 from tests.support.traces import Traces
 
 ERASER, ERASER_KEY = make_key("privacy", [Scope.ERASE])
@@ -234,6 +237,27 @@ def test_an_address_is_erased_and_nothing_else(lab, batch):
     left = lab.everywhere().replace(f"x{email}", "").replace(f"{email}.au", "")
     assert email not in left
     assert name not in lab.logged()
+
+
+def test_a_worker_takes_it_from_the_queue_and_logs_no_address(lab, supabase_env):
+    email, name = an_address()
+    lab.contact(email)
+    lab.reject(lab.create("failed"), 1, email)
+    answer = lab.ask("POST", "/erasures", json={"email": email})
+    lab.erasures.append(answer.json()["erasureId"])
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks", "--once"],
+        cwd=PROJECT,
+        env={**os.environ, **supabase_env, "LOG_LEVEL": "debug", "LOG_FORMAT": "json"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    shown = lab.ask("GET", f"/erasures/{lab.erasures[0]}").json()
+    assert (shown["state"], shown["contacts"], shown["rejections"]) == ("completed", 1, 1)
+    assert "erasure completed" in done.stderr
+    assert name not in done.stdout + done.stderr
 
 
 def test_objects_that_may_have_the_address_are_removed_if_asked(lab):
