@@ -110,6 +110,6 @@ def _view(row: dict[str, Any]) -> Erasure:
         objects=objects[:MAX_OBJECTS],
         more_objects=len(objects) > MAX_OBJECTS,
         objects_removed=row["objects_removed"],
-        unfinished_imports=row["unfinished_imports"],
+        concurrent_imports=row["concurrent_imports"],
         failure=ErasureFailure(**row["failure"]) if row["failure"] else msgspec.UNSET,
     )

@@ -138,7 +138,7 @@ ERASURE: Final = Erasure(
     objects=[JOB_ID],
     more_objects=False,
     objects_removed=0,
-    unfinished_imports=0,
+    concurrent_imports=0,
 )
 HEALTH: Final = Health()
 READINESS: Final = Readiness(checks={"storage": "ok", "database": "ok"})

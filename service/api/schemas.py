@@ -290,11 +290,11 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         bool, Meta(description="Whether there are more of them than are listed.")
     ]
     objects_removed: Annotated[Count, Meta(description="Stored files that were removed.")]
-    unfinished_imports: Annotated[
+    concurrent_imports: Annotated[
         Count,
         Meta(
-            description="Imports that had not ended by then, and may have the address, too: erase "
-            "it again when they have."
+            description="Imports that ran meanwhile. What they wrote after it was searched may "
+            "have the address: erase it again when they have ended."
         ),
     ]
     failure: ErasureFailure | UnsetType = UNSET

@@ -442,7 +442,7 @@ create table public.erasures (
   contacts bigint not null default 0,
   rejections bigint not null default 0,
   objects_removed bigint not null default 0,
-  unfinished_imports bigint not null default 0,
+  concurrent_imports bigint not null default 0,
   failure jsonb,
 
   constraint erasures_forgotten check ((email is not null) = (state = 'queued')),
@@ -461,8 +461,8 @@ comment on column public.erasures.rejections_until is
   'import and record of the last rejection that was searched';
 comment on column public.erasures.objects_until is
   'import and first record of the last object with rejections that was searched';
-comment on column public.erasures.unfinished_imports is
-  'number of imports that had not ended by then: they may have the address, too';
+comment on column public.erasures.concurrent_imports is
+  'number of imports that ran meanwhile: what they wrote later may have the address, too';
 
 create index erasures_open_idx on public.erasures (id) where state = 'queued';
 
@@ -501,7 +501,7 @@ as $$
   select jsonb_build_object(
     'id', e.id, 'state', e.state, 'created_by', e.created_by, 'created_at', e.created_at,
     'finished_at', e.finished_at, 'contacts', e.contacts, 'rejections', e.rejections,
-    'objects_removed', e.objects_removed, 'unfinished_imports', e.unfinished_imports,
+    'objects_removed', e.objects_removed, 'concurrent_imports', e.concurrent_imports,
     'failure', e.failure,
     'objects', (
       select coalesce(jsonb_agg(id order by id), '[]')
@@ -692,7 +692,8 @@ $$;
 
 -- Marks the objects of imports that had the address of an erasure as expired, if the erasure asks
 -- for that: expire_objects returns them until they are removed. Imports that have not ended keep
--- theirs. Also removes samples of text that have the address from these imports.
+-- theirs. Also removes samples of text that have the address from these imports, and counts the
+-- imports that ran since the erasure was asked for.
 create function public.expire_erased_objects(p_erasure uuid) returns void
 language plpgsql set search_path = ''
 as $$
@@ -704,6 +705,14 @@ begin
   if not found then
     return;
   end if;
+  update public.erasures
+  set concurrent_imports = greatest(concurrent_imports, (
+        select count(*) from public.imports
+        where state in ('queued', 'importing', 'cancelling')
+      ) + (
+        select count(*) from public.imports
+        where finished_at > v_erasure.created_at and object_expired_at is null))
+  where id = p_erasure;
   update public.imports i
   set detected = i.detected - 'sample'
   from public.erasure_imports o
@@ -730,10 +739,7 @@ create function public.finish_erasure(p_erasure uuid) returns void
 language sql set search_path = ''
 as $$
   update public.erasures
-  set state = 'completed', email = null, finished_at = clock_timestamp(),
-      unfinished_imports = (
-        select count(*) from public.imports
-        where state in ('queued', 'importing', 'cancelling'))
+  set state = 'completed', email = null, finished_at = clock_timestamp()
   where id = p_erasure and state = 'queued'
 $$;
 

@@ -212,10 +212,12 @@ class Audit:
             assert (counts.lost, counts.doubled) == (0, 0)
 
     def _left(self) -> set[str]:
-        """Return objects without an import; asserts that no import is without its object."""
-        known = {
-            row[0] for row in self.stack.query("select object from imports where state <> 'undone'")
-        }
+        """Return objects without an import; asserts that no import is without its object.
+
+        Those of imports that are undone, and those that have expired, are removed.
+        """
+        kept = "select object from imports where object_expired_at is null"
+        known = {row[0] for row in self.stack.query(kept)}
         objects = self.stack.objects()
         assert known <= objects, "objects are gone"
         return objects - known - self.before

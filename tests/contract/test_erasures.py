@@ -265,7 +265,7 @@ def test_objects_that_may_have_the_address_are_removed_if_asked(lab):
     failed, running = lab.create("failed", emails=(email,)), lab.create("running", emails=(email,))
     shown = lab.erase(email, objects="remove")
     assert (shown["objectsRemoved"], shown["objects"]) == (1, [job_id(running)])
-    assert shown["unfinishedImports"] >= 1
+    assert shown["concurrentImports"] >= 1
     objects = [lab.traces.import_row(job_id(each))["object"] for each in (failed, running)]
     assert [lab.has(each) for each in objects] == [False, True]
     retry = lab.ask("POST", f"/import/{job_id(failed)}/retry", READER)

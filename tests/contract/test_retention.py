@@ -1,5 +1,8 @@
 """What an import leaves is removed when its time is over, and never while something needs it."""
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from tasks.maintenance.retention import Expired
 from tests.contract.repository_calls import PART, Repository, unprocessed
 from tests.support.leftovers import storage_client
 from tests.support.maintenance import Maintenance, maintenance_of
-from tests.support.service import running_service
+from tests.support.service import PROJECT, running_service
 from tests.support.traces import SOURCE, Traces
 
 DAY = 86_400
@@ -280,11 +283,11 @@ def test_expires_at_has_what_client_and_operator_want(keeping, traces, keep, hou
     url = accepted.raise_for_status().json()["url"]
     assert set(keeping.get(url).json()["expiresAt"].values()) == {None}
     keeping.post(f"{url}/cancel").raise_for_status()
-    traces.rows("update imports set finished_at = '2026-01-01T00:00:00Z' where id = %s returning 1",
+    traces.rows("update imports set finished_at = '2100-01-01T00:00:00Z' where id = %s returning 1",
                 url[-36:])  # fmt: skip
     shown = keeping.get(url).json()
     [(expected,)] = traces.rows(
-        "select array_agg(to_char('2026-01-01'::timestamp + h * interval '1 hour',"
+        "select array_agg(to_char('2100-01-01'::timestamp + h * interval '1 hour',"
         ' \'YYYY-MM-DD"T"HH24:MI:SS"+00:00"\')) from unnest(%s) h',
         list(hours),
     )
@@ -305,6 +308,22 @@ def test_an_invalid_keep_is_rejected(client, where):
         }  # fmt: skip
     answer = client.post("/import", **sent)
     assert (answer.status_code, answer.json()["code"]) == (422, "keep_invalid")
+
+
+def test_the_command_sweeps_with_the_times_of_the_settings(lab, supabase_env):
+    old, young = lab.create(), lab.create(ago=YOUNG)
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks", "--sweep"],
+        cwd=PROJECT,
+        env={**os.environ, **supabase_env, "KEEP_OBJECTS": "1d", "KEEP_IMPORTS": "365d"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    said = "expired: 1 objects, rejections of 0 imports and 0 imports removed\n"
+    assert done.stdout.endswith(said)
+    assert [lab.has(lab.row(each)["object"]) for each in (old, young)] == [False, True]
 
 
 def test_the_sweeps_are_made_by_one_worker_at_a_time(lab):
