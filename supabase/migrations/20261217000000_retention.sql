@@ -71,7 +71,7 @@ begin
       insert into public.imports (
         id, source, format, plan, object, bytes, records, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
-        parts_total, created_by, keep
+        parts_total, created_by, traceparent, keep
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
@@ -82,6 +82,7 @@ begin
         nullif(p_import -> 'ignored', 'null'), p_import ->> 'idempotency_key',
         p_import ->> 'fingerprint', nullif(p_import -> 'notify', 'null'),
         jsonb_array_length(p_parts), p_import ->> 'created_by',
+        p_message #>> '{options,traceparent}',
         make_interval(secs => (p_import ->> 'keep')::double precision)
       )
       on conflict (id) do nothing;
@@ -113,9 +114,10 @@ $$;
 -- Queues the failed parts again, and only those. The message is new for each retry; a call with the
 -- same message changes nothing. Counts the retry in generation, from which part messages are
 -- computed, so that a part's old message, which is possibly just being acknowledged, does not
--- replace the new one. Returns the import as get_import does; null if it is unknown. Raises PT409
--- if the import has not failed, PT410 if its object has expired, and 55P03 while its rejections are
--- being removed: those of the new attempts would be removed with them.
+-- replace the new one. From now on the import's work belongs to the trace of the retry. Returns the
+-- import as get_import does; null if it is unknown. Raises PT409 if the import has not failed, PT410
+-- if its object has expired, and 55P03 while its rejections are being removed: those of the new
+-- attempts would be removed with them.
 create or replace function public.retry_import(p_import uuid, p_message jsonb) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -156,6 +158,8 @@ begin
   update public.imports
   set state = 'queued', finished_at = null, generation = generation + 1,
       message_id = (p_message ->> 'message_id')::uuid,
+      traceparent = p_message #>> '{options,traceparent}',
+      notify = jsonb_set(notify, '{message,options}', coalesce(p_message -> 'options', '{}')),
       rejections_expired_at = null, rejections_removed_at = null
   where id = p_import and v_import.id is not null;
   if found then
