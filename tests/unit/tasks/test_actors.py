@@ -28,7 +28,7 @@ class FakeServices:
         if self.error:
             raise self.error
 
-    notify_import = undo_import = import_contacts
+    notify_import = undo_import = erase_address = import_contacts
 
     def import_part(self, *arguments, message_id, ended_attempts):
         self.message_id, self.ended_attempts = message_id, ended_attempts
@@ -54,6 +54,7 @@ def test_importing_tasks_sets_dramatiqs_broker():
         messages.import_part_message(IMPORT, 1, is_small=True),
         messages.notify_import_message(IMPORT),
         messages.undo_import_message(IMPORT),
+        messages.erase_address_message(IMPORT),
     ],
 )
 def test_each_message_names_an_actor_and_its_queue(message, services):
