@@ -21,7 +21,7 @@ from embedded.postgres import SUPERUSER
 NEEDED = ("SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DATABASE_URL")
 ERASE = """
 TRUNCATE public.contacts, public.imports, public.import_parts, public.import_rejections,
-         public.import_rejection_objects;
+         public.import_rejection_objects, public.erasures, public.erasure_imports;
 DELETE FROM dramatiq.queue WHERE state <> 'consumed';
 """
 # Consumed messages are nearly done: the worker acknowledges after the end of the import.

@@ -1,4 +1,4 @@
-"""Milliseconds of status, lists and sweeps with ROWS ended imports in the tables."""
+"""Milliseconds of status, lists, sweeps and retention with ROWS ended imports in the tables."""
 
 import http.client
 import random
@@ -32,7 +32,9 @@ SWEEPS = 20
 SOURCES = 100
 REJECTIONS = 5
 """Rejections of each tenth import."""
-SHOWN_MS, LISTED_MS, SWEPT_MS = 20.0, 20.0, 1000.0
+EXPIRED = 10_000
+"""Imports that retention removes, the oldest ones."""
+SHOWN_MS, LISTED_MS, SWEPT_MS, EXPIRED_MS = 20.0, 20.0, 1000.0, 60_000.0
 """What an operation may take, in the middle of many."""
 MEDIAN, P99, LIMIT = "median", "p99", "limit"
 COLUMNS = (
@@ -41,6 +43,7 @@ COLUMNS = (
     Column(LIMIT, "may take, ms", ",.0f"),
 )
 
+FIRST_AT, APART = 1_700_000_000, 30
 # Import n was accepted n half minutes after the first one. One in a hundred has failed, one in two
 # thousand was undone: only odd numbers, so that sources with an even number have none.
 IMPORTS = """
@@ -132,14 +135,16 @@ def run(lab: Lab) -> list[Result]:
         importer.work(lab.writer)
         runs += _accepted(lab, importer.url)
     runs.append(_swept(lab))
+    runs += _expired(lab, min(EXPIRED, count // 2))
     lab.server.erase()
     title = f"{count:,} ended imports in the tables"
     notes = (
         f"One request after the other, {REQUESTS} of each. There is a part for each import, "
         f"{REJECTIONS} rejections for every tenth, and a finished message for every tenth. A sweep "
-        "here looks for lost imports, undos, objects and uploads, and finds nothing to do."
+        "here looks for lost imports, undos, objects and uploads, and finds nothing to do. "
+        "Retention removes the oldest imports with their rejections and with their objects, which "
+        "Storage does not have."
     )
-    # A pass of retention over the same tables belongs here.
     return [Result("many", title, COLUMNS, runs, (), [notes])]
 
 
@@ -208,9 +213,18 @@ def _swept(lab: Lab) -> Run:
         return _run(lab, "sweep", [_seconds(once) for _ in range(SWEEPS)], SWEPT_MS)
 
 
+def _expired(lab: Lab, count: int) -> Iterator[Run]:
+    kept = time.time() - (FIRST_AT + APART * count)
+    for name, seconds in (("with nothing due", kept + 365 * 86_400), (f"of {count:,}", kept)):
+        limits = dict.fromkeys(("keep_objects", "keep_rejections", "keep_imports"), seconds)
+        with _services(lab.server, **limits) as services:
+            taken = [_seconds(services.sweep.retention.run)]
+        yield _run(lab, f"retention {name}", taken, EXPIRED_MS)
+
+
 @contextmanager
-def _services(server: Server) -> Iterator[Services]:
-    settings: dict[str, Any] = {name.lower(): value for name, value in server.env.items()}
+def _services(server: Server, **more: float) -> Iterator[Services]:
+    settings: dict[str, Any] = {name.lower(): value for name, value in server.env.items()} | more
     services = Services.from_settings(
         Settings(**settings), cast("Metrics", Mock()), threading.Event()
     )
@@ -220,7 +234,7 @@ def _services(server: Server) -> Iterator[Services]:
         services.close()
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

@@ -25,14 +25,16 @@ begin
   v_due := array(
     (
       select id from public.imports
-      where object_expired_at is null and state <> 'undoing'
+      where object_expired_at is null
+        and state in ('completed', 'failed', 'cancelled', 'undo_failed')
         and finished_at < v_now - make_interval(secs => p_keep)
       order by finished_at limit p_limit
     )
     union
     (
       select id from public.imports
-      where object_expired_at is null and keep is not null and state <> 'undoing'
+      where object_expired_at is null and keep is not null
+        and state in ('completed', 'failed', 'cancelled', 'undo_failed')
         and (finished_at at time zone 'UTC') + keep < v_now at time zone 'UTC'
       order by (finished_at at time zone 'UTC') + keep limit p_limit
     )
@@ -76,14 +78,16 @@ begin
   v_due := array(
     (
       select id from public.imports
-      where rejections_expired_at is null and state <> 'undoing'
+      where rejections_expired_at is null
+        and state in ('completed', 'failed', 'cancelled', 'undo_failed')
         and finished_at < v_now - make_interval(secs => p_keep)
       order by finished_at limit p_limit
     )
     union
     (
       select id from public.imports
-      where rejections_expired_at is null and keep is not null and state <> 'undoing'
+      where rejections_expired_at is null and keep is not null
+        and state in ('completed', 'failed', 'cancelled', 'undo_failed')
         and (finished_at at time zone 'UTC') + keep < v_now at time zone 'UTC'
       order by (finished_at at time zone 'UTC') + keep limit p_limit
     )
