@@ -81,7 +81,7 @@ def erase(repository, *, storage=None, stopping=False):
 
 def test_a_batch_that_takes_too_long_is_halved():
     repository = FakeRepository(BatchTooLargeError(), BatchTooLargeError())
-    assert erase(repository) == [("erasure", "completed")]
+    assert erase(repository) == [("erasure", "done")]
     assert repository.batches == [MAX_CONTACTS, MAX_CONTACTS // 2, MAX_CONTACTS // 4]
     assert repository.ends == ["expired", "finished"]
 
@@ -123,7 +123,7 @@ def test_a_failure_is_recorded_and_logged_without_the_words_of_the_database(erro
 def test_an_object_that_is_gone_has_nothing_and_a_damaged_one_ends_the_erasure():
     place = [str(ERASURE), 1]
     repository = FakeRepository(objects=[FoundObject(place, "x")])
-    assert erase(repository, storage=FakeStorage(None)) == [("erasure", "completed")]
+    assert erase(repository, storage=FakeStorage(None)) == [("erasure", "done")]
     assert repository.ends[0] == ("searched", place, 0)
     repository = FakeRepository(objects=[FoundObject(place, "x")])
     assert erase(repository, storage=FakeStorage(b"no zstd")) == [("erasure", "failed")]
