@@ -11,7 +11,7 @@ PREFIX = "contacts_importer_"
 OF_EACH_PROCESS = ("process_", "python_")
 """How the names begin that every Python process has."""
 LABELS = {
-    "actor", "code", "format", "kind", "le", "method", "outcome", "python", "queue", "route",
+    "actor", "code", "data", "format", "kind", "le", "method", "outcome", "python", "queue", "route",
     "state", "status", "transition", "upstream", "version",
 }  # fmt: skip
 OF_PYTHON = {"generation", "implementation", "major", "minor", "patchlevel"}
