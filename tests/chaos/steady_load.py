@@ -12,11 +12,11 @@ import httpx
 from tests.chaos.data import ENDINGS, Data, make_data
 
 SENDERS = 3
-LARGE_EVERY = 5
+LARGE_EVERY = 8
 PAUSE_SECONDS = 0.05
 """Of a sender between two imports, so that workers keep up."""
-SMALL, LARGE = 20, 400
-"""Records of an import; each fifth one is large."""
+SMALL, LARGE = 20, 800
+"""Records of an import; each eighth one is large."""
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,11 @@ FORMER = {
     "before /v1": "ee02eab5e93574ab4a0a6cfbe94310f664844b93",
 }
 """Commits of former releases. Each release adds its own here."""
-SETTINGS = {"PART_BYTES": str(32 * 1024), "BATCH_RECORDS": "100"}
+SETTINGS = {"PART_BYTES": str(256 * 1024), "BATCH_RECORDS": "25"}
+"""Parts of several reads and many batches, so that workers stop in the middle of some."""
 MORE = 15
 """Imports or parts that each step waits for."""
-BACKLOG = 12_000
+BACKLOG = 20_000
 """Records of the import that the former workers leave unfinished."""
 OPEN = """
     select (select count(*) from imports where state in ('queued', 'importing', 'undoing'))
@@ -58,6 +59,7 @@ LEFT = """
     select count(*) from dramatiq.queue
     where state = 'queued' and message #>> '{{args,0}}' = any ('{{{}}}')
 """
+HANDED_BACK = "select count(*) from import_parts where stops > 0"
 END_SECONDS = 180.0
 
 
@@ -129,6 +131,7 @@ def test_nothing_fails_while_all_is_replaced(
             assert stop(old_workers.process) == 0
             ids = [each.import_id for each in load.accepted_by(old_service.url)]
             left = place.count(LEFT.format(",".join(ids)))
+            handed_back = place.count(HANDED_BACK)
         load.balancer.remove(old_service.url)
         assert stop(old_service.process) == 0
         await_more(lambda: len(load.accepted_by(service.url)), "imports by the new service alone")
@@ -141,7 +144,8 @@ def test_nothing_fails_while_all_is_replaced(
     progress.show(
         f"{len(load.accepted)} imports accepted, {len(load.accepted_by(old_service.url))} by the "
         f"former service; {old_workers.parts()} parts done by its workers, {workers.parts()} by "
-        f"this release's; {left} of its messages left at its end; {load.reads} reads; "
+        f"this release's; at the former release's end {left} messages left and {handed_back} parts "
+        f"handed back; {load.reads} reads; "
         f"{load.refused} connections refused and repeated; {len(load.failed)} requests failed, "
         f"of {sum(each.data.records for each in load.accepted)} records {lost} contacts lost, "
         f"{doubled} doubled"
@@ -149,6 +153,7 @@ def test_nothing_fails_while_all_is_replaced(
     assert load.failed == []
     assert (lost, doubled) == (0, 0)
     assert left > 0
+    assert handed_back > 0
     states = dict(place.ask("select state, count(*) from imports group by state"))
     assert states == {"completed": len(load.accepted) - 1, "undone": 1}
     assert errors(logs) == []

@@ -37,9 +37,7 @@ def quoted(value: str | None) -> str:
     return "null" if value is None else f"'{value}'"
 
 
-def numbers(
-    *, state: str | None = None, source: str | None = None, before: int | None
-) -> list[int]:
+def numbers(state: str | None, source: str | None, before: int | None) -> list[int]:
     """Return the numbers of the imports of a page, of all there are."""
     found = range(MANY if before is None else before - 1, 0, -1)
     return [
