@@ -80,14 +80,14 @@ class Sweep:
             with self._measured(SweepKind.MESSAGES):
                 self.queue_lost_imports()
                 self.delete_old_messages()
-        if self._repository.begin_sweep(SweepKind.RETENTION, RETENTION_EVERY) is not None:
-            with self._measured(SweepKind.RETENTION):
-                self.retention.run(_RETENTION_SECONDS)
         since = self._repository.begin_sweep(SweepKind.OBJECTS, OBJECTS_EVERY)
         if since is not None:
             with self._measured(SweepKind.OBJECTS):
                 self.remove_orphans(since)
                 self.end_abandoned_uploads()
+        if self._repository.begin_sweep(SweepKind.RETENTION, RETENTION_EVERY) is not None:
+            with self._measured(SweepKind.RETENTION):
+                self.retention.run(_RETENTION_SECONDS)
 
     def queue_lost_imports(self) -> int:
         """Queue the open imports that have no message; returns how many.

@@ -11,8 +11,8 @@ PREFIX = "contacts_importer_"
 OF_EACH_PROCESS = ("process_", "python_")
 """How the names begin that every Python process has."""
 LABELS = {
-    "actor", "code", "data", "format", "kind", "le", "method", "outcome", "python", "queue", "route",
-    "state", "status", "transition", "upstream", "version",
+    "actor", "code", "data", "format", "kind", "le", "method", "outcome", "python", "queue",
+    "route", "state", "status", "transition", "upstream", "version",
 }  # fmt: skip
 OF_PYTHON = {"generation", "implementation", "major", "minor", "patchlevel"}
 SAID = re.compile(r"^# (HELP|TYPE) (\S+) (.+)$", re.MULTILINE)
