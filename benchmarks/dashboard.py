@@ -46,7 +46,7 @@ _CELL: Final = (0.62, 0.3)
 """Inches of a cell of the dashboard's grid, which has 24 columns."""
 _DPI: Final = 96
 _COLOURS: Final = 64
-_MOST_SERIES: Final = 8
+_MOST_SERIES: Final = 6
 """Series in a legend; further ones are drawn."""
 _BINARY: Final = ("", "Ki", "Mi", "Gi")
 _DECIMAL: Final = ("", "k", "M")
