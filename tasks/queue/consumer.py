@@ -28,7 +28,7 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from dramatiq import Message, MessageProxy
@@ -190,11 +190,19 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
             raise dramatiq_errors.ConnectionError(str(error)) from error
 
     def close(self) -> None:
-        """End the sessions, and with them their locks."""
-        for conn in (self._consume_conn, self._listen_conn):
+        """End the sessions, and with them their locks.
+
+        dramatiq calls this from its main thread while a stopping process waits in vain for the
+        consumer's own, which hangs in a call of Postgres. As soon as its session is closed here,
+        that thread returns the connection to the pool, too: the second time is no error.
+        """
+        connections = (self._consume_conn, self._listen_conn)
+        self._consume_conn = self._listen_conn = None
+        for conn in connections:
             if conn is not None:
                 conn.close()
-        super().close()
+                with suppress(PoolError):
+                    self.pool.putconn(conn)
 
 
 def _next_look() -> float:

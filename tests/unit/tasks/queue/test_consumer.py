@@ -241,6 +241,20 @@ def test_close_of_a_consumer_without_connections(consumer):
     consumer.close()
 
 
+def test_close_while_its_thread_returns_the_same_connections(consumer, monkeypatch):
+    """Another error than a lost connection would end a stopping process with exit code 1."""
+
+    def putconn(_):
+        raise PoolError("trying to put unkeyed connection")
+
+    monkeypatch.setattr(consumer.pool, "putconn", putconn)
+    listen, consume = FakeConnection(), FakeConnection()
+    consumer._listen_conn, consumer._consume_conn = listen, consume
+    consumer.close()
+    assert listen.closed
+    assert consume.closed
+
+
 def test_requeue_while_stopping_without_postgres_is_a_connection_error(consumer, monkeypatch):
     """dramatiq takes this error for a lost connection; another one would end the process with 1."""
 
