@@ -107,6 +107,9 @@ class _InProcessing(set[str]):
 class Consumer(PostgresConsumer):  # type: ignore[misc]
     """Takes the messages of a queue, or of its delay queue, for one process."""
 
+    _consume_conn: Any
+    _listen_conn: Any
+
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self.in_processing = _InProcessing()
@@ -196,13 +199,12 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
         consumer's own, which hangs in a call of Postgres. As soon as its session is closed here,
         that thread returns the connection to the pool, too: the second time is no error.
         """
-        connections = (self._consume_conn, self._listen_conn)
-        self._consume_conn = self._listen_conn = None
-        for conn in connections:
+        for conn in (self._consume_conn, self._listen_conn):
             if conn is not None:
                 conn.close()
                 with suppress(PoolError):
                     self.pool.putconn(conn)
+        self._consume_conn = self._listen_conn = None
 
 
 def _next_look() -> float:
