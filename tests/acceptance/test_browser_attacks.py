@@ -103,7 +103,8 @@ def cross_site(importer: Importer) -> float:
     return sum(
         each.value
         for each in samples
-        if each.labels.get("code") == "cross_site" and each.name.endswith("_total")
+        if each.labels.get("code") == "cross_site"
+        and each.name == "contacts_importer_imports_refused_total"
     )
 
 
