@@ -129,7 +129,7 @@ class Imports:
                 "rest.",
             ) from None
         self._metrics.transitions.labels(transition=name).inc()
-        _log.info("transition accepted", transition=name, job=job.job_id, state=job.state.value)
+        _log.info("transition accepted", transition=name, job_id=job.job_id, state=job.state.value)
         return json_answer(job, status=200 if job.state is ImportState.UNDONE else 202)
 
 
@@ -140,7 +140,7 @@ def _size_of(job: Job) -> int:
 def _log_accepted(new: NewImport) -> None:
     _log.info(
         "import accepted",
-        import_id=str(new.id),
+        job_id=job_id(new.id),
         source=new.source,
         format=new.split.format.value,
         bytes=new.split.bytes,

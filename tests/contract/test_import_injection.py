@@ -69,7 +69,7 @@ def test_hostile_source_is_stored_and_logged_unchanged(client, service, traces, 
     assert answer.status_code == 202
     job = answer.json()["jobId"]
     line = service.await_line(lambda line: line["event"] == "import accepted")
-    assert (line["source"], line["level"]) == (source, "info")
+    assert (line["source"], line["level"], line["job_id"]) == (source, "info", job)
     assert traces.import_row(job)["object"] == f"{job}.json"
     assert client.get(f"/import/{job}").json()["source"] == source
     traces.rows("update imports set source = %s where id::text = %s returning id", SOURCE, job[7:])
