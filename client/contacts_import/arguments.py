@@ -80,7 +80,7 @@ def parse_arguments(argv: Sequence[str], environment: Mapping[str, str] = os.env
     query = [("map", mapping) for mapping in options.map]
     query += [
         (name, value)
-        for name in ("delimiter", "encoding", "header", "email", "name")
+        for name in ("delimiter", "encoding", "header", "email", "name", "keep")
         if (value := getattr(options, name)) is not None
     ]
     if options.dry_run:
@@ -174,6 +174,12 @@ def _make_parser(url: str) -> argparse.ArgumentParser:
     )
     keys.add_argument(
         "--again", action="store_true", help="import the file even if it was imported before"
+    )
+    add(
+        "--keep",
+        metavar="TIME",
+        help="how long the service keeps the file and the rejections, such as 12h or 90d; default: "
+        "as long as its operator allows",
     )
     add(
         "--url",

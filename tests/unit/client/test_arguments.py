@@ -47,6 +47,7 @@ def test_parse_arguments_reads_all_options():
             *("a.csv.gz", "-s", "crm", "--map", "Nom:name", "--map", "Courriel:email"),
             *("--delimiter", ";", "--dry-run", "--rejections", "out.csv", "--url", "http://x:1/"),
             *("--encoding", "windows-1250", "--header", "none", "--email", "none"),
+            *("--keep", "90d"),
         ],
         {},
     )
@@ -62,6 +63,7 @@ def test_parse_arguments_reads_all_options():
         ("encoding", "windows-1250"),
         ("header", "none"),
         ("email", "none"),
+        ("keep", "90d"),
         ("dryRun", "true"),
     )
     assert (found.url, found.rejections, found.wait) == ("http://x:1", Path("out.csv"), True)
