@@ -72,6 +72,11 @@ class Lab:
         shown: dict[str, Any] = self.ask("GET", answer.headers["Location"]).json()
         return shown
 
+    def rows_per_batch(self, table: str, batches: int) -> int:
+        """Return the size of so many batches: other tests leave rows in the table, or many."""
+        [(rows,)] = self.traces.rows(f"select count(*) from {table}")
+        return max(2, -(-rows // batches))
+
     def work(self) -> None:
         self.maintenance.eraser()(uuid.UUID(self.erasures[-1]))
 
@@ -201,8 +206,8 @@ def an_address() -> tuple[str, str]:
     return f"{name}@example.com", name
 
 
-@pytest.mark.parametrize("batch", [50_000, 2], ids=["at once", "in batches"])
-def test_an_address_is_erased_and_nothing_else(lab, batch):
+@pytest.mark.parametrize("batches", [1, 20], ids=["at once", "in batches"])
+def test_an_address_is_erased_and_nothing_else(lab, batches):
     email, name = an_address()
     others = [f"x{email}", f"{email}.au", "grace@example.com"]
     holding = lab.create(emails=(email, others[0], email.upper()))
@@ -218,8 +223,8 @@ def test_an_address_is_erased_and_nothing_else(lab, batch):
     stored = lab.store_rejections(failed, {6: f"<{email}>", 7: "else", 8: f"a,{email}"})
 
     with (
-        patch.object(erase_address, "MAX_CONTACTS", batch),
-        patch.object(erasures, "_REJECTIONS", batch),
+        patch.object(erase_address, "MAX_CONTACTS", lab.rows_per_batch("contacts", batches)),
+        patch.object(erasures, "_REJECTIONS", lab.rows_per_batch("import_rejections", batches)),
         patch.object(erasures, "_OBJECTS", 1),
     ):
         shown = lab.erase(f" {email.title()} ")
@@ -292,7 +297,8 @@ def test_an_erasure_goes_on_where_it_was_and_counts_once(lab):
     lab.erasures.append(answer.json()["erasureId"])
     [erasure_id] = lab.erasures
     repository = erasures.ErasureRepository(lab.maintenance.rpc)
-    while repository.erase_contacts(uuid.UUID(erasure_id), 2):
+    size = lab.rows_per_batch("contacts", 20)
+    while repository.erase_contacts(uuid.UUID(erasure_id), size):
         pass
     page = repository.next_rejections(uuid.UUID(erasure_id))
     while page is not None:
