@@ -222,10 +222,15 @@ def test_messages_are_lost(watched):
     stack = watched.stack
     stack.workers.vanish()
     jobs = [watched.post().json()["jobId"] for _ in range(15)]
+    up = watched.prometheus.query
     with watched.firing("ImportsQueuedAgain"):
         stack.query("delete from dramatiq.queue where state = 'queued'")
-        stack.query("update sweeps set begun_at = begun_at - interval '1 minute'")
+        # The sweep waits until Prometheus has seen the counters of the new workers.
+        eventually(lambda: up("up == 0"), "the workers are down", SECONDS)
+        stack.query("update sweeps set begun_at = clock_timestamp()")
         stack.workers.start()
+        eventually(lambda: len(up("up == 1")) == 2, "both jobs are up", SECONDS)
+        stack.query("update sweeps set begun_at = begun_at - interval '1 minute'")
     for job in jobs:
         watched.await_state(job, "completed")
 

@@ -176,12 +176,16 @@ def test_a_collector_that_does_not_answer_is_not_waited_for():
         pass
     with structlog.testing.capture_logs() as lines:
         traces.close(0.01)
-    assert not exporter.may_end.is_set()
-    assert [(line["log_level"], line["reason"]) for line in lines] == [
-        ("warning", "the collector does not answer")
-    ]
-    exporter.may_end.set()
-    assert exporter.begun.wait(60)
+        assert [(line["log_level"], line["reason"]) for line in lines] == [
+            ("warning", "the collector does not answer")
+        ]
+        assert exporter.begun.wait(60)
+        exporter.may_end.set()
+        # Otherwise it would log among the lines of the next test.
+        for thread in threading.enumerate():
+            if thread.name == "traces-end":
+                thread.join(60)
+    assert [line["event"] for line in lines[1:]] == ["traces are sent again"]
 
 
 def test_a_collector_that_cannot_be_reached_is_a_warning_with_the_reason(monkeypatch):
