@@ -234,7 +234,7 @@ class Settings(_EnvironmentSettings):
     api_keys_protect_metrics: bool = False
     """Whether the service's ``/metrics`` needs a key with the scope ``metrics``, too."""
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_collector_url)] | None = None
-    """Address of a collector that takes traces at ``/v1/traces``; without one there are no traces.
+    """Address of a collector, which receives traces at ``/v1/traces``; if unset, none are made.
 
     The names of this and the next ones are OpenTelemetry's, whose packages read further ones.
     """
@@ -245,7 +245,7 @@ class Settings(_EnvironmentSettings):
     otel_exporter_otlp_traces_headers: SecretStr | None = None
     """Headers for traces, in place of those above; never logged."""
     otel_sdk_disabled: bool = False
-    """Whether there are no traces, whatever the other variables are."""
+    """Turns traces off, even if the other variables name a collector."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the events that are logged."""
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -21,7 +21,8 @@ from service.intake.media_types import MULTIPART, kind_of_type
 from service.problem_types import PROBLEM_TYPES
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
-_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Metrics and traces name no other one, since a client may have made it up."""
 
 
 class ServiceMetrics:
@@ -97,7 +98,7 @@ class ServiceMetrics:
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Record a request that was answered; ``route`` is the template of its path."""
-        known = method if method in _METHODS else "other"
+        known = method if method in KNOWN_METHODS else "other"
         self._requests.labels(known, route, str(status)).observe(seconds)
 
     def render(self) -> bytes:

@@ -183,8 +183,8 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "erasures_disabled": ProblemType(
         status=403,
         title="Erasures are disabled",
-        description="An erasure removes contacts, whoever made them, so it always needs a key, and "
-        "this service has none.",
+        description="An erasure also removes contacts that no import made, so it always needs a "
+        "key, and this service has none.",
         advice="Ask the operator to set `API_KEYS_FILE`, with a key that has the scope `erase`.",
         example="The service has no keys.",
     ),

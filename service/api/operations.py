@@ -388,9 +388,10 @@ CREATE_ERASURE: Final = Operation(
     tag=ERASURES,
     scope=Scope.ERASE,
     summary="Erase an e-mail address",
-    description="Removes all contacts with an address, whoever made them, and all rejected records "
-    "that have it; letters may be in either case. It takes as long as it takes to search all "
-    "contacts and rejected records, so it is done by a worker: GET it until it has ended. What was "
+    description="Removes all contacts with an address, also those that no import made, and all "
+    "rejected records that have it; letters may be in either case. It takes as long "
+    "as it takes to search all contacts and rejected records, so it is done by a worker: "
+    "GET it until it has ended. What was "
     "removed is kept as numbers, without the address.\n\n"
     "Stored files are not searched. `objects` lists those of imports that had the address in a "
     "contact or in a rejected record; they are removed if you ask for it. Records of imports that "

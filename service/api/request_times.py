@@ -29,14 +29,18 @@ def timed(handler: RequestHandler, metrics: ServiceMetrics) -> RequestHandler:
 
     def observe(request: web.BaseRequest, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
-        metrics.observe_request(request.method, _route(request), status, seconds)
+        route = route_template(request) or UNMATCHED
+        metrics.observe_request(request.method, route, status, seconds)
 
     return handle
 
 
-def _route(request: web.BaseRequest) -> str:
-    """Return the template of a request's path, such as ``/import/{jobId}``."""
+def route_template(request: web.BaseRequest) -> str | None:
+    """Return the template of a request's path, such as ``/import/{jobId}``; None without a route.
+
+    It is what metrics and traces name instead of the path, which has the client's words.
+    """
     if not isinstance(request, web.Request):
-        return UNMATCHED
+        return None
     resource = request.match_info.route.resource
-    return UNMATCHED if resource is None else resource.canonical
+    return None if resource is None else resource.canonical

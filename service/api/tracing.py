@@ -11,14 +11,14 @@ from aiohttp.typedefs import Handler, Middleware
 from config.tracing import Traces
 from core.queue_messages import TRACEPARENT
 from service.api import operations
+from service.api.request_times import route_template
+from service.metrics import KNOWN_METHODS
 
 _UNTRACED: Final = {
     operation.path
     for operation in (operations.GET_HEALTH, operations.GET_READINESS, operations.GET_METRICS)
 }
 """Monitoring asks for them every few seconds."""
-_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-"""A span has no method that a client has made up."""
 
 
 def tracing_middleware(traces: Traces) -> Middleware:
@@ -26,11 +26,10 @@ def tracing_middleware(traces: Traces) -> Middleware:
 
     @web.middleware
     async def trace(request: web.Request, handler: Handler) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        route = None if resource is None else resource.canonical
+        route = route_template(request)
         if route in _UNTRACED:
             return await handler(request)
-        method = request.method if request.method in _METHODS else "_OTHER"
+        method = request.method if request.method in KNOWN_METHODS else "_OTHER"
         attributes = {"http.request.method": method}
         if route is not None:
             attributes["http.route"] = route

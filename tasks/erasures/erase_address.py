@@ -10,11 +10,11 @@ from uuid import UUID
 
 import structlog
 
-from core.email_search import EmailSearch
 from core.errors import BatchTooLargeError, PermanentError, UpstreamError
 from core.rejection_objects import CONTENT_TYPE, RejectionReader, RejectionWriter
 from core.supabase.errors import DATABASE, STORAGE
 from core.supabase.storage_blocking import StorageClient
+from tasks.erasures.email_search import EmailSearch
 from tasks.erasures.repository import ErasureRepository
 from tasks.errors import RetryLaterError, WorkerStoppingError
 from tasks.maintenance.retention import RetentionSweep

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from core.email_search import EmailSearch
+from tasks.erasures.email_search import EmailSearch
 
 ADA = EmailSearch("ada@example.com")
 
