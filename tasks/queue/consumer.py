@@ -15,6 +15,8 @@
   locks when no message is left: at the end of a long queue they would fill the server's memory.
 * A process that has prefetched as many messages as it may waits until one of them is done.
   dramatiq-pg sleeps for longer and longer, up to a second, by which small imports would be delayed.
+* A notification that arrives while the process does something else is seen at the next look.
+  dramatiq-pg reads it from the connection, and then waits up to a second for another one.
 * A message's lock is taken once. dramatiq-pg takes it in the condition of an update; if the row is
   changed meanwhile, Postgres evaluates the condition again, and the lock is held twice, or for
   nothing. Released once or never, it would hide the message for as long as the session exists.
@@ -25,6 +27,7 @@
 """
 
 import random
+import select
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -34,7 +37,7 @@ from typing import Any, Final
 from dramatiq import Message, MessageProxy
 from dramatiq import errors as dramatiq_errors
 from dramatiq_pg.broker import PostgresConsumer, message_lock
-from dramatiq_pg.utils import transaction
+from dramatiq_pg.utils import check_conn, transaction
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import Notify
 from psycopg2.pool import PoolError
@@ -142,12 +145,23 @@ class Consumer(PostgresConsumer):  # type: ignore[misc]
                 cursor.execute(_UNLOCK, ids)
         return bool(taken)
 
+    @_translate_connection_errors()
     def poll_for_notify(self) -> None:
         """Wait up to a second for a notification; every few seconds look for other messages."""
         if not self._has_more:
-            super().poll_for_notify()
+            self._wait_for_notify()
         if self._has_more or (not self.notifies and time.monotonic() >= self._next_look):
             self.notifies += self.fetch_pending_notifies()
+
+    def _wait_for_notify(self) -> None:
+        # Reads what has arrived since the last call, as each query on this connection does too:
+        # select() would not return for it.
+        conn = self.get_listen_conn()
+        if not conn.notifies:
+            select.select([conn], [], [], self.timeout)
+            check_conn(conn)
+        self.notifies += conn.notifies
+        conn.notifies.clear()
 
     @_translate_connection_errors()
     def fetch_pending_notifies(self) -> list[Notify]:

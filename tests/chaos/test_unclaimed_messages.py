@@ -1,6 +1,7 @@
 """``dramatiq.unclaimed_messages``: what it returns, and what it costs when the queue is long."""
 
 import json
+import select
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -108,6 +109,25 @@ def test_consume_one_of_a_message_that_was_delayed_meanwhile(
         assert not consumer.consume_one(message)
         assert not _is_locked(cursor, message)
     cursor.execute("delete from dramatiq.queue where queue_name = %s", (dq_name(QUEUE),))
+
+
+def test_a_notification_that_was_read_before_the_wait_is_not_waited_for(
+    importer: Importer, cursor: psycopg2.extensions.cursor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = _message()
+    with _consumer(importer) as consumer:
+        connection = consumer.get_listen_conn()
+        cursor.execute("select public.enqueue_message(%s)", (message.encode().decode(),))
+        with connection.cursor() as other_query:
+            other_query.execute("select")
+        eventually(lambda: consumer.get_listen_conn().notifies, "the notification is read")
+
+        monkeypatch.setattr(select, "select", lambda *_: pytest.fail("waits for another one"))
+        consumer.poll_for_notify()
+
+        assert [json.loads(notify.payload)["message_id"] for notify in consumer.notifies] == [
+            message.message_id
+        ]
 
 
 def test_unclaimed_messages_reads_no_more_rows_than_it_returns(

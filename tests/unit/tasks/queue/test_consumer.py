@@ -122,7 +122,7 @@ class FakeLook:
         self.waits = 0
         monkeypatch.setattr(module, "transaction", self.transaction)
         monkeypatch.setattr(Consumer, "get_listen_conn", lambda self: None)
-        monkeypatch.setattr(PostgresConsumer, "poll_for_notify", self.wait)
+        monkeypatch.setattr(Consumer, "_wait_for_notify", self.wait)
 
     @contextmanager
     def transaction(self, _):
@@ -172,9 +172,7 @@ def test_poll_for_notify_does_not_wait_while_pages_are_full(consumer, monkeypatc
 
 def test_poll_for_notify_looks_for_no_messages_after_a_notification(consumer, monkeypatch):
     monkeypatch.setattr(Consumer, "fetch_pending_notifies", lambda self: pytest.fail("looked"))
-    monkeypatch.setattr(
-        PostgresConsumer, "poll_for_notify", lambda self: self.notifies.append("news")
-    )
+    monkeypatch.setattr(Consumer, "_wait_for_notify", lambda self: self.notifies.append("news"))
     consumer._next_look = 0.0
     consumer.poll_for_notify()
 
