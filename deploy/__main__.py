@@ -135,9 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--threads",
         type=_positive,
-        default=4,
+        default=2,
         metavar="N",
-        help="parts that a process imports at the same time (default: 4)",
+        help="parts of large imports that a process imports at the same time (default: 2)",
     )
     worker.add_argument(
         "--queues",

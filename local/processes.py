@@ -20,7 +20,7 @@ from embedded.processes import WATCHDOG
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = (
-    *("dramatiq", "tasks", "--processes", "3", "--threads", "4"),
+    *("dramatiq", "tasks", "--processes", "3", "--threads", "2"),
     *("--worker-shutdown-timeout", "10000"),
 )
 STOP_SECONDS: Final = 45.0

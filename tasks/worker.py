@@ -16,7 +16,7 @@ from core.errors import SelfCheckError
 from core.self_check import run_self_check
 from tasks.errors import EXIT_UNFIT
 from tasks.queue.connections import DeferredPool, connection_arguments
-from tasks.queue.lanes import queues_of, threads_of
+from tasks.queue.lanes import threads_by_queue
 from tasks.queue.parent_watchdog import stop_with_parent
 from tasks.services import Services
 
@@ -93,17 +93,14 @@ class Runtime(Middleware):
         self._services = Services.from_settings(self._settings, Metrics(), self._stopping)
 
     def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
-        """Prefetch only one message, since other machines may be idle.
-
-        The first worker of the process also opens the queue's pool, for all of them.
-        """
-        worker.queue_prefetch = worker.worker_threads + 1
+        """Open the queue's pool when the first worker of the process starts, for all of them."""
         if self._worker is None:
             self._worker = worker
+            threads = threads_by_queue(worker)
             self._pool.open(
                 connection_arguments(self.settings),
-                queues=len(queues_of(worker)),
-                threads=threads_of(worker),
+                queues=len(threads),
+                threads=sum(threads.values()),
             )
 
     def before_worker_shutdown(self, _broker: Broker, worker: Worker) -> None:

@@ -40,7 +40,19 @@ _STARTED: Final = """
 _CREATED: Final = """
     select extract(epoch from created_at)::float8 from public.imports where id = '{}'
 """
-_COMPLETED: Final = "select count(*) from public.imports where state = 'completed'"
+_ENDED_BESIDE: Final = """
+    select o.started_at > i.created_at
+    from public.imports i
+    join public.imports o on o.id <> i.id and o.finished_at between i.created_at and i.finished_at
+    where i.id = '{}'
+"""
+"""Whether each other import that ended while this one was open has begun after its acceptance."""
+_OPEN_AT_START: Final = """
+    select count(*) from public.imports i
+    join public.imports o on o.id <> i.id and o.created_at < i.created_at
+      and (o.finished_at is null or o.finished_at > i.created_at)
+    where i.id = '{}'
+"""
 _SECONDS: Final = """
     select extract(epoch from finished_at)::float8 from public.imports
     where state = 'completed' order by finished_at
@@ -131,17 +143,23 @@ def _sources(lab: Lab, importer: Importer, _writer: str) -> Case:
     crowd = 200
     with ThreadPoolExecutor(CLIENTS) as pool:
         jobs = list(pool.map(lambda _: _posted(importer, path, "crowd"), range(crowd)))
-    ((before,),) = importer.server.ask(_COMPLETED)
     one = _posted(importer, path, "single")
     _finished(importer, one)
-    ((after,),) = importer.server.ask(_COMPLETED)
+    ended = importer.server.ask(_ENDED_BESIDE.format(one.removeprefix(JOB_PREFIX)))
+    ((waiting,),) = importer.server.ask(_OPEN_AT_START.format(one.removeprefix(JOB_PREFIX)))
     for job in jobs:
         httpx.post(f"{importer.url}/import/{job}/cancel")
     await_true(lambda: _open(importer) == 0, "The other imports are cancelled")
-    figures = {"ahead": float(after - before - 1), "waiting": float(crowd - before)}
+    begun_after = sum(is_later for (is_later,) in ended)
+    figures = {
+        "ahead": float(len(ended)),
+        "overtaking": float(begun_after),
+        "waiting": float(waiting),
+    }
     columns = (
         Column("ahead", "imports of the other source that ended first", ",.0f"),
-        Column("waiting", "that were waiting", ",.0f"),
+        Column("overtaking", "of these, begun after it was accepted", ",.0f"),
+        Column("waiting", "that were open then", ",.0f"),
     )
     return f"One import of {rows:,} contacts after {crowd} of another source", columns, figures
 
@@ -199,7 +217,7 @@ def _small_import(importer: Importer, source: str) -> float:
     ahead = importer.server.seconds_ahead()
     body = _body(source, SMALL_RECORDS)
     accepted = post(importer.url, Kind.JSON, body, len(body))
-    return follow(importer.url, accepted.job, 0.02).finished - ahead - accepted.begun
+    return follow(importer.url, accepted.job, LOOK_EVERY).finished - ahead - accepted.begun
 
 
 def _body(source: str, records: int) -> bytes:

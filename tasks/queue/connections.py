@@ -32,10 +32,16 @@ SERVER_KEEPALIVES: Final = """
     set tcp_user_timeout = 25000;
 """
 """Run at the start of a session, so that the server detects that this client is gone."""
+_NO_WAIT_FOR_DISK: Final = "set synchronous_commit = off;"
+"""A crash of Postgres may lose what became of a message in the last half second.
+
+The message is then processed again, which changes nothing. What it has done is committed by other
+sessions, which wait for the disk.
+"""
 
 
 class QueueConnection(connection):
-    """A connection with keepalives at the server's end too.
+    """A connection with keepalives at the server's end too, whose commits are asynchronous.
 
     Not with libpq's ``options``: poolers reject or misread them.
     """
@@ -43,7 +49,7 @@ class QueueConnection(connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
         with self, self.cursor() as cursor:
-            cursor.execute(SERVER_KEEPALIVES)
+            cursor.execute(SERVER_KEEPALIVES + _NO_WAIT_FOR_DISK)
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:

@@ -4,12 +4,14 @@ dramatiq gives all queues the same threads: a small import would wait until a pa
 has ended, and webhooks to slow receivers would hold all threads. Here each queue has a worker of
 its own. Of several processes, the first one takes the small imports and the webhooks, and leaves
 the large imports to the others: in the same process, their threads would wait for each other's
-Python code.
+Python code. The others run at a lower priority: where the processors are busy, a small import would
+wait for its turn at each of its steps.
 """
 
 import contextlib
 import logging
 import multiprocessing
+import os
 import sys
 import threading
 from typing import Final
@@ -20,29 +22,30 @@ from dramatiq.cli import make_argument_parser
 from core.queue_messages import QUEUE, QUEUES, SMALL_QUEUE, WEBHOOK_QUEUE
 
 _THREADS: Final = {SMALL_QUEUE: 4, WEBHOOK_QUEUE: 8}
-"""Of the added workers. Webhooks wait for other people's servers most of the time."""
+"""Webhooks wait for other people's servers most of the time."""
+_LARGE_NICENESS: Final = 10
+"""Of a process that imports the parts of large imports and nothing else."""
 _STOP_MILLISECONDS: Final = 10_000
 
 
-def queues_of(worker: Worker) -> tuple[str, ...]:
-    """Return the queues of the process whose first worker this is.
+def threads_by_queue(worker: Worker) -> dict[str, int]:
+    """Return the queues of the process whose first worker this is, and the threads of each.
 
-    They are those that the operator names (``dramatiq tasks --queues ...``), or all if this process
-    is the only one.
+    They are the queues that the operator names (``dramatiq tasks --queues ...``), or all if this
+    process is the only one. ``--threads`` is about the parts of large imports; if they are not
+    among the named queues, about the first of these.
     """
-    if worker.consumer_whitelist:
-        named = worker.consumer_whitelist
-        return tuple(queue for queue in QUEUES if queue in named) or tuple(named)
     number, processes = _place_among_processes()
-    if processes == 1:
-        return QUEUES
-    return (SMALL_QUEUE, WEBHOOK_QUEUE) if number == 1 else (QUEUE,)
-
-
-def threads_of(worker: Worker) -> int:
-    """Return the number of threads of the process whose first worker this is."""
-    added = queues_of(worker)[1:]
-    return int(worker.worker_threads) + sum(_THREADS[queue] for queue in added)
+    if named := worker.consumer_whitelist:
+        queues = tuple(queue for queue in QUEUES if queue in named) or tuple(named)
+    elif processes == 1:
+        queues = QUEUES
+    elif number == 1:
+        return dict(_THREADS)
+    else:
+        queues = (QUEUE,)
+    first, *others = queues
+    return {first: int(worker.worker_threads)} | {queue: _THREADS[queue] for queue in others}
 
 
 def _place_among_processes() -> tuple[int, int]:
@@ -69,21 +72,27 @@ class Lanes(Middleware):
         self._stops: list[threading.Thread] = []
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Leave the first queue only to the first worker."""
-        if self._first is not None:
-            return
-        self._first = worker
-        first, *others = queues_of(worker)
-        self._added = [
-            Worker(
-                broker,
-                queues={queue},
-                worker_threads=_THREADS[queue],
-                worker_timeout=worker.worker_timeout,
-            )
-            for queue in others
-        ]
-        worker.consumer_whitelist = {first}
+        """Leave the first queue only to the first worker.
+
+        Workers prefetch one message more than they have threads, since other machines may be idle.
+        """
+        if self._first is None:
+            self._first = worker
+            threads = threads_by_queue(worker)
+            if tuple(threads) == (QUEUE,):
+                os.nice(_LARGE_NICENESS)
+            first, *others = threads
+            worker.consumer_whitelist, worker.worker_threads = {first}, threads[first]
+            self._added = [
+                Worker(
+                    broker,
+                    queues={queue},
+                    worker_threads=threads[queue],
+                    worker_timeout=worker.worker_timeout,
+                )
+                for queue in others
+            ]
+        worker.queue_prefetch = worker.worker_threads + 1
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start the added workers."""

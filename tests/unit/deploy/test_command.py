@@ -9,7 +9,7 @@ from deploy.__main__ import ROOT, main, python_module
 from deploy.migrations import migrations_in
 
 WORKER = [
-    *("dramatiq", "tasks", "--path", str(ROOT), "--processes", "3", "--threads", "4"),
+    *("dramatiq", "tasks", "--path", str(ROOT), "--processes", "3", "--threads", "2"),
     *("--worker-shutdown-timeout", "10000"),
 ]
 

@@ -69,11 +69,10 @@ def test_a_worker_that_cannot_start_ends_with_1(boot, monkeypatch):
     assert end.value.code == 1
 
 
-def test_a_process_prefetches_one_message_more_than_it_has_threads(boot):
+def test_a_process_has_connections_for_all_its_threads(boot):
     runtime = boot(**GOOD)
-    worker = SimpleNamespace(worker_threads=4, queue_prefetch=8, consumer_whitelist=None)
+    worker = SimpleNamespace(worker_threads=4, consumer_whitelist=None)
     runtime.before_worker_boot(None, worker)
-    assert worker.queue_prefetch == 5
     assert runtime._pool._opened().maxconn >= 3 * 4 + 4 + 12
     closed = []
     runtime.services.connections.callback(closed.append, True)
