@@ -15,7 +15,7 @@ from benchmarks.contacts import SOURCE, Kind
 from benchmarks.errors import BenchmarkError
 from benchmarks.server import Server
 from benchmarks.usage import CLIENT, CORES, Group, Meter, named, peak_bytes, reset_peak, tree
-from config.settings import Settings
+from config.settings import PARTS_AT_A_TIME, Settings
 from core.ids import JOB_PREFIX
 from local.ports import free_port
 from local.processes import WORKERS, Started, service, started, worker_environment
@@ -160,6 +160,7 @@ class Importer:
         environment |= {WRITER_SETTING.upper(): writer, "LOG_FORMAT": "json", "LOG_LEVEL": "info"}
         command = list(WORKERS)
         command[command.index("--processes") + 1] = str(processes)
+        command[command.index("--threads") + 1] = str(PARTS_AT_A_TIME[writer])
         log = self._folder / f"workers-{next(self._starts)}.log"
         return Workers(self._running.enter_context(started(command, environment, log)), processes)
 

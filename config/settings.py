@@ -2,8 +2,10 @@
 
 import base64
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -153,6 +155,22 @@ class HealthSettings(_EnvironmentSettings):
     """Port of the workers' metrics."""
 
 
+Writer: TypeAlias = Literal["postgrest", "copy"]
+PARTS_AT_A_TIME: Final[Mapping[str, int]] = MappingProxyType({"postgrest": 2, "copy": 1})
+"""Parts of large imports that one worker process imports at the same time, unless told otherwise.
+
+While PostgREST and Postgres work on a request, a second part keeps the process busy. COPY takes
+rows while they are sent: more parts at a time make it slower, and small imports wait longer.
+"""
+
+
+class WorkerSettings(_EnvironmentSettings):
+    """What the command that starts the workers needs to know."""
+
+    contacts_writer: Writer = "postgrest"
+    """How the workers write contacts, as in ``Settings``."""
+
+
 class Settings(_EnvironmentSettings):
     """Settings of the service and the workers."""
 
@@ -206,7 +224,7 @@ class Settings(_EnvironmentSettings):
     """Seconds that running uploads have to finish when the service is stopped."""
     batch_records: int = Field(default=5000, ge=1, le=50_000)
     """Records that are written to the database in one request."""
-    contacts_writer: Literal["postgrest", "copy"] = "postgrest"
+    contacts_writer: Writer = "postgrest"
     """How the workers write contacts: through PostgREST, or with COPY over ``database_url``."""
     part_attempts: int = Field(default=5, ge=1, le=100)
     """Attempts at a part during which workers die or hang before the part has failed."""

@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from config.settings import HealthSettings, MigrationSettings, SettingsError
+from config.settings import (
+    PARTS_AT_A_TIME,
+    HealthSettings,
+    MigrationSettings,
+    SettingsError,
+    WorkerSettings,
+)
 from deploy.health import is_healthy
 from deploy.migrations import (
     DatabaseAddressError,
@@ -42,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _migrate()
     if options.command == "health":
         return _health(options.process)
+    if options.command == "worker" and options.threads is None:
+        try:
+            options.threads = PARTS_AT_A_TIME[WorkerSettings.from_environment().contacts_writer]
+        except SettingsError as error:
+            return _report_settings(error)
     command = [sys.executable, "-m", *python_module(options)]
     return os.execv(command[0], command)  # noqa: S606 -- no shell is wanted
 
@@ -67,12 +78,16 @@ def python_module(options: argparse.Namespace) -> list[str]:
             raise ValueError(options.command)
 
 
+def _report_settings(error: SettingsError) -> int:
+    sys.stderr.write("".join(f"{line}\n" for line in error.lines))
+    return EXIT_USAGE
+
+
 def _health(process: str) -> int:
     try:
         settings = HealthSettings.from_environment()
     except SettingsError as error:
-        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
-        return EXIT_USAGE
+        return _report_settings(error)
     if is_healthy(process, settings):
         return EXIT_OK
     sys.stderr.write(f"{process} does not answer\n")
@@ -87,8 +102,7 @@ def _migrate() -> int:
             sys.stdout.write(f"applied {migration.path.name}\n")
             sys.stdout.flush()
     except SettingsError as error:
-        sys.stderr.write("".join(f"{line}\n" for line in error.lines))
-        return EXIT_USAGE
+        return _report_settings(error)
     except DatabaseAddressError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
@@ -135,9 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--threads",
         type=_positive,
-        default=2,
         metavar="N",
-        help="parts of large imports that a process imports at the same time (default: 2)",
+        help="parts of large imports that a process imports at the same time (default: 2, or 1 "
+        "with CONTACTS_WRITER=copy)",
     )
     worker.add_argument(
         "--queues",

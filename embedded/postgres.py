@@ -29,13 +29,17 @@ host all all ::1/128 scram-sha-256
 """
 SETTINGS = {
     "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
+    "max_wal_size": "4GB",
     "max_connections": "100",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
     "fsync": "on",
+    "backend_flush_after": "256kB",
 }
+"""Beside a large import all commits would wait for half a second to two while a checkpoint writes
+what has collected since the last one: so there are fewer of them, and sessions write as they go.
+"""
 TIMEOUT_SECONDS = 60.0
 
 

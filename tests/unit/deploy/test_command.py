@@ -22,8 +22,8 @@ def parsed(*arguments: str) -> argparse.Namespace:
     ("arguments", "run"),
     [
         (["web"], ["service"]),
-        (["worker"], WORKER),
-        (["worker", "--queues", "imports"], [*WORKER, "--queues", "imports"]),
+        (["worker", "--threads", "2"], WORKER),
+        (["worker", "--threads", "2", "--queues", "imports"], [*WORKER, "--queues", "imports"]),
         (["once"], ["tasks", "--once"]),
         (["once", "--threads", "2"], ["tasks", "--once", "--threads", "2"]),
         (["sweep"], ["tasks", "--sweep"]),
@@ -36,6 +36,35 @@ def test_each_command_runs_a_module(arguments, run):
 def test_processes_and_threads_are_passed_on():
     run = python_module(parsed("worker", "--processes", "1", "--threads", "8"))
     assert run[4:8] == ["--processes", "1", "--threads", "8"]
+
+
+@pytest.mark.parametrize(
+    ("writer", "arguments", "threads"),
+    [
+        (None, [], "2"),
+        ("postgrest", [], "2"),
+        ("copy", [], "1"),
+        ("copy", ["--threads", "3"], "3"),
+    ],
+)
+def test_the_writer_decides_how_many_parts_a_process_imports_at_the_same_time(
+    writer, arguments, threads, monkeypatch
+):
+    started = []
+    monkeypatch.setattr(command.os, "execv", lambda _, run: started.append(run))
+    monkeypatch.delenv("CONTACTS_WRITER", raising=False)
+    if writer:
+        monkeypatch.setenv("CONTACTS_WRITER", writer)
+    main(["worker", *arguments])
+    (run,) = started
+    assert run[run.index("--threads") + 1] == threads
+
+
+def test_an_unknown_writer_ends_worker_with_2(monkeypatch, capsys):
+    monkeypatch.setattr(command.os, "execv", lambda *_: pytest.fail("started"))
+    monkeypatch.setenv("CONTACTS_WRITER", "psql")
+    assert main(["worker"]) == 2
+    assert capsys.readouterr().err.startswith("CONTACTS_WRITER")
 
 
 @pytest.mark.parametrize(
