@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from embedded.files import write_private
+from embedded.files import write_beside, write_private
 from embedded.storage import errors
 
 # From Storage's documentation of file names.
@@ -155,13 +155,13 @@ class Catalog:
 
         Raises OSError if the disk is full; the file is not moved then.
         """
-        await asyncio.to_thread(_to_disk, arrived)
         record = self._record(stored)
         async with self._lock_of(record):
             bucket = self.bucket(stored.bucket)
             former = bucket.objects.get(stored.name)
             kept = _new_version(stored, former)
-            await asyncio.to_thread(_keep, arrived, self.bytes_of(kept), record, kept)
+            fresh = await _both_on_disk(arrived, record, kept)
+            await asyncio.to_thread(_keep, arrived, self.bytes_of(kept), fresh, record)
             bucket.objects[kept.name] = kept
         if former is not None:
             await asyncio.to_thread(self.bytes_of(former).unlink, missing_ok=True)
@@ -195,7 +195,8 @@ class Catalog:
             async with self._duplicate(source) as arrived:
                 moved = replace(target, version=arrived.name, updated_at=now())
                 place, record = self.bytes_of(moved), self._record(moved)
-                await asyncio.to_thread(_keep, arrived, place, record, moved)
+                fresh = await asyncio.to_thread(write_beside, record, _text_of(moved))
+                await asyncio.to_thread(_keep, arrived, place, fresh, record)
             bucket.objects[moved.name] = moved
             del self.bucket(source.bucket).objects[source.name]
             await asyncio.to_thread(_unlink, self._record(source), self.bytes_of(source))
@@ -290,10 +291,32 @@ def _new_version(stored: Stored, former: Stored | None) -> Stored:
     return replace(stored, id=former.id, created_at=former.created_at)
 
 
-def _keep(arrived: Path, place: Path, record: Path, stored: Stored) -> None:
+def _text_of(stored: Stored) -> str:
+    return json.dumps(asdict(stored))
+
+
+async def _both_on_disk(arrived: Path, record: Path, stored: Stored) -> Path:
+    """Sync an object's bytes and its new record, at the same time; returns where the latter is.
+
+    Raises OSError, and leaves no record then.
+    """
+    synced, fresh = await asyncio.gather(
+        asyncio.to_thread(_to_disk, arrived),
+        asyncio.to_thread(write_beside, record, _text_of(stored)),
+        return_exceptions=True,
+    )
+    if isinstance(fresh, BaseException):
+        raise fresh
+    if synced is not None:
+        await asyncio.to_thread(fresh.unlink)
+        raise synced
+    return fresh
+
+
+def _keep(arrived: Path, place: Path, fresh: Path, record: Path) -> None:
     arrived.replace(place)
     try:
-        write_private(record, json.dumps(asdict(stored)))
+        fresh.replace(record)
     except OSError:
         place.replace(arrived)
         raise
