@@ -262,6 +262,9 @@ $$;
 -- p_max_attempts attempts have no known end, the part fails: returns {"given_up": ...}. Both hold
 -- what part_ended returns.
 --
+-- The commit does not wait for the disk. If a crash of Postgres loses it, everything is lost that the
+-- attempt has committed since, and what it calls next raises CI003: the part is started again.
+--
 -- A part with two attempts of no known end may have killed its worker, and everything else that ran
 -- in it. Then only a worker that runs nothing else may start the part (p_alone); others get
 -- {"suspect": true}. So a bad part neither stops other parts nor uses up their attempts.
@@ -321,6 +324,7 @@ begin
   if v_part.started_at is not null and v_part.attempt is distinct from p_attempt then
     perform public.clear_rejections(v_part);
   end if;
+  perform set_config('synchronous_commit', 'off', true);
   update public.import_parts
   set state = 'importing', attempt = p_attempt, open_attempts = v_open || p_attempt,
       message_id = coalesce(p_message, message_id),

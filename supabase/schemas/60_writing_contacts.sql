@@ -27,7 +27,8 @@ as $$
 $$;
 
 -- Prevents the end of a part until the end of a transaction that writes contacts or rejections of
--- it. Raises CI001, CI002 or CI003.
+-- it. Raises CI001, CI002 or CI003; the latter also if the part waits again, since a crash of
+-- Postgres has lost its start.
 create function public.hold_part(p_import uuid, p_part integer, p_attempt uuid) returns void
 language plpgsql set search_path = ''
 as $$
@@ -36,13 +37,13 @@ declare
 begin
   select * into v_part from public.import_parts
   where import_id = p_import and part = p_part for share;
+  if v_part.state in ('queued', 'importing') and v_part.attempt is distinct from p_attempt then
+    raise sqlstate 'CI003' using message = format(
+      'part %s of import %s is owned by another attempt', p_part, p_import);
+  end if;
   if v_part.state is distinct from 'importing' then
     raise sqlstate 'CI001' using message = format(
       'part %s of import %s is not in state importing', p_part, p_import);
-  end if;
-  if v_part.attempt is distinct from p_attempt then
-    raise sqlstate 'CI003' using message = format(
-      'part %s of import %s is owned by another attempt', p_part, p_import);
   end if;
   if exists (select from public.imports where id = p_import and state = 'cancelling') then
     raise sqlstate 'CI002' using message = format('import %s is being cancelled', p_import);

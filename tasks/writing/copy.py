@@ -103,10 +103,11 @@ def copy_writer(
             cursor.execute(_LOCK_PART, [f"{import_id} {part.part}"])
             row = cursor.execute(_READ_PART, [import_id, part.part]).fetchone()
             state, attempt = row or (None, None)
+            # It waits if a crash of Postgres has lost its start.
+            if state in ("queued", "importing") and attempt != work.attempt.id:
+                raise StaleAttemptError("the part is owned by another attempt")
             if state != "importing":
                 raise InvalidTransitionError(f"the part is {state}")
-            if attempt != work.attempt.id:
-                raise StaleAttemptError("the part is owned by another attempt")
             # A deferred constraint would fail at the commit, where no row can be blamed.
             cursor.execute("set constraints all immediate")
             if work.rerun:

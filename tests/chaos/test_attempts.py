@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import psycopg2
+import pytest
 
 from local.processes import PROJECT
 from tests.acceptance.conftest import ENDED, Importer
@@ -22,6 +23,14 @@ IN_WORK = """
     from dramatiq.queue where message #>> '{args,0}' = %s and message #> '{args,1}' is not null
 """
 """Locks the messages of an import's parts, as a worker does."""
+LOSE_START = """
+    with import as (
+      update imports set state = 'queued', started_at = null where id = %s returning id
+    )
+    update import_parts
+    set state = 'queued', attempt = null, open_attempts = '{}', message_id = null, started_at = null
+    where import_id = (select id from import)
+"""
 SETTLE = "update dramatiq.queue set state = %s where message_id = any (%s::uuid[])"
 
 
@@ -122,6 +131,35 @@ def test_a_retry_before_the_acknowledgement_loses_no_message(
 
     assert importer.shown(job)["state"] == "completed"
     assert importer.counts(job) == (len(CONTACTS), 0)
+
+
+@pytest.mark.parametrize("contacts_writer", ["postgrest", "copy"])
+def test_a_part_whose_start_was_lost_in_a_crash_of_postgres_is_imported(
+    importer: Importer, contacts_writer: str
+) -> None:
+    """The start does not wait for the disk; here it is taken back before its answer arrives."""
+    job = importer.post(CONTACTS[:5], source="lost start")
+    with Proxy(importer.env["SUPABASE_URL"]).running() as proxy:
+        proxy.inject(hold := Hold(rpc("start_part"), after=True))
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "tasks", "--once"],
+            cwd=PROJECT,
+            env=importer.environment(
+                SUPABASE_URL=proxy.url, CONTACTS_WRITER=contacts_writer, SWEEP_AFTER="1000"
+            ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        hold.wait()
+        importer.query(LOSE_START, job.removeprefix("import-"))
+        hold.release()
+        _, log = worker.communicate(timeout=100)
+
+    assert worker.returncode == 0, log
+    assert "part is owned by another attempt" in log
+    assert importer.shown(job)["state"] == "completed"
+    assert importer.counts(job) == (5, 0)
 
 
 def _storage(importer: Importer, method: str, name: str, **more: Any) -> httpx.Response:

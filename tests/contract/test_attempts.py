@@ -19,6 +19,11 @@ from core.queue_messages import import_part_message, undo_import_message
 from tests.contract.repository_calls import PART, Repository, unprocessed
 
 STALE = "CI003"
+LOSE_START = """
+    update import_parts
+    set state = 'queued', attempt = null, open_attempts = '{}', message_id = null, started_at = null
+    where import_id = %s
+"""
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and pid = any(%s)"
 
 
@@ -55,6 +60,37 @@ def test_a_stale_attempt_writes_nothing(repository):
     assert repository.contacts(made) == 0
     assert repository.write(made, 1, ["in time"], attempt=second) is None
     assert repository.contacts(made) == 1
+
+
+def test_an_attempt_whose_start_is_lost_writes_nothing_and_its_part_is_started_again(
+    repository, url
+):
+    made = repository.create(parts=1)
+    repository.begin(made, 1)
+    with psycopg.connect(url) as session:
+        session.execute(LOSE_START, [made])
+    assert repository.write(made, 1, ["lost"]) == STALE
+    assert repository.write(made, 1, ["lost"], imported=1, rejected=0) == STALE
+    assert repository.send("write_apart", repository.text(made, 1, ["lost"])) == STALE
+    assert repository.write_rejection(made, 1, 2) == STALE
+    assert repository.finish(made, 1) == STALE
+    assert repository.postpone(made, 1) is None
+    assert repository.contacts(made) == 0
+    assert not repository.begin(made, 1)["rerun"]
+    assert repository.write(made, 1, ["kept"]) is None
+
+
+@pytest.mark.parametrize(("cancelled", "waits"), [(False, "off"), (True, "on")])
+def test_only_the_start_of_a_part_is_committed_without_waiting_for_the_disk(
+    repository, url, cancelled, waits
+):
+    """A part that is cancelled or given up may end the import, which others may be told."""
+    made = repository.create(parts=1)
+    with psycopg.connect(url) as session:
+        if cancelled:
+            session.execute("update imports set state = 'cancelling' where id = %s", [made])
+        session.execute("select start_part(%s, 1, gen_random_uuid(), 5)", [made])
+        assert session.execute("show synchronous_commit").fetchone() == (waits,)
 
 
 def test_a_stale_attempt_does_not_fail_a_part_that_was_retried(repository):

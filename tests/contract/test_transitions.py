@@ -73,7 +73,7 @@ def test_cancel_import_cancels_queued_parts_at_once_and_running_parts_between_ba
 
 def test_rejections_are_written_only_while_their_part_is_imported(repository):
     made = repository.create()
-    assert repository.write_rejection(made, 1, 3) == "CI001"
+    assert repository.write_rejection(made, 1, 3) == "CI003"
     repository.begin(made, 1)
     assert [repository.write_rejection(made, 1, record) for record in (3, 3, 4)] == [None] * 3
     repository.on("cancel_import", made)
