@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import errno
 import resource
 import uuid
 from dataclasses import replace
@@ -61,6 +62,22 @@ async def test_put_on_a_full_disk_changes_nothing(catalog, tmp_path, before):
     arrived.unlink()
     assert sorted(tmp_path.rglob("*")) == files
     assert ("a" in catalog.bucket("b").objects) is before
+
+
+async def test_put_whose_bytes_cannot_be_synced_changes_nothing(catalog, tmp_path, monkeypatch):
+    kept = await put(catalog, "a", b"1")
+    files = sorted(tmp_path.rglob("*"))
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr("embedded.storage.catalog._to_disk", fail)
+    with pytest.raises(OSError, match="broken"):
+        await put(catalog, "a", b"22")
+    (arrived,) = catalog.arrivals.iterdir()
+    arrived.unlink()
+    assert sorted(tmp_path.rglob("*")) == files
+    assert reloaded(tmp_path).bucket("b").find("a") == kept
 
 
 @contextlib.contextmanager
