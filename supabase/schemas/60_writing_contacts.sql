@@ -27,7 +27,7 @@ as $$
 $$;
 
 -- Prevents the end of a part until the end of a transaction that writes contacts or rejections of
--- it. Raises CI001, CI002 or CI003; the latter also if the part waits again, since a crash of
+-- it. Raises CI001, CI002 or CI003; CI003 also if the part waits again because a crash of
 -- Postgres has lost its start.
 create function public.hold_part(p_import uuid, p_part integer, p_attempt uuid) returns void
 language plpgsql set search_path = ''
