@@ -18,7 +18,7 @@ from benchmarks.contacts import Kind as ContactKind
 from benchmarks.contacts import Profile, body
 from benchmarks.splitters import PIECE, default_limits
 from core.errors import MalformedInputError
-from core.ids import new_import_id
+from core.ids import contact_id_prefix, new_import_id
 from core.reading.sniffing import Kind
 from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection
@@ -241,14 +241,16 @@ def _collecting_as_workers_do() -> Iterator[None]:
 @_collecting_as_workers_do()
 def _import(stored: bytes, split: Split) -> None:
     for part in split.parts:
+        import_id = new_import_id()
         work = PartWork(
-            Attempt(new_import_id(), part.part),
+            Attempt(import_id, part.part),
             "s",
             split.format,
             split.plan,
             "o",
             len(stored),
             part,
+            contact_id_prefix(import_id),
         )
         nowhere = _Nowhere()
         pipeline = PartPipeline(work, nowhere, PartRejections(work, nowhere, nowhere))  # type: ignore[arg-type]  # the storage client's methods that rejections need

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from core.ids import contact_id_prefix
+from core.ids import JOB_PREFIX, contact_id_prefix, contacts_ahead
 from local.contacts import DOMAINS, FIRST_NAMES, LAST_NAMES
 
 SOURCE: Final = "benchmark"
@@ -96,6 +96,11 @@ def body(kind: Kind, profile: Profile, rows: int, seed: int) -> Iterator[str]:
 
 def _csv_header(profile: Profile) -> str:
     return "name,email,tags,address\n" if profile is Profile.WIDE else "name,email\n"
+
+
+def contact_prefix(job: str, records: int) -> str:
+    """Return what the ids of the contacts of an import of so many records begin with."""
+    return contact_id_prefix(UUID(job.removeprefix(JOB_PREFIX)), contacts_ahead(records))
 
 
 def bad_records(profile: Profile, rows: int, seed: int) -> int:

@@ -9,7 +9,7 @@ import msgspec
 
 from config.tracing import JOB_ID, NO_TRACES, Traces
 from core.conversion import Converter
-from core.ids import job_id
+from core.ids import contacts_ahead, job_id
 from core.models import Part
 from core.queue_messages import (
     QUEUES,
@@ -62,6 +62,7 @@ class NewImport:
             "object": self.object,
             "bytes": split.bytes,
             "records": split.records,
+            "contacts_ahead": contacts_ahead(split.records),
             "small": is_small(len(split.parts), split.bytes),
             "detected": detected(split, self.request.compression),
             "ignored": split.ignored or None,

@@ -103,6 +103,7 @@ class Repository:
             p_alone=exclusive,
             p_ended=[str(ended) for ended in ended_attempts],
             p_message=None if message_id is None else str(message_id),
+            p_takes_prefix=True,
         )
         if not started:
             return None
@@ -126,6 +127,7 @@ class Repository:
             object=started["object"],
             object_bytes=started["object_bytes"],
             part=Part(part=attempt.part, **bounds),
+            contact_prefix=started["contact_prefix"],
             dry_run=started["dry_run"],
             rerun=started["rerun"],
         )

@@ -3,10 +3,9 @@
 import shutil
 import time
 from dataclasses import dataclass
-from uuid import UUID
 
 from benchmarks.client import follow, post_file, undo
-from benchmarks.contacts import Kind
+from benchmarks.contacts import Kind, contact_prefix
 from benchmarks.errors import BenchmarkError
 from benchmarks.importer import Importer
 from benchmarks.lab import Lab
@@ -36,7 +35,7 @@ FROM generate_series({first}::bigint, {last}) AS n
 """
 LEFT = """
 SELECT count(*) FROM public.contacts
-WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {records})
+WHERE id BETWEEN public.contact_id('{prefix}', 1) AND public.contact_id('{prefix}', {records})
 """
 WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8"
 SIZES = """
@@ -112,7 +111,7 @@ class Table:
         undo(importer.url, accepted.job, 0.05)
         undone = time.time() - begun
         usage = before.until(meter.read())
-        of = {"id": UUID(accepted.job.removeprefix("import-")), "records": data.rows}
+        of = {"prefix": contact_prefix(accepted.job, data.rows), "records": data.rows}
         if completed.shown["imported"] != data.rows or server.ask(LEFT.format(**of)) != [(0,)]:
             raise BenchmarkError(f"Not all was imported and undone: {completed.shown}")
         figures = {

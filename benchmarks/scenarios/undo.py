@@ -3,10 +3,9 @@
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from benchmarks.client import follow, post_file, undo
-from benchmarks.contacts import Kind
+from benchmarks.contacts import Kind, contact_prefix
 from benchmarks.errors import BenchmarkError
 from benchmarks.importer import Importer
 from benchmarks.lab import Lab
@@ -22,20 +21,20 @@ SELECT 'Other ' || n, 'other' || n || '@example.com', 'others' FROM generate_ser
 """
 LEFT = """
 SELECT count(*) FILTER (WHERE source = 'others'),
-       count(*) FILTER (WHERE id BETWEEN public.contact_id('{id}', 1)
-                                     AND public.contact_id('{id}', {records}))
+       count(*) FILTER (WHERE id BETWEEN public.contact_id('{prefix}', 1)
+                                     AND public.contact_id('{prefix}', {records}))
 FROM public.contacts
 """
 # As undo_some does: the last contact of a step, and all contacts up to that.
 STEPS = (
     """
 EXPLAIN SELECT id FROM public.contacts
-WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {records})
+WHERE id BETWEEN public.contact_id('{prefix}', 1) AND public.contact_id('{prefix}', {records})
 ORDER BY id OFFSET {step} - 1 LIMIT 1
 """,
     """
 EXPLAIN DELETE FROM public.contacts
-WHERE id BETWEEN public.contact_id('{id}', 1) AND public.contact_id('{id}', {step})
+WHERE id BETWEEN public.contact_id('{prefix}', 1) AND public.contact_id('{prefix}', {step})
 """,
 )
 MOST = 20_000
@@ -78,7 +77,7 @@ class Undo:
         self.importer.work(self.lab.writer)
         accepted = post_file(self.importer.url, Kind.JSON, data.file(Kind.JSON))
         follow(self.importer.url, accepted.job, 0.25)
-        of = {"id": UUID(accepted.job.removeprefix("import-")), "records": data.rows}
+        of = {"prefix": contact_prefix(accepted.job, data.rows), "records": data.rows}
         self._look({**of, "step": min(MOST, data.rows)})
         self.importer.reset_peaks()
         meter = self.importer.meter()

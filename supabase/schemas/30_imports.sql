@@ -61,6 +61,9 @@ create table public.imports (
   rejections_expired_at timestamptz,
   rejections_removed_at timestamptz,
 
+  contacts_ahead integer not null default 0
+    constraint imports_contacts_ahead check (contacts_ahead >= 0),
+
   constraint imports_finished check (
     (finished_at is not null) = (state not in ('queued', 'importing', 'cancelling')))
 );
@@ -79,6 +82,9 @@ comment on column public.imports.bytes is 'size of the object';
 comment on column public.imports.plan is 'how the records are read: dialect, columns or keys';
 comment on column public.imports.ignored is
   'names of columns that are not imported, and of such fields that its parts have found';
+comment on column public.imports.contacts_ahead is
+  'seconds by which the ids of its contacts are dated later than its own: about what it takes, so '
+  'that those of smaller imports, which end before it, are not behind its own in the index';
 comment on column public.imports.message_id is 'message of the first run, or of the last retry';
 comment on column public.imports.generation is
   'number of retries; part messages are computed from it, so each retry has new ones';
@@ -107,9 +113,16 @@ comment on column public.imports.rejections_expired_at is
 comment on column public.imports.rejections_removed_at is
   'when the rejections were removed, those in Storage too';
 
--- The ids of an import's contacts begin with these digits of the import's id, so no two imports can
--- share a contact id.
-create unique index imports_contact_prefix_key on public.imports (left(id::text, 27));
+-- The ids of an import's contacts begin with it, so no two imports can share a contact id.
+create unique index imports_contact_prefix_key
+on public.imports (public.contact_prefix(id, contacts_ahead));
+
+-- Returns the first 27 characters of the ids of an import's contacts; null if it is unknown.
+create function public.prefix_of_import(p_import uuid) returns text
+language sql stable set search_path = ''
+as $$
+  select public.contact_prefix(id, contacts_ahead) from public.imports where id = p_import
+$$;
 
 -- For sweeps: the unfinished imports only.
 create index imports_open_idx on public.imports (id)

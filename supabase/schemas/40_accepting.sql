@@ -25,13 +25,14 @@ begin
   loop
     begin
       insert into public.imports (
-        id, source, format, plan, object, bytes, records, message_id, small,
+        id, source, format, plan, object, bytes, records, contacts_ahead, message_id, small,
         dry_run, sha256, received, detected, ignored, idempotency_key, fingerprint, notify,
         parts_total, created_by, traceparent, keep
       )
       values (
         v_id, p_import ->> 'source', p_import ->> 'format', nullif(p_import -> 'plan', 'null'),
         p_import ->> 'object', (p_import ->> 'bytes')::bigint, (p_import ->> 'records')::bigint,
+        coalesce((p_import ->> 'contacts_ahead')::integer, 0),
         (p_message ->> 'message_id')::uuid, coalesce((p_import ->> 'small')::boolean, false),
         coalesce((p_import ->> 'dry_run')::boolean, false), p_import ->> 'sha256',
         (p_import ->> 'received')::bigint, nullif(p_import -> 'detected', 'null'),

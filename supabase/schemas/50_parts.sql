@@ -268,9 +268,13 @@ $$;
 -- A part with two attempts of no known end may have killed its worker, and everything else that ran
 -- in it. Then only a worker that runs nothing else may start the part (p_alone); others get
 -- {"suspect": true}. So a bad part neither stops other parts nor uses up their attempts.
+--
+-- A worker takes the prefix of contact ids from the result (p_takes_prefix). Earlier workers
+-- compute it from the import's id. They cannot import what is dated ahead: 55P03 lets them wait.
 create function public.start_part(
   p_import uuid, p_part integer, p_attempt uuid, p_max_attempts integer,
-  p_alone boolean default true, p_ended uuid[] default '{}', p_message uuid default null
+  p_alone boolean default true, p_ended uuid[] default '{}', p_message uuid default null,
+  p_takes_prefix boolean default false
 ) returns jsonb
 language plpgsql set search_path = ''
 as $$
@@ -324,6 +328,10 @@ begin
   if v_part.started_at is not null and v_part.attempt is distinct from p_attempt then
     perform public.clear_rejections(v_part);
   end if;
+  if v_import.contacts_ahead > 0 and not p_takes_prefix then
+    raise sqlstate '55P03' using message = format(
+      'import %s needs workers of a later version', v_import.id);
+  end if;
   perform set_config('synchronous_commit', 'off', true);
   update public.import_parts
   set state = 'importing', attempt = p_attempt, open_attempts = v_open || p_attempt,
@@ -335,7 +343,8 @@ begin
     'object', v_import.object, 'object_bytes', v_import.bytes, 'dry_run', v_import.dry_run,
     'byte_start', v_part.byte_start, 'byte_end', v_part.byte_end,
     'first_record', v_part.first_record, 'records', v_part.records,
-    'rerun', v_part.started_at is not null);
+    'rerun', v_part.started_at is not null,
+    'contact_prefix', public.contact_prefix(v_import.id, v_import.contacts_ahead));
 end
 $$;
 

@@ -1,16 +1,6 @@
--- Returns the id of an import's contact: the first 23 hexadecimal digits of the import's id, marked
--- as a UUIDv8, and the record number as the last nine. Python computes the same id. Has no `set
--- search_path`, because Postgres would then not inline the function.
-create function public.contact_id(p_import uuid, p_record bigint) returns uuid
-language sql immutable parallel safe
-as $$
-  select (
-    overlay(left(p_import::text, 27) placing '8' from 15) || lpad(to_hex(p_record), 9, '0')
-  )::uuid
-$$;
-
 -- Returns the contacts of neighbouring records. p_fields holds all names, then all e-mail
--- addresses; a record with neither is not a contact. Has no `set search_path` for the same reason.
+-- addresses; a record with neither is not a contact. Has no `set search_path`, because Postgres would
+-- then not inline it.
 create function public.contacts_of(
   p_prefix text, p_first_record bigint, p_source text, p_fields text[]
 ) returns table (id uuid, name text, email text, source text)
@@ -164,8 +154,9 @@ create function public.contacts_among(p_import uuid, p_records bigint[]) returns
 language sql stable set search_path = ''
 as $$
   select coalesce(array_agg(r.record order by r.record), '{}')
-  from unnest(p_records) as r (record)
-  join public.contacts c on c.id = public.contact_id(p_import, r.record)
+  from public.prefix_of_import(p_import) as prefix
+  cross join unnest(p_records) as r (record)
+  join public.contacts c on c.id = public.contact_id(prefix, r.record)
 $$;
 
 -- Returns the number of a part's contacts. It is exact only if nobody writes contacts: call it with
@@ -173,7 +164,8 @@ $$;
 create function public.contacts_in(p_part public.import_parts) returns bigint
 language sql stable set search_path = ''
 as $$
-  select count(*) from public.contacts
-  where id between public.contact_id(p_part.import_id, p_part.first_record)
-    and public.contact_id(p_part.import_id, p_part.first_record + p_part.records - 1)
+  select count(*)
+  from public.prefix_of_import(p_part.import_id) as prefix
+  join public.contacts c on c.id between public.contact_id(prefix, p_part.first_record)
+    and public.contact_id(prefix, p_part.first_record + p_part.records - 1)
 $$;

@@ -74,12 +74,14 @@ create function public.settle_rejections(
 )
 language plpgsql set search_path = ''
 as $$
+declare
+  v_prefix text := public.prefix_of_import(p_part.import_id);
 begin
   delete from public.import_rejections r
   using public.contacts c
   where r.import_id = p_part.import_id
     and r.record between p_part.first_record and p_part.first_record + p_part.records - 1
-    and c.id = public.contact_id(r.import_id, r.record);
+    and c.id = public.contact_id(v_prefix, r.record);
   get diagnostics removed = row_count;
   select jsonb_object_agg(total.code, total.number) into codes
   from (

@@ -125,6 +125,7 @@ create function public.undo_some(p_import uuid, p_limit integer) returns boolean
 language plpgsql set search_path = ''
 as $$
 declare
+  v_prefix text := public.prefix_of_import(p_import);
   v_part public.import_parts;
   v_undone public.import_parts;
   v_from uuid;
@@ -140,8 +141,8 @@ begin
   if not found then
     return false;
   end if;
-  v_from := public.contact_id(p_import, v_part.first_record);
-  v_to := public.contact_id(p_import, v_part.first_record + v_part.records - 1);
+  v_from := public.contact_id(v_prefix, v_part.first_record);
+  v_to := public.contact_id(v_prefix, v_part.first_record + v_part.records - 1);
   select id into v_last from public.contacts
   where id between v_from and v_to order by id offset p_limit - 1 limit 1;
   delete from public.contacts where id between v_from and coalesce(v_last, v_to);

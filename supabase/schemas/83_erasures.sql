@@ -147,7 +147,7 @@ begin
     select distinct p_erasure, i.id
     from unnest(v_ids) as c (id)
     join public.imports i
-      on left(i.id::text, 27) = overlay(left(c.id::text, 27) placing '7' from 15)
+      on public.contact_prefix(i.id, i.contacts_ahead) = left(c.id::text, 27)
     on conflict do nothing;
     with erased as (delete from public.contacts where id = any (v_ids) returning id)
     update public.erasures set contacts = contacts + (select count(*) from erased)

@@ -20,9 +20,13 @@ begin
   end loop;
 
   foreach v_function in array array[
+    -- 10_contacts
+    'public.contact_prefix', 'public.contact_id',
     -- 20_queue
     'public.enqueue_message', 'public.queue_messages', 'public.is_pending',
     'public.messages_waiting', 'public.delete_old_messages', 'public.queue_ready',
+    -- 30_imports
+    'public.prefix_of_import',
     -- 40_accepting
     'public.lock_import', 'public.create_import', 'public.join_import', 'public.discard_import',
     -- 42_uploads
@@ -36,8 +40,8 @@ begin
     'public.finish_part', 'public.fail_part', 'public.cancel_part', 'public.stop_parts',
     'public.part_ended', 'public.close_import',
     -- 60_writing_contacts
-    'public.contact_id', 'public.contacts_of', 'public.hold_part', 'public.write_contacts',
-    'public.insert_apart', 'public.write_apart', 'public.contacts_among', 'public.contacts_in',
+    'public.contacts_of', 'public.hold_part', 'public.write_contacts', 'public.insert_apart',
+    'public.write_apart', 'public.contacts_among', 'public.contacts_in',
     -- 65_rejections
     'public.write_rejections', 'public.add_rejection_object', 'public.clear_rejections',
     'public.settle_rejections', 'public.sum_of_codes',

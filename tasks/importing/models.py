@@ -52,6 +52,8 @@ class PartWork:
     object_bytes: int
     """Size of the stored object."""
     part: Part
+    contact_prefix: str
+    """What the ids of the import's contacts begin with; the record's number follows."""
     dry_run: bool = False
     """Whether contacts are counted and not written."""
     rerun: bool = False

@@ -17,7 +17,6 @@ from psycopg_pool import ConnectionPool
 
 from config.settings import Settings
 from core.errors import InvalidTransitionError
-from core.ids import contact_id_prefix
 from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection
 from core.states import ImportState
@@ -111,7 +110,7 @@ def copy_writer(
             # A deferred constraint would fail at the commit, where no row can be blamed.
             cursor.execute("set constraints all immediate")
             if work.rerun:
-                prefix = contact_id_prefix(import_id)
+                prefix = work.contact_prefix
                 first, last = part.first_record, part.first_record + part.records - 1
                 cursor.execute(_DELETE_CONTACTS, [f"{prefix}{first:09x}", f"{prefix}{last:09x}"])
         yield CopyWriter(connection, work, batch_records)
@@ -124,7 +123,6 @@ class CopyWriter:
         self.batch_records = batch_records
         self._connection = connection
         self._work = work
-        self._id_prefix = contact_id_prefix(work.import_id)
 
     def write(self, batch: Batch) -> list[RejectedRecord]:
         """COPY in a savepoint, and row by row if the database rejects one."""
@@ -180,7 +178,7 @@ class CopyWriter:
             raise ImportCancelledError(f"import {self._work.import_id} is being cancelled")
 
     def _copy(self, batch: Batch) -> None:
-        rows = encode_copy_rows(batch, self._id_prefix, self._work.source)
+        rows = encode_copy_rows(batch, self._work.contact_prefix, self._work.source)
         with (
             translate_size_errors(),
             translate_psycopg_errors(),

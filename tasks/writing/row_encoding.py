@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 
-from core.ids import contact_id_prefix
 from tasks.importing.models import Batch, PartWork
 
 _UNIT_SEPARATOR: Final = "\x1f"
@@ -26,7 +25,7 @@ def encode_batch(batch: Batch, work: PartWork, **options: Any) -> bytes:  # noqa
         "import": str(work.import_id),
         "part": work.part.part,
         "attempt": str(work.attempt.id),
-        "prefix": contact_id_prefix(work.import_id),
+        "prefix": work.contact_prefix,
         "first_record": batch.first_record,
         "source": work.source,
         "delimiter": delimiter,

@@ -24,7 +24,8 @@ AMONG_OTHERS = """
       %(message)s);
     select start_part(%(id)s, 1, %(id)s, 5);
     insert into contacts (id, name)
-      select contact_id(%(id)s, n), 'P' from generate_series(1, %(many)s) n;
+      select contact_id(prefix_of_import(%(id)s), n), 'P'
+      from generate_series(1, %(many)s) n;
     select finish_part(%(id)s, 1, %(id)s, %(many)s, 0);
     select undo_import(%(id)s, %(message)s);
     analyze contacts

@@ -25,6 +25,8 @@ class Repository:
         self.messages: list[str] = []
         """Ids of the messages that the functions were given."""
         self.attempts: dict[tuple[uuid.UUID, int], str] = {}
+        self.prefixes: dict[uuid.UUID, str] = {}
+        """Of the ids of their contacts."""
 
     def call(self, function: str, **arguments: Any) -> Any:
         if "p_message" in arguments:
@@ -37,6 +39,7 @@ class Repository:
     def create(self, *, parts: int = 2, import_id: uuid.UUID | None = None, **more: Any) -> Any:
         import_id = import_id or new_import_id()
         self.created.append(import_id)
+        self.prefixes[import_id] = contact_id_prefix(import_id, more.get("contacts_ahead", 0))
         error = self.call(
             "create_import",
             p_import={
@@ -59,7 +62,8 @@ class Repository:
     def begin(self, import_id: uuid.UUID, part: int, **more: Any) -> Any:
         """Start another attempt at a part."""
         attempt = self.attempts[import_id, part] = str(uuid.uuid4())
-        return self.move("start_part", import_id, part, attempt, p_max_attempts=5, **more)
+        more = {"p_max_attempts": 5, "p_takes_prefix": True, **more}
+        return self.move("start_part", import_id, part, attempt, **more)
 
     def move(
         self,
@@ -86,7 +90,7 @@ class Repository:
     ) -> str:
         """Return the argument of write_contacts for these names."""
         head = {
-            "import": str(import_id), "part": part, "prefix": contact_id_prefix(import_id),
+            "import": str(import_id), "part": part, "prefix": self.prefixes[import_id],
             "attempt": attempt or self.attempt_of(import_id, part),
             "first_record": (part - 1) * PART + 1, "source": "repository", "delimiter": "|", **more,
         }  # fmt: skip
@@ -170,7 +174,7 @@ class Repository:
         return shown["imported"], shown["rejected"], shown["not_processed"]
 
     def contacts(self, import_id: uuid.UUID) -> int:
-        prefix = contact_id_prefix(import_id)
+        prefix = self.prefixes[import_id]
         between = f"(id.gte.{prefix}000000000,id.lte.{prefix}fffffffff)"
         return len(self.http.get("/contacts", params={"and": between, "select": "id"}).json())
 

@@ -236,7 +236,8 @@ def test_imports_are_removed_with_all_they_left_but_their_contacts(lab, maintena
     with_key, young = lab.create(**key), lab.create(ago=YOUNG)
     waiting = lab.create(**notified)
     lab.traces.rows(
-        "insert into contacts (id, name) values (contact_id(%s, 1), 'Ada') returning id",
+        "insert into contacts (id, name) "
+        "values (contact_id(prefix_of_import(%s), 1), 'Ada') returning id",
         str(with_key),
     )
     sweep = maintenance.sweep(Retention(imports=DAY))

@@ -8,8 +8,6 @@ from typing import Any
 import httpx
 import psycopg2
 
-from core.ids import contact_id_prefix
-
 COUNTS = """
     select (select count(*) from imports) as imports,
       (select count(*) from import_parts) as parts,
@@ -21,8 +19,12 @@ COUNTS = """
 """
 REMOVALS = (
     "delete from dramatiq.queue where message ->> 'args' like %(like)s",
+    """
+    delete from contacts
+    using coalesce(prefix_of_import(%(id)s), contact_prefix(%(id)s, 0)) as prefix
+    where contacts.id between (prefix || '000000000')::uuid and (prefix || 'fffffffff')::uuid
+    """,
     "delete from imports where id = %(id)s",
-    "delete from contacts where id between %(first)s and %(last)s",
 )
 BUCKET = "imports"
 PAGE = 1000
@@ -49,13 +51,7 @@ def remove_imports(env: Mapping[str, str], imports: Iterable[uuid.UUID]) -> None
     """Remove imports with their parts, rejections, contacts and messages, but no objects."""
     with database(env) as cursor:
         for import_id in imports:
-            prefix = contact_id_prefix(import_id)
-            values = {
-                "like": f"%{import_id}%",
-                "id": str(import_id),
-                "first": f"{prefix}000000000",
-                "last": f"{prefix}fffffffff",
-            }
+            values = {"like": f"%{import_id}%", "id": str(import_id)}
             for statement in REMOVALS:
                 cursor.execute(statement, values)
 

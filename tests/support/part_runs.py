@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.ids import new_import_id
+from core.ids import contact_id_prefix, new_import_id
 from core.models import Part
 from core.records.classify import RejectedRecord
 from core.rejection_objects import Rejection, RejectionReader
@@ -81,8 +81,10 @@ def run_parts(stored: bytes, split: Split, parts: Sequence[Part], *, piece: int)
     """Import these parts of an object that arrives in pieces of ``piece`` bytes."""
     tables = FakeTables()
     for part in parts:
-        attempt = Attempt(new_import_id(), part.part)
-        work = PartWork(attempt, "s", split.format, split.plan, "o", len(stored), part)
+        import_id = new_import_id()
+        prefix = contact_id_prefix(import_id)
+        attempt = Attempt(import_id, part.part)
+        work = PartWork(attempt, "s", split.format, split.plan, "o", len(stored), part, prefix)
         pipeline = PartPipeline(work, tables, PartRejections(work, tables, tables))
         pipeline.process(iter(pieces_of(stored[part.byte_start : part.byte_end], piece)))
         pipeline.write_last()

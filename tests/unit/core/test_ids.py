@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ids import MAX_RECORDS, contact_id_prefix, job_id, new_import_id, parse_job_id
+from core.ids import (
+    MAX_RECORDS,
+    contact_id_prefix,
+    contacts_ahead,
+    job_id,
+    new_import_id,
+    parse_job_id,
+)
 
 
-def contact_id(import_id, record):
-    return uuid.UUID(f"{contact_id_prefix(import_id)}{record:09x}")
+def contact_id(import_id, record, ahead=0):
+    return uuid.UUID(f"{contact_id_prefix(import_id, ahead)}{record:09x}")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +61,21 @@ def test_contact_ids_of_imports_a_millisecond_apart_do_not_overlap():
     earlier = uuid.UUID("01a2072c-a553-7fff-bfff-ffffffffffff")
     later = uuid.UUID("01a2072c-a554-7000-8000-000000000000")
     assert contact_id(earlier, MAX_RECORDS) < contact_id(later, 1)
+
+
+@given(records, st.integers(0, 2**31))
+def test_contact_ids_that_are_dated_ahead_differ_in_their_time_alone(record, ahead):
+    import_id = uuid.UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+    dated, plain = contact_id(import_id, record, ahead), contact_id(import_id, record)
+    assert dated.version == 8
+    assert dated.int - plain.int == ahead * 1000 << 80
+
+
+def test_an_import_dates_its_contacts_ahead_by_about_what_it_takes():
+    assert [contacts_ahead(n) for n in (1, 9_999, 10_000, 6_000_000)] == [0, 0, 1, 600]
+    large, small = new_import_id(), new_import_id()
+    last_of_small = contact_id(small, 3, contacts_ahead(3))
+    assert last_of_small < contact_id(large, 1, contacts_ahead(6_000_000))
 
 
 def test_parse_job_id_reads_what_job_id_wrote(import_id):

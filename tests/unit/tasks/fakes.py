@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 from supabase import Client, ClientOptions
 
+from core.ids import contact_id_prefix
 from core.models import Part
 from core.records.classify import RejectedRecord
 from core.records.rejection_reasons import refused_by_database
@@ -24,6 +25,7 @@ from tasks.repository import Repository
 from tests.support.plans import OBJECTS
 
 IMPORT = UUID("01a2072c-a553-70c3-afd6-2ab12031aef1")
+PREFIX = contact_id_prefix(IMPORT)
 
 
 def work_on(data, *, records, first_record=1, plan=None, part=1, kind=Format.JSON, rerun=False):
@@ -35,6 +37,7 @@ def work_on(data, *, records, first_record=1, plan=None, part=1, kind=Format.JSO
         object=f"import-{IMPORT}.json",
         object_bytes=len(data),
         part=Part(part, 0, len(data), first_record, records),
+        contact_prefix=PREFIX,
         rerun=rerun,
     )
 

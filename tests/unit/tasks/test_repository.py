@@ -74,6 +74,7 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
         "object": "o.csv", "object_bytes": 99,
         "byte_start": 5, "byte_end": 9, "first_record": 11, "records": 2,
         "dry_run": True, "rerun": True, "traceparent": "00-a-b-01",
+        "contact_prefix": "01a2072c-a553-80c3-afd6-2ab",
     }  # fmt: skip
     postgrest = FakePostgrest(started)
     work = postgrest.repository().start_part(
@@ -86,10 +87,12 @@ def test_start_part_returns_the_work_which_may_be_another_part_than_the_named_on
     assert work.attempt == Attempt(OTHER_IMPORT, 7, FOURTH.id)
     assert work.attempt.traceparent == "00-a-b-01"
     assert (work.dry_run, work.rerun) == (True, True)
+    assert work.contact_prefix == "01a2072c-a553-80c3-afd6-2ab"
     assert work.part == Part(part=7, byte_start=5, byte_end=9, first_record=11, records=2)
     assert postgrest.calls[0][1] == {
         "p_import": str(IMPORT), "p_part": 4, "p_attempt": str(FOURTH.id), "p_max_attempts": 5,
         "p_alone": False, "p_ended": [str(ATTEMPT.id)], "p_message": str(MESSAGE),
+        "p_takes_prefix": True,
     }  # fmt: skip
 
 

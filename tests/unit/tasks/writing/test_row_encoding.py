@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ids import contact_id_prefix
 from tasks.importing.models import Batch
 from tasks.writing.row_encoding import encode_batch, encode_copy_rows
-from tests.unit.tasks.fakes import IMPORT, work_on
+from tests.unit.tasks.fakes import IMPORT, PREFIX, work_on
 
-PREFIX = contact_id_prefix(IMPORT)
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
 odd = st.sampled_from(["", "\x1f", "\\", "\\N", "\t", "a\nb", "\r", "\\.", "|"])
 batches = st.lists(st.tuples(odd | storable, odd | storable), min_size=1, max_size=9).map(
