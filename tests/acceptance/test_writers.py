@@ -91,3 +91,36 @@ def test_writers_do_not_double_contacts_of_an_earlier_run(importer: Importer, wr
     assert importer.query("select count(*) from contacts where source = %s", f"again {writer}") == [
         (300,)
     ]
+
+
+def test_a_large_import_is_written_behind_a_later_small_one(
+    importer: Importer, writer: str
+) -> None:
+    source, many = f"large {writer}", 12_000
+    job = importer.post([{"name": f"P{n}"} for n in range(1, many + 1)], source=source)
+    small = importer.post([{"name": "later"}], source=f"small {writer}")
+    # As an earlier run may have left it.
+    importer.query(
+        "insert into contacts (id, name, source) "
+        "select contact_id(prefix_of_import(%s), n), 'P' || n, %s from generate_series(40, 160) n",
+        job.removeprefix("import-"),
+        source,
+    )
+
+    done = importer.run("tasks", "--once", CONTACTS_WRITER=writer)
+
+    assert done.returncode == 0, done.stderr
+    assert (importer.counts(job), importer.counts(small)) == ((many, 0), (1, 0))
+    [(rows, names, first)] = importer.query(
+        "select count(*), count(distinct name), min(id::text) from contacts where source = %s",
+        source,
+    )
+    assert (rows, names) == (many, many)
+    [(record, _, _)] = stored(importer, small)
+    assert record == 1
+    assert first > contact_id_prefix(UUID(small.removeprefix("import-")))
+
+    assert importer.http.delete(f"/import/{job}").json()["state"] == "undoing"
+    assert importer.run("tasks", "--once").returncode == 0
+    assert importer.query("select count(*) from contacts where source = %s", source) == [(0,)]
+    assert len(stored(importer, small)) == 1

@@ -48,6 +48,8 @@ SETTINGS = {"PART_BYTES": str(256 * 1024), "BATCH_RECORDS": "25"}
 """Parts of several reads and many batches, so that workers stop in the middle of some."""
 MORE = 15
 """Imports or parts that each step waits for."""
+DATED_AHEAD = 10_000
+"""Records from which on the ids of contacts are dated ahead."""
 BACKLOG = 20_000
 """Records of the import that the former workers leave unfinished."""
 OPEN = """
@@ -122,6 +124,9 @@ def test_nothing_fails_while_all_is_replaced(
         await_more(lambda: len(load.accepted_by(service.url)), "imports by the new service")
         await_more(lambda: len(load.accepted_by(old_service.url)), "imports by the former service")
         await_more(old_workers.parts, "parts of the former workers")
+        with httpx.Client(timeout=60) as http:  # former workers cannot import it, and pass it on
+            large = load.send(http, make_data(rng, records=DATED_AHEAD), service.url)
+            assert large is not None, load.failed
 
         with workers.suspended(), httpx.Client(timeout=60) as http:
             last = load.send(http, make_data(rng, records=BACKLOG), old_service.url)
