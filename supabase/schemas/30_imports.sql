@@ -82,9 +82,6 @@ comment on column public.imports.bytes is 'size of the object';
 comment on column public.imports.plan is 'how the records are read: dialect, columns or keys';
 comment on column public.imports.ignored is
   'names of columns that are not imported, and of such fields that its parts have found';
-comment on column public.imports.contacts_ahead is
-  'seconds by which the ids of its contacts are dated later than its own: about what it takes, so '
-  'that those of smaller imports, which end before it, are not behind its own in the index';
 comment on column public.imports.message_id is 'message of the first run, or of the last retry';
 comment on column public.imports.generation is
   'number of retries; part messages are computed from it, so each retry has new ones';
@@ -112,6 +109,9 @@ comment on column public.imports.rejections_expired_at is
   'from then on nothing may use the rejections, which are removed next';
 comment on column public.imports.rejections_removed_at is
   'when the rejections were removed, those in Storage too';
+comment on column public.imports.contacts_ahead is
+  'seconds by which the ids of its contacts are dated later than its own: about what it takes, so '
+  'that those of smaller imports, which end before it, are not behind its own in the index';
 
 -- The ids of an import's contacts begin with it, so no two imports can share a contact id.
 create unique index imports_contact_prefix_key

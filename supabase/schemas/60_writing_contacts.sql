@@ -164,8 +164,9 @@ $$;
 create function public.contacts_in(p_part public.import_parts) returns bigint
 language sql stable set search_path = ''
 as $$
-  select count(*)
-  from public.prefix_of_import(p_part.import_id) as prefix
-  join public.contacts c on c.id between public.contact_id(prefix, p_part.first_record)
-    and public.contact_id(prefix, p_part.first_record + p_part.records - 1)
+  select count(*) from public.contacts
+  where id between
+    public.contact_id(public.prefix_of_import(p_part.import_id), p_part.first_record)
+    and public.contact_id(
+      public.prefix_of_import(p_part.import_id), p_part.first_record + p_part.records - 1)
 $$;

@@ -30,6 +30,10 @@ AMONG_OTHERS = """
     select undo_import(%(id)s, %(message)s);
     analyze contacts
 """
+COUNTED = """
+    select contacts_in(p), contacts_among(p.import_id, array[1, %(many)s, %(many)s + 1])
+    from import_parts p where p.import_id = %(id)s
+"""
 SCANS = """
     select seq_scan, n_tup_del from pg_stat_xact_user_tables where relname = 'contacts'
 """
@@ -127,7 +131,7 @@ def test_an_import_undone_before_its_start_is_never_imported(importer: Importer)
     assert left(importer, "never", job) == (0, 0, False)
 
 
-def test_undo_finds_contacts_by_a_range_of_the_primary_key(importer: Importer) -> None:
+def test_contacts_of_an_import_are_found_by_the_primary_key(importer: Importer) -> None:
     import_id = str(new_import_id())
     message = undo_import_message(new_import_id()) | {"message_id": str(uuid4())}
     values = {"id": import_id, "many": MANY, "message": json.dumps(message)}
@@ -137,6 +141,8 @@ def test_undo_finds_contacts_by_a_range_of_the_primary_key(importer: Importer) -
             cursor.execute(AMONG_OTHERS, values)
             cursor.execute(SCANS)
             [(before, _)] = cursor.fetchall()
+            cursor.execute(COUNTED, values)
+            assert cursor.fetchall() == [(MANY, [1, MANY])]
             steps = 0
             while _undid(cursor, import_id):
                 steps += 1
