@@ -189,6 +189,8 @@ def _envelope(arrays: list[_Array], *, is_whole: bool, is_ours: bool = False) ->
         named_data = [array for array in candidates if array.path[-1:] == DATA]
         if len(named_data) == 1:
             candidates = named_data
+        if len(candidates) > 1 and is_ours and not is_whole:
+            break  # `data` may follow
         if len(candidates) > 1:
             raise ambiguous_records([array.path for array in candidates])
         if candidates:

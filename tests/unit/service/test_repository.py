@@ -88,6 +88,7 @@ async def test_create_import_records_parts_and_message(plan):
         "object": "object",
         "bytes": 91,
         "records": 3,
+        "contacts_ahead": 0,
         "detected": detected(split, "gzip"),
         "ignored": None,
         "sha256": sha256(b"{}").hexdigest(),

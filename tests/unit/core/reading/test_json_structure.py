@@ -71,6 +71,14 @@ def test_several_arrays_are_ambiguous(value, named):
     assert all(name in caught.value.detail for name in named)
 
 
+def test_several_arrays_before_the_end_of_a_sample_may_be_followed_by_data():
+    body = json.dumps({"source": "s", "users": [ADA], "groups": [BOB], "data": [ADA]})
+    for end in (body.index('"data"'), body.index('"data"') + 8):
+        assert structure_of(body[:end], may_be_record=False).path == ("data",)
+        with pytest.raises(MalformedInputError, match="Several arrays"):
+            structure_of(body[:end], may_be_record=True)  # a file of another program
+
+
 EXPORT = [
     {"type": "header", "version": "5.2.1", "comment": "Export to JSON plugin for PHPMyAdmin"},
     {"type": "database", "name": "shop"},
