@@ -6,10 +6,10 @@ digits, marked as a UUIDv8 (RFC 9562, section 5.8). So the same record always ge
 ids of one import are one range of the primary key's index, and they grow with time. The database
 keeps the prefixes unique, so no two imports can share the id of a contact.
 
-The time in them is not that of the import's acceptance, but about that of its end. Ids at the end
-of the index are the cheapest to add: Postgres finds the last page without a search, and fills one
-page after the other, where it would else leave each half empty. A large import would lose that
-place to the first small import that comes after it.
+The time in them is about that of the import's end, not that of its acceptance. Ids at the end of
+the index are the cheapest to add: Postgres finds the last page without a search, and fills pages
+instead of leaving each half empty. Otherwise, a large import would lose that place to the small
+imports that are accepted after it.
 """
 
 import secrets
@@ -26,7 +26,7 @@ _RECORDS_A_SECOND: Final = 10_000
 """Slower than imports are, so that one has ended by the time in the ids of its contacts."""
 _VERSION_AT: Final = 14
 _TIME_SHIFT: Final = 80
-"""The bits behind the time, which is in milliseconds."""
+"""Number of bits after the time, which is in milliseconds."""
 
 
 def new_import_id() -> uuid.UUID:

@@ -1,9 +1,9 @@
--- The ids of a large import's contacts are dated later than the import: about when it ends. So those
--- of the small imports that come meanwhile are not behind them in the index, where each new page
--- would then be split in halves.
+-- The ids of a large import's contacts are dated later than the import, by about what it takes. So
+-- they come after those of small imports accepted meanwhile: at the end of the index, where Postgres
+-- fills its pages instead of splitting each in halves.
 --
--- The unique index is made anew, which takes a second for a million imports; nothing can be accepted
--- meanwhile.
+-- The unique index is made anew, which takes two seconds for a million imports. Requests and workers
+-- wait until then.
 
 alter table public.imports
   add column contacts_ahead integer not null default 0
@@ -11,7 +11,7 @@ alter table public.imports
 
 comment on column public.imports.contacts_ahead is
   'seconds by which the ids of its contacts are dated later than its own: about what it takes, so '
-  'that those of smaller imports, which end before it, are not behind its own in the index';
+  'that in the index they come after those of smaller imports, which end before it';
 
 -- Returns the first 27 characters of the ids of an import's contacts: those of the import's id,
 -- dated p_ahead seconds later and marked as a UUIDv8. Python computes the same. This function and

@@ -111,7 +111,7 @@ comment on column public.imports.rejections_removed_at is
   'when the rejections were removed, those in Storage too';
 comment on column public.imports.contacts_ahead is
   'seconds by which the ids of its contacts are dated later than its own: about what it takes, so '
-  'that those of smaller imports, which end before it, are not behind its own in the index';
+  'that in the index they come after those of smaller imports, which end before it';
 
 -- The ids of an import's contacts begin with it, so no two imports can share a contact id.
 create unique index imports_contact_prefix_key

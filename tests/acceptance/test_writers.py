@@ -93,7 +93,7 @@ def test_writers_do_not_double_contacts_of_an_earlier_run(importer: Importer, wr
     ]
 
 
-def test_a_large_import_is_written_behind_a_later_small_one(
+def test_ids_of_a_large_import_come_after_those_of_a_later_small_one(
     importer: Importer, writer: str
 ) -> None:
     source, many = f"large {writer}", 12_000
